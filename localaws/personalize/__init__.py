@@ -1,0 +1,1 @@
+"""An emulator of Amazon Personalize: its three APIs on one port, with real training and real recommendations."""
