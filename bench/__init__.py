@@ -1,0 +1,1 @@
+"""Benchmarks of the parts: each is a module with `--json FILE`."""

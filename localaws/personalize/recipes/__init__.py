@@ -1,0 +1,18 @@
+"""The recipes: their catalogue, their training and the models that come out of it."""
+
+from localaws.personalize.recipes.catalogue import RECIPES, HyperParameter, Recipe, recipe_of
+from localaws.personalize.recipes.model import Model, Query
+from localaws.personalize.recipes.training import TrainingFailed, TrainingOptions, TrainingResult, train
+
+__all__ = [
+    "RECIPES",
+    "HyperParameter",
+    "Model",
+    "Query",
+    "Recipe",
+    "TrainingFailed",
+    "TrainingOptions",
+    "TrainingResult",
+    "recipe_of",
+    "train",
+]
