@@ -1,15 +1,18 @@
-"""The typed errors of Amazon Personalize: what a client sees as `botocore` exception classes."""
-
-from moto.core.exceptions import ServiceException
+"""The typed errors of Amazon Personalize: what a client sees as the exception classes of its SDK."""
 
 
-class PersonalizeError(ServiceException):
-    """Base of every error that an operation answers to its caller; `code` is the name on the wire."""
+class PersonalizeError(Exception):
+    """Base of every error that an operation answers; `code` is its name on the wire.
 
-    code: str
+    `status` is the HTTP status where the service model declares none.
+    """
+
+    code: str = "InternalFailure"
+    status: int = 400
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
+        self.message = message
 
 
 class InvalidInput(PersonalizeError):
@@ -44,13 +47,20 @@ class TooManyTagKeys(PersonalizeError):
     code = "TooManyTagKeysException"
 
 
+class UnknownOperation(PersonalizeError):
+    code = "UnknownOperationException"
+    status = 404
+
+
 class Throttling(PersonalizeError):
-    """Not declared by the service model, but what AWS front ends answer when a rate is exceeded."""
+    """A rate is exceeded. The service model does not declare it; AWS front ends answer so."""
 
     code = "ThrottlingException"
+    status = 429
 
 
 class InternalFailure(PersonalizeError):
-    """A failure of the service itself (HTTP 500); raised only on request, by an injected fault."""
+    """A failure of the service itself."""
 
     code = "InternalFailure"
+    status = 500
