@@ -162,7 +162,7 @@ def parse_schema(text: str, domain: str | None = None) -> Schema:
 
 
 def check_schema_update(old: Schema, new: Schema) -> None:
-    """The rules of UpdateDataset; raises InvalidInput. docs: personalize/latest/dg/updating-dataset-schema.html"""
+    """The rules of UpdateDataset (docs: updating-dataset-schema.html); raises InvalidInput."""
     if old.kind not in ("ITEMS", "USERS"):
         raise InvalidInput(
             f"The schema of a dataset of type {old.kind} cannot be replaced, only of ITEMS and USERS."
@@ -175,7 +175,8 @@ def check_schema_update(old: Schema, new: Schema) -> None:
             raise InvalidInput(f"Field {field.name} must be kept unchanged in the new schema.")
     for field in fields.values():
         if not field.nullable:
-            raise InvalidInput(f'New field {field.name} must allow null: use "type": ["null", "{field.type}"].')
+            union = f'["null", "{field.type}"]'
+            raise InvalidInput(f'New field {field.name} must allow null: use "type": {union}.')
 
 
 def _kind_of(name: object) -> Kind:
@@ -192,8 +193,8 @@ def _parse_field(entry: Any) -> Field:
     name = entry["name"]
     if not FIELD_NAME.fullmatch(name):
         raise InvalidInput(
-            f"Field name {name!r} must consist of letters, digits and underscores, start with a letter and have "
-            "at most 150 characters."
+            f"Field name {name!r} must consist of letters, digits and underscores, start with a letter and "
+            "have at most 150 characters."
         )
     kind, nullable = _parse_type(name, entry.get("type"))
     flags = {flag: entry.get(flag, False) for flag in ("categorical", "textual", "itemName")}
@@ -208,14 +209,14 @@ def _parse_field(entry: Any) -> Field:
 
 
 def _parse_type(name: str, declared: Any) -> tuple[FieldType, bool]:
-    """A type, or a union of one with null in either order. (A default schema of the service has `["string"]`.)"""
+    """A type, or a union of one with null in either order; default schemas of domains have `["string"]`."""
     union = declared if isinstance(declared, list) else [declared]
     types = [entry for entry in union if entry != "null"]
     if len(types) != 1 or types[0] not in get_args(FieldType) or len(union) > 2:
         allowed = ", ".join(get_args(FieldType))
         raise InvalidInput(
-            f"Field {name}: type {json.dumps(declared)} is not supported. Use one of {allowed}, or a union of it "
-            'with "null". Arrays, maps and nested records are not supported.'
+            f"Field {name}: type {json.dumps(declared)} is not supported. Use one of {allowed}, or a union "
+            'of it with "null". Arrays, maps and nested records are not supported.'
         )
     return types[0], "null" in union
 
@@ -226,7 +227,8 @@ def _check_names(schema: Schema) -> None:
         key = normalized(field.name)
         if key in seen:
             raise InvalidInput(
-                f"Field names must be unique, underscores and case ignored: {seen[key]} and {field.name} collide."
+                f"Field names must be unique, underscores and case ignored: {seen[key]} and {field.name} "
+                "collide."
             )
         seen[key] = field.name
 
@@ -242,10 +244,11 @@ def _check_required_and_reserved(schema: Schema) -> None:
         if field is None:
             continue
         if field.type not in types:
-            raise InvalidInput(f"Field {name} must be of type {' or '.join(types)}, it is of type {field.type}.")
+            allowed = " or ".join(types)
+            raise InvalidInput(f"Field {name} must be of type {allowed}, it is of type {field.type}.")
         if field.nullable and (name in rules.required or name in _NOT_NULLABLE):
             raise InvalidInput(f"Field {name} cannot be null.")
-        if field.textual or field.categorical and (schema.kind, name) != ("ACTIONS", "TYPE"):
+        if field.textual or field.categorical:
             raise InvalidInput(f"Field {name} is required or reserved: it cannot be categorical or textual.")
 
 
@@ -255,8 +258,8 @@ def _check_metadata(schema: Schema) -> None:
         raise InvalidInput(f"The {rules.name} schema needs at least one metadata field.")
     if len(schema.metadata) > rules.max_metadata:
         raise InvalidInput(
-            f"The {rules.name} schema has {len(schema.metadata)} metadata fields; at most {rules.max_metadata} "
-            "are allowed."
+            f"The {rules.name} schema has {len(schema.metadata)} metadata fields; "
+            f"at most {rules.max_metadata} are allowed."
         )
     for flag, chosen in (
         ("textual", [field.name for field in schema.fields if field.textual]),
