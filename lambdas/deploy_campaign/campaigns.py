@@ -1,0 +1,63 @@
+"""One campaign: made, or moved to the new solution version."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lambdas.shared import clients
+from lambdas.shared.config import Campaign, Config
+from lambdas.shared.ensure import ResourceFailed, Step, create_or_wait, found, pending, step_for
+from lambdas.shared.names import campaign_arn, campaign_name
+from lambdas.shared.tags import deployment_tags
+
+
+def ensure_campaign(config: Config, solution: str, version: str) -> Step:
+    """The campaign of a solution, serving `version` with the capacity and settings of the config.
+
+    While an update runs, the campaign's own status stays ACTIVE and the old version answers: `latestCampaignUpdate` tells
+    (personalize/latest/dg/update-campaigns.html).
+    """
+    campaign = campaign_arn(config, solution)
+    wanted = desired(config.solutions[solution].campaign or Campaign(), version)
+    there = found(lambda: dict(clients.personalize().describe_campaign(campaignArn=campaign)))
+    if there is None:
+        return create_or_wait(
+            campaign,
+            lambda: clients.personalize().create_campaign(
+                name=campaign_name(config, solution), tags=deployment_tags(config), **wanted
+            ),
+        )
+    update = there.get("latestCampaignUpdate")
+    if update and update["status"] in ("CREATE PENDING", "CREATE IN_PROGRESS"):
+        return pending(campaign, update.get("creationDateTime"))
+    if update and "FAILED" in update["status"] and update["solutionVersionArn"] == version:
+        raise ResourceFailed(f"campaign/{campaign_name(config, solution)}: update failed: {update.get('failureReason')}")
+    if there["status"] == "ACTIVE" and differs(there, wanted):
+        return create_or_wait(campaign, lambda: clients.personalize().update_campaign(campaignArn=campaign, **wanted))
+    return step_for(campaign, there)
+
+
+def desired(campaign: Campaign, version: str) -> dict[str, Any]:
+    """What create and update take alike."""
+    settings: dict[str, Any] = {}
+    exploration = {
+        "explorationWeight": campaign.exploration_weight,
+        "explorationItemAgeCutOff": campaign.exploration_item_age_cut_off,
+    }
+    if given := {key: str(value) for key, value in exploration.items() if value is not None}:
+        settings["itemExplorationConfig"] = given
+    if campaign.metadata is not None:
+        settings["enableMetadataWithRecommendations"] = campaign.metadata
+    wanted: dict[str, Any] = {"solutionVersionArn": version, "minProvisionedTPS": campaign.min_provisioned_tps}
+    return wanted | ({"campaignConfig": settings} if settings else {})
+
+
+def differs(there: dict[str, Any], wanted: dict[str, Any]) -> bool:
+    """Whether the campaign serves something else. Settings that the config leaves to the service are not compared."""
+    served = there.get("campaignConfig") or {}
+    asked = wanted.get("campaignConfig") or {}
+    return (
+        there["solutionVersionArn"] != wanted["solutionVersionArn"]
+        or there["minProvisionedTPS"] != wanted["minProvisionedTPS"]
+        or any(served.get(key) != value for key, value in asked.items())
+    )

@@ -1,0 +1,76 @@
+"""Copies the items of the CSVs into the catalogue table, from which answers get their attributes and rules their values."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
+from typing import Any
+
+from boto3.dynamodb.types import TypeSerializer
+
+from lambdas.shared import clients
+from lambdas.shared.csv_files import csv_files, lines
+from lambdas.shared.schemas import AvroField, AvroSchema, read_cell
+
+#: BatchWriteItem takes this many at once (amazondynamodb/latest/APIReference/API_BatchWriteItem.html).
+BATCH = 25
+
+serialize = TypeSerializer().serialize
+
+
+def load_catalogue(schema: AvroSchema, already: int, out_of_time: Callable[[], bool]) -> tuple[int, bool]:
+    """Write the items after the first `already`. Returns how many rows are done now, and whether those were all."""
+    rows = itertools.islice(item_rows(), already, None)
+    while batch := list(itertools.islice(rows, BATCH)):
+        items = {row["ITEM_ID"]: catalogue_item(schema, row) for row in batch}
+        write(list(items.values()))
+        already += len(batch)
+        if out_of_time():
+            return already, False
+    return already, True
+
+
+def item_rows() -> Iterator[dict[str, str]]:
+    """The rows of all item CSVs, as a stream."""
+    for file in csv_files("items"):
+        yield from csv.DictReader(lines(file))
+
+
+def catalogue_item(schema: AvroSchema, row: dict[str, str]) -> dict[str, Any]:
+    """A CSV row as the table keeps it: numbers as numbers, categories as lists, free text left out.
+
+    A cell that the schema does not allow is left out too: the import of the same file says what is wrong with it.
+    """
+    attributes = {}
+    for field in schema.fields:
+        if field.name != "ITEM_ID" and not field.textual:
+            value = attribute(field, row.get(field.name) or "")
+            if value is not None:
+                attributes[field.name] = value
+    return {"item_id": serialize(row["ITEM_ID"]), "attributes": serialize(attributes)}
+
+
+def attribute(field: AvroField, text: str) -> Any:
+    """The value of one attribute, None when there is none."""
+    try:
+        value = read_cell(field, text)
+    except ValueError:
+        return None
+    if field.categorical and value is not None:
+        return value.split("|")
+    return Decimal(text) if isinstance(value, float) else value
+
+
+def write(items: list[dict[str, Any]]) -> None:
+    """Write up to BATCH items, again and again until the table has taken all."""
+    table = os.environ["CATALOGUE_TABLE"]
+    waiting: Mapping[str, Any] = {table: [{"PutRequest": {"Item": item}} for item in items]}
+    for attempt in itertools.count():
+        waiting = clients.dynamodb().batch_write_item(RequestItems=waiting)["UnprocessedItems"]
+        if not waiting:
+            return
+        time.sleep(min(0.05 * 2**attempt, 5))

@@ -1,0 +1,41 @@
+"""First state of a train run: check the CSVs in S3, say what will be done. Creates nothing in Personalize."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from pydantic import BaseModel, ConfigDict
+
+from lambdas.plan_training.csv_checks import Findings
+from lambdas.plan_training.plan import InvalidData, check_data, make_plan
+from lambdas.shared.config import packed_config
+from lambdas.shared.observability import logger
+from lambdas.shared.reports import write_report
+
+
+class PlanRequest(BaseModel):
+    """`solutions` limits the run to these; all by default."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    run_id: str
+    solutions: list[str] | None = None
+
+
+@logger.inject_lambda_context
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    request = PlanRequest.model_validate(event)
+    plan = make_plan(packed_config(), request.solutions)
+    findings = check_data(packed_config())
+    if findings.found:
+        raise InvalidData(refusal(findings, request.run_id))
+    return plan
+
+
+def refusal(findings: Findings, run_id: str) -> str:
+    """The message of a refused run; everything that was found goes to S3."""
+    listed = [finding.__dict__ for finding in findings.found]
+    address = write_report(f"{run_id}/findings.json", json.dumps(listed, indent=1))
+    return "\n".join([*findings.sentences(), f"(all findings: {address})"])

@@ -1,0 +1,91 @@
+"""The calls of the serving API: what they take, what they answer, what is wrong with a bad one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+Request = TypeVar("Request", bound=BaseModel)
+Id = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+
+#: Query parameters with a meaning of their own; the others are values for the placement's filter.
+OWN_PARAMETERS = frozenset({"user_id", "item_id", "num_results"})
+CONTEXT = "context."
+
+
+class BadRequest(Exception):
+    """A call that can't be answered: `field` is where, the message says which rule."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class RecommendationRequest(BaseModel):
+    """GET /recommendations/{placement}. `filter_values` holds the values of each filter parameter."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    user_id: Id | None = None
+    item_id: Id | None = None
+    num_results: int | None = Field(None, ge=1, le=500)
+    context: dict[str, Annotated[str, StringConstraints(max_length=1000)]] = Field(default_factory=dict, max_length=150)
+    filter_values: dict[str, list[str]] = Field(default_factory=dict, max_length=25)
+
+
+class RankingRequest(BaseModel):
+    """POST /rankings/{placement}."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    user_id: Id
+    item_ids: list[Id] = Field(min_length=1, max_length=500)
+    context: dict[str, Annotated[str, StringConstraints(max_length=1000)]] = Field(default_factory=dict, max_length=150)
+    filter_values: dict[str, list[str]] = Field(default_factory=dict, max_length=25)
+
+
+class Item(BaseModel):
+    """One recommended item; `attributes` come from the catalogue."""
+
+    item_id: str
+    score: float | None = None
+    reason: list[str] | None = None
+    attributes: dict[str, Any] = Field(default_factory=dict)
+
+
+class Answer(BaseModel):
+    """What both calls answer. `source` says who made the list; `filtered` lists what the filter took out of a ranking."""
+
+    placement: str
+    recommendation_id: str
+    source: str
+    items: list[Item]
+    requested: int
+    returned: int
+    filtered: list[str] | None = None
+
+
+def read_query(query: Mapping[str, Sequence[str]]) -> RecommendationRequest:
+    """The request in a query string (each name with all its values). Raises BadRequest."""
+    raw: dict[str, Any] = {"context": {}, "filter_values": {}}
+    for name, values in query.items():
+        if name in OWN_PARAMETERS or name.startswith(CONTEXT):
+            if len(values) > 1:
+                raise BadRequest(name, "is given more than once")
+            target = raw if name in OWN_PARAMETERS else raw["context"]
+            target[name.removeprefix(CONTEXT)] = values[0]
+        else:
+            raw["filter_values"][name] = list(values)
+    return parse(RecommendationRequest, raw)
+
+
+def parse(model: type[Request], raw: Any) -> Request:
+    """Plain data as a request. Raises BadRequest with the first field that breaks a rule."""
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        field = ".".join(str(part) for part in problem["loc"]) or "body"
+        raise BadRequest(field, problem["msg"][:1].lower() + problem["msg"][1:]) from None

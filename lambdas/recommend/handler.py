@@ -1,0 +1,71 @@
+"""The serving API: GET /recommendations/{placement} and POST /rankings/{placement}."""
+
+from __future__ import annotations
+
+import json
+from http import HTTPStatus
+from typing import Any
+
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.exceptions import BotoCoreError, ClientError
+
+from lambdas.recommend.api import Answer, BadRequest, RankingRequest, parse, read_query
+from lambdas.recommend.placements import NoSuchPlacement, rank, recommend
+from lambdas.shared.config import packed_config
+from lambdas.shared.deployment import NotDeployed, current_deployment
+from lambdas.shared.observability import logger
+
+app = APIGatewayRestResolver()
+
+
+@app.get("/recommendations/<placement>")
+def get_recommendations(placement: str) -> Response[str]:
+    request = read_query(app.current_event.resolved_query_string_parameters)
+    return answered(recommend(packed_config(), current_deployment(), placement, request))
+
+
+@app.post("/rankings/<placement>")
+def post_ranking(placement: str) -> Response[str]:
+    try:
+        body = json.loads(app.current_event.decoded_body or "")
+    except ValueError:
+        raise BadRequest("body", "is not JSON") from None
+    return answered(rank(packed_config(), current_deployment(), placement, parse(RankingRequest, body)))
+
+
+def answered(answer: Answer) -> Response[str]:
+    return Response(HTTPStatus.OK, "application/json", answer.model_dump_json(exclude_none=True))
+
+
+def refused(status: HTTPStatus, code: str, message: str, field: str | None = None) -> Response[str]:
+    """An error as every route of the API gives it."""
+    error = {"code": code, "message": message} | ({"field": field} if field else {})
+    return Response(status, "application/json", json.dumps({"error": error}))
+
+
+@app.exception_handler(BadRequest)
+def bad_request(error: BadRequest) -> Response[str]:
+    return refused(HTTPStatus.BAD_REQUEST, "bad_request", f"{error.field} {error}", error.field)
+
+
+@app.exception_handler(NoSuchPlacement)
+def no_such_placement(error: NoSuchPlacement) -> Response[str]:
+    return refused(HTTPStatus.NOT_FOUND, "no_such_placement", str(error), "placement")
+
+
+@app.exception_handler(NotDeployed)
+def not_deployed(error: NotDeployed) -> Response[str]:
+    return refused(HTTPStatus.SERVICE_UNAVAILABLE, "not_deployed", str(error))
+
+
+@app.exception_handler([ClientError, BotoCoreError])
+def upstream_failed(error: Exception) -> Response[str]:
+    """Personalize or the catalogue did not answer. The cause is for the log alone: it may name ARNs."""
+    logger.exception("upstream call failed")
+    return refused(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", "recommendations are not available right now")
+
+
+@logger.inject_lambda_context
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    return app.resolve(event, context)

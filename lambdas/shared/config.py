@@ -1,0 +1,193 @@
+"""The one description of a deployment: validated models, loaded from YAML at synth and from the packed JSON in a function."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from lambdas.shared.recipes import RECIPES
+from lambdas.shared.schemas import DATASET_TYPES, AvroSchema, DatasetKind
+
+#: Longest deployment name: Personalize names end at 63 characters, and ours append a kind, a fingerprint and a run.
+MAX_NAME = 24
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=MAX_NAME)]
+FilterName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=MAX_NAME)]
+
+
+class ConfigError(Exception):
+    """A config that can't be used; `problems` holds one sentence each, starting with the path of what is wrong."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class Section(BaseModel):
+    """What every part of the config shares: unknown keys are errors, values don't change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Dataset(Section):
+    """One dataset: its Avro schema (in the file: a path beside the config, or the schema itself) and how CSVs are imported."""
+
+    avro: AvroSchema = Field(alias="schema")
+    import_mode: Literal["FULL", "INCREMENTAL"] = "FULL"
+
+
+class Datasets(Section):
+    interactions: Dataset
+    items: Dataset | None = None
+    users: Dataset | None = None
+
+    @model_validator(mode="after")
+    def schemas_match_their_dataset(self) -> Datasets:
+        for kind, dataset in self.present().items():
+            problems = dataset.avro.problems(kind)
+            if problems:
+                raise ValueError(f"{kind}.schema: {problems[0]}")
+        return self
+
+    def present(self) -> dict[DatasetKind, Dataset]:
+        """The configured datasets in the order in which they are imported."""
+        found = {kind: getattr(self, kind) for kind in DATASET_TYPES}
+        return {kind: dataset for kind, dataset in found.items() if dataset is not None}
+
+
+class EventType(Section):
+    """A kind of event that the shop sends."""
+
+    archive_only: bool = Field(False, description="kept in the archive, never sent to Personalize (an event without an item)")
+
+
+class Campaign(Section):
+    """A real-time endpoint. One that idles is billed for its minimum: about $144 a month for each transaction per second."""
+
+    min_provisioned_tps: int = Field(1, ge=1)
+    exploration_weight: float | None = Field(None, ge=0, le=1)
+    exploration_item_age_cut_off: int | None = Field(None, ge=1, description="days")
+    metadata: bool | None = Field(None, description="whether answers may carry item metadata")
+
+
+class EventWeight(Section):
+    """How much one event type counts in training (v2 recipes; only the ratios of the weights matter)."""
+
+    event_type: str = Field(min_length=1, max_length=256)
+    weight: float = Field(ge=0, le=1)
+    value_threshold: float | None = None
+
+
+class Solution(Section):
+    recipe: str
+    event_type: str | None = Field(None, description="train on this event type alone")
+    event_value_threshold: float | None = Field(None, description="train on events of at least this value")
+    event_weights: list[EventWeight] = Field(default_factory=list, max_length=10)
+    hyperparameters: dict[str, str] = Field(default_factory=dict)
+    campaign: Campaign | None = None
+
+    @field_validator("recipe")
+    @classmethod
+    def recipe_is_known(cls, recipe: str) -> str:
+        if recipe not in RECIPES:
+            raise ValueError(f"unknown recipe '{recipe}'{did_you_mean(recipe, RECIPES)}")
+        return recipe
+
+    @model_validator(mode="after")
+    def options_fit_the_recipe(self) -> Solution:
+        recipe = RECIPES[self.recipe]
+        if self.event_weights and not recipe.event_weights:
+            raise ValueError(f"event_weights: only v2 recipes take them, not '{self.recipe}'")
+        if self.campaign and self.campaign.exploration_weight is not None and not recipe.exploration_weight:
+            raise ValueError(f"campaign.exploration_weight: '{self.recipe}' manages exploration itself; leave it out")
+        if self.campaign and not recipe.campaign:
+            raise ValueError(f"campaign: '{self.recipe}' answers batch jobs only; leave it out")
+        return self
+
+
+class Placement(Section):
+    """A spot on a page that asks for recommendations."""
+
+    solution: str
+    filter: str | None = None
+    num_results: int = Field(25, ge=1, le=500, description="how many items an answer holds unless the call says otherwise")
+
+
+class Config(Section):
+    """A whole deployment."""
+
+    name: Name = Field(description="prefixes the name of every resource")
+    datasets: Datasets
+    event_types: dict[str, EventType] = Field(min_length=1)
+    filters: dict[FilterName, Annotated[str, Field(min_length=1, max_length=2500)]] = Field(default_factory=dict)
+    solutions: dict[Name, Solution] = Field(min_length=1)
+    placements: dict[Name, Placement] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def references_resolve(self) -> Config:
+        for name, solution in self.solutions.items():
+            if solution.event_type is not None:
+                require(f"solutions.{name}.event_type", solution.event_type, self.event_types, "event type")
+            for position, weight in enumerate(solution.event_weights):
+                path = f"solutions.{name}.event_weights[{position}].event_type"
+                require(path, weight.event_type, self.event_types, "event type")
+        for name, placement in self.placements.items():
+            require(f"placements.{name}.solution", placement.solution, self.solutions, "solution")
+            if placement.filter is not None:
+                require(f"placements.{name}.filter", placement.filter, self.filters, "filter")
+            if self.solutions[placement.solution].campaign is None:
+                raise ValueError(
+                    f"placements.{name}.solution: '{placement.solution}' has no campaign to answer from; "
+                    f"give solutions.{placement.solution} one (campaign: {{}})"
+                )
+        return self
+
+
+def require(path: str, name: str, known: dict[str, Any], what: str) -> None:
+    """Raise ValueError unless `name` is one of the `known`."""
+    if name not in known:
+        raise ValueError(f"{path}: there is no {what} '{name}'{did_you_mean(name, known)}")
+
+
+def did_you_mean(word: str, known: Any) -> str:
+    """`, did you mean 'x'?`, or the list of what there is."""
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f", did you mean '{close[0]}'?" if close else f" (there are: {', '.join(sorted(known))})"
+
+
+def parse_config(raw: Any) -> Config:
+    """Validate plain data. Raises ConfigError with one problem for each wrong path."""
+    try:
+        return Config.model_validate(raw)
+    except ValidationError as error:
+        raise ConfigError([describe(problem) for problem in error.errors()]) from None
+
+
+def describe(problem: Any) -> str:
+    """One pydantic error as `path: rule`. A check over several fields has put the rest of the path into its message."""
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in problem["loc"] if part != "[key]")
+    message = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "extra_forbidden":
+        message = "there is no such setting"
+    elif problem["type"] == "missing":
+        message = "is required"
+    path = path.lstrip(".")
+    joint = "." if path and problem["type"] == "value_error" and _starts_with_path(message) else ": "
+    return f"{path}{joint}{message}" if path else message
+
+
+def _starts_with_path(message: str) -> bool:
+    head = message.split(": ", 1)[0]
+    return head != message and " " not in head
+
+
+@cache
+def packed_config() -> Config:
+    """The config that was packed into the function's code at synth."""
+    return parse_config(json.loads(Path(os.environ["CONFIG_PATH"]).read_text()))

@@ -1,0 +1,67 @@
+"""The CSVs of a deployment in S3: which there are, and streams over all or parts of them."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO, cast
+
+from lambdas.shared import clients
+from lambdas.shared.names import fingerprint
+from lambdas.shared.schemas import DatasetKind
+
+
+@dataclass(frozen=True)
+class CsvFile:
+    key: str
+    size: int
+    etag: str
+
+    @property
+    def name(self) -> str:
+        """The key below `datasets/`: what the operator uploaded."""
+        return self.key.removeprefix("datasets/")
+
+
+def location(kind: DatasetKind) -> str:
+    """The folder that an import job reads: its first level, not the folders below (bulk-data-import-step.html)."""
+    return f"s3://{os.environ['DATA_BUCKET']}/datasets/{kind}/"
+
+
+def csv_files(kind: DatasetKind) -> list[CsvFile]:
+    """The files that an import of this dataset would take in, by key."""
+    prefix = f"datasets/{kind}/"
+    pages = clients.s3().get_paginator("list_objects_v2").paginate(
+        Bucket=os.environ["DATA_BUCKET"], Prefix=prefix, Delimiter="/"
+    )  # fmt: skip
+    found = [
+        CsvFile(entry["Key"], entry["Size"], entry["ETag"].strip('"'))
+        for page in pages
+        for entry in page.get("Contents", [])
+        if entry["Key"].lower().endswith(".csv")
+    ]
+    return sorted(found, key=lambda file: file.key)
+
+
+def files_fingerprint(files: list[CsvFile]) -> str:
+    """Changes when any file is added, removed or rewritten."""
+    return fingerprint("\n".join(f"{file.key} {file.size} {file.etag}" for file in files))
+
+
+def lines(file: CsvFile) -> Iterator[str]:
+    """The lines of a file from its start, as a stream: only what is read is fetched. Raises UnicodeDecodeError."""
+    body = clients.s3().get_object(Bucket=os.environ["DATA_BUCKET"], Key=file.key)["Body"]
+    try:
+        yield from io.TextIOWrapper(io.BufferedReader(cast(io.RawIOBase, body), 1 << 18), encoding="utf-8", newline="")
+    finally:
+        body.close()
+
+
+def lines_near(file: CsvFile, start: int, length: int) -> list[str]:
+    """The whole lines in a range of bytes; the first and the last, which may be cut, are left out."""
+    window = f"bytes={start}-{start + length - 1}"
+    answer = clients.s3().get_object(Bucket=os.environ["DATA_BUCKET"], Key=file.key, Range=window)
+    text = cast(BinaryIO, answer["Body"]).read().decode("utf-8", "replace")
+    return text.split("\n")[1:-1]

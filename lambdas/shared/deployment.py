@@ -1,0 +1,58 @@
+"""What is deployed in Personalize right now: one SSM document, written by the last step of a train run, read by whoever serves.
+
+The config says what is wanted; this document says what is there. It holds ARNs only, so a reader needs no list or describe call.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from pydantic import BaseModel, ConfigDict
+
+from lambdas.shared import clients
+
+#: Seconds for which a reader may go on with what it has.
+CACHE_SECONDS = 60.0
+
+
+class Deployment(BaseModel):
+    """Campaigns by solution, filters by their name in the config."""
+
+    model_config = ConfigDict(frozen=True)
+
+    run_id: str
+    dataset_group_arn: str
+    tracking_id: str
+    campaigns: dict[str, str]
+    filters: dict[str, str]
+
+
+class NotDeployed(Exception):
+    """No train run has published a deployment yet."""
+
+
+_cached: tuple[float, Deployment] | None = None
+
+
+def current_deployment() -> Deployment:
+    """The published deployment, at most CACHE_SECONDS old. Raises NotDeployed before the first train run."""
+    global _cached
+    if _cached is None or time.monotonic() - _cached[0] > CACHE_SECONDS:
+        _cached = (time.monotonic(), read_deployment())
+    return _cached[1]
+
+
+def read_deployment() -> Deployment:
+    """The document as it is now."""
+    try:
+        parameter = clients.ssm().get_parameter(Name=os.environ["DEPLOYMENT_PARAMETER"])["Parameter"]
+    except clients.ssm().exceptions.ParameterNotFound:
+        raise NotDeployed("nothing is deployed yet: run the train state machine first") from None
+    return Deployment.model_validate_json(parameter["Value"])
+
+
+def publish(deployment: Deployment) -> None:
+    """Make it the deployment that is served from within CACHE_SECONDS."""
+    name = os.environ["DEPLOYMENT_PARAMETER"]
+    clients.ssm().put_parameter(Name=name, Value=deployment.model_dump_json(), Type="String", Overwrite=True)
