@@ -51,6 +51,11 @@ class Schema:
         return next((field for field in self.fields if normalized(field.name) == wanted), None)
 
     @property
+    def id_field(self) -> str:
+        """The field that identifies a record of Items, Users or Actions."""
+        return next(iter(_RULES[self.kind].required))
+
+    @property
     def metadata(self) -> tuple[Field, ...]:
         """The fields that are neither required nor reserved."""
         rules = _RULES[self.kind]
@@ -96,9 +101,7 @@ _RULES: Mapping[Kind, _KindRules] = {
         max_metadata=100,
         needs_metadata=True,
     ),
-    "USERS": _KindRules(
-        name="Users", required={"USER_ID": ("string",)}, reserved={}, max_metadata=25, needs_metadata=True
-    ),
+    "USERS": _KindRules(name="Users", required={"USER_ID": ("string",)}, reserved={}, max_metadata=25, needs_metadata=True),
     "ACTIONS": _KindRules(
         name="Actions",
         required={"ACTION_ID": ("string",)},
@@ -164,9 +167,7 @@ def parse_schema(text: str, domain: str | None = None) -> Schema:
 def check_schema_update(old: Schema, new: Schema) -> None:
     """The rules of UpdateDataset (docs: updating-dataset-schema.html); raises InvalidInput."""
     if old.kind not in ("ITEMS", "USERS"):
-        raise InvalidInput(
-            f"The schema of a dataset of type {old.kind} cannot be replaced, only of ITEMS and USERS."
-        )
+        raise InvalidInput(f"The schema of a dataset of type {old.kind} cannot be replaced, only of ITEMS and USERS.")
     if new.kind != old.kind:
         raise InvalidInput(f"The new schema is for {new.kind}, the dataset is of type {old.kind}.")
     fields = {field.name: field for field in new.fields}
@@ -226,10 +227,7 @@ def _check_names(schema: Schema) -> None:
     for field in schema.fields:
         key = normalized(field.name)
         if key in seen:
-            raise InvalidInput(
-                f"Field names must be unique, underscores and case ignored: {seen[key]} and {field.name} "
-                "collide."
-            )
+            raise InvalidInput(f"Field names must be unique, underscores and case ignored: {seen[key]} and {field.name} collide.")
         seen[key] = field.name
 
 
@@ -258,8 +256,7 @@ def _check_metadata(schema: Schema) -> None:
         raise InvalidInput(f"The {rules.name} schema needs at least one metadata field.")
     if len(schema.metadata) > rules.max_metadata:
         raise InvalidInput(
-            f"The {rules.name} schema has {len(schema.metadata)} metadata fields; "
-            f"at most {rules.max_metadata} are allowed."
+            f"The {rules.name} schema has {len(schema.metadata)} metadata fields; at most {rules.max_metadata} are allowed."
         )
     for flag, chosen in (
         ("textual", [field.name for field in schema.fields if field.textual]),

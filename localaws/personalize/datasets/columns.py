@@ -121,6 +121,13 @@ class Column:
             return Column(self.kind, codes=self.codes[rows], vocabulary=self.coded[1])
         return Column(self.kind, self.values[rows])
 
+    def compacted(self) -> Column:
+        """A text column whose vocabulary has only the texts that occur, in the same order."""
+        used, codes = np.unique(self.codes, return_inverse=True)
+        offset = int(len(used) > 0 and used[0] < 0)
+        texts = [self.vocabulary[code] for code in used[offset:].tolist()]
+        return Column(self.kind, codes=codes.astype(np.int32) - np.int32(offset), vocabulary=texts)
+
     def patched(self, rows: NDArray[np.int64], values: Sequence[Any], length: int) -> Column:
         """A copy of `length` rows in which `rows` have these values; rows beyond the old end are null."""
         if self.is_text:

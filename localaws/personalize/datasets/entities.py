@@ -1,0 +1,45 @@
+"""Items, users and actions: the newest record of each id."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from localaws.personalize.datasets.columns import Table, column_of, take
+from localaws.personalize.datasets.tables import Entities
+from localaws.personalize.schemas import Schema
+
+
+def unique_by_id(table: Table, id_field: str) -> Table:
+    """The last row of each id."""
+    codes = table[id_field].codes
+    last = np.full(len(table[id_field].vocabulary), -1, dtype=np.int64)
+    np.maximum.at(last, codes, np.arange(len(codes)))
+    return table if len(last) == len(codes) else take(table, np.sort(last[last >= 0]))
+
+
+def to_entities(schema: Schema, table: Table) -> Entities:
+    columns = {name: column for name, column in table.items() if name != schema.id_field}
+    return Entities(schema.kind, table[schema.id_field].values, columns)
+
+
+def empty_entities(schema: Schema) -> Entities:
+    return to_entities(schema, {field.name: column_of(field, []) for field in schema.fields})
+
+
+def patched(schema: Schema, entities: Entities, records: Sequence[tuple[str, Mapping[str, Any]]], version: int) -> Entities:
+    """The entities after some records were put; each replaces the one with its id."""
+    if not records:
+        return Entities(entities.kind, entities.ids, entities.columns, version)
+    index = dict(entities.index)
+    rows = np.array([index.setdefault(key, len(index)) for key, _ in records], dtype=np.int64)
+    columns = {
+        name: column.patched(rows, [values.get(name) for _, values in records], len(index))
+        for name, column in entities.columns.items()
+    }
+    ids = np.array(list(index), dtype=object) if len(index) > len(entities) else entities.ids
+    result = Entities(entities.kind, ids, columns, version)
+    result.__dict__["index"] = index
+    return result

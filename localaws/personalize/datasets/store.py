@@ -1,0 +1,331 @@
+"""The data of one dataset group."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+import numpy as np
+
+from localaws.personalize.datasets import records
+from localaws.personalize.datasets.bulk import BulkDirectory
+from localaws.personalize.datasets.columns import Table, column_of, concatenate, take
+from localaws.personalize.datasets.csv_files import ImportFailed, Progress, read_csv, write_csv
+from localaws.personalize.datasets.entities import empty_entities, patched, to_entities, unique_by_id
+from localaws.personalize.datasets.interactions import (
+    InteractionsByUser,
+    item_column,
+    sorted_unique,
+    to_interactions,
+)
+from localaws.personalize.datasets.streamed import StreamedRecords
+from localaws.personalize.datasets.tables import (
+    Entities,
+    History,
+    ImportCounts,
+    Interactions,
+    TrainingData,
+)
+from localaws.personalize.errors import InvalidInput
+from localaws.personalize.schemas import Kind, Schema
+
+ImportMode = Literal["FULL", "INCREMENTAL"]
+IngestionMode = Literal["BULK", "PUT", "ALL"]
+
+MIN_IMPORTED_INTERACTIONS = 1000
+EVENT_KINDS: tuple[Kind, ...] = ("INTERACTIONS", "ACTION_INTERACTIONS")
+
+
+class DatasetStore:
+    """Bulk imports and individual records of a dataset group, in one directory.
+
+    Several processes may have the store open: what one of them writes, all see at once. A writer that dies
+    leaves the data as it was before. `filter_lag` is the number of seconds after which filters see an event,
+    by `clock`.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        schemas: Mapping[Kind, Schema],
+        *,
+        filter_lag: float = 0.0,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self.schemas = dict(schemas)
+        self._directory = directory
+        self._filter_lag, self._clock = filter_lag, clock
+        self._streamed = StreamedRecords(directory / "records.sqlite")
+        self._lock = threading.Lock()
+        self._interactions: dict[Kind, tuple[str, InteractionsByUser]] = {}
+        self._entities: dict[Kind, tuple[str | None, Entities]] = {}
+
+    def close(self) -> None:
+        self._streamed.close()
+
+    # Bulk data
+
+    def import_csv(
+        self,
+        kind: Kind,
+        files: Iterable[tuple[str, BinaryIO]],
+        mode: ImportMode,
+        progress: Progress | None = None,
+    ) -> ImportCounts:
+        """Imports CSV files (name and content). FULL replaces earlier bulk data, INCREMENTAL adds to it.
+
+        Individual records stay; of two records with one id the newer counts. Raises ImportFailed.
+        docs: personalize/latest/dg/bulk-data-import-step.html
+        """
+        schema = self._schema(kind)
+        bulk = self._bulk(kind)
+        with bulk.locked():
+            if mode == "INCREMENTAL" and bulk.current is None:
+                raise ImportFailed("The first import of a dataset must have the import mode FULL.")
+            version = self._streamed.version(kind).number
+            table = read_csv(schema, files, progress)
+            read = len(next(iter(table.values())))
+            if kind == "INTERACTIONS" and read < MIN_IMPORTED_INTERACTIONS:
+                raise ImportFailed(f"The data has {read} interactions; at least {MIN_IMPORTED_INTERACTIONS} are required.")
+            ids = None if kind in EVENT_KINDS else list(table[schema.id_field].vocabulary)
+            old = self._bulk_table(kind) if mode == "INCREMENTAL" else None
+            table = table if old is None else concatenate(old, table)
+            table = sorted_unique(table) if ids is None else unique_by_id(table, schema.id_field)
+            bulk.replace(table)
+            if ids is not None:
+                self._streamed.replaced_by_import(kind, ids, version)
+        return ImportCounts(read, len(next(iter(table.values()))))
+
+    def export_csv(self, kind: Kind, ingestion_mode: IngestionMode, out: BinaryIO) -> int:
+        """Writes bulk data, individual records or both as CSV with a header; gives the number of rows."""
+        tables = []
+        if ingestion_mode in ("BULK", "ALL"):
+            tables.append(self._bulk_table(kind))
+        if ingestion_mode in ("PUT", "ALL"):
+            tables.append(self._streamed_table(kind))
+        return write_csv(self._schema(kind), [table for table in tables if table is not None], out)
+
+    def has_bulk_data(self, kind: Kind) -> bool:
+        return self._bulk(kind).current is not None
+
+    # Individual records
+
+    def put_events(self, request: Mapping[str, Any], now: float) -> None:
+        """A PutEvents request; all of its events are stored or, with InvalidInput, none."""
+        events = records.parse_put_events(self._schema("INTERACTIONS"), request)
+        self._streamed.add_events("INTERACTIONS", events, now)
+
+    def put_action_interactions(self, request: Mapping[str, Any], now: float) -> None:
+        """A PutActionInteractions request."""
+        events = records.parse_put_action_interactions(self._schema("ACTION_INTERACTIONS"), request)
+        self._streamed.add_events("ACTION_INTERACTIONS", events, now)
+
+    def put_entities(self, kind: Kind, entities: Sequence[Mapping[str, Any]], now: float) -> None:
+        """The records of a PutItems, PutUsers or PutActions request."""
+        self._streamed.put_entities(kind, records.parse_put_entities(self._schema(kind), kind, entities))
+
+    # Deletion
+
+    def delete_users(self, user_ids: Iterable[str]) -> int:
+        """Removes users and their interactions; gives the number of users of whom there was anything."""
+        wanted = set(user_ids)
+        found = self._streamed.delete_users(wanted)
+        for kind in ("INTERACTIONS", "ACTION_INTERACTIONS", "USERS"):
+            bulk = self._bulk(kind)
+            if kind not in self.schemas or bulk.current is None:
+                continue
+            with bulk.locked():
+                found |= self._delete_bulk_users(kind, bulk, wanted)
+        return len(found)
+
+    def delete_dataset(self, kind: Kind) -> None:
+        """Removes all data of a dataset."""
+        bulk = self._bulk(kind)
+        with bulk.locked():
+            bulk.clear()
+        self._streamed.clear(kind)
+
+    # Tables
+
+    def training_data(self) -> TrainingData:
+        """Bulk data and individual records together. Events of anonymous sessions are left out."""
+        entities = {kind: self.entities(kind) for kind in ("ITEMS", "USERS", "ACTIONS") if kind in self.schemas}
+        return TrainingData(
+            interactions=self._all_interactions("INTERACTIONS"),
+            items=entities.get("ITEMS"),
+            users=entities.get("USERS"),
+            actions=entities.get("ACTIONS"),
+            action_interactions=(
+                self._all_interactions("ACTION_INTERACTIONS") if "ACTION_INTERACTIONS" in self.schemas else None
+            ),
+        )
+
+    def events_since(self, timestamp: int, kind: Kind = "INTERACTIONS") -> Interactions:
+        """The interactions of all users since a time."""
+        return self._all_interactions(kind, timestamp)
+
+    def entities(self, kind: Kind) -> Entities:
+        """The current items, users or actions. Cheap to call as long as nothing has changed."""
+        bulk = self._bulk(kind).current
+        version = self._streamed.version(kind)
+        cached = self._entities.get(kind)
+        if cached is not None and cached[0] == bulk and cached[1].version == version.number:
+            return cached[1]
+        with self._lock:
+            if cached is None or cached[0] != bulk or cached[1].version < version.rebuilt:
+                table = self._bulk_table(kind)
+                schema = self._schema(kind)
+                base = empty_entities(schema) if table is None else to_entities(schema, table)
+            else:
+                base = cached[1]
+            new = self._streamed.entities_after(kind, base.version)
+            entities = patched(self._schema(kind), base, new, version.number)
+            self._entities[kind] = (bulk, entities)
+            return entities
+
+    def history(self, user_id: str, limit: int = 200, kind: Kind = "INTERACTIONS") -> History:
+        """The newest events with an item of a user, or of an anonymous session, as of now."""
+        rows = self._bulk_history(kind, user_id, limit)
+        streamed = self._streamed.newest(kind, user_id, limit)
+        if streamed:
+            rows = sorted(rows + streamed[::-1], key=lambda row: row[1])[-limit:]
+        columns = [list(column) for column in zip(*rows, strict=True)] or [[], [], [], []]
+        return History(*columns)
+
+    def statistics(self, kind: Kind) -> dict[str, Any]:
+        """Counts of records: `bulk`, `put` and, for interactions, `users` and `items` in the bulk data."""
+        if kind not in EVENT_KINDS:
+            table = self._bulk_table(kind)
+            bulk = len(next(iter(table.values()))) if table else 0
+            return {"bulk": bulk, "put": len(self._streamed.entities_after(kind, 0))}
+        by_user = self.bulk_interactions(kind)
+        return {
+            "bulk": len(by_user) if by_user else 0,
+            "put": self._streamed.count_events(kind),
+            "users": len(by_user.user_ids) if by_user else 0,
+            "items": len(by_user.item_ids) if by_user else 0,
+        }
+
+    # What filters read
+
+    def bulk_interactions(self, kind: Kind) -> InteractionsByUser | None:
+        """The current bulk interactions; the same object until they change."""
+        current = self._bulk(kind).current
+        cached = self._interactions.get(kind)
+        if cached is not None and cached[0] == current:
+            return cached[1]
+        with self._lock:
+            table = self._bulk_table(kind) if current is not None else None
+            if current is None or table is None:
+                self._interactions.pop(kind, None)
+                return None
+            by_user = InteractionsByUser(table, kind)
+            self._interactions[kind] = (current, by_user)
+            return by_user
+
+    def newest_streamed(self, kind: Kind, user_id: str, type_key: str, limit: int) -> list[tuple[str, int]]:
+        """Item and time of the newest streamed events of one type that filters see, newest first."""
+        return self._streamed.newest_of_type(kind, user_id, type_key, limit, self._seen_by_filters())
+
+    def streamed_event_types(self, kind: Kind, user_id: str) -> list[str]:
+        return self._streamed.event_types(kind, user_id)
+
+    def streamed_users(self, kind: Kind, type_key: str | None) -> set[str]:
+        """The users with a streamed event of this type, or of any."""
+        return self._streamed.owners_with(kind, type_key, self._seen_by_filters())
+
+    def _seen_by_filters(self) -> float:
+        return self._clock() - self._filter_lag if self._filter_lag else float("inf")
+
+    # Inside
+
+    def _schema(self, kind: Kind) -> Schema:
+        schema = self.schemas.get(kind)
+        if schema is None:
+            raise InvalidInput(f"The dataset group has no dataset of type {kind}.")
+        return schema
+
+    def _bulk(self, kind: Kind) -> BulkDirectory:
+        return BulkDirectory(self._directory / kind)
+
+    def _bulk_table(self, kind: Kind) -> Table | None:
+        """The bulk data in the columns of the schema; a field that was added since is null."""
+        table = self._bulk(kind).load()
+        if table is None:
+            return None
+        rows = len(next(iter(table.values())))
+        return {
+            field.name: table[field.name] if field.name in table else column_of(field, [None] * rows)
+            for field in self._schema(kind).fields
+        }
+
+    def _streamed_table(self, kind: Kind) -> Table:
+        schema = self._schema(kind)
+        if kind in EVENT_KINDS:
+            return _event_table(schema, self._streamed.all_events(kind))
+        rows = [{schema.id_field: key, **values} for key, values in self._streamed.entities_after(kind, 0)]
+        return _table(schema, rows)
+
+    def _all_interactions(self, kind: Kind, since: int = 0) -> Interactions:
+        bulk = self._bulk_table(kind)
+        if bulk is not None and since:
+            bulk = take(bulk, bulk["TIMESTAMP"].values >= since)
+        streamed = [row for row in self._streamed.all_events(kind, since) if row[0] is not None]
+        if bulk is not None and not streamed:
+            table = bulk
+        else:
+            table = _event_table(self._schema(kind), streamed)
+            table = sorted_unique(table if bulk is None else concatenate(bulk, table))
+        return to_interactions(_without_unused_ids(table, kind) if since else table, kind)
+
+    def _bulk_history(self, kind: Kind, user_id: str, limit: int) -> list[tuple[Any, ...]]:
+        by_user = self.bulk_interactions(kind)
+        if by_user is None:
+            return []
+        rows = by_user.rows_of(user_id)
+        rows = slice(max(rows.start, rows.stop - limit), rows.stop)
+        table, length = by_user.table, rows.stop - rows.start
+        types, values = table.get("EVENT_TYPE"), table.get("EVENT_VALUE")
+        item_ids = by_user.item_ids
+        return list(
+            zip(
+                [item_ids[code] for code in table[item_column(kind)].codes[rows].tolist()],
+                table["TIMESTAMP"].values[rows].astype(np.int64).tolist(),
+                [types.vocabulary[code] for code in types.codes[rows].tolist()] if types else [None] * length,
+                [None if v != v else v for v in values.values[rows].tolist()] if values else [None] * length,
+                strict=True,
+            )
+        )
+
+    def _delete_bulk_users(self, kind: Kind, bulk: BulkDirectory, user_ids: set[str]) -> set[str]:
+        table = self._bulk_table(kind)
+        if table is None:
+            return set()
+        users = table["USER_ID"]
+        found = {user_id for user_id in user_ids if users.coded[1].get(user_id) >= 0}
+        if found:
+            codes = [users.coded[1].get(user_id) for user_id in found]
+            bulk.replace(_without_unused_ids(take(table, ~np.isin(users.codes, codes)), kind))
+        return found
+
+
+def _event_table(schema: Schema, rows: Sequence[tuple[Any, ...]]) -> Table:
+    """A table of streamed events; a user that is still unknown goes by the session id."""
+    names = ("ITEM_ID" if schema.kind == "INTERACTIONS" else "ACTION_ID", "TIMESTAMP", "EVENT_TYPE", "EVENT_VALUE")
+    return _table(
+        schema,
+        [{"USER_ID": owner, **dict(zip(names, values, strict=True)), **columns} for _, owner, *values, columns in rows],
+    )
+
+
+def _table(schema: Schema, rows: Sequence[Mapping[str, Any]]) -> Table:
+    return {field.name: column_of(field, [row.get(field.name) for row in rows]) for field in schema.fields}
+
+
+def _without_unused_ids(table: Table, kind: Kind) -> Table:
+    names = ("USER_ID",) if kind == "USERS" else ("USER_ID", item_column(kind))
+    return {**table, **{name: table[name].compacted() for name in names}}
