@@ -2,7 +2,8 @@
 
 from localaws.personalize.recipes.catalogue import RECIPES, HyperParameter, Recipe, recipe_of
 from localaws.personalize.recipes.model import Model, Query
-from localaws.personalize.recipes.training import TrainingFailed, TrainingOptions, TrainingResult, train
+from localaws.personalize.recipes.options import TrainingFailed, TrainingOptions
+from localaws.personalize.recipes.training import TrainingResult, train
 
 __all__ = [
     "RECIPES",

@@ -1,38 +1,28 @@
 """Training a solution version: from the data of a dataset group to a model and its metrics."""
 
+import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from localaws.personalize import metrics
 from localaws.personalize.datasets.tables import TrainingData
+from localaws.personalize.recipes import actions, affinity, personalization, popularity, related, semantic
+from localaws.personalize.recipes.catalogue import RECIPES, Engine
+from localaws.personalize.recipes.events import Prepared, prepare
+from localaws.personalize.recipes.holdout import Examiner, HoldOut, split
 from localaws.personalize.recipes.model import Model
-from localaws.personalize.schemas import Kind
+from localaws.personalize.recipes.options import TrainingOptions
 
 Progress = Callable[[str, float], None]
+Trained = tuple[Model, dict[str, float]]
+Fit = Callable[..., Model]
 
-
-class TrainingFailed(Exception):
-    """The data do not allow this training; the text is the failureReason of the solution version."""
-
-
-@dataclass(frozen=True)
-class TrainingOptions:
-    """What a solution asks of its training (docs: personalize/latest/dg/API_SolutionConfig.html).
-
-    recipe: a name of RECIPES. events_config: the eventParametersList of eventsConfig, as sent.
-    optimization_objective: as sent, {"itemAttribute", "objectiveSensitivity"}.
-    excluded_columns: per dataset type, upper-case dataset and column names as in the schema.
-    seed: decides the hold-out users and every random start; the same data and seed give the same model.
-    """
-
-    recipe: str
-    event_type: str | None = None
-    event_value_threshold: float | None = None
-    events_config: list[Mapping[str, Any]] | None = None
-    hyperparameters: Mapping[str, str] = field(default_factory=dict)
-    excluded_columns: Mapping[Kind, frozenset[str]] = field(default_factory=dict)
-    optimization_objective: Mapping[str, Any] | None = None
-    seed: int = 0
+FEW_TEST_USERS = 10
+REWARD_LIST = 100
 
 
 @dataclass(frozen=True)
@@ -49,5 +39,75 @@ def train(data: TrainingData, options: TrainingOptions, progress: Progress | Non
     """Measure on a hold-out, then train on everything. Raises TrainingFailed for too little data.
 
     progress(stage, fraction) is called with stages "preparing", "evaluating", "training" and 0..1 over all.
+    Deterministic: one BLAS thread, and every random choice comes from the seed.
     """
-    raise NotImplementedError
+    started = time.perf_counter()
+    with threadpool_limits(1):
+        model, measured, warnings = _train(data, options, progress or (lambda stage, fraction: None))
+    hours = (time.perf_counter() - started) / 3600
+    return TrainingResult(model, metrics.rounded(measured), hours, warnings)
+
+
+def _train(
+    data: TrainingData, options: TrainingOptions, progress: Progress
+) -> tuple[Model, dict[str, float], list[str]]:
+    engine = RECIPES[options.recipe].engine
+    progress("preparing", 0.0)
+    if engine == "semantic":
+        return *semantic.train(data, options), []
+    prepared = prepare(data, options)
+    if engine == "actions":
+        return *actions.train(data, prepared, options), []
+    if engine in ("affinity", "attributes"):
+        return *affinity.train(prepared, options), []
+    progress("evaluating", 0.1)
+    held = split(prepared.events, options.seed)
+    trial = FITS[engine](replace(prepared, events=held.training), options)
+    measured = _measure(prepared, data, options, held, trial)
+    progress("training", 0.6)
+    model = FITS[engine](prepared, options, trial)
+    progress("training", 1.0)
+    few = len(held.test) < FEW_TEST_USERS
+    warnings = [f"The metrics rest on {len(held.test)} test users only."] if few else []
+    return model, measured, warnings
+
+
+FITS: Mapping[Engine, Fit] = {
+    "personalization": personalization.fit,
+    "related": related.fit,
+    "popularity": popularity.fit_popularity,
+    "trending": popularity.fit_trending,
+}
+
+
+def _measure(
+    prepared: Prepared, data: TrainingData, options: TrainingOptions, held: HoldOut, trial: Model
+) -> dict[str, float]:
+    recipe = RECIPES[options.recipe]
+    examiner = Examiner(prepared, data.interactions, by_item=recipe.type == "RELATED_ITEMS")
+    if isinstance(trial, personalization.PersonalizationModel):
+        trial.facts["repeat"] = choose_repeat(trial, examiner, held)
+    answers = examiner.answers(trial, held.test)
+    measured = metrics.ranking_metrics(answers, len(prepared.item_ids))
+    if options.events_config:
+        measured |= metrics.weighted_gain_metrics(answers)
+    if options.optimization_objective:
+        rewards = personalization.objective_values(prepared, options)
+        longer = examiner.answers(trial, held.test, REWARD_LIST)
+        measured["average_rewards_at_k"] = metrics.average_rewards(longer, rewards)
+    if recipe.engine == "trending":
+        measured["trend_prediction_accuracy"] = popularity.trend_accuracy(
+            prepared.events, trial.facts["interval"]
+        )
+    return measured
+
+
+def choose_repeat(trial: personalization.PersonalizationModel, examiner: Examiner, held: HoldOut) -> float:
+    """The weight for items that a user already had which gives the best NDCG@10 for the tuning users."""
+    quality: dict[float, float] = {}
+    for weight in personalization.REPEAT_CHOICES:
+        trial.facts["repeat"] = weight
+        answers = examiner.answers(trial, held.tuning)
+        found = metrics.ranking_metrics(answers, len(trial.item_ids))
+        quality[weight] = found["normalized_discounted_cumulative_gain_at_10"]
+    return max(quality, key=lambda weight: (quality[weight], -abs(weight)))

@@ -1,6 +1,7 @@
 """The answers of a deployed model: real-time calls and the lines of batch jobs."""
 
 from localaws.personalize.runtime.batch import infer_line, segment_line
-from localaws.personalize.runtime.realtime import Promotion, Serving, rank, recommend, recommend_actions
+from localaws.personalize.runtime.realtime import rank, recommend, recommend_actions
+from localaws.personalize.runtime.serving import Promotion, Serving
 
 __all__ = ["Promotion", "Serving", "infer_line", "rank", "recommend", "recommend_actions", "segment_line"]

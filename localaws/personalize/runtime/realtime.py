@@ -1,34 +1,34 @@
 """GetRecommendations, GetPersonalizedRanking and GetActionRecommendations over a trained model."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from localaws.personalize.datasets import DatasetStore
-from localaws.personalize.filters import CompiledFilter
-from localaws.personalize.recipes.model import Model
+import numpy as np
 
+from localaws.personalize.errors import InvalidInput
+from localaws.personalize.recipes.actions import ActionModel
+from localaws.personalize.recipes.holdout import best
+from localaws.personalize.recipes.model import Scores
+from localaws.personalize.recipes.personalization import PersonalizationModel
+from localaws.personalize.recipes.semantic import SemanticModel
+from localaws.personalize.runtime.choice import SCORED_SUBSET, choose, promote, softmax
+from localaws.personalize.runtime.serving import (
+    Metadata,
+    Promotion,
+    Serving,
+    recommendation_id,
+)
 
-@dataclass(frozen=True)
-class Promotion:
-    """One promotion of a request: a share of the answer that comes from the items its filter lets through."""
+if TYPE_CHECKING:
+    from localaws.personalize.filters import CompiledFilter
 
-    name: str
-    percent: int
-    filter: CompiledFilter | None = None
-    values: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Serving:
-    """What a campaign (or recommender, or batch job) serves with.
-
-    config: campaignConfig, recommenderConfig or batchInferenceJobConfig, as sent; may be empty.
-    """
-
-    model: Model
-    store: DatasetStore
-    config: Mapping[str, Any] = field(default_factory=dict)
+DEFAULT_RESULTS = 25
+MAXIMUM_RESULTS = 500
+DEFAULT_ACTIONS = 5
+MAXIMUM_ACTIONS = 100
+RECOMMENDING = frozenset({"USER_PERSONALIZATION", "RELATED_ITEMS", "POPULAR_ITEMS"})
 
 
 def recommend(
@@ -42,23 +42,119 @@ def recommend(
     """The answer of GetRecommendations: {"itemList": [...], "recommendationId": "RID-..."}.
 
     request: the parsed request, its members named as in the service model (userId, itemId, numResults,
-    context, filterValues, metadataColumns; ARNs are resolved by the caller: `compiled_filter` belongs to
-    filterArn and was built over model.ranked_ids, `promotion` to promotions[0]).
+    context, filterValues, metadataColumns). ARNs are resolved by the caller: `compiled_filter` belongs to
+    filterArn and was built over model.ranked_ids, `promotion` to promotions[0].
     Raises InvalidInput for a missing input that the recipe needs, a wrong kind of recipe, bad filter values,
     numResults over 500 (50 with metadata), metadata that is not enabled.
     """
-    raise NotImplementedError
+    _check_operation(serving, "GetRecommendations", RECOMMENDING)
+    size = _size(request, DEFAULT_RESULTS, MAXIMUM_RESULTS)
+    metadata = Metadata(serving, request, size)
+    if promotion is not None and not serving.recipe.promotions:
+        raise InvalidInput(f"Promotions are not supported by the recipe {serving.recipe.name}.")
+    query = serving.query(request, now)
+    scores = _scores(serving, query)
+    mask = serving.allowed(query, compiled_filter, request.get("filterValues", {}))
+    allowed = np.array(mask) if mask is not None else np.ones(len(scores), bool)
+    allowed[serving.dropped(query.history)] = False
+    promoted = promote(serving, query, scores, promotion, size) if promotion is not None else []
+    shares = _shares(serving, scores)
+    entries = []
+    for chosen in choose(serving, query, scores, allowed, size, promoted):
+        entry: dict[str, Any] = {"itemId": serving.model.item_ids[chosen.item]}
+        if shares is not None and chosen.scored:
+            entry["score"] = float(shares[chosen.item])
+        if chosen.promotion:
+            entry["promotionName"] = chosen.promotion
+        if chosen.reason and serving.recipe.reasons:
+            entry["reason"] = [chosen.reason]
+        metadata.add_to(entry)
+        entries.append(entry)
+    return {"itemList": entries, "recommendationId": recommendation_id()}
 
 
 def rank(
     serving: Serving, request: Mapping[str, Any], *, compiled_filter: CompiledFilter | None = None, now: float
 ) -> dict[str, Any]:
-    """The answer of GetPersonalizedRanking: {"personalizedRanking": [...], "recommendationId": "RID-..."}."""
-    raise NotImplementedError
+    """The answer of GetPersonalizedRanking: {"personalizedRanking": [...], "recommendationId": "RID-..."}.
+
+    Items without interactions at training come last, in their given order and without a score
+    (docs: personalize/latest/dg/native-recipe-search.html). With a filter, items that the model does not know
+    are left out, because the filter cannot be checked on them.
+    """
+    _check_operation(serving, "GetPersonalizedRanking", {"PERSONALIZED_RANKING"})
+    given = list(dict.fromkeys(request["inputList"]))
+    if len(given) > MAXIMUM_RESULTS:
+        raise InvalidInput(f"inputList has {len(given)} items; at most {MAXIMUM_RESULTS} are allowed.")
+    metadata = Metadata(serving, request, len(given))
+    query = serving.query(request, now)
+    model = serving.model
+    assert isinstance(model, PersonalizationModel)
+    mask = serving.allowed(query, compiled_filter, request.get("filterValues", {}))
+    if mask is not None:
+        given = [item for item in given if item in model.index and mask[model.index[item]]]
+    counts = model.arrays["counts"]
+    known = [item for item in given if item in model.index and counts[model.index[item]] > 0]
+    scores = model.scores(query)[[model.index[item] for item in known]]
+    shares = softmax(scores)
+    ranking: list[dict[str, Any]] = [
+        {"itemId": known[place], "score": float(shares[place])}
+        for place in np.argsort(-scores, kind="stable")
+    ]
+    ranked = set(known)
+    ranking += [{"itemId": item} for item in given if item not in ranked]
+    for entry in ranking:
+        metadata.add_to(entry)
+    return {"personalizedRanking": ranking, "recommendationId": recommendation_id()}
 
 
 def recommend_actions(
     serving: Serving, request: Mapping[str, Any], *, compiled_filter: CompiledFilter | None = None, now: float
 ) -> dict[str, Any]:
-    """The answer of GetActionRecommendations: {"actionList": [...], "recommendationId": "RID-..."}."""
-    raise NotImplementedError
+    """The answer of GetActionRecommendations: {"actionList": [...], "recommendationId": "RID-..."}.
+
+    A score is the probability that the user takes the action. Expired actions, and those that the user took
+    within REPEAT_FREQUENCY days, are left out.
+    """
+    _check_operation(serving, "GetActionRecommendations", {"PERSONALIZED_ACTIONS"})
+    size = _size(request, DEFAULT_ACTIONS, MAXIMUM_ACTIONS)
+    model = serving.model
+    assert isinstance(model, ActionModel)
+    query = serving.query(request, now)
+    scores = model.scores(query)
+    mask = serving.allowed(query, compiled_filter, request.get("filterValues", {}))
+    available = model.available(query.user_id, now)
+    ranked = np.where(available if mask is None else available & mask, scores, -np.inf)
+    actions = [
+        {"actionId": model.ranked_ids[place], "score": float(scores[place])} for place in best(ranked, size)
+    ]
+    return {"actionList": actions, "recommendationId": recommendation_id()}
+
+
+def _scores(serving: Serving, query: Any) -> Scores:
+    if isinstance(serving.model, SemanticModel):
+        return serving.model.influenced(query, serving.config.get("rankingInfluence") or {})
+    return serving.model.scores(query)
+
+
+def _shares(serving: Serving, scores: Scores) -> Scores | None:
+    """The scores as the service gives them: a softmax over the catalogue, or the scored candidates for v2."""
+    if not serving.recipe.scores:
+        return None
+    if serving.recipe.reasons and len(scores) > SCORED_SUBSET:
+        scores = np.where(scores < np.partition(scores, -SCORED_SUBSET)[-SCORED_SUBSET], -np.inf, scores)
+    return softmax(scores)
+
+
+def _check_operation(serving: Serving, operation: str, types: frozenset[str] | set[str]) -> None:
+    if serving.recipe.type not in types:
+        raise InvalidInput(
+            f"{operation} is not supported by the recipe {serving.recipe.name} ({serving.recipe.type})."
+        )
+
+
+def _size(request: Mapping[str, Any], default: int, maximum: int) -> int:
+    size = int(request.get("numResults", default))
+    if not 0 <= size <= maximum:
+        raise InvalidInput(f"numResults is {size}; it must be between 0 and {maximum}.")
+    return size

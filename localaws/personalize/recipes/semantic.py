@@ -1,0 +1,141 @@
+"""Semantic-Similarity: items whose text is close, by the cosine of TF-IDF vectors (Salton and Buckley, 1988).
+
+The service compares embeddings of a language model; the words in common are what can be had without one.
+"""
+
+import re
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from localaws.personalize.datasets.tables import Entities, TrainingData
+from localaws.personalize.metrics import coverage
+from localaws.personalize.recipes.events import Events, Matrix, created_at
+from localaws.personalize.recipes.holdout import best
+from localaws.personalize.recipes.model import Model, Query, Scores, object_array
+from localaws.personalize.recipes.options import TrainingFailed, TrainingOptions
+
+WORD = re.compile(r"\w+")
+TEXT_KINDS = frozenset({"textual", "string"})
+"""A plain string is not trained on except as the item's name; the tables do not say which one that is."""
+SAMPLE = 500
+LONGEST = 25
+
+
+class SemanticModel(Model):
+    """Scores by closeness of text; an unknown item gets the popular ones."""
+
+    @cached_property
+    def _by_word(self) -> Matrix:
+        parts = (self.arrays["word_values"], self.arrays["word_items"], self.arrays["word_rows"])
+        return sparse.csr_array(parts, shape=(len(parts[2]) - 1, len(self.item_ids)), copy=False)
+
+    def scores(self, query: Query) -> Scores:
+        return self.influenced(query, {})
+
+    def influenced(self, query: Query, influence: Mapping[str, Any]) -> Scores:
+        """influence: the campaign's rankingInfluence, {"POPULARITY": 0..1, "FRESHNESS": 0..1}."""
+        row = self.index.get(query.item_id or "", -1)
+        scores = np.array(self.arrays["popularity"]) if row < 0 else self.similarity(row)
+        for name in ("popularity", "freshness"):
+            weight = float(influence.get(name.upper(), 0.0))
+            if weight:
+                scores += np.float32(weight) * self.arrays[name]
+        if row >= 0:
+            scores[row] = -np.inf
+        return scores
+
+    def similarity(self, row: int) -> Scores:
+        """Cosine of the text of one item with all."""
+        begin, end = self.arrays["text_rows"][row : row + 2]
+        words, weights = self.arrays["text_words"][begin:end], self.arrays["text_values"][begin:end]
+        table = self._by_word
+        scores = np.zeros(len(self.item_ids), np.float32)
+        for word, weight in zip(words, weights, strict=True):
+            span = slice(table.indptr[word], table.indptr[word + 1])
+            scores[table.indices[span]] += weight * table.data[span]
+        return scores
+
+    def update(self, data: TrainingData) -> "SemanticModel":
+        return _fit(data, self.recipe)
+
+
+def train(data: TrainingData, options: TrainingOptions) -> tuple[SemanticModel, dict[str, float]]:
+    """The model, and how popular, new and similar its first 25 are on the mean (key names are [U])."""
+    model = _fit(data, options.recipe)
+    size = len(model.item_ids)
+    sample = np.random.default_rng(options.seed).permutation(size)[:SAMPLE]
+    lists = [best(model.scores(Query(item_id=model.item_ids[row])), LONGEST) for row in sample]
+    similar = [model.similarity(row)[chosen].mean() for row, chosen in zip(sample, lists, strict=True)]
+    return model, {
+        "coverage": coverage(lists, size),
+        "item_popularity": float(np.mean([model.arrays["popularity"][chosen].mean() for chosen in lists])),
+        "item_freshness": float(np.mean([model.arrays["freshness"][chosen].mean() for chosen in lists])),
+        "item_similarity": float(np.mean(similar)),
+    }
+
+
+def _fit(data: TrainingData, recipe: str) -> SemanticModel:
+    items = data.items
+    if items is None or not any(c.kind == "textual" for c in items.columns.values()):
+        raise TrainingFailed("The Items dataset has no textual field, which the recipe needs")
+    if len(items.ids) < 2:
+        raise TrainingFailed("The Items dataset has fewer than 2 items")
+    ids = object_array([str(i) for i in items.ids])
+    text = _tf_idf(items)
+    words = sparse.csr_array(text.T)
+    events = _events(data, items)
+    counts = np.log1p(np.bincount(events.items, minlength=len(ids)))
+    created = created_at(events, ids, items)
+    arrays = {
+        "text_values": text.data,
+        "text_words": text.indices,
+        "text_rows": text.indptr,
+        "word_values": words.data,
+        "word_items": words.indices,
+        "word_rows": words.indptr,
+        "popularity": (counts / max(float(counts.max()), 1.0)).astype(np.float32),
+        "freshness": (np.searchsorted(np.sort(created), created, side="right") / len(ids)).astype(np.float32),
+    }
+    return SemanticModel(recipe, ids, arrays, {})
+
+
+def _events(data: TrainingData, items: Entities) -> Events:
+    """The interactions with items of the dataset."""
+    table = data.interactions
+    positions = np.fromiter((items.index.get(i, -1) for i in table.item_ids), np.int32, len(table.item_ids))
+    chosen = positions[table.items] if len(table.items) else np.empty(0, np.int32)
+    keep = np.flatnonzero(chosen >= 0)
+    ones = np.ones(len(keep), np.float32)
+    users = len(table.user_ids)
+    return Events(table.users[keep], chosen[keep], table.timestamps[keep], ones, keep, users, len(items.ids))
+
+
+def _tf_idf(items: Entities) -> Matrix:
+    """Items x words; rows of length 1."""
+    vocabulary: dict[str, int] = {}
+    pointers, words = [0], []
+    columns = [column.values for column in items.columns.values() if column.kind in TEXT_KINDS]
+    for row in range(len(items.ids)):
+        text = " ".join(str(values[row]) for values in columns if values[row] is not None)
+        words += [vocabulary.setdefault(word, len(vocabulary)) for word in WORD.findall(text.lower())]
+        pointers.append(len(words))
+    ones = np.ones(len(words), np.float32)
+    shape = (len(items.ids), max(1, len(vocabulary)))
+    counts = sparse.csr_array((ones, np.array(words, np.int32), pointers), shape=shape)
+    counts.sum_duplicates()
+    documents = np.bincount(counts.indices, minlength=shape[1])
+    rarity = np.log((1 + shape[0]) / (1 + documents)) + 1
+    counts.data = ((1 + np.log(counts.data)) * rarity[counts.indices]).astype(np.float32)
+    return _unit_rows(counts)
+
+
+def _unit_rows(matrix: Matrix) -> Matrix:
+    squares: NDArray[Any] = np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel()
+    lengths = np.sqrt(np.maximum(squares, 1e-12))
+    matrix.data = (matrix.data / np.repeat(lengths, np.diff(matrix.indptr))).astype(np.float32)
+    return matrix

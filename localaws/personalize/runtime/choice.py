@@ -1,0 +1,147 @@
+"""Choosing the items of an answer: the best ones, explored ones, promoted ones, and popular ones to fill up."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from localaws.personalize.recipes.holdout import best
+from localaws.personalize.recipes.model import Query, Scores
+from localaws.personalize.recipes.personalization import PersonalizationModel
+from localaws.personalize.runtime.serving import Mask, Promotion, Serving
+
+# [U] the exact text of the reasons on the wire is not documented
+PROMOTED = "Promoted item"
+EXPLORATION = "Exploration"
+POPULAR = "Popular item"
+
+SCORED_SUBSET = 2000
+"""How many candidates the v2 recipe scores; popular items fill up when a filter leaves too few of them."""
+OWN_EXPLORATION = 0.1
+"""The v2 recipe explores by itself, and says so in `reason`."""
+DEFAULT_WEIGHT = 0.3
+DEFAULT_CUT_OFF = 30.0
+BONUS = 2.0
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """One item of an answer, by its position in the model; `scored` is False for a placeholder."""
+
+    item: int
+    scored: bool = True
+    reason: str | None = None
+    promotion: str | None = None
+
+
+def choose(
+    serving: Serving, query: Query, scores: Scores, allowed: Mask, size: int, promoted: list[Chosen]
+) -> list[Chosen]:
+    """`size` items: promoted ones at random places, in their order; the best allowed ones around them."""
+    allowed[[chosen.item for chosen in promoted]] = False
+    rest = _organic(serving, query, scores, allowed, size - len(promoted))
+    if not promoted:
+        return rest
+    total = len(promoted) + len(rest)
+    random = _random(query)
+    places = set(random.choice(total, len(promoted), replace=False).tolist())
+    first, second = iter(promoted), iter(rest)
+    return [next(first) if place in places else next(second) for place in range(total)]
+
+
+def promote(serving: Serving, query: Query, scores: Scores, promotion: Promotion, size: int) -> list[Chosen]:
+    """The best items that the promotion's own filter lets through; fewer if fewer match.
+
+    docs: personalize/latest/dg/promoting-items.html
+    """
+    mask = serving.allowed(query, promotion.filter, promotion.values)
+    finite = np.isfinite(scores)
+    floor = scores[finite].min() - 1 if finite.any() else np.float32(0)
+    ranked = np.where(finite, scores, floor)
+    if mask is not None:
+        ranked = np.where(mask, ranked, -np.inf)
+    number = round(size * promotion.percent / 100)
+    return [Chosen(int(i), reason=PROMOTED, promotion=promotion.name) for i in best(ranked, number)]
+
+
+def _organic(serving: Serving, query: Query, scores: Scores, allowed: Mask, size: int) -> list[Chosen]:
+    model = serving.model
+    candidates = np.where(allowed, scores, -np.inf)
+    subset = serving.recipe.reasons and len(scores) > SCORED_SUBSET
+    if subset:
+        candidates[scores < np.partition(scores, -SCORED_SUBSET)[-SCORED_SUBSET]] = -np.inf
+    chosen = [Chosen(int(item)) for item in best(candidates, size)]
+    if isinstance(model, PersonalizationModel):
+        chosen = _explore(serving, model, query, scores, allowed, chosen)
+        if subset and len(chosen) < size:
+            chosen += _placeholders(model, allowed, chosen, size - len(chosen))
+    return chosen
+
+
+def _explore(
+    serving: Serving,
+    model: PersonalizationModel,
+    query: Query,
+    scores: Scores,
+    allowed: Mask,
+    chosen: list[Chosen],
+) -> list[Chosen]:
+    """Gives some places to young items: few interactions and chance help them, relevance orders them.
+
+    explorationWeight is the probability of a place to be explored. The choice stays the same for a user and hour.
+    docs: personalize/latest/dg/native-recipe-new-item-USER_PERSONALIZATION.html, "campaign configuration".
+    """
+    weight, days = exploration(serving)
+    if weight <= 0 or not chosen:
+        return chosen
+    young = model.explorable(days, sparse_only=serving.recipe.reasons)
+    young = young[allowed[young]]
+    young = young[~np.isin(young, [c.item for c in chosen])]
+    if not len(young):
+        return chosen
+    random = _random(query)
+    places = np.flatnonzero(random.random(len(chosen)) < weight)
+    luck = random.gumbel(size=len(young)) + BONUS / np.sqrt(1 + model.arrays["counts"][young])
+    explored = young[best(scores[young] + luck, len(places))]
+    kept = iter(chosen)
+    fresh = iter([Chosen(int(item), reason=EXPLORATION) for item in explored])
+    taken = set(places[: len(explored)].tolist())
+    return [next(fresh) if place in taken else next(kept) for place in range(len(chosen))]
+
+
+def exploration(serving: Serving) -> tuple[float, float]:
+    """explorationWeight and explorationItemAgeCutOff (days) that apply."""
+    if serving.recipe.reasons:
+        return OWN_EXPLORATION, DEFAULT_CUT_OFF
+    if not serving.recipe.exploration:
+        return 0.0, DEFAULT_CUT_OFF
+    config: dict[str, Any] = serving.config.get("itemExplorationConfig") or {}
+    weight = float(config.get("explorationWeight", DEFAULT_WEIGHT))
+    return weight, float(config.get("explorationItemAgeCutOff", DEFAULT_CUT_OFF))
+
+
+def _placeholders(
+    model: PersonalizationModel, allowed: Mask, chosen: list[Chosen], size: int
+) -> list[Chosen]:
+    """Popular items that satisfy the filter; they carry no score."""
+    popular = np.where(allowed, model.popularity, -np.inf)
+    popular[[c.item for c in chosen]] = -np.inf
+    return [Chosen(int(item), scored=False, reason=POPULAR) for item in best(popular, size)]
+
+
+def softmax(scores: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Shares that sum to 1; -inf has none."""
+    finite = np.isfinite(scores)
+    if not finite.any():
+        return np.zeros_like(scores)
+    powers = np.exp(scores - scores[finite].max())
+    return np.asarray(powers / powers.sum())
+
+
+def _random(query: Query) -> np.random.Generator:
+    hour = int(query.now // 3600)
+    return np.random.default_rng(zlib.crc32(f"{query.user_id}/{query.item_id}/{hour}".encode()))
