@@ -2,9 +2,10 @@
 
 import heapq
 import itertools
+import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 # Simulated seconds in (pending, in progress) by kind of work. Far shorter than the service's, in the same
 # proportions: a training outlasts a campaign, which outlasts an import. Divided by the clock's speed.
@@ -49,6 +50,18 @@ class Clock:
         if not value > 0:
             raise ValueError(f"speed must be greater than 0, not {value}")
         self._speed = value
+
+    def set_durations(self, durations: Mapping[str, Sequence[float]]) -> None:
+        """Set some durations anew: simulated seconds (pending, in progress) by kind of work.
+
+        Raises ValueError for an unknown kind or anything but two numbers from 0.
+        """
+        for work, pair in durations.items():
+            if work not in self.durations:
+                raise ValueError(f"unknown duration '{work}'; there are: {', '.join(self.durations)}")
+            if len(pair) != 2 or not all(isinstance(s, int | float) and s >= 0 for s in pair):
+                raise ValueError(f"duration '{work}' must be two numbers of seconds, pending and in progress")
+        self.durations |= {work: (pair[0], pair[1]) for work, pair in durations.items()}
 
     def now(self) -> float:
         """Epoch seconds."""
@@ -101,4 +114,7 @@ class Timers:
                 if not self._open:
                     return
                 call = heapq.heappop(self._heap)[2]
-            call()
+            try:
+                call()
+            except Exception:
+                logging.getLogger(__name__).exception("a timer failed")

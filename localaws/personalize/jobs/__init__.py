@@ -1,0 +1,1 @@
+"""Long work (imports, trainings, exports, deletions, batches), done in child processes."""

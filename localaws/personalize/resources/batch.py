@@ -1,0 +1,97 @@
+"""Batch inference and batch segment jobs."""
+
+from typing import Any
+
+from localaws.personalize.errors import InvalidInput
+from localaws.personalize.filters import parse_filter
+from localaws.personalize.quotas import check_pending
+from localaws.personalize.resources.context import Context, Operation, Request
+from localaws.personalize.resources.records import Resource
+from localaws.personalize.resources.solution_config import check_exploration, find_recipe
+
+DEFAULT_RESULTS = 25
+MOST_RESULTS = {"batch-inference-job": 500, "batch-segment-job": 5_000_000}
+
+
+class BatchJobs:
+    def __init__(self, context: Context) -> None:
+        self.context = context
+
+    def operations(self) -> dict[str, Operation]:
+        """The operations of this module by their API names."""
+        return {
+            "CreateBatchInferenceJob": self.create_batch_inference_job,
+            "CreateBatchSegmentJob": self.create_batch_segment_job,
+        }
+
+    def create_batch_inference_job(self, request: Request) -> dict[str, Any]:
+        if request.get("batchInferenceJobMode") == "THEME_GENERATION":
+            raise InvalidInput("batchInferenceJobMode: THEME_GENERATION is not emulated")
+        if "themeGenerationConfig" in request:
+            raise InvalidInput("themeGenerationConfig needs the batchInferenceJobMode THEME_GENERATION")
+        version = self.context.find_active("solution-version", request["solutionVersionArn"])
+        recipe = find_recipe(version.fields["recipeArn"])
+        if not recipe.batch or recipe.type == "USER_SEGMENTATION":
+            raise InvalidInput(f"solutionVersionArn: recipe {recipe.name} does not support batch inference")
+        config = request.get("batchInferenceJobConfig", {})
+        member = "batchInferenceJobConfig.itemExplorationConfig"
+        check_exploration(config.get("itemExplorationConfig"), recipe, member)
+        quota = self.context.quotas.pending_batch_inference_jobs
+        fields = {"batchInferenceJobMode": "BATCH_INFERENCE"}
+        job = self._create("batch-inference-job", request, version, quota, fields)
+        return {"batchInferenceJobArn": job.arn}
+
+    def create_batch_segment_job(self, request: Request) -> dict[str, Any]:
+        version = self.context.find_active("solution-version", request["solutionVersionArn"])
+        recipe = find_recipe(version.fields["recipeArn"])
+        if recipe.type != "USER_SEGMENTATION":
+            raise InvalidInput(f"solutionVersionArn: recipe {recipe.name} does not support batch segment jobs")
+        quota = self.context.quotas.pending_batch_segment_jobs
+        return {"batchSegmentJobArn": self._create("batch-segment-job", request, version, quota, {}).arn}
+
+    def _create(
+        self, type: str, request: Request, version: Resource, quota: int, fields: dict[str, Any]
+    ) -> Resource:
+        context = self.context
+        results = request.get("numResults", DEFAULT_RESULTS)
+        if not 1 <= results <= MOST_RESULTS[type]:
+            raise InvalidInput(f"numResults must be from 1 to {MOST_RESULTS[type]}, not {results}")
+        source = request["jobInput"]["s3DataSource"]["path"]
+        destination = request["jobOutput"]["s3DataDestination"]["path"]
+        if not source.startswith("s3://"):
+            raise InvalidInput("Invalid S3 input path")
+        if not destination.startswith("s3://") or destination.rstrip("/") == source.rstrip("/"):
+            raise InvalidInput("Invalid S3 output path")
+        check_pending(len(context.in_transition(type)), quota)
+        return context.create(
+            type,
+            f"{type}/{request['jobName']}",
+            request,
+            group=version.group,
+            parent=version.arn,
+            fields={"numResults": results} | fields,
+            job=context.data_of(str(version.group))
+            | {
+                "kind": type,
+                "model": version.internal["model"],
+                "config": request.get("batchInferenceJobConfig", {}),
+                "filter": self._filter(request.get("filterArn"), version, type),
+                "num_results": results,
+                "source": source,
+                "destination": destination,
+                "most_files": context.quotas.batch_input_files,
+            },
+        )
+
+    def _filter(self, arn: str | None, version: Resource, type: str) -> str | None:
+        """The expression of the filter of a job."""
+        if arn is None:
+            return None
+        filter = self.context.find_active("filter", arn)
+        if filter.group != version.group:
+            raise InvalidInput(f"filterArn: {arn} is of another dataset group than the solution version")
+        expression: str = filter.fields["filterExpression"]
+        target = "UserID" if type == "batch-segment-job" else "ItemID"
+        if parse_filter(expression).target.lower() != target.lower():
+            raise InvalidInput(f"filterArn: a {type} needs a filter on {target}")
+        return expression

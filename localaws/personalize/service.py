@@ -1,0 +1,125 @@
+"""All operations of Amazon Personalize, wired together."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from localaws.personalize.clock import Clock, Timers
+from localaws.personalize.errors import UnknownOperation
+from localaws.personalize.faults import Faults
+from localaws.personalize.jobs.runner import JobRunner
+from localaws.personalize.quotas import Quotas
+from localaws.personalize.resources.attributions import MetricAttributions
+from localaws.personalize.resources.batch import BatchJobs
+from localaws.personalize.resources.campaigns import Campaigns
+from localaws.personalize.resources.context import Context, Operation
+from localaws.personalize.resources.data_jobs import DataJobs
+from localaws.personalize.resources.datasets import Datasets
+from localaws.personalize.resources.events import Events
+from localaws.personalize.resources.lifecycle import LifeCycle
+from localaws.personalize.resources.reading import describe_operations, list_operations
+from localaws.personalize.resources.recipe_catalogue import recipe_operations
+from localaws.personalize.resources.recommenders import Recommenders
+from localaws.personalize.resources.records import ResourceStore
+from localaws.personalize.resources.serving import Runtime
+from localaws.personalize.resources.solutions import Solutions
+from localaws.personalize.resources.stores import DatasetStores
+from localaws.personalize.resources.tags import Tags
+from localaws.personalize.resources.trackers_and_filters import TrackersAndFilters
+from localaws.personalize.resources.upkeep import Upkeep
+from localaws.personalize.wire import Operation as ApiOperation
+
+
+class Service:
+    """One account and region of Amazon Personalize, with its state in a directory."""
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        account: str,
+        region: str,
+        speed: float,
+        quotas: Quotas,
+        durations: Mapping[str, Sequence[float]],
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        store = ResourceStore(directory / "resources.sqlite")
+        clock, timers = Clock(speed), Timers()
+        clock.set_durations(durations)
+        runner = JobRunner({"AWS_REGION": region, **(environment or {})})
+        self.context = Context(
+            account,
+            region,
+            directory,
+            store,
+            DatasetStores(directory, store),
+            clock,
+            timers,
+            runner,
+            LifeCycle(store, clock, timers, runner),
+            Faults(),
+            quotas,
+        )
+        solutions, campaigns = Solutions(self.context), Campaigns(self.context)
+        recommenders, self._runtime = Recommenders(self.context), Runtime(self.context)
+        self._upkeep = Upkeep(self.context, solutions, campaigns, recommenders)
+        self._operations: dict[str, Operation] = {
+            **describe_operations(self.context, {"solution": solutions.latest_version}),
+            **list_operations(self.context),
+            **Datasets(self.context).operations(),
+            **DataJobs(self.context).operations(),
+            **TrackersAndFilters(self.context).operations(),
+            **solutions.operations(),
+            **campaigns.operations(),
+            **recommenders.operations(),
+            **BatchJobs(self.context).operations(),
+            **MetricAttributions(self.context).operations(),
+            **Tags(self.context).operations(),
+            **recipe_operations(),
+        }
+        self._streams: dict[str, Operation] = {
+            **self._runtime.operations(),
+            **Events(self.context).operations(),
+        }
+
+    def start(self) -> None:
+        """Go on where the last process ended."""
+        self.context.timers.start()
+        self.context.lifecycle.recover()
+        self._upkeep.start()
+
+    def call(self, operation: ApiOperation, request: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The answer of an operation to a decoded request.
+
+        Raises PersonalizeError.
+        """
+        self.context.faults.meet(operation.name)
+        stream = self._streams.get(operation.name)
+        if stream:
+            return stream(request)
+        managed = self._operations.get(operation.name)
+        if managed is None:
+            raise UnknownOperation(f"Operation {operation.name} is not emulated")
+        with self.context.store.transaction():
+            return managed(request)
+
+    def reset(self) -> None:
+        """Forget every resource and all data; rates, faults and quotas too."""
+        context = self.context
+        with context.store.transaction():
+            context.runner.cancel_all()
+            context.timers.clear()
+            context.store.clear()
+            context.stores.clear()
+            context.discard_all_models()
+            self._runtime.clear()
+        context.faults.replace([])
+        self._upkeep.start()
+
+    def stop(self) -> None:
+        self.context.timers.close()
+        self.context.runner.close()
+        self.context.stores.close()
+        self.context.store.close()
