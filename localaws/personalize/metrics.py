@@ -75,9 +75,7 @@ def average_rewards(answers: list[Answer], rewards: NDArray[np.float64]) -> floa
     return _mean(np.array(shares))
 
 
-def segment_metrics(
-    answers: Iterable[tuple[NDArray[np.int64], frozenset[int]]], users: int
-) -> dict[str, float]:
+def segment_metrics(answers: Iterable[tuple[NDArray[np.int64], frozenset[int]]], users: int) -> dict[str, float]:
     """Coverage, hits and recall of user segments: the best 1 % of users for an item against who took it later."""
     size = max(1, users // 100)
     segments, hits, recall = [], [], []

@@ -6,8 +6,8 @@ of either outcome within six weeks; until then its propensity is 0.
 docs: personalize/latest/dg/nextbestaction-recipe.html
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -47,7 +47,15 @@ class ActionModel(Model):
 
     @property
     def ranked_ids(self) -> NDArray[np.object_]:
+        return self._actions
+
+    @cached_property
+    def _actions(self) -> NDArray[np.object_]:
         return object_array(self.facts["actions"])
+
+    @cached_property
+    def _shared(self) -> NDArray[np.float32]:
+        return gram(np.asarray(self.arrays["factors"]))
 
     def scores(self, query: Query) -> Scores:
         items = [self.index[i] for i in query.history.item_ids if i in self.index] if query.history else []
@@ -55,8 +63,8 @@ class ActionModel(Model):
         user = np.zeros(factors.shape[1], np.float32)
         if items:
             ones = np.ones(len(items), np.float32)
-            user = fold_in_one(gram(np.asarray(factors)), factors[items], ones)
-        return propensities(self.arrays["weights"], user[None])[0]
+            user = fold_in_one(self._shared, factors[items], ones)
+        return np.asarray(propensities(self.arrays["weights"], user[None])[0])
 
     def available(self, user_id: str | None, now: float) -> NDArray[np.bool_]:
         """Actions that are not expired and that this user did not take within their REPEAT_FREQUENCY."""
@@ -66,13 +74,11 @@ class ActionModel(Model):
         return available
 
 
-def train(
-    data: TrainingData, prepared: Prepared, options: TrainingOptions
-) -> tuple[ActionModel, dict[str, float]]:
+def train(data: TrainingData, prepared: Prepared, options: TrainingOptions) -> tuple[ActionModel, dict[str, float]]:
     """The model, measured on the actions of a tenth of the users."""
     if data.actions is None or not len(data.actions.ids):
         raise TrainingFailed("The recipe needs an Actions dataset with at least one action")
-    outcomes = _outcomes(data, prepared)
+    outcomes = _outcomes(data, data.actions, prepared)
     matrix = prepared.events.matrix()
     factors = factorise(matrix, DEFAULT_FACTORS, ITERATIONS, options.seed)
     users = fold_in(matrix, factors)
@@ -80,7 +86,7 @@ def train(
     tested = np.random.default_rng(options.seed).random(len(users)) < 0.1
     trial = _regressions(users, outcomes.where(~tested[outcomes.users]), size)
     measured = _measure(propensities(trial, users), outcomes.where(tested[outcomes.users]), size)
-    arrays = {
+    arrays: dict[str, NDArray[Any]] = {
         "factors": factors,
         "weights": _regressions(users, outcomes, size),
         "expires": _per_action(data.actions, ("EXPIRATION_TIMESTAMP", "ACTION_EXPIRATION_TIMESTAMP"), np.inf),
@@ -96,21 +102,18 @@ def propensities(weights: NDArray[np.float32], users: NDArray[np.float32]) -> ND
         return np.asarray(1 / (1 + np.exp(-(users @ weights[:, :-1].T + weights[:, -1]))), np.float32)
 
 
-def _outcomes(data: TrainingData, prepared: Prepared) -> Outcomes:
+def _outcomes(data: TrainingData, actions: Entities, prepared: Prepared) -> Outcomes:
     """The action interactions of users that have item interactions too."""
-    assert data.actions is not None
     table = data.action_interactions
     if table is None:
         empty = np.empty(0, np.int64)
         return Outcomes(empty, empty, empty, empty.astype(bool))
     known = {user: place for place, user in enumerate(prepared.user_ids)}
-    users = np.fromiter((known.get(u, -1) for u in table.user_ids), np.int64, len(table.user_ids))[
-        table.users
-    ]
-    actions = rows_of(data.actions, table.item_ids)[table.items]
+    users = np.fromiter((known.get(u, -1) for u in table.user_ids), np.int64, len(table.user_ids))[table.users]
+    codes = rows_of(actions, table.item_ids)[table.items]
     taking = np.array([name.lower() == "taken" for name in [*table.event_type_names, ""]])
-    outcomes = Outcomes(users, actions, table.timestamps, taking[table.event_types])
-    return outcomes.where((users >= 0) & (actions >= 0))
+    outcomes = Outcomes(users, codes, table.timestamps, taking[table.event_types])
+    return outcomes.where((users >= 0) & (codes >= 0))
 
 
 def _regressions(users: NDArray[np.float32], outcomes: Outcomes, size: int) -> NDArray[np.float32]:

@@ -16,8 +16,7 @@ from localaws.personalize.recipes.catalogue import RECIPES
 from localaws.personalize.recipes.events import Events, Prepared
 from localaws.personalize.recipes.factors import factorise, fold_in
 from localaws.personalize.recipes.features import Features
-from localaws.personalize.recipes.holdout import best
-from localaws.personalize.recipes.model import Model, Query, Scores, object_array
+from localaws.personalize.recipes.model import Model, Query, Scores, best, object_array
 from localaws.personalize.recipes.options import TrainingFailed, TrainingOptions
 from localaws.personalize.recipes.personalization import DEFAULT_FACTORS, ITERATIONS, item_features
 
@@ -53,15 +52,11 @@ def train(prepared: Prepared, options: TrainingOptions) -> tuple[AffinityModel, 
     docs: personalize/latest/dg/working-with-training-metrics.html, "USER_SEGMENTATION"
     """
     by_attribute = RECIPES[options.recipe].engine == "attributes"
-    if by_attribute and (prepared.items is None or not Features.of(prepared.items.columns).width):
+    if by_attribute and not _features(prepared).width:
         raise TrainingFailed("The Items dataset has no categorical or numeric column, which the recipe needs")
     newest = prepared.events.newest(HELD_SHARE)
     trial = _fit(replace(prepared, events=prepared.events.where(~newest)), options)
-    groups = (
-        _attribute_groups(prepared)
-        if by_attribute
-        else [np.array([i]) for i in range(len(prepared.item_ids))]
-    )
+    groups = _attribute_groups(prepared) if by_attribute else [np.array([i]) for i in range(len(prepared.item_ids))]
     answers = _answers(trial, prepared.events.where(newest), groups, options.seed)
     return _fit(prepared, options), segment_metrics(answers, len(prepared.user_ids))
 
@@ -71,15 +66,16 @@ def _fit(prepared: Prepared, options: TrainingOptions) -> AffinityModel:
     asked = options.hyperparameters.get("hidden_dimension", "149")
     items = factorise(matrix, DEFAULT_FACTORS if asked == "149" else int(asked), ITERATIONS, options.seed)
     arrays = {"items": items, "users": fold_in(matrix, items)}
-    return AffinityModel(
-        options.recipe, prepared.item_ids, arrays, {"users": [str(u) for u in prepared.user_ids]}
-    )
+    return AffinityModel(options.recipe, prepared.item_ids, arrays, {"users": [str(u) for u in prepared.user_ids]})
+
+
+def _features(prepared: Prepared) -> Features:
+    return Features.of(prepared.items.columns if prepared.items is not None else {})
 
 
 def _attribute_groups(prepared: Prepared) -> list[NDArray[np.int64]]:
     """The items of each attribute value."""
-    assert prepared.items is not None
-    features = Features.of(prepared.items.columns)
+    features = _features(prepared)
     described = item_features(features, prepared.items, prepared.item_ids).tocsc()
     return [described.indices[described.indptr[f] : described.indptr[f + 1]] for f in range(features.width)]
 

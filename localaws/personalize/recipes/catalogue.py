@@ -20,9 +20,7 @@ RecipeType = Literal[
     "PERSONALIZED_ACTIONS",
     "USER_SEGMENTATION",
 ]
-Engine = Literal[
-    "personalization", "related", "semantic", "popularity", "trending", "actions", "affinity", "attributes"
-]
+Engine = Literal["personalization", "related", "semantic", "popularity", "trending", "actions", "affinity", "attributes"]
 
 
 @dataclass(frozen=True)

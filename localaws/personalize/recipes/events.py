@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from localaws.personalize.recipes.options import TrainingFailed, TrainingOptions
 MINIMUM_INTERACTIONS = 1000
 MINIMUM_USERS = 25
 
-Matrix = sparse.csr_array
+Matrix: TypeAlias = sparse.csr_array
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,7 @@ class EventRules:
     @staticmethod
     def of(options: TrainingOptions) -> "EventRules":
         if options.events_config:
-            mean = sum(float(e.get("weight", 1.0)) for e in options.events_config) / len(
-                options.events_config
-            )
+            mean = sum(float(e.get("weight", 1.0)) for e in options.events_config) / len(options.events_config)
             return EventRules(
                 {
                     str(e["eventType"]).lower(): (
@@ -74,9 +72,7 @@ class EventRules:
         if not self.by_type and self.threshold is None:
             return history.item_ids, [1.0] * len(history.item_ids)
         weights = [self.weight(t, v) for t, v in zip(history.event_types, history.event_values, strict=True)]
-        chosen = [
-            (item, weight) for item, weight in zip(history.item_ids, weights, strict=True) if weight > 0
-        ]
+        chosen = [(item, weight) for item, weight in zip(history.item_ids, weights, strict=True) if weight > 0]
         return [item for item, _ in chosen], [weight for _, weight in chosen]
 
     def to_json(self) -> dict[str, Any]:
@@ -182,33 +178,43 @@ def prepare(data: TrainingData, options: TrainingOptions) -> Prepared:
         interactions.user_ids,
         items,
         _without(data.users, options.excluded_columns.get("USERS", frozenset())),
-        created_at(events, item_ids, items),
+        created_at(first_interactions(events), item_ids, items),
         {name: column for name, column in interactions.columns.items() if name not in excluded},
         rules,
     )
 
 
-def created_at(events: Events, item_ids: NDArray[np.object_], items: Entities | None) -> NDArray[np.float64]:
-    """CREATION_TIMESTAMP, else the item's first interaction, else the newest interaction of all.
+def first_interactions(events: Events) -> NDArray[np.float64]:
+    """The time of each item's oldest interaction; that of the newest interaction of all for items without one."""
+    first = np.full(events.n_items, float(events.times.max(initial=0)))
+    np.minimum.at(first, events.items, events.times.astype(np.float64))
+    return first
+
+
+def created_at(first: NDArray[np.float64], item_ids: NDArray[np.object_], items: Entities | None) -> NDArray[np.float64]:
+    """CREATION_TIMESTAMP where an item has it, else its `first_interactions`.
 
     docs: personalize/latest/dg/ITEM-dataset-requirements.html, "Creation timestamp data".
     """
-    newest = float(events.times.max()) if len(events) else 0.0
-    created = np.full(len(item_ids), np.inf)
-    np.minimum.at(created, events.items, events.times.astype(np.float64))
-    created[np.isinf(created)] = newest
     column = items.columns.get("CREATION_TIMESTAMP") if items is not None else None
-    if items is not None and column is not None:
-        rows = rows_of(items, item_ids)
-        known = rows >= 0
-        values = column.values.astype(np.float64)[rows[known]]
-        created[known] = np.where(np.isnan(values), created[known], values)
-    return created
+    if items is None or column is None:
+        return first
+    rows = rows_of(items, item_ids)
+    values = np.where(rows >= 0, column.values.astype(np.float64)[rows], np.nan)
+    return np.where(np.isnan(values), first, values)
 
 
 def rows_of(entities: Entities, ids: NDArray[np.object_]) -> NDArray[np.int64]:
     """For each id its row in the entities; -1 if it has none."""
     return np.fromiter((entities.index.get(i, -1) for i in ids), np.int64, len(ids))
+
+
+def attributes_of(entities: Entities | None, identifier: str | None) -> dict[str, Any]:
+    """One record as a mapping of its columns; empty if there is none."""
+    row = entities.index.get(identifier, -1) if entities is not None and identifier is not None else -1
+    if entities is None or row < 0:
+        return {}
+    return {name: column[row] for name, column in entities.columns.items()}
 
 
 def _union(first: NDArray[np.object_], second: NDArray[np.object_] | None) -> NDArray[np.object_]:
@@ -237,8 +243,6 @@ def _check_minimum(events: Events) -> None:
     lengths = events.lengths()
     several = int((lengths >= 2).sum())
     if several < MINIMUM_USERS:
-        raise TrainingFailed(
-            f"Dataset has fewer than {MINIMUM_USERS} users with at least 2 interactions each"
-        )
+        raise TrainingFailed(f"Dataset has fewer than {MINIMUM_USERS} users with at least 2 interactions each")
     if several < 0.01 * int((lengths > 0).sum()):
         raise TrainingFailed("Fewer than 1% of the users in the dataset have at least 2 interactions each")

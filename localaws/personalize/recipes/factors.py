@@ -92,9 +92,7 @@ def _batch_end(lengths: NDArray[np.int32], order: NDArray[np.int64], begin: int)
     return end
 
 
-def _dense_rows(
-    rows: sparse.csr_array, batch: NDArray[np.int64], width: int, blank: int
-) -> tuple[NDArray[np.int64], Floats]:
+def _dense_rows(rows: sparse.csr_array, batch: NDArray[np.int64], width: int, blank: int) -> tuple[NDArray[np.int64], Floats]:
     """Column numbers and weights of some rows, padded on the right with column `blank` of weight 0."""
     offsets = rows.indptr[batch][:, None] + np.arange(width)
     inside = offsets < rows.indptr[batch + 1][:, None]

@@ -84,9 +84,7 @@ class Features:
         return Features(tuple(ColumnFeatures(name, cats, tuple(edges)) for name, cats, edges in document))
 
 
-def lifts(
-    features: Matrix, items: NDArray[np.int32], n_items: int, shrinkage: float = 50.0
-) -> NDArray[np.float32]:
+def lifts(features: Matrix, items: NDArray[np.int32], n_items: int, shrinkage: float = 50.0) -> NDArray[np.float32]:
     """Features x items: log P(item | feature) / P(item), shrunk towards 0 where there are few rows.
 
     features: one row per interaction, items: the item of each.
@@ -133,7 +131,5 @@ def _encode(features: ColumnFeatures, column: Column, rows: NDArray[np.int64]) -
     parts = [features.positions(cell) for cell in column.vocabulary] + [[]]
     pointers = np.concatenate([[0], np.cumsum([len(p) for p in parts])])
     positions = np.array([p for cell in parts for p in cell], np.int64)
-    cells = sparse.csr_array(
-        (np.ones(len(positions), np.float32), positions, pointers), shape=(len(parts), features.width)
-    )
+    cells = sparse.csr_array((np.ones(len(positions), np.float32), positions, pointers), shape=(len(parts), features.width))
     return sparse.csr_array(cells[np.where(rows >= 0, column.codes[rows], -1) % len(parts)])

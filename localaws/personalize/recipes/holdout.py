@@ -5,15 +5,14 @@ oldest 90 % of the events are the input and the newest 10 % are what should be p
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from localaws.personalize.datasets.tables import Entities, History, Interactions
+from localaws.personalize.datasets.tables import History, Interactions
 from localaws.personalize.metrics import Answer
-from localaws.personalize.recipes.events import Events, Prepared
-from localaws.personalize.recipes.model import Model, Query
+from localaws.personalize.recipes.events import Events, Prepared, attributes_of
+from localaws.personalize.recipes.model import Model, Query, best
 
 TEST_SHARE = 0.1
 HELD_SHARE = 0.1
@@ -97,31 +96,6 @@ class Examiner:
     def _relevant(self, case: Case) -> dict[int, float]:
         relevant: dict[int, float] = {}
         span = slice(case.hidden, case.end)
-        for item, weight in zip(
-            self._events.items[span].tolist(), self._events.weights[span].tolist(), strict=True
-        ):
+        for item, weight in zip(self._events.items[span].tolist(), self._events.weights[span].tolist(), strict=True):
             relevant[item] = max(weight, relevant.get(item, 0.0))
         return relevant
-
-
-def attributes_of(entities: Entities | None, identifier: str | None) -> dict[str, Any]:
-    """One record as a mapping of its columns; empty if there is none."""
-    row = entities.index.get(identifier, -1) if entities is not None and identifier is not None else -1
-    if entities is None or row < 0:
-        return {}
-    return {name: column[row] for name, column in entities.columns.items()}
-
-
-def best(scores: NDArray[np.floating], length: int) -> NDArray[np.int64]:
-    """Positions of the greatest scores, best first; those at -inf are left out. Ties keep their order."""
-    length = min(length, len(scores))
-    if length < len(scores):
-        chosen = np.argpartition(-scores, length - 1)[:length]
-        threshold = scores[chosen].min()
-        chosen = np.concatenate([np.flatnonzero(scores > threshold), np.flatnonzero(scores == threshold)])[
-            :length
-        ]
-    else:
-        chosen = np.arange(len(scores))
-    ordered = chosen[np.argsort(-scores[chosen], kind="stable")]
-    return ordered[scores[ordered] > -np.inf]

@@ -88,7 +88,7 @@ class Model(ABC):
     def load(directory: Path) -> "Model":
         """The model that `save` wrote there."""
         document = json.loads((directory / "model.json").read_text())
-        arrays = {name: np.load(directory / f"{name}.npy", mmap_mode="r") for name in document["arrays"]}
+        arrays = {name: np.asarray(np.load(directory / f"{name}.npy", mmap_mode="r")) for name in document["arrays"]}
         kind = Model._registry[document["kind"]]
         return kind(document["recipe"], object_array(document["item_ids"]), arrays, document["facts"])
 
@@ -98,3 +98,18 @@ def object_array(values: list[str]) -> NDArray[np.object_]:
     array = np.empty(len(values), dtype=object)
     array[:] = values
     return array
+
+
+def best(scores: NDArray[np.floating], length: int) -> NDArray[np.int64]:
+    """Positions of the greatest scores, best first; those at -inf are left out. Ties keep their order."""
+    length = min(length, len(scores))
+    if length == 0:
+        return np.empty(0, np.int64)
+    if length < len(scores):
+        chosen = np.argpartition(-scores, length - 1)[:length]
+        threshold = scores[chosen].min()
+        chosen = np.concatenate([np.flatnonzero(scores > threshold), np.flatnonzero(scores == threshold)])[:length]
+    else:
+        chosen = np.arange(len(scores))
+    ordered = chosen[np.argsort(-scores[chosen], kind="stable")]
+    return ordered[scores[ordered] > -np.inf]

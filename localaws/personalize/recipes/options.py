@@ -7,7 +7,7 @@ from typing import Any
 from localaws.personalize.schemas import Kind
 
 
-class TrainingFailed(Exception):  # noqa: N818 - named after the status it leads to
+class TrainingFailed(Exception):
     """The data do not allow this training; the text is the failureReason of the solution version."""
 
 

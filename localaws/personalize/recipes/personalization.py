@@ -89,30 +89,29 @@ class PersonalizationModel(Model):
         """The scores of a history without the term for repeats, in standard deviations."""
         recency = self.facts["recency"]
         age = np.arange(len(items) - 1, -1, -1, dtype=np.float32)
-        decayed = weights * (
-            (0.03 + 0.97 * np.exp(-age / 5)).astype(np.float32) if recency else np.float32(1)
-        )
+        decayed = weights * ((0.03 + 0.97 * np.exp(-age / 5)).astype(np.float32) if recency else np.float32(1))
         factors = self.arrays["factors"]
         user = fold_in_one(self._shared, factors[items], decayed)
         scores = np.asarray(factors @ user)
         scores -= scores.mean()
         scores /= scores.std() + np.float32(1e-9)
-        scores += self._following(items[-RECENT:], 0.9 ** age[-RECENT:] if recency else np.ones(RECENT))
+        scores += self._following(items[-RECENT:], 0.9 if recency else 1.0)
         scores += self.arrays["objective"]
         return scores
 
-    def _following(self, items: NDArray[np.int64], weights: NDArray[np.float32]) -> Scores:
-        """Standardised sum of the transitions from these items; most of them are none."""
+    def _following(self, items: NDArray[np.int64], decay: float) -> Scores:
+        """Standardised sum of the transitions from these items, the newest last; most of them are none."""
         chain, size = self.transitions, len(self.item_ids)
         spans = [(chain.indptr[i], chain.indptr[i + 1]) for i in items]
         following = np.concatenate([chain.indices[a:b] for a, b in spans])
-        amounts = np.concatenate([w * chain.data[a:b] for w, (a, b) in zip(weights, spans, strict=False)])
+        weights = decay ** np.arange(len(items) - 1, -1, -1)
+        amounts = np.concatenate([w * chain.data[a:b] for w, (a, b) in zip(weights, spans, strict=True)])
         total = np.bincount(following, amounts, size).astype(np.float32)
-        return (total - total.mean()) * np.float32(TRANSITION_WEIGHT / (total.std() + 1e-9))
+        total -= total.mean()
+        total *= np.float32(TRANSITION_WEIGHT / (total.std() + 1e-9))
+        return total
 
-    def _repeats(
-        self, items: NDArray[np.int64], repeat: float
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    def _repeats(self, items: NDArray[np.int64], repeat: float) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Which items the user had already, and what that adds to their scores."""
         if repeat == SUPPRESS:
             seen = np.unique(items)
@@ -137,7 +136,7 @@ class PersonalizationModel(Model):
         if not query.context:
             return 0.0
         positions = self._features["INTERACTIONS"].encode_values(query.context)
-        return np.float32(weight) * sum((self.arrays["context_lifts"][p] for p in positions), np.float32(0))
+        return np.asarray(weight * self.arrays["context_lifts"][positions].sum(axis=0), np.float32)
 
     def _history(self, history: History | None) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         if history is None:
@@ -158,9 +157,7 @@ class PersonalizationModel(Model):
             return self
         added = self._arrays_for(new, data)
         arrays = {
-            name: np.concatenate([a, added[name]], axis=-1 if a.ndim > 1 and name != "factors" else 0)
-            if name in added
-            else a
+            name: np.concatenate([a, added[name]], axis=-1 if a.ndim > 1 and name != "factors" else 0) if name in added else a
             for name, a in self.arrays.items()
         }
         ids = np.concatenate([self.item_ids, new])
@@ -171,15 +168,13 @@ class PersonalizationModel(Model):
         features = self._features["ITEMS"]
         factors = item_features(features, data.items, new) @ self.arrays["item_map"]
         rows = self.arrays["next_rows"]
-        nothing = Events(*(np.empty(0, t) for t in ("i4", "i4", "i8", "f4", "i8")), 0, len(new))  # type: ignore[arg-type]
-        created = created_at(nothing, new, data.items)
-        created[created == 0] = data.interactions.timestamps.max(initial=0)
+        newest = np.full(len(new), float(data.interactions.timestamps.max(initial=0)))
         return {
             "factors": factors.astype(np.float32),
             "next_rows": np.full(len(new), rows[-1], rows.dtype),
             "popularity": np.full(len(new), self.popularity.min(), np.float32),
             "counts": np.zeros(len(new), np.int64),
-            "created": created,
+            "created": created_at(newest, new, data.items),
             "objective": np.zeros(len(new), np.float32),
             "user_lifts": np.zeros((len(self.arrays["user_lifts"]), len(new)), np.float32),
             "context_lifts": np.zeros((len(self.arrays["context_lifts"]), len(new)), np.float32),
@@ -194,16 +189,12 @@ def item_features(features: Features, items: Entities | None, ids: NDArray[np.ob
     return sparse.csr_array(sparse.hstack([features.encode(items.columns, rows_of(items, ids)), constant]))
 
 
-def fit(
-    prepared: Prepared, options: TrainingOptions, start: PersonalizationModel | None = None
-) -> PersonalizationModel:
+def fit(prepared: Prepared, options: TrainingOptions, start: PersonalizationModel | None = None) -> PersonalizationModel:
     """Train on these events. start: a model of nearly the same data, whose factors and choices are taken over."""
     events = prepared.events
     counts = np.bincount(events.items, minlength=events.n_items)
     first = np.asarray(start.arrays["factors"]) if start else None
-    factors = factorise(
-        events.matrix(), _width(options), WARM_ITERATIONS if start else ITERATIONS, options.seed, first
-    )
+    factors = factorise(events.matrix(), _width(options), WARM_ITERATIONS if start else ITERATIONS, options.seed, first)
     features = _features(prepared)
     described = item_features(features["ITEMS"], prepared.items, prepared.item_ids)
     warm = counts > 0
@@ -276,7 +267,7 @@ def _recent_popularity(events: Events) -> NDArray[np.float32]:
     half_life = max(1.0, (newest - oldest) / 10)
     weights = 0.5 ** ((newest - events.times) / half_life)
     decayed = np.bincount(events.items, weights, events.n_items) + 1e-3
-    return np.log(decayed / decayed.sum()).astype(np.float32)
+    return np.asarray(np.log(decayed / decayed.sum()), np.float32)
 
 
 def _objective(prepared: Prepared, options: TrainingOptions) -> NDArray[np.float32]:

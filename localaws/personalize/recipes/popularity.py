@@ -46,12 +46,8 @@ class TrendingModel(PopularityModel):
         return TrendingModel(self.recipe, interactions.item_ids, {"scores": scores}, self.facts)
 
 
-def fit_popularity(
-    prepared: Prepared, options: TrainingOptions, start: PopularityModel | None = None
-) -> PopularityModel:
-    return PopularityModel(
-        options.recipe, prepared.item_ids, {"scores": popularity_scores(prepared.events)}, {}
-    )
+def fit_popularity(prepared: Prepared, options: TrainingOptions, start: PopularityModel | None = None) -> PopularityModel:
+    return PopularityModel(options.recipe, prepared.item_ids, {"scores": popularity_scores(prepared.events)}, {})
 
 
 def popularity_scores(events: Events) -> Scores:
@@ -59,9 +55,7 @@ def popularity_scores(events: Events) -> Scores:
     return np.where(counts > 0, counts, -np.inf).astype(np.float32)
 
 
-def fit_trending(
-    prepared: Prepared, options: TrainingOptions, start: TrendingModel | None = None
-) -> TrendingModel:
+def fit_trending(prepared: Prepared, options: TrainingOptions, start: TrendingModel | None = None) -> TrendingModel:
     default = RECIPES[options.recipe].defaults["trend_discovery_frequency"]
     interval = INTERVALS[options.hyperparameters.get("trend_discovery_frequency", default)]
     facts: dict[str, Any] = {"rules": prepared.rules.to_json(), "interval": interval}

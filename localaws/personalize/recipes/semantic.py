@@ -14,9 +14,8 @@ from scipy import sparse
 
 from localaws.personalize.datasets.tables import Entities, TrainingData
 from localaws.personalize.metrics import coverage
-from localaws.personalize.recipes.events import Events, Matrix, created_at
-from localaws.personalize.recipes.holdout import best
-from localaws.personalize.recipes.model import Model, Query, Scores, object_array
+from localaws.personalize.recipes.events import Events, Matrix, created_at, first_interactions
+from localaws.personalize.recipes.model import Model, Query, Scores, best, object_array
 from localaws.personalize.recipes.options import TrainingFailed, TrainingOptions
 
 WORD = re.compile(r"\w+")
@@ -90,7 +89,7 @@ def _fit(data: TrainingData, recipe: str) -> SemanticModel:
     words = sparse.csr_array(text.T)
     events = _events(data, items)
     counts = np.log1p(np.bincount(events.items, minlength=len(ids)))
-    created = created_at(events, ids, items)
+    created = created_at(first_interactions(events), ids, items)
     arrays = {
         "text_values": text.data,
         "text_words": text.indices,

@@ -3,9 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
-import numpy as np
 from threadpoolctl import threadpool_limits
 
 from localaws.personalize import metrics
@@ -48,9 +46,7 @@ def train(data: TrainingData, options: TrainingOptions, progress: Progress | Non
     return TrainingResult(model, metrics.rounded(measured), hours, warnings)
 
 
-def _train(
-    data: TrainingData, options: TrainingOptions, progress: Progress
-) -> tuple[Model, dict[str, float], list[str]]:
+def _train(data: TrainingData, options: TrainingOptions, progress: Progress) -> tuple[Model, dict[str, float], list[str]]:
     engine = RECIPES[options.recipe].engine
     progress("preparing", 0.0)
     if engine == "semantic":
@@ -80,9 +76,7 @@ FITS: Mapping[Engine, Fit] = {
 }
 
 
-def _measure(
-    prepared: Prepared, data: TrainingData, options: TrainingOptions, held: HoldOut, trial: Model
-) -> dict[str, float]:
+def _measure(prepared: Prepared, data: TrainingData, options: TrainingOptions, held: HoldOut, trial: Model) -> dict[str, float]:
     recipe = RECIPES[options.recipe]
     examiner = Examiner(prepared, data.interactions, by_item=recipe.type == "RELATED_ITEMS")
     if isinstance(trial, personalization.PersonalizationModel):
@@ -96,9 +90,7 @@ def _measure(
         longer = examiner.answers(trial, held.test, REWARD_LIST)
         measured["average_rewards_at_k"] = metrics.average_rewards(longer, rewards)
     if recipe.engine == "trending":
-        measured["trend_prediction_accuracy"] = popularity.trend_accuracy(
-            prepared.events, trial.facts["interval"]
-        )
+        measured["trend_prediction_accuracy"] = popularity.trend_accuracy(prepared.events, trial.facts["interval"])
     return measured
 
 

@@ -52,6 +52,4 @@ def top_per_row(matrix: Matrix, size: int) -> Matrix:
         dropped = np.argpartition(matrix.data[begin:end], end - begin - size)[: end - begin - size]
         keep[begin + dropped] = False
     kept = np.concatenate([[0], np.cumsum(keep)])
-    return sparse.csr_array(
-        (matrix.data[keep], matrix.indices[keep], kept[matrix.indptr].astype(np.int32)), shape=matrix.shape
-    )
+    return sparse.csr_array((matrix.data[keep], matrix.indices[keep], kept[matrix.indptr].astype(np.int32)), shape=matrix.shape)

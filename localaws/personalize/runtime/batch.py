@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from localaws.personalize.errors import InvalidInput
 from localaws.personalize.recipes.affinity import AffinityModel
-from localaws.personalize.recipes.holdout import best
+from localaws.personalize.recipes.model import best
 from localaws.personalize.runtime.realtime import rank, recommend
-from localaws.personalize.runtime.serving import Serving
+from localaws.personalize.runtime.serving import Serving, model_of
 
 if TYPE_CHECKING:
     from localaws.personalize.filters import CompiledFilter
@@ -61,8 +61,7 @@ def segment_line(
 
     The key of the output is the one observed, `usersList`; the documentation prints `recommendedUsers`.
     """
-    model = serving.model
-    assert isinstance(model, AffinityModel)
+    model = model_of(serving, "A batch segment job", AffinityModel)
     try:
         request = _parse(line)
     except InvalidInput as error:
@@ -89,9 +88,7 @@ def _parse(line: str) -> dict[str, Any]:
     for name in ("userId", "itemId", "itemAttributes"):
         if not isinstance(request.get(name, ""), str):
             raise InvalidInput(f"{name} must be a string")
-    if not isinstance(request.get("filterValues", {}), dict) or not isinstance(
-        request.get("context", {}), dict
-    ):
+    if not isinstance(request.get("filterValues", {}), dict) or not isinstance(request.get("context", {}), dict):
         raise InvalidInput("filterValues and context must be objects")
     return request
 

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from localaws.personalize.recipes.holdout import best
-from localaws.personalize.recipes.model import Query, Scores
+from localaws.personalize.recipes.model import Query, Scores, best
 from localaws.personalize.recipes.personalization import PersonalizationModel
 from localaws.personalize.runtime.serving import Mask, Promotion, Serving
 
@@ -38,9 +37,7 @@ class Chosen:
     promotion: str | None = None
 
 
-def choose(
-    serving: Serving, query: Query, scores: Scores, allowed: Mask, size: int, promoted: list[Chosen]
-) -> list[Chosen]:
+def choose(serving: Serving, query: Query, scores: Scores, allowed: Mask, size: int, promoted: list[Chosen]) -> list[Chosen]:
     """`size` items: promoted ones at random places, in their order; the best allowed ones around them."""
     allowed[[chosen.item for chosen in promoted]] = False
     rest = _organic(serving, query, scores, allowed, size - len(promoted))
@@ -124,9 +121,7 @@ def exploration(serving: Serving) -> tuple[float, float]:
     return weight, float(config.get("explorationItemAgeCutOff", DEFAULT_CUT_OFF))
 
 
-def _placeholders(
-    model: PersonalizationModel, allowed: Mask, chosen: list[Chosen], size: int
-) -> list[Chosen]:
+def _placeholders(model: PersonalizationModel, allowed: Mask, chosen: list[Chosen], size: int) -> list[Chosen]:
     """Popular items that satisfy the filter; they carry no score."""
     popular = np.where(allowed, model.popularity, -np.inf)
     popular[[c.item for c in chosen]] = -np.inf

@@ -9,8 +9,7 @@ import numpy as np
 
 from localaws.personalize.errors import InvalidInput
 from localaws.personalize.recipes.actions import ActionModel
-from localaws.personalize.recipes.holdout import best
-from localaws.personalize.recipes.model import Scores
+from localaws.personalize.recipes.model import Scores, best
 from localaws.personalize.recipes.personalization import PersonalizationModel
 from localaws.personalize.recipes.semantic import SemanticModel
 from localaws.personalize.runtime.choice import SCORED_SUBSET, choose, promote, softmax
@@ -18,6 +17,7 @@ from localaws.personalize.runtime.serving import (
     Metadata,
     Promotion,
     Serving,
+    model_of,
     recommendation_id,
 )
 
@@ -28,6 +28,7 @@ DEFAULT_RESULTS = 25
 MAXIMUM_RESULTS = 500
 DEFAULT_ACTIONS = 5
 MAXIMUM_ACTIONS = 100
+RANKING = frozenset({"PERSONALIZED_RANKING"})
 RECOMMENDING = frozenset({"USER_PERSONALIZATION", "RELATED_ITEMS", "POPULAR_ITEMS"})
 
 
@@ -82,14 +83,13 @@ def rank(
     (docs: personalize/latest/dg/native-recipe-search.html). With a filter, items that the model does not know
     are left out, because the filter cannot be checked on them.
     """
-    _check_operation(serving, "GetPersonalizedRanking", {"PERSONALIZED_RANKING"})
+    _check_operation(serving, "GetPersonalizedRanking", RANKING)
+    model = model_of(serving, "GetPersonalizedRanking", PersonalizationModel)
     given = list(dict.fromkeys(request["inputList"]))
     if len(given) > MAXIMUM_RESULTS:
         raise InvalidInput(f"inputList has {len(given)} items; at most {MAXIMUM_RESULTS} are allowed.")
     metadata = Metadata(serving, request, len(given))
     query = serving.query(request, now)
-    model = serving.model
-    assert isinstance(model, PersonalizationModel)
     mask = serving.allowed(query, compiled_filter, request.get("filterValues", {}))
     if mask is not None:
         given = [item for item in given if item in model.index and mask[model.index[item]]]
@@ -98,8 +98,7 @@ def rank(
     scores = model.scores(query)[[model.index[item] for item in known]]
     shares = softmax(scores)
     ranking: list[dict[str, Any]] = [
-        {"itemId": known[place], "score": float(shares[place])}
-        for place in np.argsort(-scores, kind="stable")
+        {"itemId": known[place], "score": float(shares[place])} for place in np.argsort(-scores, kind="stable")
     ]
     ranked = set(known)
     ranking += [{"itemId": item} for item in given if item not in ranked]
@@ -116,18 +115,14 @@ def recommend_actions(
     A score is the probability that the user takes the action. Expired actions, and those that the user took
     within REPEAT_FREQUENCY days, are left out.
     """
-    _check_operation(serving, "GetActionRecommendations", {"PERSONALIZED_ACTIONS"})
+    model = model_of(serving, "GetActionRecommendations", ActionModel)
     size = _size(request, DEFAULT_ACTIONS, MAXIMUM_ACTIONS)
-    model = serving.model
-    assert isinstance(model, ActionModel)
     query = serving.query(request, now)
     scores = model.scores(query)
     mask = serving.allowed(query, compiled_filter, request.get("filterValues", {}))
     available = model.available(query.user_id, now)
     ranked = np.where(available if mask is None else available & mask, scores, -np.inf)
-    actions = [
-        {"actionId": model.ranked_ids[place], "score": float(scores[place])} for place in best(ranked, size)
-    ]
+    actions = [{"actionId": model.ranked_ids[place], "score": float(scores[place])} for place in best(ranked, size)]
     return {"actionList": actions, "recommendationId": recommendation_id()}
 
 
@@ -146,11 +141,9 @@ def _shares(serving: Serving, scores: Scores) -> Scores | None:
     return softmax(scores)
 
 
-def _check_operation(serving: Serving, operation: str, types: frozenset[str] | set[str]) -> None:
+def _check_operation(serving: Serving, operation: str, types: frozenset[str]) -> None:
     if serving.recipe.type not in types:
-        raise InvalidInput(
-            f"{operation} is not supported by the recipe {serving.recipe.name} ({serving.recipe.type})."
-        )
+        raise InvalidInput(f"{operation} is not supported by the recipe {serving.recipe.name} ({serving.recipe.type}).")
 
 
 def _size(request: Mapping[str, Any], default: int, maximum: int) -> int:

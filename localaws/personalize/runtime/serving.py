@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from localaws.personalize.datasets.tables import Entities, History
 from localaws.personalize.errors import InvalidInput
 from localaws.personalize.recipes.catalogue import RECIPES, Recipe
-from localaws.personalize.recipes.holdout import attributes_of
+from localaws.personalize.recipes.events import attributes_of
 from localaws.personalize.recipes.model import Model, Query
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ MAXIMUM_METADATA_COLUMNS = 10
 MAXIMUM_WITH_METADATA = 50
 
 Mask = NDArray[np.bool_]
+M = TypeVar("M", bound=Model)
 
 
 @dataclass(frozen=True)
@@ -55,9 +56,7 @@ class Serving:
         """The question of a request. Raises InvalidInput if a field that the recipe needs is missing."""
         missing = [name for name in self.recipe.required_inputs if not request.get(name)]
         if missing:
-            raise InvalidInput(
-                "Required fields for the provided recipe are " + ", ".join(self.recipe.required_inputs)
-            )
+            raise InvalidInput("Required fields for the provided recipe are " + ", ".join(self.recipe.required_inputs))
         user = request.get("userId")
         history, attributes = None, {}
         if user and (self.recipe.realtime or self.recipe.drops):
@@ -70,9 +69,7 @@ class Serving:
         }
         return Query(user, request.get("itemId"), history, attributes, context, now)
 
-    def allowed(
-        self, query: Query, compiled: CompiledFilter | None, values: Mapping[str, str]
-    ) -> Mask | None:
+    def allowed(self, query: Query, compiled: CompiledFilter | None, values: Mapping[str, str]) -> Mask | None:
         """What a filter lets through, over the model's ranked ids; None if there is no filter."""
         return compiled.mask(values, query.user_id, query.item_id) if compiled is not None else None
 
@@ -97,24 +94,18 @@ class Metadata:
             return
         config, recipe = serving.config, serving.recipe
         if not config.get("enableMetadataWithRecommendations", recipe.metadata == "default"):
-            raise InvalidInput(
-                "Metadata with recommendations is not enabled: set enableMetadataWithRecommendations."
-            )
+            raise InvalidInput("Metadata with recommendations is not enabled: set enableMetadataWithRecommendations.")
         if set(asked) != {"ITEMS"}:
             raise InvalidInput("metadataColumns takes columns of the dataset type ITEMS only.")
         if len(asked["ITEMS"]) > MAXIMUM_METADATA_COLUMNS:
             raise InvalidInput(f"metadataColumns takes at most {MAXIMUM_METADATA_COLUMNS} columns.")
         if results > MAXIMUM_WITH_METADATA:
-            raise InvalidInput(
-                f"At most {MAXIMUM_WITH_METADATA} results can be asked for with metadataColumns."
-            )
+            raise InvalidInput(f"At most {MAXIMUM_WITH_METADATA} results can be asked for with metadataColumns.")
         self._items = serving.store.entities("ITEMS")
         known = self._items.columns if self._items is not None else {}
         unknown = [name for name in asked["ITEMS"] if name not in known]
         if unknown:
-            raise InvalidInput(
-                f"metadataColumns names columns that the Items dataset does not have: {unknown}"
-            )
+            raise InvalidInput(f"metadataColumns names columns that the Items dataset does not have: {unknown}")
         self._columns = list(asked["ITEMS"])
 
     def add_to(self, entry: dict[str, Any]) -> None:
@@ -124,6 +115,13 @@ class Metadata:
         record = attributes_of(self._items, entry["itemId"])
         values = {name: _text(record.get(name)) for name in self._columns}
         entry["metadata"] = {name: value for name, value in values.items() if value is not None}
+
+
+def model_of(serving: Serving, operation: str, kind: type[M]) -> M:
+    """The model, which must be of this kind for the operation; else InvalidInput."""
+    if not isinstance(serving.model, kind):
+        raise InvalidInput(f"{operation} is not supported by the recipe {serving.recipe.name}.")
+    return serving.model
 
 
 def recommendation_id() -> str:
