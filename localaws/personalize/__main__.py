@@ -58,9 +58,7 @@ def _parser() -> argparse.ArgumentParser:
         default=DEFAULT_SPEED,
         help="how many times faster than simulated time resources change their states (default: %(default)s)",
     )
-    parser.add_argument(
-        "--durations", type=json.loads, default={}, help='simulated seconds, as JSON: {"campaign": [20, 180]}'
-    )
+    parser.add_argument("--durations", type=json.loads, default={}, help='simulated seconds, as JSON: {"campaign": [20, 180]}')
     parser.add_argument("--quotas", type=json.loads, default={}, help='as JSON: {"dataset_groups": 20}')
     return parser
 

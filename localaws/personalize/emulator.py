@@ -102,9 +102,7 @@ class PersonalizeEmulator:
         start_response(f"{status} {_REASONS.get(status, 'Error')}", headers)
         return [answer]
 
-    def _answer(
-        self, method: str, path: str, target: str | None, body: bytes
-    ) -> tuple[int, bytes, list[tuple[str, str]]]:
+    def _answer(self, method: str, path: str, target: str | None, body: bytes) -> tuple[int, bytes, list[tuple[str, str]]]:
         content_type = "application/x-amz-json-1.1" if target else "application/json"
         headers = [("Content-Type", content_type)]
         operation = None

@@ -35,7 +35,7 @@ class Fault:
             raise ValueError(f"rate must be from 0 to 1, not {self.rate!r}")
         if not isinstance(self.seconds, int | float) or not 0 <= self.seconds <= 60:
             raise ValueError(f"seconds must be from 0 to 60, not {self.seconds!r}")
-        self._random = random.Random(self.seed)
+        self._random = random.Random(self.seed)  # noqa: S311 (repeatable on purpose)
 
     def strikes(self, operation: str) -> bool:
         return self.operation in ("*", operation) and self._random.random() < self.rate
@@ -85,6 +85,4 @@ class Faults:
         if not self._rules:
             return None
         with self._lock:
-            return next(
-                (r.reason for r in self._rules if r.action == "create-failed" and r.strikes(operation)), None
-            )
+            return next((r.reason for r in self._rules if r.action == "create-failed" and r.strikes(operation)), None)

@@ -14,7 +14,7 @@ from typing import Any
 
 import botocore.session
 from botocore import xform_name
-from botocore.model import ListShape, MapShape, OperationModel, Shape, StructureShape
+from botocore.model import ListShape, OperationModel, Shape, StructureShape
 
 from localaws.personalize.errors import InvalidInput, PersonalizeError, UnknownOperation
 
@@ -57,9 +57,7 @@ def operations() -> Mapping[str, Operation]:
 @cache
 def _rest_routes() -> Mapping[tuple[str, str], Operation]:
     return {
-        (op.model.http["method"], op.model.http["requestUri"]): op
-        for op in operations().values()
-        if op.service != "personalize"
+        (op.model.http["method"], op.model.http["requestUri"]): op for op in operations().values() if op.service != "personalize"
     }
 
 
@@ -160,16 +158,12 @@ def _read_structure(shape: Any, value: dict[str, Any], path: str, violations: li
 
 
 def _read_list(shape: Any, value: list[Any], path: str, violations: list[str]) -> list[Any]:
-    violations.extend(
-        f"Value at '{path}' failed to satisfy constraint: {b}" for b in _broken_constraints(shape, value)
-    )
+    violations.extend(f"Value at '{path}' failed to satisfy constraint: {b}" for b in _broken_constraints(shape, value))
     return [_read(shape.member, item, f"{path}.{i + 1}.member", violations) for i, item in enumerate(value)]
 
 
 def _read_map(shape: Any, value: dict[str, Any], path: str, violations: list[str]) -> dict[str, Any]:
-    violations.extend(
-        f"Value at '{path}' failed to satisfy constraint: {b}" for b in _broken_constraints(shape, value)
-    )
+    violations.extend(f"Value at '{path}' failed to satisfy constraint: {b}" for b in _broken_constraints(shape, value))
     for key in value:
         _read(shape.key, key, f"{path}.key", violations)
     return {key: _read(shape.value, item, f"{path}.{key}", violations) for key, item in value.items()}
@@ -182,8 +176,7 @@ def _read_timestamp(shape: Any, value: Any, path: str, violations: list[str]) ->
         return seconds
     except (ValueError, OverflowError, OSError):
         violations.append(
-            f"Value {_shown(value)} at '{path}' failed to satisfy constraint: "
-            "Member must be a timestamp in seconds since 1970"
+            f"Value {_shown(value)} at '{path}' failed to satisfy constraint: Member must be a timestamp in seconds since 1970"
         )
         return None
 

@@ -1,5 +1,6 @@
 """Running jobs in child processes: at most as many at once as the machine has cores."""
 
+import contextlib
 import json
 import logging
 import os
@@ -9,7 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import IO, Any, cast
 
 log = logging.getLogger(__name__)
 
@@ -100,15 +101,16 @@ class JobRunner:
 
 
 def _result_of(process: subprocess.Popen[bytes], spec: dict[str, Any]) -> dict[str, Any]:
-    assert process.stdin and process.stdout
+    stdin, stdout = cast(IO[bytes], process.stdin), cast(IO[bytes], process.stdout)
     try:
-        process.stdin.write(json.dumps(spec).encode() + b"\n")
-        process.stdin.flush()
+        stdin.write(json.dumps(spec).encode() + b"\n")
+        stdin.flush()
+        output = stdout.read()
     except BrokenPipeError:
-        log.error("the child process of job %s ended before it began", spec.get("kind"))
-    output = process.stdout.read()
-    process.stdin.close()
-    process.stdout.close()
+        output = b""  # the child ended before it began
+    with contextlib.suppress(BrokenPipeError):
+        stdin.close()
+    stdout.close()
     code = process.wait()
     try:
         result: dict[str, Any] = json.loads(output)

@@ -42,7 +42,7 @@ class S3:
                     return [key]
                 key += "/"
             pages = self._client.get_paginator("list_objects_v2").paginate(
-                Bucket=bucket, Prefix=key, **({} if subfolders else {"Delimiter": "/"})
+                Bucket=bucket, Prefix=key, Delimiter="" if subfolders else "/"
             )
             return [e["Key"] for page in pages for e in page.get("Contents", []) if e["Size"] > 0]
         except (ClientError, BotoCoreError) as error:

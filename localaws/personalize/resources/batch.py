@@ -49,33 +49,31 @@ class BatchJobs:
         quota = self.context.quotas.pending_batch_segment_jobs
         return {"batchSegmentJobArn": self._create("batch-segment-job", request, version, quota, {}).arn}
 
-    def _create(
-        self, type: str, request: Request, version: Resource, quota: int, fields: dict[str, Any]
-    ) -> Resource:
+    def _create(self, resource_type: str, request: Request, version: Resource, quota: int, fields: dict[str, Any]) -> Resource:
         context = self.context
         results = request.get("numResults", DEFAULT_RESULTS)
-        if not 1 <= results <= MOST_RESULTS[type]:
-            raise InvalidInput(f"numResults must be from 1 to {MOST_RESULTS[type]}, not {results}")
+        if not 1 <= results <= MOST_RESULTS[resource_type]:
+            raise InvalidInput(f"numResults must be from 1 to {MOST_RESULTS[resource_type]}, not {results}")
         source = request["jobInput"]["s3DataSource"]["path"]
         destination = request["jobOutput"]["s3DataDestination"]["path"]
         if not source.startswith("s3://"):
             raise InvalidInput("Invalid S3 input path")
         if not destination.startswith("s3://") or destination.rstrip("/") == source.rstrip("/"):
             raise InvalidInput("Invalid S3 output path")
-        check_pending(len(context.in_transition(type)), quota)
+        check_pending(len(context.in_transition(resource_type)), quota)
         return context.create(
-            type,
-            f"{type}/{request['jobName']}",
+            resource_type,
+            f"{resource_type}/{request['jobName']}",
             request,
             group=version.group,
             parent=version.arn,
             fields={"numResults": results} | fields,
             job=context.data_of(str(version.group))
             | {
-                "kind": type,
+                "kind": resource_type,
                 "model": version.internal["model"],
                 "config": request.get("batchInferenceJobConfig", {}),
-                "filter": self._filter(request.get("filterArn"), version, type),
+                "filter": self._filter(request.get("filterArn"), version, resource_type),
                 "num_results": results,
                 "source": source,
                 "destination": destination,
@@ -83,15 +81,15 @@ class BatchJobs:
             },
         )
 
-    def _filter(self, arn: str | None, version: Resource, type: str) -> str | None:
+    def _filter(self, arn: str | None, version: Resource, resource_type: str) -> str | None:
         """The expression of the filter of a job."""
         if arn is None:
             return None
-        filter = self.context.find_active("filter", arn)
-        if filter.group != version.group:
+        found = self.context.find_active("filter", arn)
+        if found.group != version.group:
             raise InvalidInput(f"filterArn: {arn} is of another dataset group than the solution version")
-        expression: str = filter.fields["filterExpression"]
-        target = "UserID" if type == "batch-segment-job" else "ItemID"
+        expression: str = found.fields["filterExpression"]
+        target = "UserID" if resource_type == "batch-segment-job" else "ItemID"
         if parse_filter(expression).target.lower() != target.lower():
-            raise InvalidInput(f"filterArn: a {type} needs a filter on {target}")
+            raise InvalidInput(f"filterArn: a {resource_type} needs a filter on {target}")
         return expression

@@ -97,9 +97,7 @@ class Campaigns:
             return
         latest = self._latest(str(campaign.parent))
         if campaign.status == "ACTIVE" and latest and latest.arn != campaign.fields["solutionVersionArn"]:
-            self._begin_update(
-                campaign, latest, campaign.fields["campaignConfig"], campaign.fields["minProvisionedTPS"]
-            )
+            self._begin_update(campaign, latest, campaign.fields["campaignConfig"], campaign.fields["minProvisionedTPS"])
 
     def _version(self, arn: str) -> Resource:
         """The solution version of an ARN, or the latest one for the ARN of a solution with /$LATEST."""
@@ -121,8 +119,7 @@ class Campaigns:
             raise InvalidInput(f"solutionVersionArn: recipe {recipe.name} is for batch segment jobs only")
         if config.get("syncWithLatestSolutionVersion") and not requested.endswith(LATEST):
             raise InvalidInput(
-                "campaignConfig.syncWithLatestSolutionVersion needs a solutionVersionArn of the form "
-                "SolutionArn/$LATEST"
+                "campaignConfig.syncWithLatestSolutionVersion needs a solutionVersionArn of the form SolutionArn/$LATEST"
             )
         check_exploration(config.get("itemExplorationConfig"), recipe, "campaignConfig.itemExplorationConfig")
         if "rankingInfluence" in config and recipe.engine != "semantic":

@@ -52,22 +52,22 @@ class Context:
     def arn(self, path: str) -> str:
         return f"arn:aws:personalize:{self.region}:{self.account}:{path}"
 
-    def find(self, type: str, arn: str) -> Resource:
+    def find(self, resource_type: str, arn: str) -> Resource:
         """The resource of this type and ARN.
 
         Raises ResourceNotFound.
         """
         resource = self.store.get(arn)
-        if resource is None or resource.type != type:
+        if resource is None or resource.type != resource_type:
             raise ResourceNotFound(f"Resource Arn {arn} does not exist.")
         return resource
 
-    def find_active(self, type: str, arn: str) -> Resource:
+    def find_active(self, resource_type: str, arn: str) -> Resource:
         """The resource, if it is ACTIVE.
 
         Raises ResourceNotFound, ResourceInUse while it is on its way, InvalidInput where it has failed.
         """
-        resource = self.find(type, arn)
+        resource = self.find(resource_type, arn)
         if resource.status == "ACTIVE" or (resource.status or "").startswith("UPDATE"):
             return resource
         text = f"Resource Arn {arn} must be ACTIVE, and its status is {resource.status}"
@@ -75,16 +75,16 @@ class Context:
             raise ResourceInUse(text)
         raise InvalidInput(text)
 
-    def in_transition(self, type: str, *, group: str | None = None, parent: str | None = None) -> list[Resource]:
+    def in_transition(self, resource_type: str, *, group: str | None = None, parent: str | None = None) -> list[Resource]:
         return [
             r
-            for r in self.store.of_type(type, group=group, parent=parent)
+            for r in self.store.of_type(resource_type, group=group, parent=parent)
             if "status" in r.transitions and not (r.status or "").startswith("DELETE")
         ]
 
     def create(
         self,
-        type: str,
+        resource_type: str,
         path: str,
         request: Request,
         *,
@@ -99,18 +99,16 @@ class Context:
 
         Raises ResourceAlreadyExists, TooManyTags, InvalidInput for tags that cannot be.
         """
-        kind = TYPES[type]
+        kind = TYPES[resource_type]
         name = request.get(kind.name_member) or ""
         arn = self.arn(path)
         if self.store.get(arn) is not None:
-            raise ResourceAlreadyExists(
-                f"Another resource with Arn {arn} already exists. Please specify a different name."
-            )
+            raise ResourceAlreadyExists(f"Another resource with Arn {arn} already exists. Please specify a different name.")
         tags = self.checked_tags({}, request.get("tags", []))
         now = self.clock.now()
         members = {k: v for k, v in request.items() if k not in ("name", "jobName", "tags", "datasetGroupArn")}
         resource = Resource(
-            type,
+            resource_type,
             arn,
             name,
             created=now,
@@ -134,9 +132,7 @@ class Context:
         Raises ResourceInUse if it is not ACTIVE, nor failed, nor stopped.
         """
         if resource.in_transition:
-            raise ResourceInUse(
-                f"Resource Arn {resource.arn} cannot be deleted while it is {self.state_of(resource)}"
-            )
+            raise ResourceInUse(f"Resource Arn {resource.arn} cannot be deleted while it is {self.state_of(resource)}")
         self.lifecycle.begin(resource, "delete")
 
     @staticmethod

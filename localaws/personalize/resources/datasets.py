@@ -48,9 +48,7 @@ class Datasets:
         if ("kmsKeyArn" in request) != ("roleArn" in request):
             raise InvalidInput("kmsKeyArn and roleArn must be given together: the role is for using the key")
         context = self.context
-        check_active(
-            len(context.store.of_type("dataset-group")), context.quotas.dataset_groups, "dataset group"
-        )
+        check_active(len(context.store.of_type("dataset-group")), context.quotas.dataset_groups, "dataset group")
         group = context.create("dataset-group", f"dataset-group/{request['name']}", request, group=None)
         group.group = group.arn
         context.store.put(group)
@@ -60,8 +58,8 @@ class Datasets:
         group = self.context.find("dataset-group", request["datasetGroupArn"])
         remaining = [
             r
-            for type in ("event-tracker", "solution", "dataset", "recommender", "filter", "metric-attribution")
-            for r in self.context.store.of_type(type, group=group.arn)
+            for resource_type in ("event-tracker", "solution", "dataset", "recommender", "filter", "metric-attribution")
+            for r in self.context.store.of_type(resource_type, group=group.arn)
         ]
         self.context.refuse_while(group, remaining)
         self.context.delete(group)
@@ -93,13 +91,10 @@ class Datasets:
         if parsed.kind != kind:
             raise InvalidInput(f"schemaArn: the schema is for {parsed.kind}, the dataset is of type {kind}")
         if schema.fields.get("domain") not in (None, domain):
-            raise InvalidInput(
-                f"schemaArn: the schema is of domain {schema.fields['domain']}, the dataset group of {domain}"
-            )
+            raise InvalidInput(f"schemaArn: the schema is of domain {schema.fields['domain']}, the dataset group of {domain}")
 
     def _created(self, dataset: Resource, _: Mapping[str, Any]) -> None:
-        assert dataset.group
-        self.context.stores.changed(dataset.group)
+        self.context.stores.changed(str(dataset.group))
 
     def update_dataset(self, request: Request) -> dict[str, Any]:
         context = self.context
@@ -123,8 +118,7 @@ class Datasets:
 
     def _updated(self, dataset: Resource, _: Mapping[str, Any]) -> None:
         dataset.fields["schemaArn"] = dataset.fields["latestDatasetUpdate"]["schemaArn"]
-        assert dataset.group
-        self.context.stores.changed(dataset.group)
+        self.context.stores.changed(str(dataset.group))
 
     def delete_dataset(self, request: Request) -> None:
         dataset = self.context.find("dataset", request["datasetArn"])
@@ -139,16 +133,15 @@ class Datasets:
             users += context.store.of_type("event-tracker", group=group)
         users += context.store.of_type("metric-attribution", group=group)
         users += [c for c in context.store.of_type("campaign", group=group) if c.status != "CREATE FAILED"]
-        for type in ("recommender", "solution-version", "batch-inference-job", "batch-segment-job"):
-            users += context.in_transition(type, group=group)
-        for type in ("dataset-import-job", "dataset-export-job"):
-            users += context.in_transition(type, parent=dataset.arn)
+        for resource_type in ("recommender", "solution-version", "batch-inference-job", "batch-segment-job"):
+            users += context.in_transition(resource_type, group=group)
+        for resource_type in ("dataset-import-job", "dataset-export-job"):
+            users += context.in_transition(resource_type, parent=dataset.arn)
         return users + context.in_transition("data-deletion-job", group=group)
 
     def _deleted(self, dataset: Resource, _: Mapping[str, Any]) -> None:
-        assert dataset.group
-        self.context.stores.of(dataset.group).delete_dataset(dataset.fields["datasetType"])
-        self.context.stores.changed(dataset.group)
+        self.context.stores.of(str(dataset.group)).delete_dataset(dataset.fields["datasetType"])
+        self.context.stores.changed(str(dataset.group))
 
 
 def _kind(dataset_type: str) -> Kind:

@@ -69,11 +69,11 @@ class Events:
             if size > most:
                 raise InvalidInput(f"{member}.{i + 1}.member: an event can have at most {most} bytes, not {size}")
 
-    def _tracker(self, tracking_id: str, type: str) -> Resource | None:
+    def _tracker(self, tracking_id: str, resource_type: str) -> Resource | None:
         resource = self.context.store.get(self._trackers.get(tracking_id, ""))
         if resource is None:
             resource = next(
-                (r for r in self.context.store.of_type(type) if r.fields.get("trackingId") == tracking_id), None
+                (r for r in self.context.store.of_type(resource_type) if r.fields.get("trackingId") == tracking_id), None
             )
             if resource:
                 self._trackers[tracking_id] = resource.arn

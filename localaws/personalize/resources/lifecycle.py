@@ -51,9 +51,9 @@ class LifeCycle:
         self._runner = runner
         self._finish: dict[tuple[str, str], Finish] = {}
 
-    def finish(self, type: str, course: str, call: Finish, on: str = "status") -> None:
+    def finish(self, resource_type: str, course: str, call: Finish, on: str = "status") -> None:
         """Have `call` run when resources of this type end this course."""
-        self._finish[(type, f"{on}/{course}")] = call
+        self._finish[(resource_type, f"{on}/{course}")] = call
 
     def begin(
         self,

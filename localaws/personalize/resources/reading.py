@@ -17,37 +17,37 @@ Describe = Callable[[Resource], Mapping[str, Any]]
 def describe_operations(context: Context, more: Mapping[str, Describe]) -> dict[str, Operation]:
     """Describe* for every type; `more` gives, by type, members that are not in the record."""
 
-    def describe(type: ResourceType) -> Operation:
+    def describe(resource_type: ResourceType) -> Operation:
         def operation(request: Request) -> dict[str, Any]:
             with context.store.transaction():
-                resource = context.find(type.name, request[type.arn_member])
-                extra = more[type.name](resource) if type.name in more else {}
-                return {type.member: type.shown(resource) | extra}
+                resource = context.find(resource_type.name, request[resource_type.arn_member])
+                extra = more[resource_type.name](resource) if resource_type.name in more else {}
+                return {resource_type.member: {**resource_type.shown(resource), **extra}}
 
         return operation
 
-    return {f"Describe{type.operation_suffix}": describe(type) for type in TYPES.values()}
+    return {f"Describe{resource_type.operation_suffix}": describe(resource_type) for resource_type in TYPES.values()}
 
 
 def list_operations(context: Context) -> dict[str, Operation]:
     """List* for every type, oldest first."""
 
-    def listing(type: ResourceType) -> Operation:
+    def listing(resource_type: ResourceType) -> Operation:
         def operation(request: Request) -> dict[str, Any]:
-            under = request.get(type.listed_under) if type.listed_under else None
+            under = request.get(resource_type.listed_under) if resource_type.listed_under else None
             with context.store.transaction():
-                if type.name == "solution-version" and under:
+                if resource_type.name == "solution-version" and under:
                     context.find("solution", under)
-                if type.listed_under == "datasetGroupArn":
-                    found = context.store.of_type(type.name, group=under)
+                if resource_type.listed_under == "datasetGroupArn":
+                    found = context.store.of_type(resource_type.name, group=under)
                 else:
-                    found = context.store.of_type(type.name, parent=under)
-                summaries = [type.shown(resource) for resource in found]
-            return page(type.list_member, summaries, request, type.arn_member)
+                    found = context.store.of_type(resource_type.name, parent=under)
+                summaries = [resource_type.shown(resource) for resource in found]
+            return page(resource_type.list_member, summaries, request, resource_type.arn_member)
 
         return operation
 
-    return {f"List{type.operation_suffix}s": listing(type) for type in TYPES.values()}
+    return {f"List{resource_type.operation_suffix}s": listing(resource_type) for resource_type in TYPES.values()}
 
 
 def page(member: str, entries: Iterable[Mapping[str, Any]], request: Request, key: str) -> dict[str, Any]:

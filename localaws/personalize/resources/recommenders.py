@@ -54,15 +54,15 @@ class Recommenders:
         self._check_config(config, group.arn, request["recipeArn"])
         present = context.store.of_type("recommender", group=group.arn)
         check_active(len(present), context.quotas.recommenders_per_dataset_group, "recommender")
-        id = new_id()
+        identifier = new_id()
         recommender = context.create(
             "recommender",
             f"recommender/{request['name']}",
             request,
             group=group.arn,
             fields={"recommenderConfig": {"minRecommendationRequestsPerSecond": 1} | config},
-            internal={"id": id},
-            job=self._job(group.arn, recipe.name, config, str(context.directory / "models" / id / "0")),
+            internal={"id": identifier},
+            job=self._job(group.arn, recipe.name, config, str(context.directory / "models" / identifier / "0")),
         )
         return {"recommenderArn": recommender.arn}
 

@@ -84,15 +84,17 @@ class ResourceStore:
     def get(self, arn: str) -> Resource | None:
         return self._records.get(arn)
 
-    def of_type(self, type: str, *, group: str | None = None, parent: str | None = None) -> list[Resource]:
+    def existing(self, arn: str) -> Resource:
+        """The record of an ARN that another record refers to."""
+        return self._records[arn]
+
+    def of_type(self, resource_type: str, *, group: str | None = None, parent: str | None = None) -> list[Resource]:
         """The resources of a type, oldest first, of one dataset group or under one parent if given."""
         with self._lock:
             return [
                 r
                 for r in self._records.values()
-                if r.type == type
-                and (group is None or r.group == group)
-                and (parent is None or r.parent == parent)
+                if r.type == resource_type and (group is None or r.group == group) and (parent is None or r.parent == parent)
             ]
 
     def all(self) -> list[Resource]:

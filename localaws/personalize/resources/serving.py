@@ -113,9 +113,9 @@ class Runtime:
         group = str(resource.group)
         return Deployed(arn, group, path), Serving(model, context.stores.of(group), config)
 
-    def _active(self, arn: str, type: str) -> Resource:
+    def _active(self, arn: str, resource_type: str) -> Resource:
         resource = self.context.store.get(arn)
-        if resource is None or resource.type != type:
+        if resource is None or resource.type != resource_type:
             raise ResourceNotFound(f"Resource Arn {arn} does not exist.")
         if resource.status != "ACTIVE":
             raise ResourceNotFound(f"Resource Arn {arn} is not ACTIVE: its status is {resource.status}")

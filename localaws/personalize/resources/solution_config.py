@@ -203,6 +203,4 @@ def _check_objective(objective: Mapping[str, Any] | None, recipe: Recipe, schema
     if "ITEMS" in schemas:
         found = schemas["ITEMS"].field(attribute)
         if found is None or not found.is_number:
-            raise InvalidInput(
-                f"solutionConfig.optimizationObjective.itemAttribute: {attribute} is no numeric column of Items"
-            )
+            raise InvalidInput(f"solutionConfig.optimizationObjective.itemAttribute: {attribute} is no numeric column of Items")

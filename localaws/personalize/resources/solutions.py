@@ -103,9 +103,9 @@ class Solutions:
                 used.append(target.parent if target else None)
             if solution.arn in used:
                 users.append(campaign)
-        for type in ("batch-inference-job", "batch-segment-job"):
+        for resource_type in ("batch-inference-job", "batch-segment-job"):
             for version in versions:
-                users += context.in_transition(type, parent=version.arn)
+                users += context.in_transition(resource_type, parent=version.arn)
         context.refuse_while(solution, users)
         context.delete(solution)
 
@@ -130,18 +130,18 @@ class Solutions:
         check_pending(len(context.in_transition("solution-version")), context.quotas.pending_solution_versions)
         solution.internal["trained_data"] = context.stores.data_version(str(solution.group))
         context.store.put(solution)
-        id = new_id()
+        identifier = new_id()
         copied = ("performHPO", "performAutoML", "performIncrementalUpdate", "recipeArn", "eventType", "solutionConfig")
         return context.create(
             "solution-version",
-            f"solution/{solution.name}/{id}",
+            f"solution/{solution.name}/{identifier}",
             request,
             group=solution.group,
             parent=solution.arn,
             fields={k: solution.fields[k] for k in copied if k in solution.fields}
             | {"trainingMode": mode, "trainingType": training_type},
-            internal={"id": id},
-            job=self._training_job(solution, id, base),
+            internal={"id": identifier},
+            job=self._training_job(solution, identifier, base),
         )
 
     def _base(self, solution: Resource, versions: list[Resource]) -> Resource:
@@ -153,10 +153,10 @@ class Solutions:
             raise InvalidInput("trainingMode UPDATE needs an ACTIVE solution version that was trained with FULL")
         return full[-1]
 
-    def _training_job(self, solution: Resource, id: str, base: Resource | None) -> dict[str, Any]:
+    def _training_job(self, solution: Resource, identifier: str, base: Resource | None) -> dict[str, Any]:
         context, group = self.context, str(solution.group)
         data = context.data_of(group)
-        model = str(context.directory / "models" / id / "0")
+        model = str(context.directory / "models" / identifier / "0")
         if base:
             return data | {"kind": "update-model", "base": base.internal["model"], "model": model, "of": base.arn}
         if solution.fields["performAutoML"]:

@@ -32,9 +32,7 @@ class DatasetStores:
         return opened
 
     def directory(self, group: str) -> Path:
-        resource = self._store.get(group)
-        assert resource is not None
-        return self._directory / "dataset-groups" / str(resource.internal["id"])
+        return self._directory / "dataset-groups" / str(self._store.existing(group).internal["id"])
 
     def schemas(self, group: str) -> dict[Kind, Schema]:
         """The schemas of the datasets of a group, by their type."""

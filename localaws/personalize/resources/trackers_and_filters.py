@@ -69,12 +69,12 @@ class TrackersAndFilters:
             )
 
     def delete_filter(self, request: Request) -> None:
-        filter = self.context.find("filter", request["filterArn"])
+        found = self.context.find("filter", request["filterArn"])
         users = [
             job
-            for type in ("batch-inference-job", "batch-segment-job")
-            for job in self.context.in_transition(type, group=str(filter.group))
-            if job.fields.get("filterArn") == filter.arn
+            for resource_type in ("batch-inference-job", "batch-segment-job")
+            for job in self.context.in_transition(resource_type, group=str(found.group))
+            if job.fields.get("filterArn") == found.arn
         ]
-        self.context.refuse_while(filter, users)
-        self.context.delete(filter)
+        self.context.refuse_while(found, users)
+        self.context.delete(found)

@@ -24,9 +24,7 @@ log = logging.getLogger(__name__)
 class Upkeep:
     """Looks through the resources every ten simulated minutes for what is due."""
 
-    def __init__(
-        self, context: Context, solutions: Solutions, campaigns: Campaigns, recommenders: Recommenders
-    ) -> None:
+    def __init__(self, context: Context, solutions: Solutions, campaigns: Campaigns, recommenders: Recommenders) -> None:
         self._context = context
         self._solutions = solutions
         self._campaigns = campaigns
@@ -39,13 +37,13 @@ class Upkeep:
     def _round(self) -> None:
         try:
             with self._context.store.transaction():
-                for type, look in (
+                for resource_type, look in (
                     ("solution", self._solution),
                     ("solution-version", self._version),
                     ("recommender", self._recommender),
                     ("campaign", self._campaigns.sync),
                 ):
-                    for resource in self._context.store.of_type(type):
+                    for resource in self._context.store.of_type(resource_type):
                         self._look(resource, look)
         finally:
             self.start()
@@ -57,10 +55,10 @@ class Upkeep:
             log.warning("upkeep of %s: %s", resource.arn, error.message)
 
     def _solution(self, solution: Resource) -> None:
-        due = solution.internal.get("next_training")
-        if solution.status == "ACTIVE" and solution.fields["performAutoTraining"] and due is not None:
-            if due <= self._context.clock.now():
-                self._solutions.train_automatically(solution)
+        due = solution.internal.get("next_training", float("inf"))
+        wanted = solution.status == "ACTIVE" and solution.fields["performAutoTraining"]
+        if wanted and due <= self._context.clock.now():
+            self._solutions.train_automatically(solution)
 
     def _version(self, version: Resource) -> None:
         """The automatic update: only of the latest version, trained with FULL, in a campaign."""
@@ -106,9 +104,7 @@ class Upkeep:
     def _refreshed(self, resource: Resource, result: dict[str, Any]) -> None:
         resource.internal["model"] = result["model"]
 
-    def _run(
-        self, resource: Resource, job: dict[str, Any], then: Callable[[Resource, dict[str, Any]], object]
-    ) -> None:
+    def _run(self, resource: Resource, job: dict[str, Any], then: Callable[[Resource, dict[str, Any]], object]) -> None:
         context, arn, created = self._context, resource.arn, resource.created
 
         def done(result: dict[str, Any]) -> None:
