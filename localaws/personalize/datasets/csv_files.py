@@ -88,7 +88,8 @@ def _read_file(name: str, file: BinaryIO, builders: Mapping[str, _Builder]) -> I
             yield _add_rows(name, lines + 1, rows, columns)
             lines = reader.line_num + 1
     except UnicodeDecodeError as error:
-        line = reader.line_num + lines + error.object[: error.start].count(b"\n") if lines else 1
+        consumed = reader.line_num + 1 if lines else 0
+        line = consumed + error.object[: error.start].count(b"\n") + 1
         raise ImportFailed(f"{name}, line {line}: the file must be encoded in UTF-8.") from None
     except csv.Error as error:
         raise ImportFailed(f"{name}, line {reader.line_num + 1}: {error}.") from None

@@ -94,6 +94,7 @@ class InteractionsByUser:
     table: Table
     kind: Kind
     event_types: list[str] = field(init=False)
+    """The keys of the event types, by code; different spellings may have the same."""
 
     def __post_init__(self) -> None:
         self._user_ids = self.table["USER_ID"].vocabulary
@@ -120,14 +121,13 @@ class InteractionsByUser:
             return slice(0, 0)
         return slice(int(self._starts[user]), int(self._starts[user + 1]))
 
-    def newest(self, user_id: str, event_type: int, limit: int) -> Rows:
-        """The newest events of a user of one event type (a position in `event_types`; -1 where there are none)."""
+    def newest(self, user_id: str, type_key: str, limit: int) -> Rows:
+        """The newest events of a user of one event type."""
         rows = self.rows_of(user_id)
-        items, timestamps = self._items[rows], self._timestamps[rows]
-        if self.event_types:
-            chosen = np.flatnonzero(self._types[rows] == event_type)[-limit:]
-            return Rows(items[chosen], timestamps[chosen])
-        return Rows(items[-limit:], timestamps[-limit:])
+        codes = [code for code, key in enumerate(self.event_types) if key == type_key]
+        types = self._types[rows]
+        chosen = np.flatnonzero(types == codes[0] if len(codes) == 1 else np.isin(types, codes))[-limit:]
+        return Rows(self._items[rows][chosen], self._timestamps[rows][chosen])
 
     def users_with(self, event_types: list[int]) -> set[str]:
         """The users that have an event of any of these types."""

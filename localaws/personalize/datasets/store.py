@@ -153,12 +153,11 @@ class DatasetStore:
 
     def training_data(self) -> TrainingData:
         """Bulk data and individual records together. Events of anonymous sessions are left out."""
-        entities = {kind: self.entities(kind) for kind in ("ITEMS", "USERS", "ACTIONS") if kind in self.schemas}
         return TrainingData(
             interactions=self._all_interactions("INTERACTIONS"),
-            items=entities.get("ITEMS"),
-            users=entities.get("USERS"),
-            actions=entities.get("ACTIONS"),
+            items=self.entities("ITEMS"),
+            users=self.entities("USERS"),
+            actions=self.entities("ACTIONS"),
             action_interactions=(
                 self._all_interactions("ACTION_INTERACTIONS") if "ACTION_INTERACTIONS" in self.schemas else None
             ),
@@ -168,8 +167,10 @@ class DatasetStore:
         """The interactions of all users since a time."""
         return self._all_interactions(kind, timestamp)
 
-    def entities(self, kind: Kind) -> Entities:
-        """The current items, users or actions. Cheap to call as long as nothing has changed."""
+    def entities(self, kind: Kind) -> Entities | None:
+        """The current items, users or actions; None without such a dataset. Cheap while nothing changes."""
+        if kind not in self.schemas:
+            return None
         bulk = self._bulk(kind).current
         version = self._streamed.version(kind)
         cached = self._entities.get(kind)
