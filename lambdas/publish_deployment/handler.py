@@ -7,8 +7,8 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel, ConfigDict
 
-from lambdas.shared.config import packed_config
-from lambdas.shared.deployment import Deployment, publish
+from lambdas.shared.config import Config, packed_config
+from lambdas.shared.deployment import Deployment, NotDeployed, publish, read_deployment
 from lambdas.shared.names import dataset_group_arn
 from lambdas.shared.observability import logger
 
@@ -44,12 +44,33 @@ class PublishRequest(BaseModel):
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     request = PublishRequest.model_validate(event)
-    deployment = Deployment(
-        run_id=request.run_id,
-        dataset_group_arn=dataset_group_arn(packed_config()),
-        tracking_id=next((r.tracking_id for r in request.resources if r.kind == "event_tracker"), ""),
-        campaigns={campaign.name: campaign.arn for campaign in request.campaigns},
-        filters={resource.name: resource.arn for resource in request.resources if resource.kind == "filter"},
-    )
+    deployment = merge(packed_config(), previous(), request)
     publish(deployment)
     return deployment.model_dump()
+
+
+def previous() -> Deployment | None:
+    """What is deployed now, None before the first run."""
+    try:
+        return read_deployment()
+    except NotDeployed:
+        return None
+
+
+def merge(config: Config, before: Deployment | None, request: PublishRequest) -> Deployment:
+    """What this run deployed, over what earlier runs did: a part that failed now goes on as it was."""
+    campaigns = {name: arn for name, arn in (before.campaigns if before else {}).items() if name in config.solutions}
+    filters = {name: arn for name, arn in (before.filters if before else {}).items() if name in config.filters}
+    tracking_id = before.tracking_id if before else ""
+    for resource in request.resources:
+        if resource.kind == "filter":
+            filters[resource.name] = resource.arn
+        else:
+            tracking_id = resource.tracking_id
+    return Deployment(
+        run_id=request.run_id,
+        dataset_group_arn=dataset_group_arn(config),
+        tracking_id=tracking_id,
+        campaigns=campaigns | {campaign.name: campaign.arn for campaign in request.campaigns},
+        filters=filters,
+    )

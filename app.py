@@ -1,0 +1,53 @@
+"""The CDK app: reads the config, wires the stacks. `cdk synth -c config=config/shop.yaml` picks another deployment."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+# Node releases leave support while this file does not change; the CDK's banner is not our users' news.
+os.environ.setdefault("JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION", "1")
+os.environ.setdefault("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "20")
+
+import aws_cdk as cdk
+import cdk_nag
+
+from lambdas.shared.config import Config, ConfigError
+from lambdas.shared.config_file import load_config
+from stacks.api import ApiStack
+from stacks.layer import LayerError
+from stacks.serving import ServingStack
+from stacks.storage import StorageStack
+from stacks.training import TrainingStack
+
+CAPABILITIES = {"storage": StorageStack, "training": TrainingStack, "serving": ServingStack, "api": ApiStack}
+
+
+def add_stacks(app: cdk.App, config: Config) -> None:
+    """One stack for each capability, named `recostack-<deployment>-<capability>`."""
+    stacks = {
+        name: stack(app, f"recostack-{config.name}-{name}", config, description=f"recostack {config.name}: {name}")
+        for name, stack in CAPABILITIES.items()
+    }
+    stacks["training"].add_stack_dependency(stacks["storage"])
+    stacks["serving"].add_stack_dependency(stacks["storage"])
+    stacks["api"].add_stack_dependency(stacks["serving"])
+    cdk.Validations.of(app).add_plugins(cdk_nag.AwsSolutionsChecks(app))
+    cdk.Tags.of(app).add("recostack:deployment", config.name)
+
+
+def main() -> None:
+    app = cdk.App(outdir=os.environ.get("CDK_OUTDIR", "cdk.out"))
+    path = app.node.try_get_context("config") or "config/movielens.yaml"
+    try:
+        add_stacks(app, load_config(Path(path)))
+        app.synth()
+    except ConfigError as error:
+        sys.exit("\n".join(f"{path}: {problem}" for problem in error.problems))
+    except LayerError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""The HTTP API: routes, keys and usage plan, logs. The last stack; it calls the capabilities' functions by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import aws_cdk as cdk
+from aws_cdk import aws_apigateway as apigateway
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from lambdas.shared.config import Config
+from stacks import names
+from stacks.acknowledged import acknowledge
+
+#: Access log fields; none tells who the shop's user is (no path with ids, no query string, no address).
+ACCESS_LOG = {
+    "requestId": "$context.requestId",
+    "time": "$context.requestTimeEpoch",
+    "method": "$context.httpMethod",
+    "route": "$context.resourcePath",
+    "status": "$context.status",
+    "latency_ms": "$context.responseLatency",
+    "bytes": "$context.responseLength",
+    "key": "$context.identity.apiKeyId",
+}
+
+
+class ApiStack(cdk.Stack):
+    """Outputs: ApiUrl, ApiKeyId."""
+
+    def __init__(self, scope: Construct, id_: str, config: Config, **kwargs: Any) -> None:
+        super().__init__(scope, id_, **kwargs)
+        self.config = config
+        self.api = self._rest_api()
+        recommend = apigateway.LambdaIntegration(self._function("recommend"))
+        self._route("GET", "recommendations/{placement}", recommend)
+        self._route("POST", "rankings/{placement}", recommend)
+        key = self._usage_plan()
+        cdk.CfnOutput(self, "ApiUrl", value=self.api.url)
+        cdk.CfnOutput(self, "ApiKeyId", value=key.key_id)
+
+    def _rest_api(self) -> apigateway.RestApi:
+        access_log = logs.LogGroup(
+            self,
+            "AccessLog",
+            log_group_name=f"/aws/apigateway/{self.config.name}",
+            retention=logs.RetentionDays.THREE_MONTHS,
+            removal_policy=cdk.RemovalPolicy.DESTROY,
+        )
+        api = apigateway.RestApi(
+            self,
+            "Api",
+            rest_api_name=self.config.name,
+            description=f"Recommendations of {self.config.name}",
+            endpoint_types=[apigateway.EndpointType.REGIONAL],
+            cloud_watch_role=True,
+            cloud_watch_role_removal_policy=cdk.RemovalPolicy.RETAIN,
+            deploy_options=apigateway.StageOptions(
+                stage_name="v1",
+                access_log_destination=apigateway.LogGroupLogDestination(access_log),
+                access_log_format=apigateway.AccessLogFormat.custom(self.to_json_string(ACCESS_LOG)),
+                logging_level=apigateway.MethodLoggingLevel.ERROR,
+                metrics_enabled=True,
+                tracing_enabled=True,
+                throttling_rate_limit=500,
+                throttling_burst_limit=1000,
+            ),
+        )
+        acknowledge(
+            api,
+            {
+                "AwsSolutions-APIG2": "the function checks its requests itself and names the field that is wrong",
+                "AwsSolutions-APIG3": "callers are the shop's own servers, known by key; a web ACL is the shop's choice",
+                "AwsSolutions-APIG4": "every method asks for an API key, which is how servers are told apart here",
+                "AwsSolutions-COG4": "callers are servers, not people: there is no user pool to ask",
+                "AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs]": (
+                    "the policy that API Gateway documents for writing its logs; the role is the account's, not ours alone"
+                ),
+            },
+        )
+        return api
+
+    def _function(self, folder: str) -> lambda_.IFunction:
+        return lambda_.Function.from_function_attributes(
+            self, folder, function_arn=names.function_arn(self.config, folder), same_environment=True
+        )
+
+    def _route(self, method: str, path: str, integration: apigateway.Integration) -> apigateway.Method:
+        return self.api.root.resource_for_path(path).add_method(method, integration, api_key_required=True)
+
+    def _usage_plan(self) -> apigateway.ApiKey:
+        """One key for the shop's servers. Its value is read with `aws apigateway get-api-key --include-value`."""
+        plan = self.api.add_usage_plan(
+            "Servers", name=f"{self.config.name}-servers", throttle=apigateway.ThrottleSettings(rate_limit=500, burst_limit=1000)
+        )
+        key = apigateway.ApiKey(self, "ServerKey", api_key_name=f"{self.config.name}-server")
+        plan.add_api_key(key)
+        plan.add_api_stage(stage=self.api.deployment_stage)
+        return key

@@ -1,0 +1,69 @@
+"""Builds the layer that all functions share: pinned wheels for the Lambda platform, by pip, without docker."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+REQUIREMENTS = ROOT / "lambdas" / "requirements.txt"
+CONSTRAINTS = ROOT / "constraints.txt"
+
+#: The functions' runtime: Python 3.13 on Graviton.
+PLATFORM = ["--platform", "manylinux2014_aarch64", "--implementation", "cp", "--python-version", "3.13"]
+
+#: The services that functions call. botocore carries the descriptions of four hundred: the others stay out of the layer.
+SERVICES = frozenset({
+    "dynamodb", "personalize", "personalize-events", "personalize-runtime", "s3", "sns", "ssm", "sts",
+})  # fmt: skip
+
+
+class LayerError(Exception):
+    """The layer could not be built; the message says what to do."""
+
+
+def layer_directory() -> Path:
+    """The layer's folder, built when the requirements changed (about ten seconds, needs the network)."""
+    digest = hashlib.sha256()
+    for source in (REQUIREMENTS, CONSTRAINTS, Path(__file__)):
+        digest.update(source.read_bytes())
+    built = ROOT / ".cache" / f"layer-{digest.hexdigest()[:12]}"
+    if not built.exists():
+        unfinished = built.with_suffix(".part")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        install(unfinished / "python")
+        prune(unfinished / "python")
+        unfinished.rename(built)
+    return built
+
+
+def install(target: Path) -> None:
+    """Let pip put the wheels into `target`. Raises LayerError with pip's last line."""
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(target), "--only-binary=:all:", *PLATFORM]
+    command += ["--requirement", str(REQUIREMENTS), "--constraint", str(CONSTRAINTS)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["pip gave no reason"])[-1]
+        raise LayerError(f"The functions' layer could not be built: {last}. Is the network there? Then try again.")
+
+
+def prune(target: Path) -> None:
+    """Drop what no function imports: descriptions of other services, examples, byte code, command line scripts."""
+    data = target / "botocore" / "data"
+    for service in data.iterdir():
+        if service.is_dir() and service.name not in SERVICES:
+            shutil.rmtree(service)
+    for examples in data.rglob("examples-1.json*"):
+        examples.unlink()
+    for cache in list(target.rglob("__pycache__")) + [target / "bin"]:
+        shutil.rmtree(cache, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    try:
+        layer_directory()
+    except LayerError as problem:
+        sys.exit(str(problem))

@@ -1,0 +1,39 @@
+"""The names by which the stacks of one deployment find each other's resources: no exports, no order of updates."""
+
+from __future__ import annotations
+
+import aws_cdk as cdk
+
+from lambdas.shared.config import Config
+
+
+def data_bucket(config: Config) -> str:
+    """Bucket names are global: account and region make this one unique."""
+    return f"recostack-{config.name}-data-{cdk.Aws.ACCOUNT_ID}-{cdk.Aws.REGION}"
+
+
+def catalogue_table(config: Config) -> str:
+    return f"{config.name}-catalogue"
+
+
+def function(config: Config, folder: str) -> str:
+    """`recommend` -> `movielens-recommend`."""
+    return f"{config.name}-{folder.replace('_', '-')}"
+
+
+def function_arn(config: Config, folder: str) -> str:
+    return f"arn:{cdk.Aws.PARTITION}:lambda:{cdk.Aws.REGION}:{cdk.Aws.ACCOUNT_ID}:function:{function(config, folder)}"
+
+
+def state_machine(config: Config, name: str) -> str:
+    return f"{config.name}-{name}"
+
+
+def deployment_parameter(config: Config) -> str:
+    """The SSM document that says what is deployed in Personalize."""
+    return f"/recostack/{config.name}/deployment"
+
+
+def personalize_prefix() -> str:
+    """What every ARN of this account's Personalize resources starts with."""
+    return f"arn:{cdk.Aws.PARTITION}:personalize:{cdk.Aws.REGION}:{cdk.Aws.ACCOUNT_ID}"

@@ -1,0 +1,89 @@
+"""Where the shop's data lives: the data bucket (CSVs, archive, reports) and the catalogue table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import aws_cdk as cdk
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+from lambdas.shared.config import Config
+from stacks import names
+
+
+class StorageStack(cdk.Stack):
+    """Outputs: DataBucket, CatalogueTable."""
+
+    def __init__(self, scope: Construct, id_: str, config: Config, **kwargs: Any) -> None:
+        super().__init__(scope, id_, **kwargs)
+        bucket = self._data_bucket(config)
+        let_personalize_in(bucket)
+        table = dynamodb.Table(
+            self,
+            "Catalogue",
+            table_name=names.catalogue_table(config),
+            partition_key=dynamodb.Attribute(name="item_id", type=dynamodb.AttributeType.STRING),
+            billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
+            point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(point_in_time_recovery_enabled=True),
+            removal_policy=cdk.RemovalPolicy.DESTROY,
+        )
+        cdk.CfnOutput(self, "DataBucket", value=bucket.bucket_name)
+        cdk.CfnOutput(self, "CatalogueTable", value=table.table_name)
+
+    def _data_bucket(self, config: Config) -> s3.Bucket:
+        """Versioned, so that a bad upload can be taken back; old versions go after 30 days."""
+        return s3.Bucket(
+            self,
+            "Data",
+            bucket_name=names.data_bucket(config),
+            encryption=s3.BucketEncryption.S3_MANAGED,
+            enforce_ssl=True,
+            versioned=True,
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            server_access_logs_bucket=self._access_logs(),
+            server_access_logs_prefix="data/",
+            lifecycle_rules=[
+                s3.LifecycleRule(
+                    noncurrent_version_expiration=cdk.Duration.days(30),
+                    abort_incomplete_multipart_upload_after=cdk.Duration.days(7),
+                )
+            ],
+            removal_policy=cdk.RemovalPolicy.RETAIN,
+        )
+
+    def _access_logs(self) -> s3.Bucket:
+        return s3.Bucket(
+            self,
+            "AccessLogs",
+            encryption=s3.BucketEncryption.S3_MANAGED,
+            enforce_ssl=True,
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            lifecycle_rules=[s3.LifecycleRule(expiration=cdk.Duration.days(90))],
+            removal_policy=cdk.RemovalPolicy.RETAIN,
+        )
+
+
+def let_personalize_in(bucket: s3.Bucket) -> None:
+    """Personalize reads the CSVs and writes batch results itself, and needs the bucket's leave beside its role's.
+
+    docs: personalize/latest/dg/granting-personalize-s3-access.html
+    """
+    ours = {
+        "StringEquals": {"aws:SourceAccount": cdk.Aws.ACCOUNT_ID},
+        "ArnLike": {"aws:SourceArn": f"{names.personalize_prefix()}:*"},
+    }
+    for actions, resource in (
+        (["s3:ListBucket"], bucket.bucket_arn),
+        (["s3:GetObject", "s3:PutObject"], bucket.arn_for_objects("*")),
+    ):
+        bucket.add_to_resource_policy(
+            iam.PolicyStatement(
+                principals=[iam.ServicePrincipal("personalize.amazonaws.com")],
+                actions=actions,
+                resources=[resource],
+                conditions=ours,
+            )
+        )
