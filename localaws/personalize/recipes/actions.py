@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from localaws.personalize import metrics
-from localaws.personalize.datasets.tables import Entities, TrainingData
+from localaws.personalize.datasets.tables import Entities, History, TrainingData
 from localaws.personalize.recipes.events import Prepared, rows_of
 from localaws.personalize.recipes.factors import factorise, fold_in, fold_in_one, gram
 from localaws.personalize.recipes.model import Model, Query, Scores, object_array
@@ -66,11 +66,16 @@ class ActionModel(Model):
             user = fold_in_one(self._shared, factors[items], ones)
         return np.asarray(propensities(self.arrays["weights"], user[None])[0])
 
-    def available(self, user_id: str | None, now: float) -> NDArray[np.bool_]:
-        """Actions that are not expired and that this user did not take within their REPEAT_FREQUENCY."""
+    def available(self, done: History, now: float) -> NDArray[np.bool_]:
+        """Actions that are not expired and that were not taken within their REPEAT_FREQUENCY.
+
+        done: the user's action interactions.
+        """
         available = np.array(self.arrays["expires"]) > now
-        for action, taken in self.facts["taken"].get(user_id or "", {}).items():
-            available[int(action)] &= now - taken >= self.arrays["repeat_after"][int(action)]
+        places = {action: place for place, action in enumerate(self._actions)}
+        for action, when, kind in zip(done.item_ids, done.timestamps, done.event_types, strict=True):
+            if action in places and (kind or "").lower() == "taken":
+                available[places[action]] &= now - when >= self.arrays["repeat_after"][places[action]]
         return available
 
 
@@ -92,7 +97,7 @@ def train(data: TrainingData, prepared: Prepared, options: TrainingOptions) -> t
         "expires": _per_action(data.actions, ("EXPIRATION_TIMESTAMP", "ACTION_EXPIRATION_TIMESTAMP"), np.inf),
         "repeat_after": DAY * _per_action(data.actions, ("REPEAT_FREQUENCY",), 0.0),
     }
-    facts = {"actions": [str(a) for a in data.actions.ids], "taken": _last_taken(outcomes, prepared)}
+    facts = {"actions": [str(a) for a in data.actions.ids]}
     return ActionModel(options.recipe, prepared.item_ids, arrays, facts), measured
 
 
@@ -180,13 +185,3 @@ def _per_action(actions: Entities, names: tuple[str, ...], missing: float) -> ND
             values = actions.columns[name].values.astype(np.float64)
             return np.where(np.isnan(values), missing, values)
     return np.full(len(actions.ids), missing)
-
-
-def _last_taken(outcomes: Outcomes, prepared: Prepared) -> dict[str, dict[str, int]]:
-    """Per user and action the time it was last taken."""
-    last: dict[str, dict[str, int]] = {}
-    taken = outcomes.where(outcomes.taken)
-    for user, action, when in zip(taken.users, taken.actions, taken.times.tolist(), strict=True):
-        of_user = last.setdefault(str(prepared.user_ids[user]), {})
-        of_user[str(action)] = max(when, of_user.get(str(action), 0))
-    return last

@@ -20,7 +20,7 @@ def transitions(events: Events) -> Matrix:
 
     Above a million events half the window is enough and halves the work.
     """
-    window = WINDOW if len(events) <= MANY_EVENTS else WINDOW // 2
+    window = WINDOW
     total = _sum(list(_followers(events, window)), events.n_items)
     out = np.asarray(total.sum(axis=1)).ravel() + SHRINKAGE
     into = np.asarray(total.sum(axis=0)).ravel() + SHRINKAGE

@@ -120,7 +120,7 @@ def recommend_actions(
     query = serving.query(request, now)
     scores = model.scores(query)
     mask = serving.allowed(query, compiled_filter, request.get("filterValues", {}))
-    available = model.available(query.user_id, now)
+    available = model.available(serving.store.history(request["userId"], kind="ACTION_INTERACTIONS"), now)
     ranked = np.where(available if mask is None else available & mask, scores, -np.inf)
     actions = [{"actionId": model.ranked_ids[place], "score": float(scores[place])} for place in best(ranked, size)]
     return {"actionList": actions, "recommendationId": recommendation_id()}
