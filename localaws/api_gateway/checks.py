@@ -1,0 +1,86 @@
+"""What API Gateway checks before it calls an integration: authorization, API key, parameters, body."""
+
+from __future__ import annotations
+
+import json
+
+from localaws.api_gateway.request import Call, Refusal
+from localaws.api_gateway.usage_plans import UsagePlans
+
+MAX_BODY_BYTES = 10_485_760  # docs: apigateway/latest/developerguide/limits.html
+
+
+def check_size(content_length: int | None) -> None:
+    if (content_length or 0) > MAX_BODY_BYTES:
+        message = f"HTTP content length exceeded {MAX_BODY_BYTES} bytes."
+        raise Refusal("REQUEST_TOO_LARGE", 413, message, "RequestEntityTooLargeException")
+
+
+def check_call(call: Call, plans: UsagePlans) -> None:
+    """Raises Refusal for a request that the gateway doesn't let through."""
+    _check_authorization(call)
+    _check_api_key(call, plans)
+    if call.method.validates_parameters:
+        _check_parameters(call)
+    if call.method.validates_body:
+        _check_body(call)
+
+
+def _check_authorization(call: Call) -> None:
+    kind = call.method.settings.get("authorizationType", "NONE")
+    if kind == "NONE":
+        return
+    header = call.request.headers.get("Authorization", "")
+    if kind == "AWS_IAM":  # who signs is not checked: there are no accounts here
+        if not header.startswith("AWS4-HMAC-SHA256") and "X-Amz-Signature" not in call.request.args:
+            raise missing_token()
+        return
+    raise Refusal("AUTHORIZER_CONFIGURATION_ERROR", 500, f"The authorizer type {kind} is not emulated.")
+
+
+def _check_api_key(call: Call, plans: UsagePlans) -> None:
+    if not call.method.settings.get("apiKeyRequired"):
+        return
+    value = call.request.headers.get("x-api-key", "")
+    use = plans.use(value, call.api_id, call.stage) if value else None
+    if use is None:
+        raise Refusal("INVALID_API_KEY", 403, "Forbidden", "ForbiddenException")
+    call.context["identity"].update(apiKey=value, apiKeyId=use.key_id)
+    if use.refused == "THROTTLED":
+        raise Refusal("THROTTLED", 429, "Too Many Requests", "TooManyRequestsException")
+    if use.refused == "QUOTA_EXCEEDED":
+        raise Refusal("QUOTA_EXCEEDED", 429, "Limit Exceeded", "LimitExceededException")
+
+
+def _check_parameters(call: Call) -> None:
+    missing = []
+    for parameter, required in (call.method.settings.get("requestParameters") or {}).items():
+        place, name = parameter.split(".", 3)[2:4]
+        values = call.request.headers if place == "header" else call.parameters[place]
+        if str(required).lower() == "true" and not values.get(name):
+            missing.append(name)
+    if missing:
+        message = f"Missing required request parameters: [{', '.join(missing)}]"
+        raise Refusal("BAD_REQUEST_PARAMETERS", 400, message, "BadRequestException")
+
+
+def _check_body(call: Call) -> None:
+    validator = call.method.models.get(call.content_type) or call.method.models.get("$default")
+    if validator is None:
+        return
+    try:
+        valid = validator.is_valid(json.loads(call.body or b"null"))
+    except ValueError:
+        valid = False
+    if not valid:
+        raise Refusal("BAD_REQUEST_BODY", 400, "Invalid request body", "BadRequestException")
+
+
+def missing_token() -> Refusal:
+    """Also the answer for a path or a verb that the API doesn't have."""
+    return Refusal(
+        "MISSING_AUTHENTICATION_TOKEN",
+        403,
+        "Missing Authentication Token",
+        "MissingAuthenticationTokenException",
+    )

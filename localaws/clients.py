@@ -1,0 +1,54 @@
+"""boto3 clients of the embedded AWS, made once per service and shared by all threads."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+_CONFIG = Config(
+    retries={"total_max_attempts": 1},
+    max_pool_connections=64,
+    connect_timeout=10,
+    read_timeout=910,  # a synchronous Lambda call may last 15 minutes
+    parameter_validation=False,  # the service answers for bad parameters, as the real one does
+)
+
+
+@dataclass(frozen=True)
+class Aws:
+    """Where the embedded AWS listens, and clients for it."""
+
+    endpoint: str
+    region: str
+    account: str
+    _session: boto3.session.Session = field(default_factory=boto3.session.Session, repr=False, compare=False)
+    _clients: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
+
+    def client(self, service: str) -> Any:
+        """A boto3 client of `service`; making one is slow and not thread-safe, using one is neither."""
+        with self._lock:
+            if service not in self._clients:
+                self._clients[service] = self._session.client(
+                    service,  # type: ignore[call-overload]
+                    endpoint_url=self.endpoint,
+                    region_name=self.region,
+                    aws_access_key_id="test",
+                    aws_secret_access_key="test",  # noqa: S106
+                    config=_CONFIG,
+                )
+            return self._clients[service]
+
+    def environ(self) -> dict[str, str]:
+        """The variables with which any AWS SDK in a child process talks to this environment."""
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_REGION": self.region,
+            "AWS_DEFAULT_REGION": self.region,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+        }

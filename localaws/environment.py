@@ -1,0 +1,212 @@
+"""The door for other programs: start, find and stop an embedded AWS that runs in a process of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import boto3
+
+from localaws import deploy, processes, state
+from localaws.clients import Aws
+from localaws.errors import LocalAwsError
+from localaws.server import personalize_environ
+
+__all__ = ["Environment", "LocalAwsError", "launch"]
+
+_START_SECONDS = 180
+
+
+def _silent(message: str) -> None:
+    return None
+
+
+class Environment:
+    """A running embedded AWS. As a context manager it is stopped at the end."""
+
+    def __init__(self, current: dict[str, Any], data: Path, process: subprocess.Popen[str] | None = None) -> None:
+        self._state = current
+        self._data = data
+        self._process = process
+
+    @classmethod
+    def attach(cls, data: Path) -> Environment | None:
+        """The environment that runs on the data directory; None if none does."""
+        current = state.read(data)
+        return None if current is None else cls(current, data)
+
+    @property
+    def aws_endpoint(self) -> str:
+        return str(self._state["aws_endpoint"])
+
+    @property
+    def personalize_endpoint(self) -> str | None:
+        """The emulator's own endpoint, which saves the way through moto."""
+        endpoint: str | None = self._state["personalize_endpoint"]
+        return endpoint
+
+    @property
+    def api_url(self) -> str | None:
+        """Base URL of the stage of the first REST API."""
+        url: str | None = self._state["api_url"]
+        return url
+
+    @property
+    def apis(self) -> dict[str, str]:
+        """The stages' base URLs by the API's name."""
+        return dict(self._state["apis"])
+
+    @property
+    def stacks(self) -> dict[str, dict[str, str]]:
+        """The outputs of all stacks."""
+        return {name: dict(outputs) for name, outputs in self._state["stacks"].items()}
+
+    def outputs(self, stack: str) -> dict[str, str]:
+        """The outputs of one stack. Raises LocalAwsError if there is no such stack."""
+        if stack not in self._state["stacks"]:
+            raise LocalAwsError(f"There is no stack {stack}; deployed are: {', '.join(self._state['stacks']) or 'none'}.")
+        return dict(self._state["stacks"][stack])
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """The variables with which any AWS SDK in a child process talks to this environment."""
+        return {**self._aws().environ(), **personalize_environ(self.personalize_endpoint)}
+
+    def client(self, service: str) -> Any:
+        """A boto3 client of `service` for this environment."""
+        direct = service.startswith("personalize") and self.personalize_endpoint
+        return boto3.client(
+            service,  # type: ignore[call-overload]
+            endpoint_url=direct or self.aws_endpoint,
+            region_name=self._state["region"],
+            aws_access_key_id="test",
+            aws_secret_access_key="test",  # noqa: S106
+        )
+
+    def deploy(self, app: Path, on_progress: Callable[[str], None] = _silent) -> None:
+        """Deploys a cloud assembly, or a new version of one. Raises LocalAwsError naming what failed."""
+        deploy.deploy(self._aws(), app, on_progress)
+        self._state |= state.describe(self._aws(), self._state["front_endpoint"])
+        state.write(self._data, self._state)
+
+    def stop(self) -> None:
+        """Stops all its processes; returns when they have ended."""
+        if self._process is not None:
+            processes.stop_child(self._process, patience=15)
+            return
+        pid = int(self._state["pid"])
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+        deadline = time.monotonic() + 15
+        while time.monotonic() < deadline and state.read(self._data) is not None:
+            time.sleep(0.05)
+        if state.read(self._data) is not None:
+            raise LocalAwsError(f"The embedded AWS (process {pid}) did not stop within 15 seconds.")
+
+    def _aws(self) -> Aws:
+        return Aws(self.aws_endpoint, self._state["region"], self._state["account"])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        self.stop()
+
+
+def launch(
+    app: Path | None,
+    data: Path,
+    *,
+    port: int = 4566,
+    api_port: int = 4567,
+    personalize_port: int = 4568,
+    region: str = "us-east-1",
+    account: str = "123456789012",
+    speed: float = 1.0,
+    personalize: bool = True,
+    detach: bool = False,
+    on_progress: Callable[[str], None] = _silent,
+) -> Environment:
+    """Starts an environment, deploys `app` into it and waits until all of it answers.
+
+    Port 0 takes any free port; `speed` divides the waits of Step Functions and of the Personalize emulator. A detached
+    environment keeps running after this process; any other ends with it. Raises LocalAwsError with a sentence.
+    """
+    options = {
+        "--app": app,
+        "--data": data,
+        "--port": port,
+        "--api-port": api_port,
+        "--personalize-port": personalize_port,
+        "--region": region,
+        "--account": account,
+        "--speed": speed,
+    }
+    arguments = [str(part) for name, value in options.items() if value is not None for part in (name, value)]
+    arguments += ["--json"] + ([] if personalize else ["--no-personalize"])
+    data.mkdir(parents=True, exist_ok=True)
+    process = _start(arguments, data, detach)
+    try:
+        current = _wait_until_ready(process, data, detach, on_progress)
+    except BaseException:
+        processes.stop_child(process, patience=15)
+        raise
+    return Environment(current, data, None if detach else process)
+
+
+def _start(arguments: list[str], data: Path, detach: bool) -> subprocess.Popen[str]:
+    """A detached process writes to a log file, since a pipe would end with us."""
+    log = (data / "environment.log").open("w+", encoding="utf-8")
+    with log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "localaws", *arguments, *([] if detach else ["--end-with-parent"])],
+            stdin=subprocess.DEVNULL if detach else subprocess.PIPE,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+
+def _wait_until_ready(
+    process: subprocess.Popen[str], data: Path, detach: bool, on_progress: Callable[[str], None]
+) -> dict[str, Any]:
+    deadline = time.monotonic() + _START_SECONDS
+    with (data / "environment.log").open(encoding="utf-8") as log:
+        unfinished, other = "", []
+        while time.monotonic() < deadline:
+            ended = process.poll() is not None
+            *lines, unfinished = (unfinished + log.read()).split("\n")
+            for line in lines:
+                event = _event(line)
+                if event is None:
+                    other.append(line)
+                elif event["event"] == "ready":
+                    current: dict[str, Any] = event["state"]
+                    return current
+                elif event["event"] == "error":
+                    raise LocalAwsError(event["message"])
+                else:
+                    on_progress(event["message"])
+            if ended:
+                detail = " ".join(other[-1:])
+                raise LocalAwsError(f"The embedded AWS ended with exit code {process.returncode} while starting. {detail}")
+            time.sleep(0.02)
+    raise LocalAwsError(f"The embedded AWS was not ready within {_START_SECONDS} seconds; see {data}/environment.log.")
+
+
+def _event(line: str) -> dict[str, Any] | None:
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return None
+    return event if isinstance(event, dict) and "event" in event else None

@@ -1,0 +1,38 @@
+"""moto's WSGI application, made safe for many threads."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
+from localaws.http import WsgiApp
+
+# These call back into the server while they answer: a lock around them could never be taken again by the call-back.
+_REENTRANT = frozenset({"lambda", "stepfunctions", "cloudformation", "personalize", "moto_api"})
+
+
+class LockedApp(DomainDispatcherApplication):  
+    """moto's backends lose updates under concurrency, so each service answers one request at a time."""
+
+    def __init__(self, elsewhere: Mapping[str, WsgiApp] | None = None) -> None:
+        """`elsewhere`: the services that another application answers, by moto's name for them."""
+        super().__init__(create_backend_app)
+        self._elsewhere = elsewhere or {}
+        self._locks: dict[str, threading.RLock] = {}
+        self._locks_lock = threading.Lock()
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        app: Any = self.get_application(environ)
+        if app.service in self._elsewhere:
+            return self._elsewhere[app.service](environ, start_response)
+        if app.service in _REENTRANT:
+            answer: Iterable[bytes] = app(environ, start_response)
+            return answer
+        with self._locks_lock:
+            lock = self._locks.setdefault(app.service, threading.RLock())
+        with lock:
+            locked_answer: Iterable[bytes] = app(environ, start_response)
+            return locked_answer

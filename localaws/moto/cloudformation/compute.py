@@ -1,0 +1,176 @@
+"""Lambda functions and Step Functions state machines."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from typing import Any
+
+from localaws.clients import Aws
+from localaws.moto.cloudformation.provider import ApiProvider, Created, Properties, Provider, call, tags_of
+
+_CFN_RESPONSE = """import json, urllib.request
+SUCCESS, FAILED = "SUCCESS", "FAILED"
+def send(event, context, responseStatus, responseData, physicalResourceId=None, noEcho=False, reason=None):
+    body = {"Status": responseStatus, "Reason": reason or "see " + context.log_stream_name, "NoEcho": noEcho, "Data": responseData,
+            "PhysicalResourceId": physicalResourceId or context.log_stream_name,
+            **{name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")}}
+    request = urllib.request.Request(event["ResponseURL"], json.dumps(body).encode(), {"Content-Type": ""}, method="PUT")
+    urllib.request.urlopen(request)
+"""
+
+
+class Function(Provider):
+    type = "AWS::Lambda::Function"
+    name_property = "FunctionName"
+
+    def create(self, aws: Aws, properties: Properties) -> Created:
+        answer = call(
+            aws,
+            "lambda",
+            "CreateFunction",
+            {**properties, "Code": _code(properties), "Tags": _tag_map(properties)},
+        )
+        self._set_concurrency(aws, properties)
+        return Created(properties["FunctionName"], {"Arn": answer["FunctionArn"]})
+
+    def update(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
+        if properties["FunctionName"] != previous["FunctionName"]:
+            return super().update(aws, created, properties, previous)
+        call(aws, "lambda", "UpdateFunctionConfiguration", {"Environment": {"Variables": {}}, **properties})
+        if properties["Code"] != previous["Code"]:
+            call(aws, "lambda", "UpdateFunctionCode", {"FunctionName": created.ref, **_code(properties)})
+        self._set_concurrency(aws, properties)
+        return created
+
+    def delete(self, aws: Aws, created: Created, properties: Properties) -> None:
+        aws.client("lambda").delete_function(FunctionName=created.ref)
+
+    def _set_concurrency(self, aws: Aws, properties: Properties) -> None:
+        if "ReservedConcurrentExecutions" in properties:
+            call(aws, "lambda", "PutFunctionConcurrency", {"ReservedConcurrentExecutions": 0, **properties})
+
+
+def _code(properties: Properties) -> Properties:
+    """Source code that stands in the template itself becomes the module `index` of an archive, as the service does it."""
+    code = dict(properties["Code"])
+    if "ZipFile" in code:
+        archive = io.BytesIO()
+        with zipfile.ZipFile(archive, "w") as content:
+            content.writestr("index.py", code["ZipFile"])
+            content.writestr("cfnresponse.py", _CFN_RESPONSE)
+        code["ZipFile"] = archive.getvalue()
+    return code
+
+
+def _tag_map(properties: Properties) -> dict[str, str]:
+    return {tag["Key"]: tag["Value"] for tag in tags_of(properties)}
+
+
+class Permission(Provider):
+    type = "AWS::Lambda::Permission"
+    name_property = "StatementId"
+
+    def create(self, aws: Aws, properties: Properties) -> Created:
+        call(aws, "lambda", "AddPermission", properties)
+        return Created(properties["StatementId"], {"Id": properties["StatementId"]})
+
+    def delete(self, aws: Aws, created: Created, properties: Properties) -> None:
+        aws.client("lambda").remove_permission(FunctionName=properties["FunctionName"], StatementId=created.ref)
+
+
+class StateMachine(Provider):
+    type = "AWS::StepFunctions::StateMachine"
+    name_property = "StateMachineName"
+    name_limit = 80
+
+    def create(self, aws: Aws, properties: Properties) -> Created:
+        arn = self._call(aws, "CreateStateMachine", properties, {"name": properties["StateMachineName"]})["stateMachineArn"]
+        return Created(arn, {"Arn": arn, "Name": properties["StateMachineName"], "StateMachineRevisionId": "1"})
+
+    def update(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
+        if properties["StateMachineName"] != previous["StateMachineName"]:
+            return super().update(aws, created, properties, previous)
+        self._call(aws, "UpdateStateMachine", properties, {"stateMachineArn": created.ref})
+        return created
+
+    def delete(self, aws: Aws, created: Created, properties: Properties) -> None:
+        aws.client("stepfunctions").delete_state_machine(stateMachineArn=created.ref)
+
+    def _call(self, aws: Aws, operation: str, properties: Properties, identity: Properties) -> dict[str, Any]:
+        parameters = {
+            "definition": _definition(aws, properties),
+            "roleArn": properties["RoleArn"],
+            "type": properties.get("StateMachineType", "STANDARD"),
+            "loggingConfiguration": properties.get("LoggingConfiguration"),
+            "tracingConfiguration": properties.get("TracingConfiguration"),
+            **identity,
+        }
+        if operation == "CreateStateMachine":
+            parameters["tags"] = [{"key": tag["Key"], "value": tag["Value"]} for tag in tags_of(properties)]
+        return call(aws, "stepfunctions", operation, parameters)
+
+
+def _definition(aws: Aws, properties: Properties) -> str:
+    if location := properties.get("DefinitionS3Location"):
+        text: str = aws.client("s3").get_object(Bucket=location["Bucket"], Key=location["Key"])["Body"].read().decode()
+    elif "DefinitionString" in properties:
+        text = properties["DefinitionString"]
+    else:
+        text = json.dumps(properties["Definition"])
+    for name, value in (properties.get("DefinitionSubstitutions") or {}).items():
+        text = text.replace(f"${{{name}}}", str(value).lower() if isinstance(value, bool) else str(value))
+    return text
+
+
+PROVIDERS: tuple[Provider, ...] = (
+    Function(),
+    Permission(),
+    StateMachine(),
+    ApiProvider(
+        "AWS::Lambda::LayerVersion",
+        "lambda",
+        "PublishLayerVersion",
+        ref=lambda properties, answer: answer["LayerVersionArn"],
+        name_property="LayerName",
+        attributes={"LayerVersionArn": lambda properties, answer: answer["LayerVersionArn"]},
+    ),
+    ApiProvider(
+        "AWS::Lambda::EventSourceMapping",
+        "lambda",
+        "CreateEventSourceMapping",
+        ref=lambda properties, answer: answer["UUID"],
+        attributes={"Id": lambda properties, answer: answer["UUID"]},
+        delete_operation="DeleteEventSourceMapping",
+        delete_parameters=lambda ref, properties: {"UUID": ref},
+    ),
+    ApiProvider(
+        "AWS::Lambda::Version",
+        "lambda",
+        "PublishVersion",
+        ref=lambda properties, answer: answer["FunctionArn"],
+        attributes={
+            "Version": lambda properties, answer: answer["Version"],
+            "FunctionArn": lambda properties, answer: answer["FunctionArn"],
+        },
+    ),
+    ApiProvider(
+        "AWS::Lambda::Alias",
+        "lambda",
+        "CreateAlias",
+        ref=lambda properties, answer: answer["AliasArn"],
+        update_operation="UpdateAlias",
+        delete_operation="DeleteAlias",
+        delete_parameters=lambda ref, properties: properties,
+    ),
+    ApiProvider(
+        "AWS::Lambda::EventInvokeConfig",
+        "lambda",
+        "PutFunctionEventInvokeConfig",
+        ref=lambda properties, answer: f"{properties['FunctionName']}-event-invoke",
+        update_operation="PutFunctionEventInvokeConfig",
+        delete_operation="DeleteFunctionEventInvokeConfig",
+        delete_parameters=lambda ref, properties: properties,
+    ),
+)

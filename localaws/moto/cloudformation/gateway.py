@@ -1,0 +1,197 @@
+"""API Gateway REST APIs."""
+
+from __future__ import annotations
+
+import json
+
+from localaws.clients import Aws
+from localaws.moto.cloudformation.provider import (
+    Accepted,
+    Answer,
+    ApiProvider,
+    Created,
+    Properties,
+    Provider,
+    call,
+    text,
+)
+
+
+def _id(properties: Properties, answer: Answer) -> str:
+    return str(answer["id"])
+
+
+def _name(properties: Properties, answer: Answer) -> str:
+    return str(properties["Name"])
+
+
+class RestApi(Provider):
+    type = "AWS::ApiGateway::RestApi"
+    name_property = "Name"
+
+    def create(self, aws: Aws, properties: Properties) -> Created:
+        if "Body" in properties or "BodyS3Location" in properties:
+            raise ValueError("an OpenAPI body is not emulated: declare resources and methods in the template")
+        api_id = call(aws, "apigateway", "CreateRestApi", properties)["id"]
+        root = aws.client("apigateway").get_resources(restApiId=api_id)["items"][0]["id"]
+        return Created(api_id, {"RestApiId": api_id, "RootResourceId": root})
+
+    def update(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
+        patches = [
+            {"op": "replace", "path": f"/{name[0].lower()}{name[1:]}", "value": text(properties[name])}
+            for name in ("Name", "Description", "ApiKeySourceType")
+            if name in properties and properties[name] != previous.get(name)
+        ]
+        if patches:
+            aws.client("apigateway").update_rest_api(restApiId=created.ref, patchOperations=patches)
+        return created
+
+    def delete(self, aws: Aws, created: Created, properties: Properties) -> None:
+        aws.client("apigateway").delete_rest_api(restApiId=created.ref)
+
+
+class Method(Provider):
+    type = "AWS::ApiGateway::Method"
+
+    def create(self, aws: Aws, properties: Properties) -> Created:
+        key = {name: properties[name] for name in ("RestApiId", "ResourceId", "HttpMethod")}
+        call(aws, "apigateway", "PutMethod", {"AuthorizationType": "NONE", **properties})
+        for response in properties.get("MethodResponses") or []:
+            call(aws, "apigateway", "PutMethodResponse", {**response, **key})
+        if integration := properties.get("Integration"):
+            defaults = {"IntegrationHttpMethod": "POST", "Uri": ""}  # moto wants both, also for MOCK
+            call(aws, "apigateway", "PutIntegration", {**defaults, **integration, **key})
+            for response in integration.get("IntegrationResponses") or []:
+                call(aws, "apigateway", "PutIntegrationResponse", {"SelectionPattern": "", **response, **key})
+        return Created(f"{key['ResourceId']}-{key['HttpMethod']}")
+
+    def delete(self, aws: Aws, created: Created, properties: Properties) -> None:
+        aws.client("apigateway").delete_method(
+            restApiId=properties["RestApiId"],
+            resourceId=properties["ResourceId"],
+            httpMethod=properties["HttpMethod"],
+        )
+
+
+class Stage(Provider):
+    type = "AWS::ApiGateway::Stage"
+
+    def create(self, aws: Aws, properties: Properties) -> Created:
+        call(aws, "apigateway", "CreateStage", properties)
+        return Created(properties["StageName"])
+
+    def update(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
+        if any(properties[name] != previous[name] for name in ("RestApiId", "StageName")):
+            return super().update(aws, created, properties, previous)
+        patches = [{"op": "replace", "path": "/deploymentId", "value": properties["DeploymentId"]}]
+        for name, value in (properties.get("Variables") or {}).items():
+            patches.append({"op": "replace", "path": f"/variables/{name}", "value": str(value)})
+        aws.client("apigateway").update_stage(restApiId=properties["RestApiId"], stageName=created.ref, patchOperations=patches)
+        return created
+
+    def delete(self, aws: Aws, created: Created, properties: Properties) -> None:
+        aws.client("apigateway").delete_stage(restApiId=properties["RestApiId"], stageName=created.ref)
+
+
+PROVIDERS: tuple[Provider, ...] = (
+    RestApi(),
+    Method(),
+    Stage(),
+    ApiProvider(
+        "AWS::ApiGateway::Resource",
+        "apigateway",
+        "CreateResource",
+        ref=_id,
+        attributes={"ResourceId": _id},
+        delete_operation="DeleteResource",
+        delete_parameters=lambda ref, properties: {"resourceId": ref, **properties},
+    ),
+    ApiProvider(
+        "AWS::ApiGateway::Deployment",
+        "apigateway",
+        "CreateDeployment",
+        ref=_id,
+        attributes={"DeploymentId": _id},
+        delete_operation="DeleteDeployment",
+        delete_parameters=lambda ref, properties: {"deploymentId": ref, "restApiId": properties["RestApiId"]},
+    ),
+    ApiProvider(
+        "AWS::ApiGateway::Model",
+        "apigateway",
+        "CreateModel",
+        ref=_name,
+        name_property="Name",
+        prepare=lambda properties: {
+            "ContentType": "application/json",
+            **properties,
+            "Schema": properties["Schema"] if isinstance(properties["Schema"], str) else json.dumps(properties["Schema"]),
+        },
+        delete_operation="DeleteModel",
+        delete_parameters=lambda ref, properties: {"modelName": ref, "restApiId": properties["RestApiId"]},
+    ),
+    ApiProvider(
+        "AWS::ApiGateway::RequestValidator",
+        "apigateway",
+        "CreateRequestValidator",
+        ref=_id,
+        attributes={"RequestValidatorId": _id},
+        delete_operation="DeleteRequestValidator",
+        delete_parameters=lambda ref, properties: {
+            "requestValidatorId": ref,
+            "restApiId": properties["RestApiId"],
+        },
+    ),
+    ApiProvider(
+        "AWS::ApiGateway::GatewayResponse",
+        "apigateway",
+        "PutGatewayResponse",
+        ref=lambda properties, answer: properties["ResponseType"],
+        update_operation="PutGatewayResponse",
+        delete_operation="DeleteGatewayResponse",
+        delete_parameters=lambda ref, properties: properties,
+    ),
+    ApiProvider(
+        "AWS::ApiGateway::Authorizer",
+        "apigateway",
+        "CreateAuthorizer",
+        ref=_id,
+        attributes={"AuthorizerId": _id},
+        name_property="Name",
+        delete_operation="DeleteAuthorizer",
+        delete_parameters=lambda ref, properties: {"authorizerId": ref, "restApiId": properties["RestApiId"]},
+    ),
+    ApiProvider(
+        "AWS::ApiGateway::UsagePlan",
+        "apigateway",
+        "CreateUsagePlan",
+        ref=_id,
+        attributes={"Id": _id},
+        name_property="UsagePlanName",
+        prepare=lambda properties: {**properties, "Name": properties["UsagePlanName"]},
+        delete_operation="DeleteUsagePlan",
+        delete_parameters=lambda ref, properties: {"usagePlanId": ref},
+    ),
+    ApiProvider(
+        "AWS::ApiGateway::ApiKey",
+        "apigateway",
+        "CreateApiKey",
+        ref=_id,
+        attributes={"APIKeyId": _id},
+        name_property="Name",
+        prepare=lambda properties: {
+            "Enabled": True,
+            **{k: v for k, v in properties.items() if k != "StageKeys"},
+        },
+        delete_operation="DeleteApiKey",
+        delete_parameters=lambda ref, properties: {"apiKey": ref},
+    ),
+    ApiProvider(
+        "AWS::ApiGateway::UsagePlanKey",
+        "apigateway",
+        "CreateUsagePlanKey",
+        ref=lambda properties, answer: f"{properties['KeyId']}:{properties['UsagePlanId']}",
+        delete_operation="DeleteUsagePlanKey",
+        delete_parameters=lambda ref, properties: properties,
+    ),
+    Accepted("AWS::ApiGateway::Account"),
+)

@@ -1,0 +1,198 @@
+"""SQS, SNS, EventBridge, EventBridge Scheduler, Kinesis and Firehose."""
+
+from __future__ import annotations
+
+from localaws.clients import Aws
+from localaws.moto.cloudformation.provider import (
+    Accepted,
+    ApiProvider,
+    Created,
+    Properties,
+    Provider,
+    call,
+    tags_of,
+    text,
+)
+
+
+class Queue(Provider):
+    type = "AWS::SQS::Queue"
+    name_property = "QueueName"
+    name_limit = 80
+
+    def create(self, aws: Aws, properties: Properties) -> Created:
+        name = properties["QueueName"]
+        if text(properties.get("FifoQueue", "")) == "true" and not name.endswith(".fifo"):
+            name = f"{name[:75]}.fifo"
+        tags = {tag["Key"]: tag["Value"] for tag in tags_of(properties)}
+        parameters = {"QueueName": name, "Attributes": _queue_attributes(properties), "Tags": tags}
+        url = call(aws, "sqs", "CreateQueue", parameters)["QueueUrl"]
+        arn = f"arn:aws:sqs:{aws.region}:{aws.account}:{name}"
+        return Created(url, {"Arn": arn, "QueueName": name, "QueueUrl": url})
+
+    def update(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
+        if any(properties.get(name) != previous.get(name) for name in ("QueueName", "FifoQueue")):
+            return super().update(aws, created, properties, previous)
+        attributes = {key: value for key, value in _queue_attributes(properties).items() if key != "FifoQueue"}
+        call(aws, "sqs", "SetQueueAttributes", {"QueueUrl": created.ref, "Attributes": attributes})
+        return created
+
+    def delete(self, aws: Aws, created: Created, properties: Properties) -> None:
+        aws.client("sqs").delete_queue(QueueUrl=created.ref)
+
+
+def _queue_attributes(properties: Properties) -> dict[str, str]:
+    return {key: text(value) for key, value in properties.items() if key not in ("QueueName", "Tags")}
+
+
+class QueuePolicy(Provider):
+    type = "AWS::SQS::QueuePolicy"
+
+    def create(self, aws: Aws, properties: Properties) -> Created:
+        policy = {"Policy": text(properties["PolicyDocument"])}
+        for url in properties["Queues"]:
+            aws.client("sqs").set_queue_attributes(QueueUrl=url, Attributes=policy)
+        return Created("QueuePolicy")
+
+
+class Topic(Provider):
+    type = "AWS::SNS::Topic"
+    name_property = "TopicName"
+    name_limit = 256
+
+    def create(self, aws: Aws, properties: Properties) -> Created:
+        kept = {"DisplayName", "KmsMasterKeyId", "FifoTopic", "ContentBasedDeduplication", "TracingConfig"}
+        attributes = {key: text(value) for key, value in properties.items() if key in kept}
+        parameters = {"Name": properties["TopicName"], "Attributes": attributes, "Tags": tags_of(properties)}
+        arn = call(aws, "sns", "CreateTopic", parameters)["TopicArn"]
+        for subscription in properties.get("Subscription") or []:
+            call(aws, "sns", "Subscribe", {"TopicArn": arn, **subscription})
+        return Created(arn, {"TopicArn": arn, "TopicName": properties["TopicName"]})
+
+    def delete(self, aws: Aws, created: Created, properties: Properties) -> None:
+        aws.client("sns").delete_topic(TopicArn=created.ref)
+
+
+_SUBSCRIPTION_ATTRIBUTES = ("FilterPolicy", "FilterPolicyScope", "RawMessageDelivery", "RedrivePolicy")
+
+
+class Rule(Provider):
+    type = "AWS::Events::Rule"
+    name_property = "Name"
+
+    def create(self, aws: Aws, properties: Properties) -> Created:
+        arn = call(aws, "events", "PutRule", {**properties, "Tags": tags_of(properties)})["RuleArn"]
+        bus = properties.get("EventBusName", "default")
+        if targets := properties.get("Targets"):
+            call(
+                aws,
+                "events",
+                "PutTargets",
+                {"Rule": properties["Name"], "EventBusName": bus, "Targets": targets},
+            )
+        name = properties["Name"]
+        return Created(name if bus == "default" else f"{bus}|{name}", {"Arn": arn})
+
+    def delete(self, aws: Aws, created: Created, properties: Properties) -> None:
+        events, bus = aws.client("events"), properties.get("EventBusName", "default")
+        if ids := [target["Id"] for target in properties.get("Targets") or []]:
+            events.remove_targets(Rule=properties["Name"], EventBusName=bus, Ids=ids)
+        events.delete_rule(Name=properties["Name"], EventBusName=bus)
+
+
+class Stream(Provider):
+    type = "AWS::Kinesis::Stream"
+    name_property = "Name"
+
+    def create(self, aws: Aws, properties: Properties) -> Created:
+        name = properties["Name"]
+        call(aws, "kinesis", "CreateStream", {**properties, "StreamName": name})
+        self._configure(aws, properties)
+        return Created(name, {"Arn": f"arn:aws:kinesis:{aws.region}:{aws.account}:stream/{name}"})
+
+    def update(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
+        if any(properties.get(name) != previous.get(name) for name in ("Name", "ShardCount", "StreamModeDetails")):
+            return super().update(aws, created, properties, previous)
+        self._configure(aws, properties)
+        return created
+
+    def delete(self, aws: Aws, created: Created, properties: Properties) -> None:
+        aws.client("kinesis").delete_stream(StreamName=created.ref)
+
+    def _configure(self, aws: Aws, properties: Properties) -> None:
+        stream, kinesis = {"StreamName": properties["Name"]}, aws.client("kinesis")
+        if int(hours := properties.get("RetentionPeriodHours", 24)) > 24:
+            kinesis.increase_stream_retention_period(**stream, RetentionPeriodHours=int(hours))
+        if encryption := properties.get("StreamEncryption"):
+            kinesis.start_stream_encryption(**stream, EncryptionType=encryption["EncryptionType"], KeyId=encryption["KeyId"])
+
+
+PROVIDERS: tuple[Provider, ...] = (
+    Queue(),
+    QueuePolicy(),
+    Topic(),
+    Rule(),
+    Stream(),
+    ApiProvider(
+        "AWS::SNS::Subscription",
+        "sns",
+        "Subscribe",
+        ref=lambda properties, answer: answer["SubscriptionArn"],
+        prepare=lambda properties: {
+            **properties,
+            "ReturnSubscriptionArn": True,
+            "Attributes": {name: text(properties[name]) for name in _SUBSCRIPTION_ATTRIBUTES if name in properties},
+        },
+        delete_operation="Unsubscribe",
+        delete_parameters=lambda ref, properties: {"SubscriptionArn": ref},
+    ),
+    ApiProvider(
+        "AWS::Events::EventBus",
+        "events",
+        "CreateEventBus",
+        ref=lambda properties, answer: properties["Name"],
+        name_property="Name",
+        attributes={
+            "Arn": lambda properties, answer: answer["EventBusArn"],
+            "Name": lambda properties, answer: properties["Name"],
+        },
+        delete_operation="DeleteEventBus",
+        delete_parameters=lambda ref, properties: {"Name": ref},
+    ),
+    ApiProvider(
+        "AWS::Scheduler::Schedule",
+        "scheduler",
+        "CreateSchedule",
+        ref=lambda properties, answer: properties["Name"],
+        name_property="Name",
+        attributes={"Arn": lambda properties, answer: answer["ScheduleArn"]},
+        update_operation="UpdateSchedule",
+        delete_operation="DeleteSchedule",
+        delete_parameters=lambda ref, properties: {
+            "Name": ref,
+            "GroupName": properties.get("GroupName", "default"),
+        },
+    ),
+    ApiProvider(
+        "AWS::Scheduler::ScheduleGroup",
+        "scheduler",
+        "CreateScheduleGroup",
+        ref=lambda properties, answer: properties["Name"],
+        name_property="Name",
+        attributes={"Arn": lambda properties, answer: answer["ScheduleGroupArn"]},
+        delete_operation="DeleteScheduleGroup",
+        delete_parameters=lambda ref, properties: {"Name": ref},
+    ),
+    ApiProvider(
+        "AWS::KinesisFirehose::DeliveryStream",
+        "firehose",
+        "CreateDeliveryStream",
+        ref=lambda properties, answer: properties["DeliveryStreamName"],
+        name_property="DeliveryStreamName",
+        attributes={"Arn": lambda properties, answer: answer["DeliveryStreamARN"]},
+        delete_operation="DeleteDeliveryStream",
+        delete_parameters=lambda ref, properties: {"DeliveryStreamName": ref},
+    ),
+    Accepted("AWS::SNS::TopicPolicy"),
+    Accepted("AWS::Events::EventBusPolicy", name_property="StatementId"),
+)

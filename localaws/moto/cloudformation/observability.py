@@ -1,0 +1,124 @@
+"""CloudWatch, CloudWatch Logs, Glue and Athena."""
+
+from __future__ import annotations
+
+from localaws.clients import Aws
+from localaws.moto.cloudformation.provider import (
+    Accepted,
+    ApiProvider,
+    Created,
+    Properties,
+    Provider,
+    call,
+    tags_of,
+)
+
+
+class LogGroup(Provider):
+    type = "AWS::Logs::LogGroup"
+    name_property = "LogGroupName"
+    name_limit = 512
+
+    def create(self, aws: Aws, properties: Properties) -> Created:
+        name = properties["LogGroupName"]
+        tags = {tag["Key"]: tag["Value"] for tag in tags_of(properties)}
+        call(aws, "logs", "CreateLogGroup", {**properties, "Tags": tags})
+        self._set_retention(aws, properties)
+        return Created(name, {"Arn": f"arn:aws:logs:{aws.region}:{aws.account}:log-group:{name}:*"})
+
+    def update(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
+        if properties["LogGroupName"] != previous["LogGroupName"]:
+            return super().update(aws, created, properties, previous)
+        self._set_retention(aws, properties)
+        return created
+
+    def delete(self, aws: Aws, created: Created, properties: Properties) -> None:
+        aws.client("logs").delete_log_group(logGroupName=created.ref)
+
+    def _set_retention(self, aws: Aws, properties: Properties) -> None:
+        if "RetentionInDays" in properties:
+            call(aws, "logs", "PutRetentionPolicy", properties)
+
+
+PROVIDERS: tuple[Provider, ...] = (
+    LogGroup(),
+    ApiProvider(
+        "AWS::Logs::MetricFilter",
+        "logs",
+        "PutMetricFilter",
+        ref=lambda properties, answer: properties["FilterName"],
+        name_property="FilterName",
+        update_operation="PutMetricFilter",
+        delete_operation="DeleteMetricFilter",
+        delete_parameters=lambda ref, properties: properties,
+    ),
+    ApiProvider(
+        "AWS::CloudWatch::Alarm",
+        "cloudwatch",
+        "PutMetricAlarm",
+        ref=lambda properties, answer: properties["AlarmName"],
+        name_property="AlarmName",
+        name_limit=255,
+        # The account and region of the ARN are those of the alarm's own metric store: unknown here, and nobody resolves them.
+        attributes={"Arn": lambda properties, answer: f"arn:aws:cloudwatch:::alarm:{properties['AlarmName']}"},
+        update_operation="PutMetricAlarm",
+        delete_operation="DeleteAlarms",
+        delete_parameters=lambda ref, properties: {"AlarmNames": [ref]},
+    ),
+    ApiProvider(
+        "AWS::CloudWatch::Dashboard",
+        "cloudwatch",
+        "PutDashboard",
+        ref=lambda properties, answer: properties["DashboardName"],
+        name_property="DashboardName",
+        update_operation="PutDashboard",
+        delete_operation="DeleteDashboards",
+        delete_parameters=lambda ref, properties: {"DashboardNames": [ref]},
+    ),
+    ApiProvider(
+        "AWS::Glue::Database",
+        "glue",
+        "CreateDatabase",
+        ref=lambda properties, answer: properties["DatabaseInput"]["Name"],
+        delete_operation="DeleteDatabase",
+        delete_parameters=lambda ref, properties: {"Name": ref},
+    ),
+    ApiProvider(
+        "AWS::Glue::Table",
+        "glue",
+        "CreateTable",
+        ref=lambda properties, answer: properties["TableInput"]["Name"],
+        update_operation="UpdateTable",
+        delete_operation="DeleteTable",
+        delete_parameters=lambda ref, properties: {"Name": ref, "DatabaseName": properties["DatabaseName"]},
+    ),
+    ApiProvider(
+        "AWS::Glue::Job",
+        "glue",
+        "CreateJob",
+        ref=lambda properties, answer: properties["Name"],
+        name_property="Name",
+        name_limit=255,
+        delete_operation="DeleteJob",
+        delete_parameters=lambda ref, properties: {"JobName": ref},
+    ),
+    ApiProvider(
+        "AWS::Glue::Crawler",
+        "glue",
+        "CreateCrawler",
+        ref=lambda properties, answer: properties["Name"],
+        name_property="Name",
+        delete_operation="DeleteCrawler",
+        delete_parameters=lambda ref, properties: {"Name": ref},
+    ),
+    Accepted("AWS::Glue::SecurityConfiguration", "Name"),
+    Accepted("AWS::Athena::WorkGroup", "Name"),
+    Accepted("AWS::Athena::NamedQuery", "Name", ("NamedQueryId",)),
+    Accepted("AWS::CloudWatch::CompositeAlarm", "AlarmName", ("Arn",)),
+    Accepted("AWS::CloudWatch::AnomalyDetector"),
+    Accepted("AWS::Logs::ResourcePolicy", "PolicyName"),
+    Accepted("AWS::Logs::QueryDefinition", "Name", ("QueryDefinitionId",)),
+    Accepted("AWS::CE::AnomalyMonitor", "MonitorName", ("MonitorArn",)),
+    Accepted("AWS::Budgets::Budget"),
+    Accepted("AWS::CDK::Metadata"),
+)

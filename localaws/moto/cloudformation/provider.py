@@ -1,0 +1,147 @@
+"""What makes, changes and deletes the resources of one CloudFormation type."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from botocore import xform_name
+from botocore.model import Shape
+
+from localaws.clients import Aws
+
+Properties = dict[str, Any]
+Answer = dict[str, Any]
+
+
+@dataclass
+class Created:
+    """A resource that exists: its physical id (what Ref gives) and its attributes (what Fn::GetAtt gives)."""
+
+    ref: str
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Provider:
+    """Makes resources of `type`. Subclasses override `create`, mostly `delete`, and `update` where replacing is not enough."""
+
+    type: str
+    name_property: str = ""  # the property that gets a generated name if the template has none
+    name_limit: int = 64
+
+    def create(self, aws: Aws, properties: Properties) -> Created:
+        raise NotImplementedError
+
+    def update(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
+        """Replaces the resource. The old one goes first, since most names are fixed in the template."""
+        self.delete(aws, created, previous)
+        return self.create(aws, properties)
+
+    def delete(self, aws: Aws, created: Created, properties: Properties) -> None:
+        return None
+
+
+@dataclass
+class ApiProvider(Provider):
+    """A type whose resources are one API call each."""
+
+    type: str
+    service: str
+    create_operation: str
+    ref: Callable[[Properties, Answer], str]
+    name_property: str = ""
+    attributes: Mapping[str, Callable[[Properties, Answer], Any]] = field(default_factory=dict)
+    prepare: Callable[[Properties], Properties] = dict
+    update_operation: str = ""  # takes the same parameters as creating
+    delete_operation: str = ""
+    delete_parameters: Callable[[str, Properties], Properties] = lambda ref, properties: {}
+    name_limit: int = 64
+
+    def create(self, aws: Aws, properties: Properties) -> Created:
+        return self._put(aws, self.create_operation, properties)
+
+    def update(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
+        if not self.update_operation:
+            return super().update(aws, created, properties, previous)
+        updated = self._put(aws, self.update_operation, properties)
+        return Created(created.ref, {**created.attributes, **updated.attributes})
+
+    def delete(self, aws: Aws, created: Created, properties: Properties) -> None:
+        if self.delete_operation:
+            call(aws, self.service, self.delete_operation, self.delete_parameters(created.ref, properties))
+
+    def _put(self, aws: Aws, operation: str, properties: Properties) -> Created:
+        prepared = self.prepare(properties)
+        answer = call(aws, self.service, operation, prepared)
+        attributes = {name: value(properties, answer) for name, value in self.attributes.items()}
+        return Created(self.ref(properties, answer), attributes)
+
+
+@dataclass
+class Accepted(Provider):
+    """A type without an effect on one machine: access policies that nothing here enforces, account-wide settings."""
+
+    type: str
+    name_property: str = ""
+    attributes: tuple[str, ...] = ()
+
+    def create(self, aws: Aws, properties: Properties) -> Created:
+        ref = str(properties.get(self.name_property) or self.type.rsplit("::", 1)[-1])
+        arn = f"arn:aws:{self.type.split('::')[1].lower()}:{aws.region}:{aws.account}:{ref}"
+        return Created(ref, {name: arn if name.endswith("Arn") else ref for name in self.attributes})
+
+
+def call(aws: Aws, service: str, operation: str, parameters: Properties) -> Answer:
+    """Calls an API operation with a CloudFormation property tree."""
+    client = aws.client(service)
+    shape = client.meta.service_model.operation_model(operation).input_shape
+    answer: Answer = getattr(client, xform_name(operation))(**(fit(parameters, shape) if shape else {}))
+    return answer
+
+
+def fit(value: Any, shape: Shape) -> Any:
+    """A CloudFormation property tree as parameters of the given shape.
+
+    Names may differ in the first letter's case; what the operation doesn't know is dropped; scalars become what the shape
+    wants; lists of Key and Value become maps where the shape is one; documents become JSON text where the shape is a string.
+    """
+    kind = shape.type_name
+    if kind == "structure":
+        members = {name.lower(): name for name in shape.members}  # type: ignore[attr-defined]
+        known = {members[key.lower()]: entry for key, entry in value.items() if key.lower() in members and entry is not None}
+        return {name: fit(entry, shape.members[name]) for name, entry in known.items()}  # type: ignore[attr-defined]
+    if kind == "list":
+        return [fit(entry, shape.member) for entry in (value if isinstance(value, list) else [value])]  # type: ignore[attr-defined]
+    if kind == "map":
+        pairs = {tag["Key"]: tag["Value"] for tag in value} if isinstance(value, list) else value
+        return {key: fit(entry, shape.value) for key, entry in pairs.items()}  # type: ignore[attr-defined]
+    return _scalar(value, kind)
+
+
+def _scalar(value: Any, kind: str) -> Any:
+    if kind == "string":
+        return text(value)
+    if kind in ("integer", "long"):
+        return int(value)
+    if kind in ("float", "double"):
+        return float(value)
+    if kind == "boolean":
+        return value if isinstance(value, bool) else str(value).lower() == "true"
+    return value
+
+
+def text(value: Any) -> str:
+    """A property as the string that the service gets."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict | list):
+        return json.dumps(value)
+    return str(value)
+
+
+def tags_of(properties: Properties) -> list[dict[str, str]]:
+    """The Tags property as a list of Key and Value, whichever of its two forms the type uses."""
+    tags = properties.get("Tags") or []
+    return [{"Key": key, "Value": str(value)} for key, value in tags.items()] if isinstance(tags, dict) else tags

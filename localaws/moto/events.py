@@ -1,0 +1,130 @@
+"""EventBridge rules and notifications of other services: every target gets its event, and gets it asynchronously.
+
+moto calls targets while it holds its own request; a function that called the same service back would wait for ever.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import logging
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from localaws.clients import Aws
+from localaws.moto.lambda_functions import LambdaService
+from localaws.moto.patching import replace, wrap
+from localaws.moto.targets import Targets
+
+_LOG = logging.getLogger(__name__)
+
+
+def install(aws: Aws, functions: LambdaService) -> Targets:
+    """Puts asynchronous delivery in the place of moto's. Returns the targets, for schedules and pumps."""
+    targets = Targets(aws, functions)
+    functions.deliver = targets.deliver
+    deliveries = ThreadPoolExecutor(16, thread_name_prefix="deliver")
+    wrap("moto.events.models:Rule.send_to_targets", _asynchronous(targets, deliveries))
+    replace("moto.s3.notifications:_invoke_awslambda", _s3_to_function(functions))
+    wrap("moto.sns.models:Subscription.publish", _sns_to_subscription(functions, deliveries))
+    return targets
+
+
+def _asynchronous(targets: Targets, deliveries: ThreadPoolExecutor) -> Callable[..., Any]:
+    def around(send_by_moto: Callable[..., Any]) -> Callable[..., Any]:
+        def send_to_targets(rule: Any, original_event: dict[str, Any], transform_input: bool = True) -> None:
+            # moto takes a rule with a schedule and no pattern to match every event.
+            if rule.state != "ENABLED" or not rule.event_pattern.get_pattern():
+                return
+            if any("archive-arn" in (target.get("InputTransformer") or {}).get("InputTemplate", "") for target in rule.targets):
+                send_by_moto(rule, original_event, transform_input)  # the hidden rule behind an archive
+                return
+            if not rule.event_pattern.matches_event(original_event):
+                return
+            event = _completed(original_event)
+            for target in list(rule.targets):
+                deliveries.submit(_send, targets, rule.arn, target, event)
+
+        return send_to_targets
+
+    return around
+
+
+def _send(targets: Targets, rule_arn: str, target: dict[str, Any], event: dict[str, Any]) -> None:
+    try:
+        targets.send_event(target, event)
+    except Exception as error:
+        _LOG.error("The target %s of %s did not get its event: %s", target["Arn"], rule_arn, error)
+        dead_letters = (target.get("DeadLetterConfig") or {}).get("Arn")
+        if dead_letters:
+            targets.deliver(dead_letters, json.dumps(event))
+
+
+def _completed(original: dict[str, Any]) -> dict[str, Any]:
+    """The event with an id, and its time in the form of EventBridge."""
+    event = dict(original)
+    event["id"] = event.get("id") or str(uuid.uuid4())
+    when = event.get("time")
+    moment = datetime.datetime.fromtimestamp(float(when), datetime.UTC) if isinstance(when, int | float) else None
+    if not isinstance(when, str):
+        event["time"] = (moment or datetime.datetime.now(datetime.UTC)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return event
+
+
+def _s3_to_function(functions: LambdaService) -> Callable[..., None]:
+    def invoke(account_id: str, event_body: dict[str, Any], fn_arn: str, region_name: str) -> None:
+        functions.call_later(fn_arn, json.dumps(event_body).encode())
+
+    return invoke
+
+
+def _sns_to_subscription(functions: LambdaService, deliveries: ThreadPoolExecutor) -> Callable[..., Any]:
+    def around(publish_by_moto: Callable[..., Any]) -> Callable[..., Any]:
+        def publish(subscription: Any, message: str, message_id: str, subject: str | None = None, **options: Any) -> None:
+            if subscription.protocol == "lambda":
+                _sns_to_function(functions, subscription, message, message_id, subject, options)
+            elif subscription.protocol in ("http", "https"):
+                deliveries.submit(publish_by_moto, subscription, message, message_id, subject, **options)
+            else:
+                publish_by_moto(subscription, message, message_id, subject, **options)
+
+        return publish
+
+    return around
+
+
+def _sns_to_function(
+    functions: LambdaService,
+    subscription: Any,
+    message: str,
+    message_id: str,
+    subject: str | None,
+    options: Any,
+) -> None:
+    """docs: lambda/latest/dg/with-sns.html"""
+    matcher, attributes = subscription._filter_policy_matcher, options.get("message_attributes")
+    if matcher is not None and not matcher.matches(attributes, message):
+        return
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    notification = {
+        "Type": "Notification",
+        "MessageId": message_id,
+        "TopicArn": subscription.topic.arn,
+        "Subject": subject,
+        "Message": message,
+        "Timestamp": now,
+        "SignatureVersion": "1",
+        "Signature": "EXAMPLE",
+        "SigningCertUrl": "EXAMPLE",
+        "UnsubscribeUrl": "EXAMPLE",
+        "MessageAttributes": attributes or {},
+    }
+    record = {
+        "EventVersion": "1.0",
+        "EventSubscriptionArn": subscription.arn,
+        "EventSource": "aws:sns",
+        "Sns": notification,
+    }
+    functions.call_later(subscription.endpoint, json.dumps({"Records": [record]}).encode())

@@ -1,0 +1,57 @@
+"""Replacing parts of moto. Every replacement names what it replaces, so that another release of moto is refused with a sentence."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from localaws.errors import LocalAwsError
+
+PINNED_MOTO = "5.2.5"
+
+
+def check_version() -> None:
+    """Raises LocalAwsError unless the installed moto is the release that this package is written against."""
+    installed = importlib.metadata.version("moto")
+    if installed != PINNED_MOTO:
+        raise LocalAwsError(
+            f"localaws needs moto {PINNED_MOTO}, because it replaces parts of it, but moto {installed} is installed."
+        )
+
+
+def locate(path: str) -> tuple[Any, str, Any]:
+    """`module:Class.attribute` -> (owner, attribute name, present value); LocalAwsError if moto has no such thing."""
+    module_name, _, dotted = path.partition(":")
+    try:
+        owner: Any = importlib.import_module(module_name)
+        *parents, name = dotted.split(".")
+        for parent in parents:
+            owner = getattr(owner, parent)
+        return owner, name, getattr(owner, name)
+    except (ImportError, AttributeError) as error:
+        raise LocalAwsError(
+            f"moto {importlib.metadata.version('moto')} has no {path}, which localaws replaces: install moto {PINNED_MOTO}."
+        ) from error
+
+
+def replace(path: str, new: Any) -> None:
+    """Puts `new` in the place of moto's `path` (`module:Class.attribute`)."""
+    owner, name, _ = locate(path)
+    setattr(owner, name, new)
+
+
+def wrap(path: str, around: Callable[[Any], Any]) -> None:
+    """Replaces moto's `path` by `around(original)`."""
+    owner, name, original = locate(path)
+    setattr(owner, name, around(original))
+
+
+def replace_imported(path: str, new: Any, package: str) -> None:
+    """Replaces a module-level name, and every copy of it that loaded modules of `package` have imported."""
+    _, name, original = locate(path)
+    for module_name, module in list(sys.modules.items()):
+        if module_name.startswith(package) and getattr(module, name, None) is original:
+            setattr(module, name, new)

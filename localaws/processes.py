@@ -1,0 +1,100 @@
+"""Child processes that never outlive their parent.
+
+The child's standard input is a pipe that the parent holds open. When the parent ends, however it ends (kill -9 included), the
+operating system closes the pipe and the child leaves. This works on every platform, and unlike Linux's
+PR_SET_PDEATHSIG it does not depend on the *thread* that started the child (which here is often a short-lived one).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import runpy
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+
+
+def start_child(
+    module: str,
+    arguments: Sequence[str] = (),
+    *,
+    environ: Mapping[str, str] | None = None,
+    cwd: str | None = None,
+    stdout: int | None = None,
+    stderr: int | None = None,
+) -> subprocess.Popen[str]:
+    """Starts `python -m module arguments...` in a session of its own; it ends when this process does."""
+    return start_program(__name__, [module, *arguments], environ=environ, cwd=cwd, stdout=stdout, stderr=stderr)
+
+
+def start_program(
+    module: str,
+    arguments: Sequence[str] = (),
+    *,
+    environ: Mapping[str, str] | None = None,
+    cwd: str | None = None,
+    stdout: int | None = None,
+    stderr: int | None = None,
+) -> subprocess.Popen[str]:
+    """The same for a module of ours that calls `end_with_parent` itself."""
+    return subprocess.Popen(
+        [sys.executable, "-m", module, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=stdout,
+        stderr=stderr,
+        env=None if environ is None else dict(environ),
+        cwd=cwd,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def stop_child(process: subprocess.Popen[str], patience: float = 5.0) -> None:
+    """Asks the child to end (SIGTERM), kills it and its own children after `patience` seconds, and reaps it."""
+    if process.poll() is None and patience > 0:
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(patience)
+    kill_group(process)
+    process.wait()
+    if process.stdin is not None:
+        with contextlib.suppress(OSError):
+            process.stdin.close()
+
+
+def kill_group(process: subprocess.Popen[str]) -> None:
+    """Kills the child and whatever it has started itself."""
+    if hasattr(os, "killpg"):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+    elif process.poll() is None:
+        process.kill()
+
+
+def end_with_parent(patience: float = 5.0) -> None:
+    """Ends this process once its standard input closes: SIGTERM first, and an immediate exit after `patience` seconds."""
+    threading.Thread(target=_wait_for_parent, args=(patience,), name="parent-watch", daemon=True).start()
+
+
+def _wait_for_parent(patience: float) -> None:
+    with contextlib.suppress(OSError):
+        while os.read(0, 1024):
+            pass
+    if patience:
+        os.kill(os.getpid(), signal.SIGTERM)
+        threading.Event().wait(patience)
+    os._exit(1)
+
+
+def _run_module() -> None:
+    module = sys.argv[1]
+    sys.argv = sys.argv[1:]
+    end_with_parent()
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    _run_module()
