@@ -235,8 +235,11 @@ class StreamedRecords:
     @staticmethod
     def _next_version(connection: sqlite3.Connection, kind: Kind, *, rebuilt: bool) -> int:
         connection.execute("INSERT OR IGNORE INTO versions VALUES (?, 0, 0)", (kind,))
-        change = "version = version + 1" + (", rebuilt = version + 1" if rebuilt else "")
-        rows = connection.execute(f"UPDATE versions SET {change} WHERE kind = ? RETURNING version", (kind,))
+        statement = (
+            "UPDATE versions SET version = version + 1, rebuilt = CASE WHEN ? THEN version + 1 ELSE rebuilt END "
+            "WHERE kind = ? RETURNING version"
+        )
+        rows = connection.execute(statement, (rebuilt, kind))
         return int(rows.fetchall()[0][0])
 
     # Deletion

@@ -72,7 +72,8 @@ class CompiledFilter:
                 included = matches.copy()
             else:
                 included |= matches
-        return ~excluded if included is None else included & ~excluded
+        allowed: Mask = ~excluded if included is None else included & ~excluded
+        return allowed
 
     def _applies(self, expression: Expression, given: PlaceholderValues, user_id: str | None) -> bool:
         """Not without the values of its placeholders, nor for a user for whom its IF is false."""

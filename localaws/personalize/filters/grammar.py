@@ -85,7 +85,7 @@ _PLACEHOLDER_RULE = "Placeholders are not allowed with NOT_IN operator."
 
 _COMPARISONS: dict[str, Operator] = {"=": "=", "!=": "!=", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
 
-_Node = Tree[Any]  # its tokens have positions, which their type leaves open
+_Node = Any  # a tree or token of lark, whose types leave open what the grammar settles
 
 _log = logging.getLogger(__name__)
 
