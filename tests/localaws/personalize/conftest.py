@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 import pytest
 from moto.server import ThreadedMotoServer
 
-from localaws.personalize.pytest_plugin import StartEmulator
+from localaws.personalize.pytest_plugin import StartEmulator, personalize_emulator, start_personalize
 from localaws.personalize.quotas import Quotas
 from tests.localaws.personalize.journey import BUCKET, Client
 
+__all__ = ["personalize_emulator", "start_personalize"]
 NewClient = Callable[..., Client]
 
 
