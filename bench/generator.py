@@ -172,7 +172,8 @@ class Shop:
     def _events_per_user(self) -> NDArray[np.int64]:
         activity = self._random(2).lognormal(0, self.activity_sigma, self.users)
         ends = np.floor(np.cumsum(activity) / activity.sum() * self.interactions + 0.5).astype(np.int64)
-        return np.diff(ends, prepend=0)
+        counts: NDArray[np.int64] = np.diff(ends, prepend=0)
+        return counts
 
     @cached_property
     def _cluster_of_item(self) -> NDArray[np.int64]:

@@ -151,7 +151,9 @@ class CompiledFilter:
 
 
 def _combined(expression: Expression, test: Callable[[Condition], Mask]) -> Mask:
-    return np.logical_or.reduce([np.logical_and.reduce([test(condition) for condition in group]) for group in expression.any_of])
+    groups = [np.logical_and.reduce([test(condition) for condition in group]) for group in expression.any_of]
+    mask: Mask = np.logical_or.reduce(groups)
+    return mask
 
 
 def _column(entities: Entities | None, name: str) -> Column:
