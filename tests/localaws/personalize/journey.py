@@ -154,9 +154,9 @@ class Client:
 
     def solution(self, group: str, name: str, recipe: str, **options: Any) -> str:
         options = {"performAutoTraining": False} | options
-        arn: str = self.personalize.create_solution(
-            name=name, datasetGroupArn=group, recipeArn=RECIPE + recipe, **options
-        )["solutionArn"]
+        arn: str = self.personalize.create_solution(name=name, datasetGroupArn=group, recipeArn=RECIPE + recipe, **options)[
+            "solutionArn"
+        ]
         self.wait(arn)
         return arn
 
@@ -171,9 +171,7 @@ class Client:
         return arn
 
     def filter(self, group: str, name: str, expression: str) -> str:
-        arn: str = self.personalize.create_filter(name=name, datasetGroupArn=group, filterExpression=expression)[
-            "filterArn"
-        ]
+        arn: str = self.personalize.create_filter(name=name, datasetGroupArn=group, filterExpression=expression)["filterArn"]
         self.wait(arn)
         return arn
 
