@@ -12,25 +12,20 @@ DECAY = 0.95
 SHRINKAGE = 5.0
 POPULARITY_DISCOUNT = 0.3
 SUCCESSORS = 100
-MANY_EVENTS = 1_000_000
 
 
 def transitions(events: Events) -> Matrix:
-    """Items x items: how much more than by its popularity an item follows another; the 100 best of each row.
-
-    Above a million events half the window is enough and halves the work.
-    """
-    window = WINDOW
-    total = _sum(list(_followers(events, window)), events.n_items)
+    """Items x items: how much more than by its popularity an item follows another; the 100 best of each row."""
+    total = _sum(list(_followers(events)), events.n_items)
     out = np.asarray(total.sum(axis=1)).ravel() + SHRINKAGE
     into = np.asarray(total.sum(axis=0)).ravel() + SHRINKAGE
     total.data *= np.repeat(1 / out, np.diff(total.indptr)) * (into**-POPULARITY_DISCOUNT)[total.indices]
     return top_per_row(total, SUCCESSORS)
 
 
-def _followers(events: Events, window: int) -> Iterator[Matrix]:
+def _followers(events: Events) -> Iterator[Matrix]:
     shape = (events.n_items, events.n_items)
-    for distance in range(1, window + 1):
+    for distance in range(1, WINDOW + 1):
         before, after = events.items[:-distance], events.items[distance:]
         pairs = (events.users[:-distance] == events.users[distance:]) & (before != after)
         values = np.full(int(pairs.sum()), DECAY ** (distance - 1), np.float32)

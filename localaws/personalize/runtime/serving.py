@@ -106,6 +106,8 @@ class Metadata:
         unknown = [name for name in asked["ITEMS"] if name not in known]
         if unknown:
             raise InvalidInput(f"metadataColumns names columns that the Items dataset does not have: {unknown}")
+        schema = serving.store.schemas["ITEMS"]
+        self._whole = {f.name for f in schema.fields if f.type in ("int", "long")}
         self._columns = list(asked["ITEMS"])
 
     def add_to(self, entry: dict[str, Any]) -> None:
@@ -113,8 +115,8 @@ class Metadata:
         if not self._columns:
             return
         record = attributes_of(self._items, entry["itemId"])
-        values = {name: _text(record.get(name)) for name in self._columns}
-        entry["metadata"] = {name: value for name, value in values.items() if value is not None}
+        values = {name: record[name] for name in self._columns if record.get(name) is not None}
+        entry["metadata"] = {name: str(int(value)) if name in self._whole else str(value) for name, value in values.items()}
 
 
 def model_of(serving: Serving, operation: str, kind: type[M]) -> M:
@@ -126,11 +128,3 @@ def model_of(serving: Serving, operation: str, kind: type[M]) -> M:
 
 def recommendation_id() -> str:
     return f"RID-{uuid.uuid4()}"
-
-
-def _text(value: Any) -> str | None:
-    if value is None or value != value:
-        return None
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)

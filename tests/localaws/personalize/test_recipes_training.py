@@ -101,8 +101,8 @@ def test_the_same_seed_gives_the_same_model_and_another_seed_another_hold_out(da
 def test_recommendations_follow_the_taste_of_the_history(data: TrainingData) -> None:
     model = fit(data, "aws-user-personalization-v2").model
     for user, genre in (("u0", "Comedy"), ("u1", "Drama")):
-        first = ranked(model, user_id=user, history=history(data, user))[:10]
-        assert sum(genre_of(item) == genre for item in first) >= 8
+        first = ranked(model, user_id=user, history=history(data, user))[:5]
+        assert sum(genre_of(item) == genre for item in first) >= 4
 
 
 def test_whether_items_are_taken_again_is_learned(tmp_path: Path) -> None:
