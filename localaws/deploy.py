@@ -130,11 +130,11 @@ def _publish(aws: Aws, path: Path, packaging: str | None, destination: dict[str,
 
 def _zipped(folder: Path) -> bytes:
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+    with zipfile.ZipFile(buffer, "w") as archive:
         for file in sorted(path for path in folder.rglob("*") if path.is_file()):
             entry = zipfile.ZipInfo(file.relative_to(folder).as_posix(), _ZIP_EPOCH)
             entry.external_attr = file.stat().st_mode << 16
-            archive.writestr(entry, file.read_bytes(), zipfile.ZIP_DEFLATED)
+            archive.writestr(entry, file.read_bytes())
     return buffer.getvalue()
 
 

@@ -17,7 +17,6 @@ class KeepAliveHandler(MotoRequestHandler):
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    wbufsize = -1
 
     def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002
         pass

@@ -15,6 +15,7 @@ from typing import Any
 from localaws import processes
 from localaws.clients import Aws
 from localaws.errors import LocalAwsError
+from localaws.ports import check_port, free_port
 
 Progress = Callable[[str], None]
 
@@ -48,9 +49,12 @@ class Server:
         """Brings everything up. Raises LocalAwsError with a sentence."""
         settings = self._settings
         self._check_ports()
+        port = settings.port or free_port()  # known before anything starts: the emulator reads S3 there
+        self.aws = Aws(f"http://127.0.0.1:{port}", settings.region, settings.account)
+        os.environ.update(self.aws.environ(), MOTO_PORT=str(port))
         emulator = self._start_emulator() if settings.personalize else None
         self._on_progress("starting the embedded AWS")
-        self._start_moto(emulator)
+        self._start_moto(port, emulator)
         if emulator is not None:
             emulator.wait_until_ready()
 
@@ -62,8 +66,6 @@ class Server:
         self._functions.warm()
 
     def _check_ports(self) -> None:
-        from localaws.ports import check_port
-
         settings = self._settings
         check_port(settings.port, "--port")
         check_port(settings.api_port, "--api-port")
@@ -76,7 +78,7 @@ class Server:
         self.personalize_endpoint = emulator.endpoint
         return emulator
 
-    def _start_moto(self, emulator: Emulator | None) -> None:
+    def _start_moto(self, port: int, emulator: Emulator | None) -> None:
         # These imports take seconds: they come after the checks, and while the emulator is starting.
         from localaws.api_gateway.front import Front
         from localaws.http import serve
@@ -93,10 +95,7 @@ class Server:
         settings = self._settings
         os.environ.update(MOTO_ACCOUNT_ID=settings.account, MOTO_CALL_RESET_API="false")
         elsewhere = {"personalize": ReverseProxy(emulator.endpoint)} if emulator else {}
-        server = serve(LockedApp(elsewhere), settings.port)
-        self._resources.callback(server.shutdown)
-        self.aws = Aws(f"http://127.0.0.1:{server.port}", settings.region, settings.account)
-        os.environ.update(self.aws.environ(), MOTO_PORT=str(server.port))
+        self._resources.callback(serve(LockedApp(elsewhere), port).shutdown)
 
         pool = WorkerPool(CodeStore(settings.data / "lambda"), self.client_environ(), lambda_functions.LogWriter(self.aws))
         self._resources.callback(pool.close)
@@ -124,8 +123,6 @@ class Emulator:
     """The Personalize emulator's process."""
 
     def __init__(self, settings: Settings) -> None:
-        from localaws.ports import free_port
-
         port = settings.personalize_port or free_port()
         self.endpoint = f"http://127.0.0.1:{port}"
         options: dict[str, Any] = {

@@ -14,7 +14,7 @@ from localaws.http import WsgiApp
 _REENTRANT = frozenset({"lambda", "stepfunctions", "cloudformation", "personalize", "moto_api"})
 
 
-class LockedApp(DomainDispatcherApplication):  
+class LockedApp(DomainDispatcherApplication):
     """moto's backends lose updates under concurrency, so each service answers one request at a time."""
 
     def __init__(self, elsewhere: Mapping[str, WsgiApp] | None = None) -> None:

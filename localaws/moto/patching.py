@@ -1,4 +1,4 @@
-"""Replacing parts of moto. Every replacement names what it replaces, so that another release of moto is refused with a sentence."""
+"""Replacing parts of moto. Each replacement names what it replaces, so that another release is refused with a sentence."""
 
 from __future__ import annotations
 

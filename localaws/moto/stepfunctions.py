@@ -123,13 +123,10 @@ def _failing_as_query_error(eval_body: Callable[..., None]) -> Callable[..., Non
         except (JException, ValueError, TypeError, ArithmeticError) as error:
             name = StatesErrorName(typ=StatesErrorNameType.StatesQueryEvaluationError)
             cause = f"The JSONata expression '{self.expression}' failed: {error}"
-            details = EventDetails(
-                evaluationFailedEventDetails=EvaluationFailedEventDetails(error=name.error_name, cause=cause)
-            )
+            failed = EvaluationFailedEventDetails(error=name.error_name, cause=cause)
+            details = EventDetails(evaluationFailedEventDetails=failed)  # type: ignore[typeddict-item]
             env.event_manager.add_event(context=env.event_history_context, event_type=kind, event_details=details)
-            raise FailureEventException(
-                FailureEvent(env=env, error_name=name, event_type=kind, event_details=details)
-            ) from error
+            raise FailureEventException(FailureEvent(env=env, error_name=name, event_type=kind, event_details=details)) from error
 
     return evaluate
 

@@ -13,7 +13,8 @@ from localaws.moto.cloudformation.provider import ApiProvider, Created, Properti
 _CFN_RESPONSE = """import json, urllib.request
 SUCCESS, FAILED = "SUCCESS", "FAILED"
 def send(event, context, responseStatus, responseData, physicalResourceId=None, noEcho=False, reason=None):
-    body = {"Status": responseStatus, "Reason": reason or "see " + context.log_stream_name, "NoEcho": noEcho, "Data": responseData,
+    body = {"Status": responseStatus, "Reason": reason or "see " + context.log_stream_name, "NoEcho": noEcho,
+            "Data": responseData,
             "PhysicalResourceId": physicalResourceId or context.log_stream_name,
             **{name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")}}
     request = urllib.request.Request(event["ResponseURL"], json.dumps(body).encode(), {"Content-Type": ""}, method="PUT")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
+import json
 import re
-import secrets
 from collections.abc import Callable, Iterable, Mapping
 from graphlib import TopologicalSorter
 from typing import Any
@@ -12,15 +12,22 @@ from typing import Any
 from botocore.exceptions import ClientError
 from moto.cloudformation import parsing
 from moto.cloudformation.exceptions import ValidationError
-from moto.core.common_models import CloudFormationModel
 
 from localaws.clients import Aws
-from localaws.moto.cloudformation.provider import Created, Properties, Provider
+from localaws.moto.cloudformation.provider import Provider
+from localaws.moto.cloudformation.resource import resource_class
 from localaws.moto.patching import locate, replace, wrap
 
 _PARSING = "moto.cloudformation.parsing"
 _STACK = "moto.cloudformation.models:Stack"
 _SUBSTITUTION = re.compile(r"\$\{([^!}.]+)[^}]*\}")
+
+
+class NothingChanged(ValidationError):
+    """CloudFormation's answer to an update that would do nothing."""
+
+    def __init__(self) -> None:
+        super().__init__(message="No updates are to be performed.")
 
 
 class ResourceFailed(ValidationError):
@@ -33,7 +40,7 @@ class ResourceFailed(ValidationError):
 def install(aws: Aws, providers: Iterable[Provider]) -> None:
     """Makes moto's CloudFormation use `providers`, and refuse the types that neither they nor moto know."""
     by_type = {provider.type: provider for provider in providers}
-    models = {name: _model(aws, provider) for name, provider in by_type.items()}
+    models = {name: resource_class(aws, provider) for name, provider in by_type.items()}
     custom = models.pop("Custom::")
 
     def class_of(resource_type: str) -> Any:
@@ -56,93 +63,18 @@ def install(aws: Aws, providers: Iterable[Provider]) -> None:
     replace(f"{_PARSING}:ResourceMap._ResourceMap__get_resources_in_dependency_order", _creation_order)
     replace(f"{_PARSING}:ResourceMap.update", _update)
     replace(f"{_PARSING}:ResourceMap.delete", _delete)
+    wrap(f"{_STACK}.parse_template", _preferring_json)
     wrap(f"{_STACK}.create_resources", _with_status("CREATE_FAILED"))
     wrap(f"{_STACK}.update", _with_status("UPDATE_FAILED"))
 
 
-def _model(aws: Aws, provider: Provider) -> type[CloudFormationModel]:
-    """moto's idea of a resource, carried out by the provider."""
+def _preferring_json(parse_template: Callable[..., Any]) -> Any:
+    """moto reads every template as YAML, which takes seconds for a large one; CDK writes JSON."""
 
-    class Resource(CloudFormationModel):
-        __module__ = "localaws.cloudformation"  # moto's base class takes a service name out of it
+    def parse(template: str) -> Any:
+        return json.loads(template) if template.lstrip().startswith("{") else parse_template(template)
 
-        def __init__(self, created: Created, properties: Properties) -> None:
-            self.created = created
-            self.properties = properties
-
-        @property
-        def physical_resource_id(self) -> str:
-            return self.created.ref
-
-        @staticmethod
-        def cloudformation_name_type() -> str:
-            return provider.name_property
-
-        @staticmethod
-        def cloudformation_type() -> str:
-            return provider.type
-
-        @classmethod
-        def has_cfn_attr(cls, attr: str) -> bool:
-            return True
-
-        def is_created(self) -> bool:
-            return True
-
-        def get_cfn_attribute(self, attribute_name: str) -> Any:
-            if attribute_name not in self.created.attributes:
-                raise ValidationError(message=f"{provider.type} has no attribute {attribute_name} here.")
-            return self.created.attributes[attribute_name]
-
-        @classmethod
-        def create_from_cloudformation_json(
-            cls,
-            resource_name: str,
-            cloudformation_json: Any,
-            account_id: str,
-            region_name: str,
-            **kwargs: Any,
-        ) -> Any:
-            properties = _named(provider, cloudformation_json["Properties"], resource_name)
-            return cls(provider.create(aws, {**properties, **_identity(provider, kwargs)}), properties)
-
-        @classmethod
-        def update_from_cloudformation_json(
-            cls,
-            original_resource: Any,
-            new_resource_name: str,
-            cloudformation_json: Any,
-            account_id: str,
-            region_name: str,
-        ) -> Any:
-            properties = dict(cloudformation_json["Properties"])
-            previous = original_resource.properties
-            if provider.name_property and provider.name_property in previous:
-                properties.setdefault(provider.name_property, previous[provider.name_property])
-            created = provider.update(aws, original_resource.created, properties, previous)
-            return cls(created, properties)
-
-        def delete(self, account_id: str, region_name: str) -> None:
-            try:
-                provider.delete(aws, self.created, self.properties)
-            except ClientError as error:
-                if not re.search("NotFound|NoSuch|NonExistent|does not exist", str(error)):
-                    raise
-
-    return Resource
-
-
-def _identity(provider: Provider, kwargs: Mapping[str, Any]) -> Properties:
-    """A custom resource's function is told which stack and resource it is called for."""
-    return {"localaws": dict(kwargs)} if provider.type == "Custom::" else {}
-
-
-def _named(provider: Provider, properties: Properties, generated: str) -> Properties:
-    if not provider.name_property or provider.name_property in properties:
-        return dict(properties)
-    if len(generated) > provider.name_limit:
-        generated = f"{generated[: provider.name_limit - 9]}-{secrets.token_hex(4)}"
-    return {**properties, provider.name_property: generated}
+    return staticmethod(parse)
 
 
 def _telling_failures(create: Callable[..., Any]) -> Callable[..., Any]:
@@ -221,6 +153,7 @@ def _creation_order(resources_map: Any) -> list[str]:
 def _update(resources_map: Any, template: dict[str, Any], parameters: dict[str, Any] | None = None) -> None:
     """Brings a stack to a new template: what is new is made, what has changed once resolved is changed, the rest deleted."""
     old, new = resources_map._resource_json_map, template["Resources"]
+    outputs_before = resources_map._template.get("Outputs")
     _check_types(new)
     resources_map._template = template
     if parameters:
@@ -230,11 +163,12 @@ def _update(resources_map: Any, template: dict[str, Any], parameters: dict[str, 
     resources_map.load_conditions()
     resources_map._resource_json_map = {**old, **new}
     wanted = [name for name in _order(new) if _is_wanted(new[name], resources_map)]
-    for name in wanted:
-        _make_or_change(name, new[name], resources_map)
-    gone = [name for name in _order(old) if name not in wanted]
+    changed = [name for name in wanted if _make_or_change(name, new[name], resources_map)]
+    gone = [name for name in _order(old) if name not in wanted and name in resources_map._parsed_resources]
     _delete_all(resources_map, old, reversed(gone))
     resources_map._resource_json_map = new
+    if not changed and not gone and outputs_before == template.get("Outputs"):
+        raise NothingChanged
 
 
 def _is_wanted(resource_json: Any, resources_map: Any) -> bool:
@@ -242,13 +176,13 @@ def _is_wanted(resource_json: Any, resources_map: Any) -> bool:
     return not condition or bool(resources_map.lazy_condition_map[condition])
 
 
-def _make_or_change(name: str, resource_json: Any, resources_map: Any) -> None:
+def _make_or_change(name: str, resource_json: Any, resources_map: Any) -> bool:
+    """Whether there was anything to do."""
     if name not in resources_map._parsed_resources:
-        _ = resources_map[name]
-        return
+        return resources_map[name] is not None
     resolved = _attempt(name, resource_json, _resolved, resource_json, resources_map)
     if resolved == _applied(resources_map).get(name):
-        return
+        return False
     arguments = (
         name,
         copy.deepcopy(resource_json),
@@ -260,6 +194,7 @@ def _make_or_change(name: str, resource_json: Any, resources_map: Any) -> None:
     if changed is not None:
         resources_map._parsed_resources[name] = changed
     _applied(resources_map)[name] = resolved
+    return True
 
 
 def _delete(resources_map: Any) -> None:
@@ -294,6 +229,8 @@ def _with_status(failed: str) -> Callable[[Callable[..., Any]], Callable[..., An
                 if failed.startswith("CREATE"):
                     _check_types(stack.template_dict["Resources"])
                 return action(stack, *arguments, **options)
+            except NothingChanged:
+                raise
             except Exception as error:
                 stack.status = failed
                 stack._add_stack_event(failed, resource_status_reason=getattr(error, "message", str(error)))
