@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import http.client
 import json
 from collections.abc import Iterator
@@ -68,12 +67,7 @@ def sample(shape: Shape) -> Any:
 def violations(shape: Shape, value: Any) -> Iterator[tuple[str, Any]]:
     """Each constraint of a shape broken by itself: the member's path and the request."""
     if shape.type_name == "structure":
-        for name in shape.required_members:
-            yield name, {k: v for k, v in value.items() if k != name}
-        for name, member in shape.members.items():
-            for path, broken in violations(member, value[name]):
-                yield f"{name}.{path}".rstrip("."), {**value, name: broken}
-        yield "", "not a structure"
+        yield from _broken_structures(shape, value)
         return
     for broken in _broken(shape, value):
         yield "", broken
@@ -89,39 +83,28 @@ def violations(shape: Shape, value: Any) -> Iterator[tuple[str, Any]]:
                 yield "key", {broken: value[key]}
 
 
-def _broken(shape: Shape, value: Any) -> Iterator[Any]:
-    low, high = shape.metadata.get("min"), shape.metadata.get("max")
+def _broken_structures(shape: Shape, value: Any) -> Iterator[tuple[str, Any]]:
+    yield "", "not a structure"
+    for name in shape.required_members:
+        yield name, {k: v for k, v in value.items() if k != name}
+    for name, member in shape.members.items():
+        for path, broken in violations(member, value[name]):
+            yield f"{name}.{path}".rstrip("."), {**value, name: broken}
+
+
+def _broken(shape: Shape, value: Any) -> list[Any]:
+    """Values that are of the wrong type, or over or under a limit of the shape."""
+    limits = shape.metadata
+    low, high = limits.get("min"), limits.get("max")
     if shape.type_name in ("integer", "long", "float", "double"):
-        yield "1"
-        yield True
-        if low is not None:
-            yield low - 1
-        if high is not None:
-            yield high + 1
-    elif shape.type_name == "boolean":
-        yield "true"
-    elif shape.type_name == "timestamp":
-        yield "yesterday"
-        yield {}
-    elif shape.type_name == "string":
-        yield 5
-        yield []
-        if low:
-            yield ""
-        if high is not None:
-            yield "a" * (high + 1)
-        if "enum" in shape.metadata:
-            yield "NEITHER"
-        if "pattern" in shape.metadata:
-            yield "\u00e9 \n?"
-    elif shape.type_name == "list":
-        yield {}
-        if low:
-            yield []
-        if high is not None:
-            yield [copy.deepcopy(value[0]) for _ in range(high + 1)]
-    elif shape.type_name == "map":
-        yield []
-        if high is not None:
-            key = next(iter(value))
-            yield {f"{key}{n}": value[key] for n in range(high + 1)}
+        return ["1", True] + [low - 1] * (low is not None) + [high + 1] * (high is not None)
+    if shape.type_name == "list":
+        return [{}] + [[]] * bool(low) + [value * (high + 1)] * (high is not None)
+    if shape.type_name == "map":
+        [(key, entry)] = value.items()
+        return [[]] + ([{f"{key}{n}": entry for n in range(high + 1)}] if high is not None else [])
+    if shape.type_name == "string":
+        wrong: list[Any] = [5, []] + [""] * bool(low) + ["NEITHER"] * ("enum" in limits)
+        too_long = ["a" * (high + 1)] if high is not None else []
+        return wrong + too_long + ["\u00e9 \n?"] * ("pattern" in limits)
+    return {"boolean": ["true"], "timestamp": ["yesterday", {}]}[shape.type_name]
