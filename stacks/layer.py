@@ -58,7 +58,7 @@ def prune(target: Path) -> None:
             shutil.rmtree(service)
     for examples in data.rglob("examples-1.json*"):
         examples.unlink()
-    for cache in list(target.rglob("__pycache__")) + [target / "bin"]:
+    for cache in [*target.rglob("__pycache__"), target / "bin"]:
         shutil.rmtree(cache, ignore_errors=True)
 
 

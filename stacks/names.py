@@ -29,11 +29,6 @@ def state_machine(config: Config, name: str) -> str:
     return f"{config.name}-{name}"
 
 
-def deployment_parameter(config: Config) -> str:
-    """The SSM document that says what is deployed in Personalize."""
-    return f"/recostack/{config.name}/deployment"
-
-
 def personalize_prefix() -> str:
     """What every ARN of this account's Personalize resources starts with."""
     return f"arn:{cdk.Aws.PARTITION}:personalize:{cdk.Aws.REGION}:{cdk.Aws.ACCOUNT_ID}"

@@ -8,6 +8,7 @@ import aws_cdk as cdk
 from constructs import Construct
 
 from lambdas.shared.config import Config
+from lambdas.shared.deployment import parameter_name
 from stacks import names
 from stacks.functions import Functions
 from stacks.grants import OWN_NAMES, Grant
@@ -18,7 +19,7 @@ class ServingStack(cdk.Stack):
 
     def __init__(self, scope: Construct, id_: str, config: Config, **kwargs: Any) -> None:
         super().__init__(scope, id_, **kwargs)
-        parameter, table = names.deployment_parameter(config), names.catalogue_table(config)
+        parameter, table = parameter_name(config.name), names.catalogue_table(config)
         ours = [f"{names.personalize_prefix()}:{kind}/{config.name}-*" for kind in ("campaign", "filter")]
         Functions(self, config).add(
             "recommend",

@@ -15,6 +15,7 @@ from aws_cdk import aws_stepfunctions as stepfunctions
 from constructs import Construct
 
 from lambdas.shared.config import Config
+from lambdas.shared.deployment import parameter_name
 from stacks import names
 from stacks.acknowledged import acknowledge
 from stacks.functions import Functions
@@ -172,7 +173,7 @@ class TrainingStack(cdk.Stack):
         )
 
     def _publish_deployment(self) -> lambda_.Function:
-        parameter = names.deployment_parameter(self.config)
+        parameter = parameter_name(self.config.name)
         return self.functions.add(
             "publish_deployment",
             description="Publishes what is deployed, for those who serve",

@@ -16,6 +16,11 @@ from lambdas.shared import clients
 CACHE_SECONDS = 60.0
 
 
+def parameter_name(deployment: str) -> str:
+    """The document's name in SSM."""
+    return f"/recostack/{deployment}/deployment"
+
+
 class Deployment(BaseModel):
     """Campaigns by solution, filters by their name in the config."""
 

@@ -1,0 +1,279 @@
+"""The operator's command line."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from botocore.exceptions import BotoCoreError, ClientError
+from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn, TransferSpeedColumn
+
+from lambdas.shared.config import Config, ConfigError
+from lambdas.shared.config_file import load_config
+from reco import demo as demo_run
+from reco import events, load, movielens, serving, train
+from reco.console import progress, results, say, show_json, show_table
+from reco.errors import RecoError
+from reco.local import start_local, stop_local, wait_until_stopped
+from reco.metrics import metrics_rows
+from reco.target import DATA, Target, connect
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+
+ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="The description of the deployment.")]
+AwsOption = Annotated[bool, typer.Option("--aws", help="Work in the AWS account of your credentials, not on this machine.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+DEFAULT_CONFIG = Path("config/movielens.yaml")
+
+
+def config_of(path: Path) -> Config:
+    """The config, or RecoError with every problem."""
+    try:
+        return load_config(path)
+    except ConfigError as error:
+        raise RecoError("\n".join(f"{path}: {problem}" for problem in error.problems)) from None
+
+
+def target_of(path: Path, aws: bool) -> Target:
+    return connect(config_of(path).name, aws)
+
+
+@app.command()
+def validate(
+    config: Annotated[Path, typer.Argument(help="A config file.")] = DEFAULT_CONFIG, as_json: JsonOption = False
+) -> None:
+    """Check a config; every problem is shown with its path."""
+    try:
+        found = load_config(config)
+    except ConfigError as error:
+        if not as_json:
+            raise RecoError("\n".join(f"{config}: {problem}" for problem in error.problems)) from None
+        show_json({"valid": False, "problems": error.problems})
+        raise typer.Exit(1) from None
+    if as_json:
+        show_json({"valid": True, "problems": []})
+    else:
+        parts = f"{len(found.solutions)} solutions, {len(found.filters)} filters, {len(found.placements)} placements"
+        results.print(f"{config} is valid: {found.name}, {parts}.")
+
+
+@app.command()
+def up(
+    config: ConfigOption = DEFAULT_CONFIG,
+    detach: Annotated[bool, typer.Option("--detach", help="Return once it answers, and leave it running.")] = False,
+    port: Annotated[int, typer.Option(help="Port of the AWS endpoint; 0 takes a free one.")] = 4566,
+    api_port: Annotated[int, typer.Option(help="Port of the API; 0 takes a free one.")] = 4567,
+    personalize_port: Annotated[int, typer.Option(help="Port of the Personalize emulator; 0 takes a free one.")] = 4568,
+    speed: Annotated[float, typer.Option(help="How much faster than AWS waits pass.", min=1)] = 60,
+    as_json: JsonOption = False,
+) -> None:
+    """Synthesize the app, start the embedded AWS, deploy into it, print the endpoints."""
+    config_of(config)
+    ports = {"port": port, "api_port": api_port, "personalize_port": personalize_port}
+    environment, _ = start_local(config, DATA, detach=detach, speed=speed, ports=ports)
+    show_endpoints(environment, as_json)
+    if detach:
+        return
+    with environment:
+        say("Press Ctrl-C to stop.")
+        wait_until_stopped(DATA)
+
+
+@app.command()
+def down() -> None:
+    """Stop the embedded AWS. What Personalize holds is kept for the next start; S3 and tables are not."""
+    say("Stopped." if stop_local(DATA) else "Nothing was running.")
+
+
+@app.command()
+def status(as_json: JsonOption = False) -> None:
+    """Where the embedded AWS answers."""
+    environment = connect("", aws=False).local
+    show_endpoints(environment, as_json)
+
+
+def show_endpoints(environment: Any, as_json: bool) -> None:
+    endpoints = {
+        "api_url": environment.api_url,
+        "aws_endpoint": environment.aws_endpoint,
+        "personalize_endpoint": environment.personalize_endpoint,
+    }
+    if as_json:
+        show_json(endpoints)
+    else:
+        show_table("Endpoints", ["what", "URL"], list(endpoints.items()))
+
+
+@app.command(name="load")
+def load_command(
+    what: Annotated[str, typer.Argument(help="`movielens`, or a folder with interactions.csv, items.csv, users.csv.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+    aws: AwsOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Upload CSVs for the next train run."""
+    target = target_of(config, aws)
+    folder = Path(what)
+    if what == "movielens":
+        folder = Path(".cache/movielens")
+        movielens.write_csvs(movielens.fetch(folder / "raw"), folder)
+    sizes = upload_with_progress(target, load.find_csvs(folder))
+    if as_json:
+        show_json(sizes)
+    else:
+        show_table("Uploaded", ["dataset", "bytes"], list(sizes.items()))
+
+
+def upload_with_progress(target: Target, files: dict[str, list[Path]]) -> dict[str, int]:
+    total = sum(path.stat().st_size for paths in files.values() for path in paths)
+    columns = (TextColumn("uploading"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=progress, transient=True) as bar:
+        task = bar.add_task("upload", total=total)
+        return load.upload(target, files, lambda count: bar.advance(task, count))
+
+
+@app.command(name="train")
+def train_command(
+    config: ConfigOption = DEFAULT_CONFIG,
+    wait: Annotated[bool, typer.Option("--wait", help="Follow the run to its end.")] = False,
+    retrain: Annotated[bool, typer.Option("--retrain", help="Train even when no data is new.")] = False,
+    solution: Annotated[
+        list[str] | None, typer.Option("--solution", help="Only this solution (may be given more than once).")
+    ] = None,
+    aws: AwsOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Start a train run: from the CSVs in S3 to deployed campaigns."""
+    target = target_of(config, aws)
+    execution = train.start(target, retrain=retrain, solutions=solution)
+    if not wait:
+        show_json({"execution": execution}) if as_json else results.print(f"Started {execution}")
+        return
+    outcome = follow_with_progress(target, execution)
+    if as_json:
+        show_json({"execution": execution, "status": outcome.status, "seconds": outcome.seconds, "report": outcome.report})
+        if train.problems(outcome):
+            raise typer.Exit(1)
+    else:
+        report = train.require_success(outcome)
+        show_table(f"Trained in {outcome.seconds:.0f} s", *metrics_rows(report["solutions"]))
+
+
+def follow_with_progress(target: Target, execution: str) -> train.Outcome:
+    with Progress(SpinnerColumn(), TextColumn("{task.description}"), console=progress, transient=True) as bar:
+        task = bar.add_task("train run started")
+
+        def entered(state: str) -> None:
+            bar.update(task, description=state)
+            say(f"  {state}")
+
+        return train.follow(target, execution, entered)
+
+
+@app.command()
+def recommend(
+    placement: str,
+    user: Annotated[str | None, typer.Option("--user", help="The user to recommend for.")] = None,
+    item: Annotated[str | None, typer.Option("--item", help="The item to which others shall relate.")] = None,
+    num_results: Annotated[int | None, typer.Option("--num-results", "-n", min=1, max=500)] = None,
+    parameter: Annotated[
+        list[str] | None, typer.Option("--param", help="NAME=VALUE for the placement's filter or context.NAME.")
+    ] = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+    aws: AwsOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Ask the API for recommendations."""
+    query: dict[str, str | list[str]] = {}
+    for given in parameter or []:
+        name, separator, value = given.partition("=")
+        if not separator:
+            raise RecoError(f"--param {given}: give it as NAME=VALUE.")
+        query[name] = [*query.get(name, []), value]
+    own = {"user_id": user, "item_id": item, "num_results": num_results}
+    query |= {name: str(value) for name, value in own.items() if value is not None}
+    answer = serving.recommend(target_of(config, aws), placement, query)
+    if as_json:
+        show_json(answer)
+    else:
+        show_table(f"{placement} (from {answer['source']})", *item_rows(answer["items"]))
+
+
+def item_rows(items: list[dict[str, Any]]) -> tuple[list[str], list[list[Any]]]:
+    """A list of recommended items as the columns and rows of a table."""
+    rows = [
+        [n, item["item_id"], item["attributes"].get("TITLE", ""), ", ".join(item["attributes"].get("GENRES", []))]
+        for n, item in enumerate(items, 1)
+    ]
+    return ["#", "item", "title", "genres"], rows
+
+
+@app.command(name="send-events")
+def send_events(
+    file: Annotated[str, typer.Argument(help="JSON lines or CSV; - for standard input.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+    aws: AwsOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Send events to the event tracker: the next recommendation knows them."""
+    target = target_of(config, aws)
+    source = sys.stdin if file == "-" else events.open_events(Path(file))
+    with source, Progress(SpinnerColumn(), TextColumn("{task.completed} events sent"), console=progress, transient=True) as bar:
+        task = bar.add_task("send", total=None)
+        sent = events.send(target, events.read_events(source, file), lambda count: bar.update(task, completed=count))
+    show_json({"sent": sent}) if as_json else results.print(f"{sent} events sent.")
+
+
+@app.command()
+def demo(
+    config: ConfigOption = DEFAULT_CONFIG,
+    data: Annotated[Path | None, typer.Option("--data", help="A folder with MovieLens 100k, instead of fetching it.")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the results to this file.")] = None,
+    speed: Annotated[float, typer.Option(help="How much faster than AWS waits pass.", min=1)] = 240,
+) -> None:
+    """The main job on this machine: from MovieLens CSVs to recommendations over HTTP, and how events change them."""
+    outcome = demo_run.run(config, config_of(config), data, speed)
+    if json_file is not None:
+        json_file.write_text(json.dumps(outcome, indent=2) + "\n")
+
+
+def main() -> NoReturn:
+    """Run a command; errors are sentences, an interrupt ends with 130."""
+    signal.signal(signal.SIGTERM, interrupt)
+    code = guarded(lambda: app(standalone_mode=False))
+    sys.exit(code)
+
+
+def interrupt(number: int, frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def guarded(command: Callable[[], Any]) -> int:
+    """The exit code of a command."""
+    from localaws.errors import LocalAwsError
+
+    try:
+        code = command()
+    except (RecoError, LocalAwsError) as error:
+        progress.print(str(error), style="red", markup=False)
+        return 1
+    except (ClientError, BotoCoreError) as error:
+        progress.print(f"AWS refused: {error}", style="red", markup=False)
+        return 1
+    except (KeyboardInterrupt, typer.Abort):
+        say("Interrupted.")
+        return 130
+    except typer.Exit as ended:
+        return ended.exit_code
+    except Exception as error:
+        shown = getattr(error, "format_message", None)  # an error in the command line's own words
+        if shown is None:
+            raise
+        progress.print(f"{shown()} (`reco --help` lists the commands)", style="red", markup=False)
+        return 2
+    return code if isinstance(code, int) else 0

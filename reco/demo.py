@@ -1,0 +1,117 @@
+"""The main job in one go: MovieLens from CSVs to recommendations over HTTP, before and after a few events."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from lambdas.shared.config import Config
+from reco import events, load, movielens, serving, train
+from reco.console import results, say, show_table
+from reco.errors import RecoError
+from reco.local import start_local, step
+from reco.metrics import metrics_rows
+from reco.target import DATA, Target
+
+CACHE = Path(".cache/movielens")
+PLACEMENT = "home"
+#: The films that the user of the demo watches while we look on.
+GENRE, WATCHED = "Horror", 5
+
+
+def run(config_path: Path, config: Config, source: Path | None, speed: float) -> dict[str, Any]:
+    """All steps; returns what `reco demo --json` writes. Raises RecoError when a step did not do what it should."""
+    began = time.monotonic()
+    with step("Get MovieLens 100k"):
+        folder = CACHE / "csv"
+        counts = movielens.write_csvs(source or movielens.fetch(CACHE), folder)
+    show_table("Data", ["users", "items", "interactions"], [[counts.users, counts.items, counts.interactions]])
+    data = DATA / "demo"
+    shutil.rmtree(data, ignore_errors=True)
+    ports = {"port": 0, "api_port": 0, "personalize_port": 0}
+    environment, seconds = start_local(config_path, data, detach=False, speed=speed, ports=ports)
+    with environment:
+        target = Target(config.name, environment)
+        with step("Upload the CSVs to S3") as clock:
+            load.upload(target, load.find_csvs(folder))
+            load_seconds = clock()
+        outcome, report = train_all(target)
+        show_table("Metrics on held-out users", *metrics_rows(report["solutions"]))
+        recommendations = before_and_after(target, folder)
+    return {
+        "dataset": counts.as_dict(),
+        "train": {
+            "status": outcome.status,
+            "seconds": round(outcome.seconds, 1),
+            "solutions": [{key: s[key] for key in ("name", "recipe", "metrics")} for s in report["solutions"]],
+        },
+        "recommendations": recommendations,
+        "seconds": {
+            name: round(value, 1)
+            for name, value in {
+                **vars(seconds),
+                "load": load_seconds,
+                "train": outcome.seconds,
+                "total": time.monotonic() - began,
+            }.items()
+        },
+    }
+
+
+def train_all(target: Target) -> tuple[train.Outcome, dict[str, Any]]:
+    """One train run, followed to its end."""
+    with step("Run the train state machine"):
+        outcome = train.follow(target, train.start(target), lambda state: say(f"    {state}"), every=0.3)
+    results.print(f"Train state machine: {outcome.status}")
+    return outcome, train.require_success(outcome)
+
+
+def before_and_after(target: Target, folder: Path) -> dict[str, list[str]]:
+    """One user's recommendations, then again after a few events. Raises RecoError when nothing changed."""
+    user, watched = user_and_films(folder)
+    before = serving.recommend(target, PLACEMENT, {"user_id": user})["items"]
+    with step(f"Send {WATCHED} events: user {user} watches {WATCHED} films of the genre {GENRE}"):
+        sent = [events.Event(event_type="Watch", item_id=film, user_id=user, event_value=5) for film in watched]
+        events.send(target, sent)
+    after = serving.recommend(target, PLACEMENT, {"user_id": user})["items"]
+    show_change(user, before, after)
+    ids = {"before": [item["item_id"] for item in before], "after": [item["item_id"] for item in after]}
+    if ids["before"] == ids["after"]:
+        raise RecoError("The events did not change the recommendations.")
+    if set(ids["after"]) & set(watched):
+        raise RecoError("Films that the user has just watched are still recommended.")
+    return ids
+
+
+def user_and_films(folder: Path) -> tuple[str, list[str]]:
+    """A user with a middling history, and the most watched films of the genre that the user has not seen."""
+    seen: dict[str, set[str]] = {}
+    watched = Counter[str]()
+    with (folder / "interactions.csv").open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            seen.setdefault(row["USER_ID"], set()).add(row["ITEM_ID"])
+            watched[row["ITEM_ID"]] += 1
+    user = min(seen, key=lambda name: (abs(len(seen[name]) - 60), name))
+    with (folder / "items.csv").open(encoding="utf-8", newline="") as file:
+        of_genre = {row["ITEM_ID"] for row in csv.DictReader(file) if GENRE in row["GENRES"].split("|")}
+    films = sorted(of_genre - seen[user], key=lambda film: (-watched[film], film))
+    return user, films[:WATCHED]
+
+
+def show_change(user: str, before: list[dict[str, Any]], after: list[dict[str, Any]]) -> None:
+    """Both lists side by side; films that are new in the second are marked."""
+    old = {item["item_id"] for item in before}
+    rows = [
+        [n, label(first), ("+ " if second["item_id"] not in old else "  ") + label(second)]
+        for n, (first, second) in enumerate(zip(before, after, strict=False), 1)
+    ]
+    show_table(f"Recommendations for user {user} ({PLACEMENT})", ["#", "before", f"after {WATCHED} events"], rows)
+
+
+def label(item: dict[str, Any]) -> str:
+    attributes = item["attributes"]
+    return f"{attributes.get('TITLE', item['item_id'])} ({attributes.get('YEAR', '?')}) {'/'.join(attributes.get('GENRES', []))}"

@@ -1,0 +1,48 @@
+"""Puts CSVs where a train run looks for them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from boto3.s3.transfer import TransferConfig
+
+from lambdas.shared.schemas import DATASET_TYPES
+from reco.errors import RecoError
+from reco.target import Target
+
+#: A folder holds `<dataset>.csv`, or a folder `<dataset>/` with any number of CSVs.
+PARALLEL = TransferConfig(max_concurrency=4)
+
+
+def find_csvs(folder: Path) -> dict[str, list[Path]]:
+    """The files of each dataset in a folder. Raises RecoError when there are none."""
+    if not folder.is_dir():
+        raise RecoError(
+            f"{folder} is not a folder: give one that holds interactions.csv and, if you have them, items.csv and users.csv."
+        )
+    found: dict[str, list[Path]] = {}
+    for kind in DATASET_TYPES:
+        single, several = folder / f"{kind}.csv", sorted((folder / kind).glob("*.csv"))
+        if single.exists() or several:
+            found[kind] = [single] if single.exists() else several
+    if not found:
+        raise RecoError(f"{folder} holds none of {', '.join(f'{kind}.csv' for kind in DATASET_TYPES)}.")
+    return found
+
+
+def upload(target: Target, files: dict[str, list[Path]], on_bytes: Any = None) -> dict[str, int]:
+    """Make these files the CSVs of their datasets; others of the same dataset are removed. Returns bytes by dataset."""
+    s3, bucket = target.client("s3"), target.output("storage", "DataBucket")
+    sizes = {}
+    for kind, paths in files.items():
+        prefix = f"datasets/{kind}/"
+        keys = {f"{prefix}{path.name}": path for path in paths}
+        for key, path in keys.items():
+            s3.upload_file(str(path), bucket, key, Callback=on_bytes, Config=PARALLEL)
+        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+            for entry in page.get("Contents", []):
+                if entry["Key"] not in keys:
+                    s3.delete_object(Bucket=bucket, Key=entry["Key"])
+        sizes[kind] = sum(path.stat().st_size for path in paths)
+    return sizes

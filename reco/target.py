@@ -1,0 +1,70 @@
+"""Where a command works: the embedded AWS on this machine, or an AWS account. Both through boto3 and the stacks' outputs."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from reco.errors import RecoError
+
+if TYPE_CHECKING:
+    from localaws.environment import Environment
+
+#: Where the embedded AWS of a checkout keeps its state.
+DATA = Path(".recostack")
+
+
+class Target:
+    """A deployment that answers. Raises RecoError for a stack or an output that is not there."""
+
+    def __init__(self, deployment: str, local: Environment | None) -> None:
+        self.deployment = deployment
+        self.local = local
+
+    def client(self, service: str) -> Any:
+        """A boto3 client for the service."""
+        return self.local.client(service) if self.local else boto3.client(service)  # type: ignore[call-overload]
+
+    def output(self, capability: str, name: str) -> str:
+        """An output of `recostack-<deployment>-<capability>`."""
+        stack = f"recostack-{self.deployment}-{capability}"
+        try:
+            answer = self.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
+        except ClientError:
+            raise RecoError(f"There is no stack {stack}: deploy it first (`reco up` here, `cdk deploy` in an account).") from None
+        except BotoCoreError as error:
+            raise RecoError(f"AWS can't be asked for the stack {stack}: {error}.") from None
+        found = {output["OutputKey"]: output["OutputValue"] for output in answer.get("Outputs", [])}
+        if name not in found:
+            raise RecoError(f"The stack {stack} has no output {name}: it is of another version of recostack; deploy it again.")
+        return str(found[name])
+
+    @cached_property
+    def api_url(self) -> str:
+        """The base URL of the API, without a slash at the end."""
+        url = self.local.api_url if self.local else self.output("api", "ApiUrl")
+        if not url:
+            raise RecoError("No API is deployed: run `reco up` again.")
+        return url.rstrip("/")
+
+    @cached_property
+    def api_key(self) -> str:
+        """The value of the servers' API key."""
+        key = self.client("apigateway").get_api_key(apiKey=self.output("api", "ApiKeyId"), includeValue=True)
+        return str(key["value"])
+
+
+def connect(deployment: str, aws: bool, data: Path = DATA) -> Target:
+    """The account of the credentials with `aws`, else the environment that runs here. Raises RecoError if none does."""
+    if aws:
+        return Target(deployment, None)
+    from localaws.environment import Environment
+
+    local = Environment.attach(data)
+    if local is None:
+        raise RecoError("No embedded AWS is running here: start one with `reco up`, or add --aws to work in an AWS account.")
+    return Target(deployment, local)

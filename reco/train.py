@@ -1,0 +1,86 @@
+"""Starts a train run and follows it."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from reco.errors import RecoError
+from reco.target import Target
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended: the machine's status, its seconds, and the report (None if the run ended without one)."""
+
+    status: str
+    seconds: float
+    report: dict[str, Any] | None
+    error: str = ""
+    cause: str = ""
+
+
+def start(target: Target, *, retrain: bool = False, solutions: list[str] | None = None) -> str:
+    """Start the train state machine; returns the execution's ARN."""
+    request = {"retrain": retrain} | ({"solutions": solutions} if solutions else {})
+    answer = target.client("stepfunctions").start_execution(
+        stateMachineArn=target.output("training", "TrainStateMachine"), name=str(uuid.uuid4()), input=json.dumps(request)
+    )
+    return str(answer["executionArn"])
+
+
+def follow(target: Target, execution: str, on_state: Callable[[str], None], every: float = 1.0) -> Outcome:
+    """Wait for the end of a run, telling each state when it is first entered."""
+    client, seen = target.client("stepfunctions"), set[str]()
+    while True:
+        described = client.describe_execution(executionArn=execution)
+        for state in states_entered(client, execution):
+            if state not in seen:
+                seen.add(state)
+                on_state(state)
+        if described["status"] != "RUNNING":
+            return outcome(target, described)
+        time.sleep(every)
+
+
+def states_entered(client: Any, execution: str) -> Iterator[str]:
+    """The names of the states entered so far, in order."""
+    for page in client.get_paginator("get_execution_history").paginate(executionArn=execution):
+        for event in page["events"]:
+            if "stateEnteredEventDetails" in event:
+                yield event["stateEnteredEventDetails"]["name"]
+
+
+def outcome(target: Target, described: dict[str, Any]) -> Outcome:
+    seconds = (described["stopDate"] - described["startDate"]).total_seconds()
+    report = json.loads(described["output"]) if described.get("output") else read_report(target, described["name"])
+    return Outcome(described["status"], seconds, report, described.get("error") or "", described.get("cause") or "")
+
+
+def read_report(target: Target, run_id: str) -> dict[str, Any] | None:
+    """The report that a run left in S3."""
+    s3, bucket = target.client("s3"), target.output("storage", "DataBucket")
+    try:
+        body = s3.get_object(Bucket=bucket, Key=f"reports/{run_id}/report.json")["Body"]
+    except s3.exceptions.NoSuchKey:
+        return None
+    return dict(json.loads(body.read()))
+
+
+def problems(result: Outcome) -> list[str]:
+    """What went wrong, as sentences; empty when the run did all it should."""
+    if result.report is not None:
+        return [f"{p['part']}: {p['message']}\n{p['what_to_do']}" for p in result.report["problems"]]
+    return [] if result.status == "SUCCEEDED" else [f"{result.status} {result.error}: {result.cause}".strip()]
+
+
+def require_success(result: Outcome) -> dict[str, Any]:
+    """The report of a run that did all it should. Raises RecoError with what went wrong."""
+    wrong = problems(result)
+    if wrong or result.report is None:
+        raise RecoError("The train run failed.\n" + "\n".join(wrong))
+    return result.report
