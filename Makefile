@@ -1,0 +1,38 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`.
+
+# The first Python 3.11 or later on this machine; `make PYTHON=...` names another.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+BIN := .venv/bin
+
+.PHONY: help demo test lint setup setup-test synth clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+
+demo: setup  ## the main job on this machine: MovieLens from CSVs to recommendations over HTTP
+	@$(BIN)/reco demo
+
+test: setup-test  ## all tests
+	@$(BIN)/python -m pytest
+
+lint: setup-test  ## ruff, mypy strict, cfn-lint
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/mypy app.py
+	@$(MAKE) --no-print-directory synth && $(BIN)/cfn-lint --ignore-checks W3005 W3045 -- cdk.out/*.template.json
+
+synth: setup  ## the CloudFormation templates, in cdk.out/
+	@$(BIN)/python -c "from pathlib import Path; from reco.synth import synthesize; synthesize(Path('config/movielens.yaml'), Path('cdk.out'))"
+	@echo "The templates are in cdk.out/."
+
+setup: python
+	@$(PYTHON) reco/install.py demo
+
+setup-test: python
+	@$(PYTHON) reco/install.py test
+
+.PHONY: python
+python:
+	@test -n "$(PYTHON)" || { echo "recostack needs Python 3.11 or later, and none was found: install one, or name it with make PYTHON=/path/to/python3 ..."; exit 1; }
+
+clean:  ## remove the environment, caches and what the embedded AWS kept
+	rm -rf .venv .cache .recostack cdk.out node_modules

@@ -1,0 +1,101 @@
+"""Sets up `.venv` for `make`: runs on the machine's own Python, before anything is installed, so it needs nothing but that.
+
+    python3 reco/install.py [demo|test]
+
+Says what it does; fails with a sentence that tells what to do.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+VENV = ROOT / ".venv"
+PYTHON = VENV / "bin" / "python"
+EXTRAS = {"demo": ["cdk", "local"], "test": ["cdk", "local", "dev"]}
+
+
+def main() -> None:
+    purpose = sys.argv[1] if len(sys.argv) > 1 else "demo"
+    if sys.version_info < (3, 11):
+        sys.exit(f"recostack needs Python 3.11 or later; this is {sys.version.split()[0]}. Name another: make PYTHON=python3.12 ...")
+    extras = EXTRAS[purpose] + ([] if shutil.which("node") else ["node"])
+    stamp, wanted = VENV / f".installed-{purpose}", fingerprint(extras)
+    if not stamp.exists() or stamp.read_text() != wanted:
+        began = time.monotonic()
+        make_venv()
+        install(extras)
+        stamp.write_text(wanted)
+        print(f"The environment is ready ({time.monotonic() - began:.0f} s).", flush=True)
+    build_layer()
+
+
+def fingerprint(extras: list[str]) -> str:
+    """Changes with everything that decides what is installed."""
+    files = [ROOT / "pyproject.toml", ROOT / "constraints.txt"]
+    content = b"\0".join(file.read_bytes() for file in files) + " ".join(extras).encode() + sys.version.encode()
+    return hashlib.sha256(content).hexdigest()
+
+
+def make_venv() -> None:
+    if PYTHON.exists():
+        return
+    print(f"Making a virtual environment in .venv with Python {sys.version.split()[0]}.", flush=True)
+    done = subprocess.run([sys.executable, "-m", "venv", str(VENV)], capture_output=True, text=True, check=False)
+    if done.returncode:
+        shutil.rmtree(VENV, ignore_errors=True)
+        sys.exit(
+            "The virtual environment could not be made: this Python lacks venv. On Debian and Ubuntu: apt-get install python3-venv"
+        )
+
+
+def install(extras: list[str]) -> None:
+    """Let pip install the project with its extras, showing the package that it is at."""
+    print("Installing the packages into .venv: about a minute, and 700 MB, most of it the CDK.", flush=True)
+    command = [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check", "--progress-bar=off"]
+    command += ["--constraint", str(ROOT / "constraints.txt"), "--editable", f"{ROOT}[{','.join(extras)}]"]
+    environ = {**os.environ, "PIP_NO_COLOR": "1"}
+    said: list[str] = []
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environ, cwd=ROOT) as pip:
+        for line in pip.stdout or []:
+            said.append(line.rstrip())
+            show(line)
+    show("")
+    if pip.returncode:
+        sys.exit(f"The packages could not be installed: {reason(said)}")
+
+
+def show(line: str) -> None:
+    """On a terminal, one line that tells where pip is; in a log, nothing."""
+    if sys.stdout.isatty():
+        print("\r\033[K  " + line.strip()[:76] if line else "\r\033[K", end="", flush=True)
+
+
+def reason(said: list[str]) -> str:
+    """What pip's last words mean for whoever reads them."""
+    text = "\n".join(said)
+    if any(sign in text for sign in ("Failed to establish a new connection", "Temporary failure", "NewConnectionError", "timed out")):
+        return "the package index can't be reached. Check the network (and PIP_INDEX_URL or the proxy), then run make again."
+    if "No space left" in text:
+        return "the disk is full."
+    errors = [line for line in said if line.startswith("ERROR")] or said[-1:] or ["pip gave no reason"]
+    return errors[0].removeprefix("ERROR: ")
+
+
+def build_layer() -> None:
+    """The layer of the functions, so that the first synth need not wait for it."""
+    if subprocess.run([str(PYTHON), "-m", "stacks.layer"], cwd=ROOT, check=False).returncode:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)
