@@ -139,7 +139,9 @@ class _Server(ThreadedWSGIServer):
     request_queue_size = 128
 
     def __init__(self, host: str, port: int, app: Any, handler: type[WSGIRequestHandler]) -> None:
-        super().__init__(host, port, app, handler)
+        # Bound here, because werkzeug ends the process itself when a port is in use.
+        with socket.create_server((host, port)) as bound:
+            super().__init__(host, port, app, handler, fd=bound.fileno())
         self._connections: set[socket.socket] = set()
 
     def process_request(self, request: Any, client_address: Any) -> None:

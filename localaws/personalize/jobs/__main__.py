@@ -1,28 +1,35 @@
-"""The child process of one job: its specification on the first line of standard input, its answer on output."""
+"""A child process that works through jobs: a specification per line of input, an answer per line of output."""
 
 import json
 import os
+import queue
+import resource
 import sys
 import threading
 
 from localaws.personalize.jobs.work import run
 
+LARGE = 400_000  # KiB: a process that has grown beyond this makes room for a new one
+
 
 def main() -> None:
-    spec = json.loads(sys.stdin.buffer.readline())
-    # The parent holds the other end: when it dies, however, this process must not go on.
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    answer = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # whatever is printed by a library must not mix with the answer
-    json.dump(run(spec), answer)
-    answer.close()
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # whatever a library prints must not mix with the answers
+    specifications: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    threading.Thread(target=_read, args=(specifications,), daemon=True).start()
+    last = False
+    while not last:
+        result = run(json.loads(specifications.get()))
+        last = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > LARGE
+        answers.write(json.dumps({"result": result, "last": last}) + "\n")
+        answers.flush()
 
 
-def _end_with_parent() -> None:
-    # Not through sys.stdin: its lock would be held at the end of the interpreter.
-    while os.read(0, 1):
-        pass
-    os._exit(1)
+def _read(specifications: "queue.SimpleQueue[bytes]") -> None:
+    """The parent holds the other end: when it dies, however, this process must not go on."""
+    for line in sys.stdin.buffer:
+        specifications.put(line)
+    os._exit(0)
 
 
 if __name__ == "__main__":

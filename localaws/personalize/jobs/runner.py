@@ -1,6 +1,5 @@
 """Running jobs in child processes: at most as many at once as the machine has cores."""
 
-import contextlib
 import json
 import logging
 import os
@@ -15,22 +14,66 @@ from typing import IO, Any, cast
 log = logging.getLogger(__name__)
 
 
+class Child:
+    """A process that does one job after another.
+
+    Its standard input stays open as long as this process lives: when it closes, the child ends itself, so
+    that a killed emulator leaves no orphan at work.
+    """
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "localaws.personalize.jobs"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, **one_thread, **environment},
+            start_new_session=True,  # a Ctrl-C in the terminal is for the parent
+        )
+
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    def run(self, spec: Mapping[str, Any]) -> dict[str, Any]:
+        """The answer of a job; a reason for failure if the process dies of it."""
+        stdin, stdout = cast(IO[bytes], self._process.stdin), cast(IO[bytes], self._process.stdout)
+        try:
+            stdin.write(json.dumps(spec).encode() + b"\n")
+            stdin.flush()
+            answer = json.loads(stdout.readline())
+        except (OSError, ValueError):
+            self.kill()
+            code = self.close()
+            return {"failure": f"Internal error: the job's process ended with code {code}"}
+        if answer["last"]:
+            self.close()
+        result: dict[str, Any] = answer["result"]
+        return result
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def close(self) -> int:
+        """Let the process end; its exit code."""
+        with self._process as process:
+            if process.stdin:
+                process.stdin.close()
+            return process.wait()
+
+
 @dataclass
 class _Job:
     key: str
     spec: dict[str, Any]
     done: Callable[[dict[str, Any]], None]
-    process: subprocess.Popen[bytes] | None = None
+    child: Child | None = None
     cancelled: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 class JobRunner:
-    """A few threads, each watching over one child process at a time.
-
-    A child gets its specification through its standard input, which stays open as long as this process
-    lives: when it closes, the child ends itself, so that a killed emulator leaves no orphan at work.
-    """
+    """A few threads, each with a child process that it gives one job at a time."""
 
     def __init__(self, environment: Mapping[str, str] | None = None, workers: int | None = None) -> None:
         self._environment = dict(environment or {})
@@ -58,8 +101,8 @@ class JobRunner:
         if job:
             with job.lock:
                 job.cancelled = True
-                if job.process:
-                    job.process.kill()
+                if job.child:
+                    job.child.kill()
 
     def cancel_all(self) -> None:
         with self._lock:
@@ -75,46 +118,26 @@ class JobRunner:
             thread.join()
 
     def _work(self) -> None:
+        child: Child | None = None
         while job := self._queue.get():
             with job.lock:
                 if job.cancelled:
                     continue
-                job.process = self._start()
-            result = _result_of(job.process, job.spec)
+                if child is None or not child.alive:
+                    child = Child(self._environment)
+                job.child = child
+            result = child.run(job.spec)
             with job.lock:
+                job.child = None  # from here on the child may be at another job
                 if job.cancelled:
+                    child.close()
                     continue
             with self._lock:
                 if self._jobs.get(job.key) is job:
                     del self._jobs[job.key]
-            job.done(result)
-
-    def _start(self) -> subprocess.Popen[bytes]:
-        one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-        return subprocess.Popen(
-            [sys.executable, "-m", "localaws.personalize.jobs"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**os.environ, **one_thread, **self._environment},
-            start_new_session=True,
-        )
-
-
-def _result_of(process: subprocess.Popen[bytes], spec: dict[str, Any]) -> dict[str, Any]:
-    stdin, stdout = cast(IO[bytes], process.stdin), cast(IO[bytes], process.stdout)
-    try:
-        stdin.write(json.dumps(spec).encode() + b"\n")
-        stdin.flush()
-        output = stdout.read()
-    except BrokenPipeError:
-        output = b""  # the child ended before it began
-    with contextlib.suppress(BrokenPipeError):
-        stdin.close()
-    stdout.close()
-    code = process.wait()
-    try:
-        result: dict[str, Any] = json.loads(output)
-        return result
-    except ValueError:
-        log.error("job %s ended with code %s and no answer", spec.get("kind"), code)
-        return {"failure": f"Internal error: the job's process ended with code {code}"}
+            try:
+                job.done(result)
+            except Exception:
+                log.exception("the end of job %s", job.key)
+        if child:
+            child.close()
