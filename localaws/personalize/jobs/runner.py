@@ -1,5 +1,6 @@
 """Running jobs in child processes: at most as many at once as the machine has cores."""
 
+import contextlib
 import json
 import logging
 import os
@@ -56,10 +57,10 @@ class Child:
 
     def close(self) -> int:
         """Let the process end; its exit code."""
-        with self._process as process:
-            if process.stdin:
-                process.stdin.close()
-            return process.wait()
+        for stream in (self._process.stdin, self._process.stdout):
+            with contextlib.suppress(OSError):  # what was not yet sent is of no use to a dead child
+                cast(IO[bytes], stream).close()
+        return self._process.wait()
 
 
 @dataclass
