@@ -7,6 +7,7 @@ docs: personalize/latest/dg/recording-item-interaction-events.html, importing-it
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -121,9 +122,12 @@ def _event_value(value: Any) -> float | None:
     if value is None:
         return None
     try:
-        return float(value)
+        number = float(value)
     except (TypeError, ValueError):
-        raise ValueError("eventValue must be a number.") from None
+        number = math.nan
+    if not math.isfinite(number):
+        raise ValueError("eventValue must be a number.")
+    return number
 
 
 def _json_object(text: str | None, where: str) -> dict[str, Any]:
