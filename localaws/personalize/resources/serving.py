@@ -130,7 +130,8 @@ class Runtime:
         parsed = parse_filter(resource.fields["filterExpression"])
         entities = serving.store.entities(TARGETS[parsed.target.lower()])
         generation = self.context.stores.generation(deployed.group)
+        # The kept filter refers to its entities, so that no others can have their identity meanwhile.
         return self._filters.get(
-            (arn, resource.created, deployed.model, generation, entities.version),
+            (arn, resource.created, deployed.model, generation, id(entities)),
             lambda: CompiledFilter(parsed, serving.model.ranked_ids, entities, serving.store),
         )

@@ -63,8 +63,11 @@ class DatasetStores:
         data = self.of(group)
         version = [len(imports)]
         for kind in sorted(data.schemas):
-            is_entities = kind in ("ITEMS", "USERS", "ACTIONS")
-            version.append(data.entities(kind).version if is_entities else data.statistics(kind)["put"])
+            if kind in ("ITEMS", "USERS", "ACTIONS"):
+                entities = data.entities(kind)
+                version.append(entities.version if entities else 0)
+            else:
+                version.append(data.statistics(kind)["put"])
         return version
 
     def discard(self, group: Resource) -> None:
