@@ -74,7 +74,11 @@ class RuntimeApi:
             running.result.set_result(Result(self._init_error or payload, "Unhandled"))
 
     def close(self) -> None:
+        """Returns at once: the server's thread needs up to half a second to notice."""
         self._pending.put(None)
+        threading.Thread(target=self._stop_serving, daemon=True).start()
+
+    def _stop_serving(self) -> None:
         self._server.shutdown()
         self._server.server_close()
 

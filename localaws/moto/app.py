@@ -11,7 +11,8 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from localaws.http import WsgiApp
 
 # These call back into the server while they answer: a lock around them could never be taken again by the call-back.
-_REENTRANT = frozenset({"lambda", "stepfunctions", "cloudformation", "personalize", "moto_api"})
+# SQS is among them because a long poll would keep everybody else from sending for up to 20 seconds.
+_REENTRANT = frozenset({"awslambda", "stepfunctions", "cloudformation", "sqs", "moto_api"})
 
 
 class LockedApp(DomainDispatcherApplication):

@@ -69,7 +69,7 @@ class LambdaService:
         service = self
 
         def invoke(function: Any, body: Any, request_headers: Any, response_headers: dict[str, str]) -> bytes:
-            event = body.encode() if isinstance(body, str) else body or b"{}"
+            event = (body.encode() if isinstance(body, str) else body) or b"{}"
             headers = {name.lower(): value for name, value in dict(request_headers or {}).items()}
             kind = headers.get("x-amz-invocation-type", "RequestResponse")
             _check_json(event)

@@ -15,6 +15,7 @@ from typing import Any
 import botocore.session
 from botocore import xform_name
 from botocore.model import OperationModel
+from moto.core.exceptions import AWSError
 
 from localaws.clients import Aws
 from localaws.moto import jsonata
@@ -66,6 +67,9 @@ def install(aws: Aws, speed: float) -> None:
     _install_jsonata()
     _install_service_integrations()
     _install_json_lines()
+    _install_error_codes()
+    execution = locate("moto.stepfunctions.parser.backend.execution:Execution")[2]
+    execution.output = property(lambda self: self.__dict__.get("output"), _set_output)
     wrap("moto.stepfunctions.parser.models:StepFunctionsParserBackend.start_execution", _with_name)
     plain_json = types.SimpleNamespace(dumps=lambda value, **options: json.dumps(_plain(value), **options), loads=json.loads)
     replace("moto.stepfunctions.responses:json", plain_json)
@@ -84,6 +88,18 @@ def _with_name(start_execution: Callable[..., Any]) -> Callable[..., Any]:
         return start_execution(self, state_machine_arn, name or str(uuid.uuid4()), execution_input, trace_header)
 
     return start
+
+
+def _set_output(execution: Any, output: Any) -> None:
+    """An execution's output is JSON text, also if it is a string (which moto would hand out bare)."""
+    execution.__dict__["output"] = None if output is None else json.dumps(_plain(output), separators=(",", ":"))
+
+
+def _install_error_codes() -> None:
+    """The interpreter's errors carry their code under another name than the one that reaches the client."""
+    for error in vars(locate("moto.stepfunctions.parser.api:InvalidDefinition")[0]).values():
+        if isinstance(error, type) and issubclass(error, AWSError) and isinstance(getattr(error, "code", None), str):
+            error.TYPE = error.code  # type: ignore[attr-defined]
 
 
 def _install_clock(speed: float) -> None:

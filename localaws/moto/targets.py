@@ -45,7 +45,10 @@ class Targets:
             raise ValueError(f"{arn} is not a target that the embedded AWS can deliver to")
 
     def send_event(self, target: dict[str, Any], event: dict[str, Any]) -> None:
-        """Sends an event in the form that the target asks for. docs: eventbridge/latest/userguide/eb-transform-target-input.html"""
+        """Sends an event in the form that the target asks for.
+
+        docs: eventbridge/latest/userguide/eb-transform-target-input.html
+        """
         self.deliver(target["Arn"], target_input(target, event), target)
 
     def _to_state_machine(self, arn: str, body: str, target: dict[str, Any]) -> None:

@@ -33,6 +33,7 @@ class RestApi(Provider):
         if "Body" in properties or "BodyS3Location" in properties:
             raise ValueError("an OpenAPI body is not emulated: declare resources and methods in the template")
         api_id = call(aws, "apigateway", "CreateRestApi", properties)["id"]
+        self._add_binary_media_types(aws, api_id, properties)
         root = aws.client("apigateway").get_resources(restApiId=api_id)["items"][0]["id"]
         return Created(api_id, {"RestApiId": api_id, "RootResourceId": root})
 
@@ -48,6 +49,15 @@ class RestApi(Provider):
 
     def delete(self, aws: Aws, created: Created, properties: Properties) -> None:
         aws.client("apigateway").delete_rest_api(restApiId=created.ref)
+
+    def _add_binary_media_types(self, aws: Aws, api_id: str, properties: Properties) -> None:
+        """moto takes them only as a change of an existing API."""
+        patches = [
+            {"op": "add", "path": "/binaryMediaTypes", "value": media_type}
+            for media_type in properties.get("BinaryMediaTypes") or []
+        ]
+        if patches:
+            aws.client("apigateway").update_rest_api(restApiId=api_id, patchOperations=patches)
 
 
 class Method(Provider):

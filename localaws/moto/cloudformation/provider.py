@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from botocore import xform_name
+from botocore.exceptions import ClientError
 from botocore.model import Shape
 
 from localaws.clients import Aws
+
+_GONE = re.compile("NotFound|NoSuch|NonExistent|does not exist")
 
 Properties = dict[str, Any]
 Answer = dict[str, Any]
@@ -36,8 +40,16 @@ class Provider:
 
     def update(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
         """Replaces the resource. The old one goes first, since most names are fixed in the template."""
-        self.delete(aws, created, previous)
+        self.delete_if_there(aws, created, previous)
         return self.create(aws, properties)
+
+    def delete_if_there(self, aws: Aws, created: Created, properties: Properties) -> None:
+        """Deletes the resource, which may have gone with another one already."""
+        try:
+            self.delete(aws, created, properties)
+        except ClientError as error:
+            if not _GONE.search(str(error)):
+                raise
 
     def delete(self, aws: Aws, created: Created, properties: Properties) -> None:
         return None

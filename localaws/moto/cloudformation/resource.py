@@ -7,14 +7,11 @@ import secrets
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from botocore.exceptions import ClientError
 from moto.cloudformation.exceptions import ValidationError
 from moto.core.common_models import CloudFormationModel
 
 from localaws.clients import Aws
 from localaws.moto.cloudformation.provider import Created, Properties, Provider
-
-_GONE = re.compile("NotFound|NoSuch|NonExistent|does not exist")
 
 
 class Resource(CloudFormationModel):
@@ -75,11 +72,7 @@ class Resource(CloudFormationModel):
         return cls(cls.provider.update(cls.aws, original_resource.created, properties, previous), properties)
 
     def delete(self, account_id: str, region_name: str) -> None:
-        try:
-            self.provider.delete(self.aws, self.created, self.properties)
-        except ClientError as error:
-            if not _GONE.search(str(error)):
-                raise
+        self.provider.delete_if_there(self.aws, self.created, self.properties)
 
 
 def resource_class(aws: Aws, provider: Provider) -> type[Resource]:

@@ -1,0 +1,77 @@
+"""Small cloud assemblies, as `cdk synth` would write them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+Resources = dict[str, dict[str, Any]]
+
+
+def write_app(folder: Path, *stacks: dict[str, Any]) -> Path:
+    """An assembly with the given stacks: {"name", "resources", "outputs"?, "parameters"?, "depends_on"?, "assets"?}."""
+    folder.mkdir(parents=True, exist_ok=True)
+    artifacts: dict[str, Any] = {}
+    for stack in stacks:
+        name = stack["name"]
+        template = {
+            "Resources": stack["resources"],
+            "Outputs": {key: {"Value": value} for key, value in stack.get("outputs", {}).items()},
+            "Parameters": stack.get("parameters", {}),
+        }
+        (folder / f"{name}.template.json").write_text(json.dumps(template))
+        dependencies = list(stack.get("depends_on", []))
+        if "assets" in stack:
+            dependencies.append(f"{name}.assets")
+            (folder / f"{name}.assets.json").write_text(json.dumps({"files": stack["assets"]}))
+            artifacts[f"{name}.assets"] = {"type": "cdk:asset-manifest", "properties": {"file": f"{name}.assets.json"}}
+        artifacts[name] = {
+            "type": "aws:cloudformation:stack",
+            "properties": {"templateFile": f"{name}.template.json", "stackName": name},
+            "dependencies": dependencies,
+        }
+    (folder / "manifest.json").write_text(json.dumps({"version": "36.0.0", "artifacts": artifacts}))
+    return folder
+
+
+def role() -> dict[str, Any]:
+    trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": "*"}]}
+    return {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": trust}}
+
+
+def function(name: str, code: str, **properties: Any) -> dict[str, Any]:
+    """A function whose source stands in the template; its role is the resource `Role`."""
+    return {
+        "Type": "AWS::Lambda::Function",
+        "Properties": {
+            "FunctionName": name,
+            "Code": {"ZipFile": code},
+            "Handler": "index.handler",
+            "Runtime": "python3.13",
+            "Role": {"Fn::GetAtt": ["Role", "Arn"]},
+            "Timeout": 20,
+            **properties,
+        },
+    }
+
+
+def state_machine(name: str, definition: dict[str, Any], **substitutions: Any) -> dict[str, Any]:
+    return {
+        "Type": "AWS::StepFunctions::StateMachine",
+        "Properties": {
+            "StateMachineName": name,
+            "RoleArn": {"Fn::GetAtt": ["Role", "Arn"]},
+            "DefinitionString": json.dumps(definition),
+            "DefinitionSubstitutions": substitutions,
+        },
+    }
+
+
+def lambda_uri(function_id: str) -> dict[str, Any]:
+    parts = [
+        "arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/",
+        {"Fn::GetAtt": [function_id, "Arn"]},
+        "/invocations",
+    ]
+    return {"Fn::Join": ["", parts]}

@@ -1,0 +1,200 @@
+"""Deploying, changing and deleting stacks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from localaws.environment import Environment, LocalAwsError
+from tests.localaws.apps import function, role, state_machine, write_app
+
+pytestmark = pytest.mark.xdist_group("localaws")
+Deploy = Callable[..., dict[str, str]]
+
+
+def test_properties_that_an_app_relies_on_really_exist(environment: Environment, deploy: Deploy) -> None:
+    bucket = {
+        "BucketName": "props-data",
+        "VersioningConfiguration": {"Status": "Enabled"},
+        "PublicAccessBlockConfiguration": {"BlockPublicAcls": True, "RestrictPublicBuckets": True},
+        "LifecycleConfiguration": {"Rules": [{"Status": "Enabled", "ExpirationInDays": 30, "Prefix": "tmp/"}]},
+    }
+    table = {
+        "TableName": "props-table",
+        "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}],
+        "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}],
+        "BillingMode": "PAY_PER_REQUEST",
+        "TimeToLiveSpecification": {"AttributeName": "expires", "Enabled": True},
+        "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True},
+    }
+    replica = {"Region": "us-east-1", "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True}}
+    kept_in_replica = ("PointInTimeRecoverySpecification",)
+    global_table = {key: value for key, value in table.items() if key not in kept_in_replica}
+    deny = {"Statement": [{"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "*"}]}
+    deploy(
+        "props",
+        {
+            "Bucket": {"Type": "AWS::S3::Bucket", "Properties": bucket},
+            "Policy": {"Type": "AWS::S3::BucketPolicy", "Properties": {"Bucket": {"Ref": "Bucket"}, "PolicyDocument": deny}},
+            "Table": {"Type": "AWS::DynamoDB::Table", "Properties": table},
+            "Global": {
+                "Type": "AWS::DynamoDB::GlobalTable",
+                "Properties": {**global_table, "TableName": "props-global", "Replicas": [replica]},
+            },
+            "Key": {"Type": "AWS::KMS::Key", "Properties": {"KeyPolicy": deny, "EnableKeyRotation": True}},
+            "Group": {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": "/props", "RetentionInDays": 7}},
+        },
+    )
+    s3, dynamodb = environment.client("s3"), environment.client("dynamodb")
+    assert s3.get_bucket_versioning(Bucket="props-data")["Status"] == "Enabled"
+    rule = s3.get_bucket_lifecycle_configuration(Bucket="props-data")["Rules"][0]
+    assert (rule["Expiration"]["Days"], rule["Filter"]["Prefix"]) == (30, "tmp/")
+    assert s3.get_public_access_block(Bucket="props-data")["PublicAccessBlockConfiguration"]["BlockPublicAcls"] is True
+    s3.put_object(Bucket="props-data", Key="a", Body=b"1")  # the policy is accepted and not enforced
+    for name in ("props-table", "props-global"):
+        assert dynamodb.describe_time_to_live(TableName=name)["TimeToLiveDescription"]["AttributeName"] == "expires"
+        backups = dynamodb.describe_continuous_backups(TableName=name)["ContinuousBackupsDescription"]
+        assert backups["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"] == "ENABLED"
+    groups = environment.client("logs").describe_log_groups(logGroupNamePrefix="/props")["logGroups"]
+    assert [group["retentionInDays"] for group in groups] == [7]
+
+
+def test_update_changes_what_has_changed_and_removes_what_is_gone(environment: Environment, deploy: Deploy) -> None:
+    def resources(answer: str, result: str, extra: str) -> dict[str, Any]:
+        definition = {"StartAt": "Done", "States": {"Done": {"Type": "Pass", "Result": result, "End": True}}}
+        return {
+            "Role": role(),
+            "Function": function("updated-function", f"def handler(event, context): return '{answer}'"),
+            "Machine": state_machine("updated-machine", definition),
+            "Parameter": {"Type": "AWS::SSM::Parameter", "Properties": {"Name": "/updated", "Type": "String", "Value": answer}},
+            extra: {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": f"updated-{extra.lower()}"}},
+        }
+
+    def observed() -> tuple[Any, ...]:
+        invoked = environment.client("lambda").invoke(FunctionName="updated-function")
+        states = environment.client("stepfunctions")
+        machine = next(m for m in states.list_state_machines()["stateMachines"] if m["name"] == "updated-machine")
+        definition = states.describe_state_machine(stateMachineArn=machine["stateMachineArn"])["definition"]
+        return (
+            json.loads(invoked["Payload"].read()),
+            json.loads(definition)["States"]["Done"]["Result"],
+            environment.client("ssm").get_parameter(Name="/updated")["Parameter"]["Value"],
+            [url.rsplit("/", 1)[-1] for url in environment.client("sqs").list_queues(QueueNamePrefix="updated-")["QueueUrls"]],
+        )
+
+    deploy("updated", resources("old", "first", "One"))
+    assert observed() == ("old", "first", "old", ["updated-one"])
+    deploy("updated", resources("new", "second", "Two"))
+    assert observed() == ("new", "second", "new", ["updated-two"])
+
+
+def test_a_change_reaches_the_resources_that_refer_to_the_changed_one(environment: Environment, deploy: Deploy) -> None:
+    def resources(queue: str) -> dict[str, Any]:
+        value = {"Type": "String", "Name": "/dependent", "Value": {"Fn::GetAtt": ["Queue", "Arn"]}}
+        return {
+            "Parameter": {"Type": "AWS::SSM::Parameter", "Properties": value},
+            "Queue": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": queue}},
+        }
+
+    deploy("dependent", resources("dependent-a"))
+    deploy("dependent", resources("dependent-b"))
+    parameter = environment.client("ssm").get_parameter(Name="/dependent")["Parameter"]
+    assert parameter["Value"].endswith(":dependent-b")
+
+
+def test_an_unchanged_stack_is_told_as_such(environment: Environment, tmp_path: Path) -> None:
+    queue = {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "unchanged"}}
+    app = write_app(tmp_path, {"name": "unchanged", "resources": {"Queue": queue}})
+    told: list[str] = []
+    environment.deploy(app, told.append)
+    environment.deploy(app, told.append)
+    assert [line.split()[0] for line in told] == ["created", "unchanged"]
+
+
+def test_stacks_are_deployed_after_those_they_depend_on(environment: Environment, tmp_path: Path) -> None:
+    producer = {"Type": "AWS::SSM::Parameter", "Properties": {"Name": "/producer", "Type": "String", "Value": "from-a"}}
+    consumer = {"Type": "AWS::SSM::Parameter", "Properties": {"Name": "/consumer", "Type": "String", "Value": {"Ref": "In"}}}
+    parameter = {"In": {"Type": "AWS::SSM::Parameter::Value<String>", "Default": "/producer"}}
+    app = write_app(
+        tmp_path,
+        {"name": "consumer", "resources": {"P": consumer}, "parameters": parameter, "depends_on": ["producer"]},
+        {"name": "producer", "resources": {"P": producer}},
+    )
+    environment.deploy(app)
+    assert environment.client("ssm").get_parameter(Name="/consumer")["Parameter"]["Value"] == "from-a"
+
+
+def test_an_asset_folder_becomes_the_code_of_a_function(environment: Environment, deploy: Deploy, tmp_path: Path) -> None:
+    source = tmp_path / "app" / "asset.1"
+    source.mkdir(parents=True)
+    (source / "main.py").write_text("import helper\ndef handler(event, context): return helper.answer()")
+    (source / "helper.py").write_text("def answer(): return 'from the asset'")
+    destination = {"bucketName": "cdk-assets-${AWS::AccountId}-${AWS::Region}", "objectKey": "1.zip"}
+    code = {"S3Bucket": {"Fn::Sub": "cdk-assets-${AWS::AccountId}-${AWS::Region}"}, "S3Key": "1.zip"}
+    deploy(
+        "assets",
+        {"Role": role(), "Function": function("from-asset", "", Code=code, Handler="main.handler")},
+        assets={"1": {"source": {"path": "asset.1", "packaging": "zip"}, "destinations": {"here": destination}}},
+    )
+    answer = environment.client("lambda").invoke(FunctionName="from-asset")
+    assert json.loads(answer["Payload"].read()) == "from the asset"
+
+
+def test_a_type_that_is_not_emulated_fails_with_its_name(deploy: Deploy) -> None:
+    with pytest.raises(LocalAwsError, match=r"Stack odd .*Zoo \(AWS::Robotics::Zoo\).*does not have"):
+        deploy("odd", {"Zoo": {"Type": "AWS::Robotics::Zoo", "Properties": {}}})
+
+
+def test_a_failing_resource_is_named_with_its_reason(environment: Environment, deploy: Deploy) -> None:
+    broken = {"Role": role(), "Machine": state_machine("broken", {"StartAt": "Nowhere"})}
+    with pytest.raises(LocalAwsError, match=r"Stack broken .*Machine \(AWS::StepFunctions::StateMachine\): InvalidDefinition"):
+        deploy("broken", broken)
+    deploy("broken", {"Role": role()})  # the next attempt starts afresh
+    status = environment.client("cloudformation").describe_stacks(StackName="broken")["Stacks"][0]["StackStatus"]
+    assert status == "CREATE_COMPLETE"
+
+
+def test_a_custom_resource_lives_through_its_function(environment: Environment, deploy: Deploy) -> None:
+    code = (
+        "import boto3, cfnresponse\n"
+        "def handler(event, context):\n"
+        "    value = event['ResourceProperties']['Value']\n"
+        "    name = '/custom/' + event['RequestType']\n"
+        "    boto3.client('ssm').put_parameter(Name=name, Value=value, Type='String', Overwrite=True)\n"
+        "    cfnresponse.send(event, context, 'SUCCESS', {'Echo': value + '!'}, 'custom-id')\n"
+    )
+
+    def resources(value: Any) -> dict[str, Any]:
+        token = {"Fn::GetAtt": ["Function", "Arn"]}
+        custom = {"Type": "Custom::Echo", "Properties": {"ServiceToken": token, "Value": value}}
+        return {"Role": role(), "Function": function("custom-function", code), "Custom": custom}
+
+    outputs = {"Echo": {"Fn::GetAtt": ["Custom", "Echo"]}, "Id": {"Ref": "Custom"}}
+    assert deploy("custom", resources(True), outputs) == {"Echo": "true!", "Id": "custom-id"}
+    assert deploy("custom", resources("two"), outputs)["Echo"] == "two!"
+    environment.client("cloudformation").delete_stack(StackName="custom")
+    ssm = environment.client("ssm")
+    values = [ssm.get_parameter(Name=f"/custom/{kind}")["Parameter"]["Value"] for kind in ("Create", "Update", "Delete")]
+    assert values == ["true", "two", "two"]
+
+
+def test_deleting_a_stack_removes_its_resources_but_not_the_retained(environment: Environment, deploy: Deploy) -> None:
+    deploy(
+        "deleted",
+        {
+            "Queue": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "deleted-queue"}},
+            "Bucket": {"Type": "AWS::S3::Bucket", "DeletionPolicy": "Retain", "Properties": {"BucketName": "deleted-kept"}},
+            "Role": role(),
+            "Function": function("deleted-function", "def handler(event, context): return 1"),
+        },
+    )
+    environment.client("cloudformation").delete_stack(StackName="deleted")
+    assert environment.client("sqs").list_queues(QueueNamePrefix="deleted-").get("QueueUrls", []) == []
+    environment.client("s3").head_bucket(Bucket="deleted-kept")
+    with pytest.raises(ClientError, match="ResourceNotFound"):
+        environment.client("lambda").get_function(FunctionName="deleted-function")

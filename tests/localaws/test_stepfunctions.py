@@ -1,0 +1,245 @@
+"""State machines: the real definition is run, on a faster clock."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from localaws.environment import Environment
+from tests.localaws.apps import function, role, state_machine
+from tests.localaws.conftest import eventually
+
+pytestmark = pytest.mark.xdist_group("localaws")
+Deploy = Callable[..., dict[str, str]]
+
+CODE = """
+import boto3
+CALLS = {}
+class TooSoon(Exception): pass
+def handler(event, context):
+    name = event.get("name")
+    CALLS[name] = CALLS.get(name, 0) + 1
+    if "token" in event:
+        boto3.client("stepfunctions").send_task_success(taskToken=event["token"], output='{"approved": true}')
+    if name == "bad": raise ValueError("bad item")
+    if name == "flaky" and CALLS[name] < 3: raise TooSoon("not yet")
+    return {"name": name, "status": "ACTIVE" if CALLS[name] >= 2 else "PENDING", "wait_seconds": 3, "calls": CALLS[name]}
+"""
+
+
+def jsonata(states: dict[str, Any], start: str) -> dict[str, Any]:
+    return {"QueryLanguage": "JSONata", "StartAt": start, "States": states}
+
+
+def call_function(arguments: dict[str, Any], **more: Any) -> dict[str, Any]:
+    invoke = {"FunctionName": "${Function}", "Payload": arguments}
+    return {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Arguments": invoke, **more}
+
+
+def run(environment: Environment, deploy: Deploy, name: str, definition: dict[str, Any], given: Any = None) -> dict[str, Any]:
+    resources = {
+        "Role": role(),
+        "Function": function(f"{name}-function", CODE),
+        "Machine": state_machine(name, definition, Function={"Fn::GetAtt": ["Function", "Arn"]}),
+    }
+    arn = deploy(name, resources, {"Arn": {"Ref": "Machine"}})["Arn"]
+    states = environment.client("stepfunctions")
+    execution = states.start_execution(stateMachineArn=arn, input=json.dumps(given or {}))["executionArn"]
+    return eventually(lambda: _finished(states.describe_execution(executionArn=execution)), 30)
+
+
+def _finished(description: dict[str, Any]) -> dict[str, Any] | None:
+    return None if description["status"] == "RUNNING" else description
+
+
+def output_of(description: dict[str, Any]) -> Any:
+    assert description["status"] == "SUCCEEDED", description
+    return json.loads(description["output"])
+
+
+def test_a_loop_of_task_choice_and_wait_in_a_map_with_a_catch(environment: Environment, deploy: Deploy) -> None:
+    failed = "{% {'failed': $states.errorOutput.Error} %}"
+    processor = {
+        "ProcessorConfig": {"Mode": "INLINE"},
+        "StartAt": "Ensure",
+        "States": {
+            "Ensure": call_function(
+                {"name": "{% $exists($states.input.item) ? $states.input.item.name : $name %}"},
+                Assign={"answer": "{% $states.result.Payload %}", "name": "{% $states.result.Payload.name %}"},
+                Next="Ready?",
+                Catch=[{"ErrorEquals": ["States.ALL"], "Output": failed, "Next": "Give up"}],
+            ),
+            "Ready?": {
+                "Type": "Choice",
+                "Choices": [{"Condition": "{% $answer.status = 'ACTIVE' %}", "Next": "Done"}],
+                "Default": "Wait",
+            },
+            "Wait": {"Type": "Wait", "Seconds": "{% $answer.wait_seconds %}", "Next": "Ensure"},
+            "Done": {"Type": "Pass", "Output": "{% $answer.name %}", "End": True},
+            "Give up": {"Type": "Pass", "End": True},
+        },
+    }
+    every = {
+        "Type": "Map",
+        "Items": "{% $states.input.items %}",
+        "ItemSelector": {"item": "{% $states.context.Map.Item.Value %}"},
+        "ItemProcessor": processor,
+        "MaxConcurrency": 2,
+        "End": True,
+    }
+    items = [{"name": "one"}, {"name": "bad"}, {"name": 'it\'s "quoted"'}]
+    started = time.monotonic()
+    result = output_of(run(environment, deploy, "loop", jsonata({"Every": every}, "Every"), {"items": items}))
+    assert result == ["one", {"failed": "ValueError"}, 'it\'s "quoted"']
+    assert time.monotonic() - started < 30
+
+
+def test_retry_waits_on_the_fast_clock(environment: Environment, deploy: Deploy) -> None:
+    retry = [{"ErrorEquals": ["TooSoon"], "IntervalSeconds": 10, "BackoffRate": 2, "MaxAttempts": 3}]
+    task = call_function({"name": "flaky"}, Output="{% $states.result.Payload.calls %}", Retry=retry, End=True)
+    description = run(environment, deploy, "retrying", jsonata({"Task": task}, "Task"))
+    assert output_of(description) == 3
+    took = description["stopDate"] - description["startDate"]
+    assert 1.4 <= took.total_seconds() < 30  # (10 + 20) s at twenty times the speed
+
+
+def test_the_functions_that_step_functions_adds_to_jsonata(environment: Environment, deploy: Deploy) -> None:
+    output = {
+        "partition": "{% $partition([1, 2, 3], 2) %}",
+        "range": "{% $range(0, 10, 5) %}",
+        "down": "{% $range(3, 1, -1) %}",
+        "hash": "{% $hash('a', 'SHA-256') %}",
+        "parse": "{% $parse('{\"a\": [1]}').a[0] %}",
+        "same": "{% $random(7) = $random(7) %}",
+        "uuids": "{% $uuid() != $uuid() %}",
+        "missing": "{% $exists($states.input.nothing) %}",
+    }
+    pass_state = {"Type": "Pass", "Output": output, "End": True}
+    result = output_of(run(environment, deploy, "functions-of-jsonata", jsonata({"Pass": pass_state}, "Pass")))
+    assert result == {
+        "partition": [[1, 2], [3]],
+        "range": [0, 5, 10],
+        "down": [3, 2, 1],
+        "hash": "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb",
+        "parse": 1,
+        "same": True,
+        "uuids": True,
+        "missing": False,
+    }
+
+
+def test_a_faulty_expression_is_an_error_that_can_be_caught(environment: Environment, deploy: Deploy) -> None:
+    catch = [{"ErrorEquals": ["States.QueryEvaluationError"], "Next": "Caught"}]
+    states = {
+        "Add": call_function({"name": "{% $number('x') %}"}, Catch=catch, End=True),
+        "Caught": {"Type": "Pass", "Output": "caught", "End": True},
+    }
+    assert output_of(run(environment, deploy, "faulty", jsonata(states, "Add"))) == "caught"
+
+
+def test_a_task_token_is_answered_by_a_function(environment: Environment, deploy: Deploy) -> None:
+    ask = call_function({"name": "ask", "token": "{% $states.context.Task.Token %}"}, End=True)
+    ask["Resource"] = "arn:aws:states:::lambda:invoke.waitForTaskToken"
+    assert output_of(run(environment, deploy, "token", jsonata({"Ask": ask}, "Ask"))) == {"approved": True}
+
+
+def test_sdk_integrations_use_the_spelling_of_step_functions(environment: Environment, deploy: Deploy) -> None:
+    put = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::aws-sdk:ssm:putParameter",
+        "Arguments": {"Name": "/from-machine", "Value": "1", "Type": "String"},
+        "Next": "Get",
+    }
+    get = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::aws-sdk:ssm:getParameter",
+        "Arguments": {"Name": "/from-machine"},
+        "Output": "{% $states.result.Parameter.Value %}",
+        "Next": "Missing",
+    }
+    missing = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::aws-sdk:ssm:getParameter",
+        "Arguments": {"Name": "/missing"},
+        "End": True,
+        "Catch": [{"ErrorEquals": ["Ssm.ParameterNotFoundException"], "Output": "not there", "Next": "End"}],
+    }
+    end = {"Type": "Succeed"}
+    states = {"Put": put, "Get": get, "Missing": missing, "End": end}
+    assert output_of(run(environment, deploy, "sdk", jsonata(states, "Put"))) == "not there"
+
+
+def test_a_failure_tells_its_error_and_cause_and_is_in_the_history(environment: Environment, deploy: Deploy) -> None:
+    fail = {"Type": "Fail", "Error": "Training", "Cause": "{% 'because of ' & $states.input.what %}"}
+    description = run(environment, deploy, "failing", jsonata({"Fail": fail}, "Fail"), {"what": "weather"})
+    assert (description["status"], description["error"]) == ("FAILED", "Training")
+    assert description["cause"] == "because of weather"
+    history = environment.client("stepfunctions").get_execution_history(executionArn=description["executionArn"])["events"]
+    assert [event["type"] for event in history] == ["ExecutionStarted", "FailStateEntered", "ExecutionFailed"]
+
+
+def test_executions_are_listed_and_can_be_stopped(environment: Environment, deploy: Deploy) -> None:
+    wait = {"Type": "Wait", "Seconds": 100_000, "End": True}
+    arn = deploy(
+        "stoppable",
+        {"Role": role(), "Machine": state_machine("stoppable", jsonata({"W": wait}, "W"))},
+        {"Arn": {"Ref": "Machine"}},
+    )
+    states = environment.client("stepfunctions")
+    execution = states.start_execution(stateMachineArn=arn["Arn"], name="by-hand")["executionArn"]
+    listed = states.list_executions(stateMachineArn=arn["Arn"], statusFilter="RUNNING")["executions"]
+    assert [entry["name"] for entry in listed] == ["by-hand"]
+    with pytest.raises(ClientError, match="ExecutionAlreadyExists"):
+        states.start_execution(stateMachineArn=arn["Arn"], name="by-hand", input='{"other": 1}')
+    states.stop_execution(executionArn=execution)
+    assert eventually(lambda: _finished(states.describe_execution(executionArn=execution)))["status"] == "ABORTED"
+
+
+def test_a_distributed_map_reads_json_lines_from_s3(environment: Environment, deploy: Deploy) -> None:
+    s3 = environment.client("s3")
+    s3.create_bucket(Bucket="lines")
+    s3.put_object(Bucket="lines", Key="in.jsonl", Body=b'{"n": 1}\n{"n": 2}\n\n{"n": 3}\n')
+    every = {
+        "Type": "Map",
+        "ItemReader": {
+            "Resource": "arn:aws:states:::s3:getObject",
+            "ReaderConfig": {"InputType": "JSONL"},
+            "Arguments": {"Bucket": "lines", "Key": "in.jsonl"},
+        },
+        "ItemProcessor": {
+            "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
+            "StartAt": "Double",
+            "States": {"Double": {"Type": "Pass", "Output": "{% $states.input.n * 2 %}", "End": True}},
+        },
+        "End": True,
+    }
+    assert output_of(run(environment, deploy, "distributed", jsonata({"Every": every}, "Every"))) == [2, 4, 6]
+
+
+def test_definition_as_an_object_and_from_s3(environment: Environment, deploy: Deploy) -> None:
+    definition = jsonata({"P": {"Type": "Pass", "Output": "${Word}", "End": True}}, "P")
+    s3 = environment.client("s3")
+    s3.create_bucket(Bucket="definitions")
+    s3.put_object(Bucket="definitions", Key="m.json", Body=json.dumps(definition).encode())
+    common = {"RoleArn": {"Fn::GetAtt": ["Role", "Arn"]}, "DefinitionSubstitutions": {"Word": "hello"}}
+    location = {"DefinitionS3Location": {"Bucket": "definitions", "Key": "m.json"}}
+    kind = "AWS::StepFunctions::StateMachine"
+    outputs = deploy(
+        "definitions",
+        {
+            "Role": role(),
+            "A": {"Type": kind, "Properties": {**common, "Definition": definition}},
+            "B": {"Type": kind, "Properties": {**common, **location}},
+        },
+        {"A": {"Ref": "A"}, "B": {"Ref": "B"}},
+    )
+    states = environment.client("stepfunctions")
+    for arn in outputs.values():
+        execution = states.start_execution(stateMachineArn=arn)["executionArn"]
+        finished = eventually(lambda execution=execution: _finished(states.describe_execution(executionArn=execution)))
+        assert output_of(finished) == "hello"
