@@ -62,7 +62,7 @@ class World:
         self.store.import_csv("USERS", [csv_file("USERS", users)], "FULL")
         self.store.import_csv("INTERACTIONS", [csv_file("INTERACTIONS", events)], "FULL")
         for number in range(200):
-            user, item, time, kind = draw.choice(USERS[:11]), draw.choice(IDS), 2500 + number * 5, draw.choice(TYPES)
+            user, item, time, kind = draw.choice(USERS[:11]), draw.choice(IDS), number * 17, draw.choice(TYPES)
             self.events.append((user, item, time, kind))
             put_events(self.store, event(item, time, kind), user=user, session=f"s{number}")
         self.items["i39"] = {"ITEM_ID": "i39", "GENRES": "C|A", "BRAND": "A", "PRICE": None, "STOCK": 9.0}

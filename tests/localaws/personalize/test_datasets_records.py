@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from localaws.personalize.datasets import DatasetStore
@@ -168,6 +168,7 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None, max_examples=30)
 @given(st.dictionaries(st.sampled_from(["numRatings", "device", "itemId", "eventValue", "DEVICE", "x"]), JSON))
 def test_any_properties_are_stored_or_refused(tmp_path_factory: pytest.TempPathFactory, properties: Any) -> None:
     store = open_store(tmp_path_factory.mktemp("store"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from localaws.personalize.errors import InvalidInput
@@ -140,7 +140,7 @@ def test_invalid_expressions_are_refused_where_they_go_wrong(expression: str, co
 
 
 def test_a_dataset_that_does_not_exist_cannot_be_filtered_by() -> None:
-    only_items = {"ITEMS": SCHEMAS["ITEMS"]}
+    only_items: dict[Kind, Schema] = {"ITEMS": SCHEMAS["ITEMS"]}
     check_filter(parse_filter("INCLUDE ItemID WHERE Items.PRICE > 1"), only_items)
     for expression in (DOCUMENTED[0], 'INCLUDE ItemID WHERE Items.GENRE IN ("a") IF CurrentUser.AGE > 1'):
         with pytest.raises(InvalidInput, match="has no dataset of type"):
@@ -167,6 +167,7 @@ TOKENS = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60) | st.lists(TOKENS, max_size=20).map(" ".join))
 @example("INCLUDE ItemID WHERE Items.GENRE IN " + "(" * 2400)
 @example("INCLUDE ItemID WHERE Items.PRICE > 1" + " AND Items.PRICE > 1" * 100)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from localaws.personalize.datasets import DatasetStore
@@ -71,6 +71,7 @@ VALUES = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(
     expressions("ItemID", ITEM_CONDITIONS, EVENT_CONDITIONS) | expressions("UserID", USER_CONDITIONS, EVENT_CONDITIONS),
     VALUES,

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from localaws.personalize.errors import InvalidInput
@@ -79,6 +79,7 @@ def test_domains_require_more(domain: str, schema: str, missing: str) -> None:
         parse_schema(schema, domain)
 
 
+@settings(deadline=None)
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=8), lambda c: st.lists(c, max_size=3)))
 def test_any_field_gives_a_schema_or_an_error(value: Any) -> None:
     for entry in (value, {"name": value, "type": "int"}, {"name": "A", "type": value}, field("A", categorical=value)):
