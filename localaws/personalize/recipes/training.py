@@ -57,14 +57,13 @@ def _train(data: TrainingData, options: TrainingOptions, progress: Progress) -> 
     if engine in ("affinity", "attributes"):
         return *affinity.train(prepared, options), []
     progress("evaluating", 0.1)
-    held = split(prepared.events, options.seed)
-    trial = FITS[engine](replace(prepared, events=held.training), options)
-    measured = _measure(prepared, data, options, held, trial)
+    trial = try_out(prepared, data, options)
+    measured = _measure(prepared, options, trial)
     progress("training", 0.6)
-    model = FITS[engine](prepared, options, trial)
+    model = FITS[engine](prepared, options, trial.model)
     progress("training", 1.0)
-    few = len(held.test) < FEW_TEST_USERS
-    warnings = [f"The metrics rest on {len(held.test)} test users only."] if few else []
+    users = len(trial.held.test)
+    warnings = [f"The metrics rest on {users} test users only."] if users < FEW_TEST_USERS else []
     return model, measured, warnings
 
 
@@ -76,21 +75,38 @@ FITS: Mapping[Engine, Fit] = {
 }
 
 
-def _measure(prepared: Prepared, data: TrainingData, options: TrainingOptions, held: HoldOut, trial: Model) -> dict[str, float]:
+@dataclass(frozen=True)
+class Trial:
+    """A model that has not seen the hold-out, and what it answers for the test users."""
+
+    held: HoldOut
+    model: Model
+    examiner: Examiner
+    answers: list[metrics.Answer]
+
+
+def try_out(prepared: Prepared, data: TrainingData, options: TrainingOptions) -> Trial:
+    """Train without the hold-out of the seed, and ask for the 25 best items of each test user."""
     recipe = RECIPES[options.recipe]
+    held = split(prepared.events, options.seed)
+    model = FITS[recipe.engine](replace(prepared, events=held.training), options)
     examiner = Examiner(prepared, data.interactions, by_item=recipe.type == "RELATED_ITEMS")
-    if isinstance(trial, personalization.PersonalizationModel):
-        trial.facts["repeat"] = choose_repeat(trial, examiner, held)
-    answers = examiner.answers(trial, held.test)
-    measured = metrics.ranking_metrics(answers, len(prepared.item_ids))
+    if isinstance(model, personalization.PersonalizationModel):
+        model.facts["repeat"] = choose_repeat(model, examiner, held)
+    return Trial(held, model, examiner, examiner.answers(model, held.test))
+
+
+def _measure(prepared: Prepared, options: TrainingOptions, trial: Trial) -> dict[str, float]:
+    measured = metrics.ranking_metrics(trial.answers, len(prepared.item_ids))
     if options.events_config:
-        measured |= metrics.weighted_gain_metrics(answers)
+        measured |= metrics.weighted_gain_metrics(trial.answers)
     if options.optimization_objective:
         rewards = personalization.objective_values(prepared, options)
-        longer = examiner.answers(trial, held.test, REWARD_LIST)
+        longer = trial.examiner.answers(trial.model, trial.held.test, REWARD_LIST)
         measured["average_rewards_at_k"] = metrics.average_rewards(longer, rewards)
-    if recipe.engine == "trending":
-        measured["trend_prediction_accuracy"] = popularity.trend_accuracy(prepared.events, trial.facts["interval"])
+    if isinstance(trial.model, popularity.TrendingModel):
+        interval = trial.model.facts["interval"]
+        measured["trend_prediction_accuracy"] = popularity.trend_accuracy(prepared.events, interval)
     return measured
 
 
