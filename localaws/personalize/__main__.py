@@ -26,6 +26,7 @@ def main() -> int:
             speed=options.speed,
             quotas=Quotas().changed(options.quotas),
             durations=options.durations,
+            filter_lag=options.filter_lag,
         )
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
@@ -59,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
         help="how many times faster than simulated time resources change their states (default: %(default)s)",
     )
     parser.add_argument("--durations", type=json.loads, default={}, help='simulated seconds, as JSON: {"campaign": [20, 180]}')
+    parser.add_argument("--filter-lag", type=float, default=0.0, help="simulated seconds until filters see an event (default: 0)")
     parser.add_argument("--quotas", type=json.loads, default={}, help='as JSON: {"dataset_groups": 20}')
     return parser
 

@@ -29,6 +29,8 @@ class PersonalizeEmulator:
 
     `data` is the directory of its state; a second emulator over it goes on where the first one ended. Jobs
     run in child processes with this process's environment and `environment` (for AWS_ENDPOINT_URL_S3).
+    Simulated time passes `speed` times as fast as real time; `durations` (see clock.DURATIONS) and `filter_lag`,
+    after which filters see an event, are in simulated seconds.
 
         with PersonalizeEmulator(tmp_path) as emulator:
             personalize = boto3.client("personalize", endpoint_url=emulator.endpoint)
@@ -45,6 +47,7 @@ class PersonalizeEmulator:
         speed: float = DEFAULT_SPEED,
         quotas: Quotas | None = None,
         durations: Mapping[str, Sequence[float]] | None = None,
+        filter_lag: float = 0.0,
         environment: Mapping[str, str] | None = None,
     ) -> None:
         self._server = _Server(host, port, self, handler=_Handler)
@@ -55,6 +58,7 @@ class PersonalizeEmulator:
             speed=speed,
             quotas=quotas or Quotas(),
             durations=durations or {},
+            filter_lag=filter_lag,
             environment=environment,
         )
         self._admin = Admin(self._service)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from localaws.personalize.clock import Clock, Timers
-from localaws.personalize.errors import UnknownOperation
+from localaws.personalize.errors import InvalidInput, LimitExceeded, ResourceInUse, ResourceNotFound, UnknownOperation
 from localaws.personalize.faults import Faults
 from localaws.personalize.jobs.runner import JobRunner
 from localaws.personalize.quotas import Quotas
@@ -42,6 +42,7 @@ class Service:
         speed: float,
         quotas: Quotas,
         durations: Mapping[str, Sequence[float]],
+        filter_lag: float,
         environment: Mapping[str, str] | None = None,
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
@@ -54,7 +55,7 @@ class Service:
             region,
             directory,
             store,
-            DatasetStores(directory, store),
+            DatasetStores(directory, store, filter_lag / speed),
             clock,
             timers,
             runner,
@@ -93,8 +94,16 @@ class Service:
     def call(self, operation: ApiOperation, request: Mapping[str, Any]) -> dict[str, Any] | None:
         """The answer of an operation to a decoded request.
 
-        Raises PersonalizeError.
+        Raises PersonalizeError: one that the service model declares for the operation, save for throttling.
         """
+        try:
+            return self._call(operation, request)
+        except (ResourceNotFound, ResourceInUse, LimitExceeded) as error:
+            if error.code in operation.errors:
+                raise
+            raise InvalidInput(error.message) from error
+
+    def _call(self, operation: ApiOperation, request: Mapping[str, Any]) -> dict[str, Any] | None:
         self.context.faults.meet(operation.name)
         stream = self._streams.get(operation.name)
         if stream:

@@ -13,7 +13,6 @@ from functools import cache
 from typing import Any
 
 import botocore.session
-from botocore import xform_name
 from botocore.model import ListShape, OperationModel, Shape, StructureShape
 
 from localaws.personalize.errors import InvalidInput, PersonalizeError, UnknownOperation
@@ -35,10 +34,10 @@ class Operation:
 
     name: str
     service: str
-    method: str  # the Python name: get_recommendations
     input: StructureShape | None
     output: StructureShape | None
     model: OperationModel
+    errors: frozenset[str]  # the codes that the model declares
 
 
 @cache
@@ -50,7 +49,8 @@ def operations() -> Mapping[str, Operation]:
         model = session.get_service_model(service)
         for name in model.operation_names:
             op = model.operation_model(name)
-            found[name] = Operation(name, service, xform_name(name), op.input_shape, op.output_shape, op)
+            errors = frozenset(shape.name for shape in op.error_shapes)
+            found[name] = Operation(name, service, op.input_shape, op.output_shape, op, errors)
     return found
 
 

@@ -54,7 +54,7 @@ class Campaigns:
             raise ResourceInUse(f"Resource Arn {campaign.arn} cannot be updated while it is {context.state_of(campaign)}")
         requested = request.get("solutionVersionArn", campaign.fields["solutionVersionArn"])
         version = self._version(requested)
-        config = request.get("campaignConfig", campaign.fields["campaignConfig"])
+        config = request.get("campaignConfig", self._kept_config(campaign, version))
         if config.get("syncWithLatestSolutionVersion") and "solutionVersionArn" not in request:
             requested = f"{campaign.parent}{LATEST}"
         self._check_config(config, version, requested)
@@ -65,6 +65,15 @@ class Campaigns:
             request.get("minProvisionedTPS", campaign.fields["minProvisionedTPS"]),
         )
         return {"campaignArn": campaign.arn}
+
+    def _kept_config(self, campaign: Resource, version: Resource) -> Mapping[str, Any]:
+        """The present configuration; metadata end with the change from a v2 recipe to an older one."""
+        config: dict[str, Any] = dict(campaign.fields["campaignConfig"])
+        present = self.context.store.get(campaign.fields["solutionVersionArn"])
+        recipes = [find_recipe(v.fields["recipeArn"]) for v in (present, version) if v]
+        if recipes[0].metadata == "default" and recipes[-1].metadata != "default":
+            config.pop("enableMetadataWithRecommendations", None)
+        return config
 
     def _begin_update(self, campaign: Resource, version: Resource, config: Mapping[str, Any], tps: int) -> None:
         campaign.fields[_UPDATE] = {

@@ -171,6 +171,8 @@ class Context:
         """The directory for the next model of a solution version or recommender."""
         number = resource.internal.get("models", 0) + 1
         resource.internal["models"] = number
+        # The present one still serves; the one before it does not.
+        shutil.rmtree(self.directory / "models" / resource.internal["id"] / str(number - 2), ignore_errors=True)
         return str(self.directory / "models" / resource.internal["id"] / str(number))
 
     def discard_models(self, resource: Resource) -> None:

@@ -27,8 +27,6 @@ class DataJobs:
         context = self.context
         dataset = context.find_active("dataset", request["datasetArn"])
         location = _location(request)
-        if "roleArn" not in request:
-            raise InvalidInput("roleArn: an import job needs a role that may read the data source")
         mode = request.get("importMode", "FULL")
         if mode == "INCREMENTAL" and not dataset.internal.get("imported"):
             raise InvalidInput("importMode: the first import job of a dataset must be FULL")

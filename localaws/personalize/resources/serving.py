@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from localaws.personalize.datasets import Entities
 from localaws.personalize.errors import InvalidInput, ResourceNotFound
 from localaws.personalize.filters import CompiledFilter, parse_filter
 from localaws.personalize.recipes import Model
@@ -22,19 +23,20 @@ Value = TypeVar("Value")
 
 
 class Kept(Generic[Value]):
-    """The most recently used values by key; each is made once, also if many ask at the same time."""
+    """The latest values by key; each is made once, also if many ask at the same time."""
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._values: OrderedDict[Any, Value] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, key: Any, make: Callable[[], Value]) -> Value:
+    def get(self, key: Any, make: Callable[[], Value], fresh: Callable[[Value], bool] = lambda _: True) -> Value:
+        """The value of a key; made if there is none yet, or if it is not fresh any more."""
         value = self._values.get(key)
-        if value is None:
+        if value is None or not fresh(value):
             with self._lock:
                 value = self._values.get(key)
-                if value is None:
+                if value is None or not fresh(value):
                     value = self._values[key] = make()
                     if len(self._values) > self._most:
                         self._values.popitem(last=False)
@@ -58,7 +60,7 @@ class Runtime:
     def __init__(self, context: Context) -> None:
         self.context = context
         self._models: Kept[Model] = Kept(32)
-        self._filters: Kept[CompiledFilter] = Kept(256)
+        self._filters: Kept[tuple[Entities | None, CompiledFilter]] = Kept(256)
 
     def operations(self) -> dict[str, Operation]:
         """The operations of this module by their API names."""
@@ -129,9 +131,9 @@ class Runtime:
             raise InvalidInput(f"filterArn: {arn} is of another dataset group than {deployed.arn}")
         parsed = parse_filter(resource.fields["filterExpression"])
         entities = serving.store.entities(TARGETS[parsed.target.lower()])
-        generation = self.context.stores.generation(deployed.group)
-        # The kept filter refers to its entities, so that no others can have their identity meanwhile.
-        return self._filters.get(
-            (arn, resource.created, deployed.model, generation, id(entities)),
-            lambda: CompiledFilter(parsed, serving.model.ranked_ids, entities, serving.store),
+        _, compiled = self._filters.get(
+            (arn, resource.created, deployed.model, self.context.stores.generation(deployed.group)),
+            lambda: (entities, CompiledFilter(parsed, serving.model.ranked_ids, entities, serving.store)),
+            fresh=lambda kept: kept[0] is entities,
         )
+        return compiled

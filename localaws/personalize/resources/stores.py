@@ -11,9 +11,10 @@ from localaws.personalize.schemas import Kind, Schema, parse_schema
 
 
 class DatasetStores:
-    """One DatasetStore per dataset group."""
+    """One DatasetStore per dataset group. Filters see an event after `filter_lag` seconds."""
 
-    def __init__(self, directory: Path, store: ResourceStore) -> None:
+    def __init__(self, directory: Path, store: ResourceStore, filter_lag: float = 0.0) -> None:
+        self._filter_lag = filter_lag
         self._directory = directory
         self._store = store
         self._open: dict[str, DatasetStore] = {}
@@ -27,7 +28,7 @@ class DatasetStores:
             with self._lock:
                 opened = self._open.get(group)
                 if opened is None:
-                    opened = DatasetStore(self.directory(group), self.schemas(group))
+                    opened = DatasetStore(self.directory(group), self.schemas(group), filter_lag=self._filter_lag)
                     self._open[group] = opened
         return opened
 

@@ -1,5 +1,6 @@
 """The types of resources and how the API names them."""
 
+import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,7 +38,7 @@ class ResourceType:
     def shown(self, resource: Resource) -> dict[str, Any]:
         """Every member that Describe or List may show of a resource."""
         return {
-            **resource.fields,
+            **copy.deepcopy(resource.fields),  # an answer is written after the lock is released
             self.name_member: resource.name,
             self.arn_member: resource.arn,
             "datasetGroupArn": resource.group,

@@ -96,15 +96,15 @@ def _broken(shape: Shape, value: Any) -> list[Any]:
     """Values that are of the wrong type, or over or under a limit of the shape."""
     limits = shape.metadata
     low, high = limits.get("min"), limits.get("max")
+    over = [] if high is None else [high + 1]
     if shape.type_name in ("integer", "long", "float", "double"):
-        return ["1", True] + [low - 1] * (low is not None) + [high + 1] * (high is not None)
+        return ["1", True, *over] + ([] if low is None else [low - 1])
     if shape.type_name == "list":
-        return [{}] + [[]] * bool(low) + [value * (high + 1)] * (high is not None)
+        return [{}] + [[]] * bool(low) + [value * size for size in over]
     if shape.type_name == "map":
         [(key, entry)] = value.items()
-        return [[]] + ([{f"{key}{n}": entry for n in range(high + 1)}] if high is not None else [])
+        return [[], *({f"{key}{n}": entry for n in range(size)} for size in over)]
     if shape.type_name == "string":
         wrong: list[Any] = [5, []] + [""] * bool(low) + ["NEITHER"] * ("enum" in limits)
-        too_long = ["a" * (high + 1)] if high is not None else []
-        return wrong + too_long + ["\u00e9 \n?"] * ("pattern" in limits)
+        return [*wrong, *("a" * size for size in over)] + ["\u00e9 \n?"] * ("pattern" in limits)
     return {"boolean": ["true"], "timestamp": ["yesterday", {}]}[shape.type_name]
