@@ -6,6 +6,7 @@ import operator as op
 import random
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from tests.localaws.personalize.shop_data import csv_file, event, open_store, pu
 GENRES = ["A", "B", "C", "A|B", "B|C", "", "a"]
 TYPES = ["View", "view", "Purchase", "Cart"]
 USERS = [f"u{number}" for number in range(12)]
-IDS = [f"i{number}" for number in range(40)]
+IDS = [f"i{number}" for number in range(150)]
 TARGETS: dict[str, tuple[Kind, list[str]]] = {"ItemID": ("ITEMS", IDS), "UserID": ("USERS", [*USERS, "unknown"])}
 Row = dict[str, str | float | None]
 
@@ -34,7 +35,7 @@ class World:
         self.items: dict[str, Row] = {}
         self.users: dict[str, Row] = {}
         self.events: list[tuple[str, str, int, str]] = []
-        for number, item in enumerate(IDS[:34]):
+        for number, item in enumerate(IDS[:130]):
             self.items[item] = {
                 "ITEM_ID": item,
                 "GENRES": draw.choice(GENRES) or None,
@@ -65,9 +66,15 @@ class World:
             user, item, time, kind = draw.choice(USERS[:11]), draw.choice(IDS), number * 17, draw.choice(TYPES)
             self.events.append((user, item, time, kind))
             put_events(self.store, event(item, time, kind), user=user, session=f"s{number}")
-        self.items["i39"] = {"ITEM_ID": "i39", "GENRES": "C|A", "BRAND": "A", "PRICE": None, "STOCK": 9.0}
-        record = {"itemId": "i39", "properties": '{"genres": "C|A", "brand": "A", "stock": 9}'}
+        self.items["i149"] = {"ITEM_ID": "i149", "GENRES": "C|A", "BRAND": "A", "PRICE": None, "STOCK": 9.0}
+        record = {"itemId": "i149", "properties": '{"genres": "C|A", "brand": "A", "stock": 9}'}
         self.store.put_entities("ITEMS", [record], 0)
+
+    @cache  # noqa: B019 - worlds are few
+    def newest_first(self, user: str) -> list[tuple[str, str]]:
+        """Item and event type, in lower case, of the events of a user."""
+        ordered = sorted(self.events, key=lambda row: row[2], reverse=True)
+        return [(item, name.lower()) for who, item, _, name in ordered if who == user]
 
 
 class Reference:
@@ -130,10 +137,9 @@ class Reference:
         """Whether a user had such an event among the newest hundred of its type."""
         wanted = [name.lower() for name in types]
         counts: dict[str, int] = defaultdict(int)
-        for user, event_item, _, name in sorted(self.world.events, key=lambda row: row[2], reverse=True):
-            if user == who:
-                counts[name.lower()] += 1
-                seen = item is None or (item == event_item and counts[name.lower()] <= 100)
-                if seen and ("*" in wanted or name.lower() in wanted):
-                    return True
+        for event_item, name in self.world.newest_first(who):
+            counts[name] += 1
+            seen = item is None or (item == event_item and counts[name] <= 100)
+            if seen and ("*" in wanted or name in wanted):
+                return True
         return False

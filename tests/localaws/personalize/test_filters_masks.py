@@ -36,7 +36,7 @@ ITEM_CONDITIONS = st.one_of(
     st.builds("Items.STOCK {} ({})".format, st.sampled_from(["IN", "NOT IN"]), st.sampled_from(['"1", "2"', '"9.0"'])),
     st.builds("Items.PRICE {} CurrentItem.PRICE".format, st.sampled_from(["=", "!=", "<", "<=", ">", ">="])),
     st.builds("Items.GENRES {} CurrentItem.GENRES".format, st.sampled_from(["IN", "NOT IN"])),
-    st.sampled_from(["Items.GENRES IN ($G)", "Items.PRICE >= $P", "Items.PRICE IN ($P)", 'Items.ITEM_ID IN ("i1", "i39")']),
+    st.sampled_from(["Items.GENRES IN ($G)", "Items.PRICE >= $P", "Items.PRICE IN ($P)", 'Items.ITEM_ID IN ("i1", "i149")']),
 )
 USER_CONDITIONS = st.one_of(
     st.builds("Users.MEMBERSHIP {} ({})".format, st.sampled_from(["IN", "NOT IN"]), st.sampled_from(['"gold"', '"new", "x"'])),
