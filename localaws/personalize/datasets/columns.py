@@ -20,37 +20,40 @@ class Vocabulary:
 
     def __init__(self, texts: Iterable[str] = ()) -> None:
         self.texts = list(texts)
-        self._indexed = 0
+        self._codes: dict[str, int] = {}  # of the first texts, up to its length
         self._parts: dict[str, list[int]] = {}
+        self._split = 0
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return len(self.texts)
 
-    @cached_property
-    def _codes(self) -> dict[str, int]:
-        return {text: code for code, text in enumerate(self.texts)}
-
     def add(self, text: str) -> int:
         """The code of a text, which is new if it is unknown."""
         with self._lock:
-            code = self._codes.setdefault(text, len(self.texts))
+            code = self._index().setdefault(text, len(self.texts))
             if code == len(self.texts):
                 self.texts.append(text)
             return code
 
     def get(self, text: str) -> int:
         """The code of a text, or -1."""
-        return self._codes.get(text, -1)
+        with self._lock:
+            return self._index().get(text, -1)
 
     def containing(self, part: str) -> Sequence[int]:
         """The codes of the texts that have this category among their "|"-joined ones."""
         with self._lock:
-            for code in range(self._indexed, len(self.texts)):
+            for code in range(self._split, len(self.texts)):
                 for category in set(self.texts[code].split("|")):
                     self._parts.setdefault(category, []).append(code)
-            self._indexed = len(self.texts)
+            self._split = len(self.texts)
             return tuple(self._parts.get(part, ()))
+
+    def _index(self) -> dict[str, int]:
+        if len(self._codes) < len(self.texts):
+            self._codes = {text: code for code, text in enumerate(self.texts)}
+        return self._codes
 
 
 class Column:
@@ -158,6 +161,10 @@ def column_of(field: Field, values: Sequence[Any]) -> Column:
     if field.is_text:
         return Column(kind, np.array(values, dtype=object))
     return Column(kind, np.array([np.nan if v is None else float(v) for v in values], dtype=np.float64))
+
+
+def row_count(table: Table) -> int:
+    return len(next(iter(table.values())))
 
 
 def take(table: Table, rows: NDArray[Any]) -> Table:

@@ -79,6 +79,13 @@ def to_interactions(table: Table, kind: Kind) -> Interactions:
     )
 
 
+def no_interactions() -> Interactions:
+    """What is trained on where there is no Interactions dataset."""
+    ids, times = np.empty(0, dtype=object), np.empty(0)
+    table = {"USER_ID": Column("string", ids), "ITEM_ID": Column("string", ids), "TIMESTAMP": Column("number", times)}
+    return to_interactions(table, "INTERACTIONS")
+
+
 @dataclass
 class Rows:
     """Some events of one user, oldest first, as codes of the item column."""

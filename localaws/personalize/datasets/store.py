@@ -12,12 +12,13 @@ import numpy as np
 
 from localaws.personalize.datasets import records
 from localaws.personalize.datasets.bulk import BulkDirectory
-from localaws.personalize.datasets.columns import Table, column_of, concatenate, take
+from localaws.personalize.datasets.columns import Table, column_of, concatenate, row_count, take
 from localaws.personalize.datasets.csv_files import ImportFailed, Progress, read_csv, write_csv
 from localaws.personalize.datasets.entities import empty_entities, patched, to_entities, unique_by_id
 from localaws.personalize.datasets.interactions import (
     InteractionsByUser,
     item_column,
+    no_interactions,
     sorted_unique,
     to_interactions,
 )
@@ -36,6 +37,7 @@ ImportMode = Literal["FULL", "INCREMENTAL"]
 IngestionMode = Literal["BULK", "PUT", "ALL"]
 
 MIN_IMPORTED_INTERACTIONS = 1000
+MAX_EVENT_TYPES_AND_COLUMNS = 10
 EVENT_KINDS: tuple[Kind, ...] = ("INTERACTIONS", "ACTION_INTERACTIONS")
 
 
@@ -88,17 +90,19 @@ class DatasetStore:
                 raise ImportFailed("The first import of a dataset must have the import mode FULL.")
             version = self._streamed.version(kind).number
             table = read_csv(schema, files, progress)
-            read = len(next(iter(table.values())))
+            read = row_count(table)
             if kind == "INTERACTIONS" and read < MIN_IMPORTED_INTERACTIONS:
                 raise ImportFailed(f"The data has {read} interactions; at least {MIN_IMPORTED_INTERACTIONS} are required.")
             ids = None if kind in EVENT_KINDS else list(table[schema.id_field].vocabulary)
             old = self._bulk_table(kind) if mode == "INCREMENTAL" else None
             table = table if old is None else concatenate(old, table)
             table = sorted_unique(table) if ids is None else unique_by_id(table, schema.id_field)
+            if kind == "INTERACTIONS":
+                _check_variety(schema, table)
             bulk.replace(table)
             if ids is not None:
                 self._streamed.replaced_by_import(kind, ids, version)
-        return ImportCounts(read, len(next(iter(table.values()))))
+        return ImportCounts(read, row_count(table))
 
     def export_csv(self, kind: Kind, ingestion_mode: IngestionMode, out: BinaryIO) -> int:
         """Writes bulk data, individual records or both as CSV with a header; gives the number of rows."""
@@ -153,14 +157,13 @@ class DatasetStore:
 
     def training_data(self) -> TrainingData:
         """Bulk data and individual records together. Events of anonymous sessions are left out."""
+        known = self.schemas
         return TrainingData(
-            interactions=self._all_interactions("INTERACTIONS"),
+            interactions=self._all_interactions("INTERACTIONS") if "INTERACTIONS" in known else no_interactions(),
             items=self.entities("ITEMS"),
             users=self.entities("USERS"),
             actions=self.entities("ACTIONS"),
-            action_interactions=(
-                self._all_interactions("ACTION_INTERACTIONS") if "ACTION_INTERACTIONS" in self.schemas else None
-            ),
+            action_interactions=self._all_interactions("ACTION_INTERACTIONS") if "ACTION_INTERACTIONS" in known else None,
         )
 
     def events_since(self, timestamp: int, kind: Kind = "INTERACTIONS") -> Interactions:
@@ -201,7 +204,7 @@ class DatasetStore:
         """Counts of records: `bulk`, `put` and, for interactions, `users` and `items` in the bulk data."""
         if kind not in EVENT_KINDS:
             table = self._bulk_table(kind)
-            bulk = len(next(iter(table.values()))) if table else 0
+            bulk = row_count(table) if table else 0
             return {"bulk": bulk, "put": len(self._streamed.entities_after(kind, 0))}
         by_user = self.bulk_interactions(kind)
         return {
@@ -258,7 +261,7 @@ class DatasetStore:
         table = self._bulk(kind).load()
         if table is None:
             return None
-        rows = len(next(iter(table.values())))
+        rows = row_count(table)
         return {
             field.name: table[field.name] if field.name in table else column_of(field, [None] * rows)
             for field in self._schema(kind).fields
@@ -312,6 +315,16 @@ class DatasetStore:
             codes = [users.coded[1].get(user_id) for user_id in found]
             bulk.replace(_without_unused_ids(take(table, ~np.isin(users.codes, codes)), kind))
         return found
+
+
+def _check_variety(schema: Schema, table: Table) -> None:
+    """docs: personalize/latest/dg/limits.html, distinct event types combined with optional metadata columns."""
+    types = len(table["EVENT_TYPE"].vocabulary) if "EVENT_TYPE" in table else 0
+    if types + len(schema.metadata) > MAX_EVENT_TYPES_AND_COLUMNS:
+        raise ImportFailed(
+            f"The data has {types} distinct event types and the schema {len(schema.metadata)} metadata columns; "
+            f"together at most {MAX_EVENT_TYPES_AND_COLUMNS} are allowed."
+        )
 
 
 def _event_table(schema: Schema, rows: Sequence[tuple[Any, ...]]) -> Table:

@@ -97,7 +97,7 @@ class CompiledFilter:
         for condition in expression.conditions:
             column = _column(self._entities, condition.column)
             tested[condition] = self._value(condition, column, given, current_item)
-        key = (self.filter.expressions.index(expression), *tested.values())
+        key = (expression, *tested.values())
         with self._lock:
             if (mask := self._kept.get(key)) is not None:
                 self._kept.move_to_end(key)

@@ -139,6 +139,14 @@ def test_interactions_need_a_thousand_rows(tmp_path: Path) -> None:
         open_store(tmp_path).import_csv("INTERACTIONS", [csv_file("INTERACTIONS", interaction_rows(999))], "FULL")
 
 
+def test_event_types_and_metadata_columns_are_ten_at_most(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    rows = [f"u{n},i,{n},type{n % 9},,,," for n in range(1000)]
+    with pytest.raises(ImportFailed, match="9 distinct event types and the schema 2 metadata columns"):
+        store.import_csv("INTERACTIONS", [csv_file("INTERACTIONS", rows)], "FULL")
+    store.import_csv("INTERACTIONS", [csv_file("INTERACTIONS", [r.replace("type8", "type7") for r in rows])], "FULL")
+
+
 def test_full_replaces_and_incremental_adds(tmp_path: Path) -> None:
     store = open_store(tmp_path)
     rows = interaction_rows(2000)

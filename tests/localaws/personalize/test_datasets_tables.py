@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from localaws.personalize.datasets import DatasetStore
-from tests.localaws.personalize.shop_data import csv_file, event, interaction_rows, open_store, put_events
+from tests.localaws.personalize.shop_data import SCHEMAS, csv_file, event, interaction_rows, open_store, put_events
 
 
 def loaded(directory: Path) -> DatasetStore:
@@ -103,3 +103,10 @@ def test_another_store_sees_what_one_writes(tmp_path: Path) -> None:
     users = reader.entities("USERS")
     assert users is not None
     assert users.columns["AGE"][users.index["u"]] == 5
+
+
+def test_a_group_without_interactions_has_none(tmp_path: Path) -> None:
+    store = DatasetStore(tmp_path, {"ITEMS": SCHEMAS["ITEMS"]})
+    data = store.training_data()
+    assert (len(data.interactions), len(data.interactions.user_ids), data.action_interactions) == (0, 0, None)
+    assert store.history("u").item_ids == []
