@@ -84,7 +84,7 @@ class Features:
         return Features(tuple(ColumnFeatures(name, cats, tuple(edges)) for name, cats, edges in document))
 
 
-def lifts(features: Matrix, items: NDArray[np.int32], n_items: int, shrinkage: float = 50.0) -> NDArray[np.float32]:
+def lifts(features: Matrix, items: NDArray[np.int32], n_items: int, shrinkage: float = 200.0) -> NDArray[np.float32]:
     """Features x items: log P(item | feature) / P(item), shrunk towards 0 where there are few rows.
 
     features: one row per interaction, items: the item of each.

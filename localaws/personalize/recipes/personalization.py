@@ -32,8 +32,10 @@ CONTEXT_WEIGHT = 0.5
 SUPPRESS = -20.0
 REPEAT_CHOICES = (SUPPRESS, 0.0, 1.0, 4.0)
 COLD_ITEM = 5
+FIRST_EVENTS = 10.0
+HALF_LIFE = 0.3
 SENSITIVITY = {"OFF": 0.0, "LOW": 0.1, "MEDIUM": 0.3, "HIGH": 0.6}
-MAXIMUM_LIFT_CELLS = 50_000_000
+MAXIMUM_LIFT_CELLS = 10_000_000
 
 
 class PersonalizationModel(Model):
@@ -56,11 +58,6 @@ class PersonalizationModel(Model):
         parts = (self.arrays["next_values"], self.arrays["next_items"], self.arrays["next_rows"])
         size = len(self.item_ids)
         return sparse.csr_array(parts, shape=(size, size), copy=False)
-
-    @cached_property
-    def popularity(self) -> Scores:
-        """The logarithm of each item's share of the recent interactions."""
-        return np.asarray(self.arrays["popularity"])
 
     def explorable(self, days: float, sparse_only: bool) -> NDArray[np.int64]:
         """Items younger than `days` at the newest interaction; with sparse_only those with few interactions."""
@@ -125,8 +122,8 @@ class PersonalizationModel(Model):
         return seen, (repeat * own / deviation).astype(np.float32)
 
     def _newcomer(self, query: Query) -> Scores:
-        """Nothing known but, perhaps, attributes and context: naive Bayes over recent popularity."""
-        scores = self.popularity + self._in_context(query, 1.0) + self.arrays["objective"]
+        """Nothing known but, perhaps, attributes and context: naive Bayes over what users begin with."""
+        scores = self.arrays["first_choices"] + self._in_context(query, 1.0) + self.arrays["objective"]
         features = self._features["USERS"]
         for position in features.encode_values(query.attributes) if features.width else ():
             scores = scores + self.arrays["user_lifts"][position]
@@ -172,7 +169,7 @@ class PersonalizationModel(Model):
         return {
             "factors": factors.astype(np.float32),
             "next_rows": np.full(len(new), rows[-1], rows.dtype),
-            "popularity": np.full(len(new), self.popularity.min(), np.float32),
+            "first_choices": np.full(len(new), self.arrays["first_choices"].min(), np.float32),
             "counts": np.zeros(len(new), np.int64),
             "created": created_at(newest, new, data.items),
             "objective": np.zeros(len(new), np.float32),
@@ -207,7 +204,7 @@ def fit(prepared: Prepared, options: TrainingOptions, start: PersonalizationMode
         "next_values": chain.data,
         "next_items": chain.indices,
         "next_rows": chain.indptr,
-        "popularity": _recent_popularity(events),
+        "first_choices": _first_choices(events, _recency(options.hyperparameters)),
         "counts": counts,
         "created": prepared.created,
         "objective": _objective(prepared, options),
@@ -261,13 +258,20 @@ def _lifts(prepared: Prepared, features: dict[str, Features]) -> dict[str, NDArr
     }
 
 
-def _recent_popularity(events: Events) -> NDArray[np.float32]:
-    """Log shares of the interactions, halved in weight by every tenth of the time that the data span."""
-    newest, oldest = int(events.times.max()), int(events.times.min())
-    half_life = max(1.0, (newest - oldest) / 10)
-    weights = 0.5 ** ((newest - events.times) / half_life)
-    decayed = np.bincount(events.items, weights, events.n_items) + 1e-3
-    return np.asarray(np.log(decayed / decayed.sum()), np.float32)
+def _first_choices(events: Events, recency: bool) -> NDArray[np.float32]:
+    """Log shares of what users begin with: the earlier in a history, and with recency the newer, the more it counts.
+
+    docs: personalize/latest/dg/recommendations.html: new users get recommendations by the first items of the
+    histories of others, and by recent popularity.
+    """
+    lengths = events.lengths()
+    place = np.arange(len(events)) - (np.cumsum(lengths) - lengths)[events.users]
+    weights = np.exp(-place / FIRST_EVENTS)
+    if recency:
+        newest, oldest = int(events.times.max()), int(events.times.min())
+        weights *= 0.5 ** ((newest - events.times) / max(1.0, HALF_LIFE * (newest - oldest)))
+    chosen = np.bincount(events.items, weights, events.n_items) + 1e-3
+    return np.asarray(np.log(chosen / chosen.sum()), np.float32)
 
 
 def _objective(prepared: Prepared, options: TrainingOptions) -> NDArray[np.float32]:

@@ -123,7 +123,7 @@ def exploration(serving: Serving) -> tuple[float, float]:
 
 def _placeholders(model: PersonalizationModel, allowed: Mask, chosen: list[Chosen], size: int) -> list[Chosen]:
     """Popular items that satisfy the filter; they carry no score."""
-    popular = np.where(allowed, model.popularity, -np.inf)
+    popular = np.where(allowed, model.arrays["counts"].astype(np.float64), -np.inf)
     popular[[c.item for c in chosen]] = -np.inf
     return [Chosen(int(item), scored=False, reason=POPULAR) for item in best(popular, size)]
 
