@@ -11,6 +11,7 @@ from pathlib import Path
 
 from localaws.personalize.emulator import DEFAULT_ACCOUNT, DEFAULT_REGION, DEFAULT_SPEED, PersonalizeEmulator
 from localaws.personalize.quotas import Quotas
+from localaws.personalize.resources.records import StateInUse
 
 
 def main() -> int:
@@ -33,7 +34,7 @@ def main() -> int:
             raise
         print(f"port {options.port} is in use: give another one with --port", file=sys.stderr)
         return 1
-    except ValueError as error:
+    except (ValueError, StateInUse) as error:
         print(f"personalize: {error}", file=sys.stderr)
         return 2
     stopped = threading.Event()

@@ -95,10 +95,6 @@ class Timers:
             heapq.heappush(self._heap, (when, next(self._sequence), call))
             self._changed.notify()
 
-    def clear(self) -> None:
-        with self._changed:
-            self._heap.clear()
-
     def close(self) -> None:
         with self._changed:
             self._open = False

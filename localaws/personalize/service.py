@@ -115,17 +115,15 @@ class Service:
             return managed(request)
 
     def reset(self) -> None:
-        """Forget every resource and all data; rates, faults and quotas too."""
+        """Forget every resource, all data and the faults; other settings stay."""
         context = self.context
         with context.store.transaction():
             context.runner.cancel_all()
-            context.timers.clear()
             context.store.clear()
             context.stores.clear()
             context.discard_all_models()
             self._runtime.clear()
         context.faults.replace([])
-        self._upkeep.start()
 
     def stop(self) -> None:
         self.context.timers.close()

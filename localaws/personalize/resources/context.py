@@ -32,6 +32,11 @@ def new_id() -> str:
     return secrets.token_hex(4)
 
 
+def upkeep_key(resource: Resource) -> str:
+    """The key of the job that makes a newer model for a resource."""
+    return f"{resource.arn}#upkeep"
+
+
 @dataclass
 class Context:
     """The shared parts of one emulator."""
@@ -176,6 +181,7 @@ class Context:
         return str(self.directory / "models" / resource.internal["id"] / str(number))
 
     def discard_models(self, resource: Resource) -> None:
+        self.runner.cancel(upkeep_key(resource))
         shutil.rmtree(self.directory / "models" / resource.internal["id"], ignore_errors=True)
 
     def discard_all_models(self) -> None:

@@ -105,6 +105,7 @@ class LifeCycle:
             if resource is None or resource.transitions.get(on) is not transition:
                 return
             if self._clock.now() < transition.due:
+                self._timers.at(transition.due, lambda: self._advance(arn, on, transition))
                 return
             states = COURSES[transition.course].states
             if transition.step + 1 < len(states):

@@ -49,8 +49,12 @@ class Resource:
         return reason
 
 
+class StateInUse(Exception):
+    """Another process has the records open."""
+
+
 class ResourceStore:
-    """All records of one account and region.
+    """All records of one account and region, for one process at a time.
 
     Operations work on the records inside `with store.transaction()`: one at a time, and what they `put` and
     `remove` is written to disk together at its end, so that a killed process leaves no half of an operation.
@@ -60,8 +64,14 @@ class ResourceStore:
     def __init__(self, path: Path) -> None:
         self._lock = threading.RLock()
         self._depth = 0
-        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=1)
+        try:
+            self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("BEGIN EXCLUSIVE")
+            self._db.execute("COMMIT")
+        except sqlite3.OperationalError as error:
+            raise StateInUse(f"the state in {path.parent} cannot be opened: {error}") from error
         self._db.execute("PRAGMA synchronous=NORMAL")
         self._db.execute("CREATE TABLE IF NOT EXISTS resources (arn TEXT PRIMARY KEY, record TEXT NOT NULL)")
         self._records: dict[str, Resource] = {}

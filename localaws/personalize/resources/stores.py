@@ -24,12 +24,14 @@ class DatasetStores:
     def of(self, group: str) -> DatasetStore:
         """The data of the dataset group of this ARN."""
         opened = self._open.get(group)
-        if opened is None:
+        while opened is None:
+            # The records have a lock of their own: whoever holds that one may want this one.
+            generation, directory, schemas = self._generations[group], self.directory(group), self.schemas(group)
             with self._lock:
-                opened = self._open.get(group)
-                if opened is None:
-                    opened = DatasetStore(self.directory(group), self.schemas(group), filter_lag=self._filter_lag)
-                    self._open[group] = opened
+                if generation == self._generations[group]:
+                    if group not in self._open:
+                        self._open[group] = DatasetStore(directory, schemas, filter_lag=self._filter_lag)
+                    opened = self._open[group]
         return opened
 
     def directory(self, group: str) -> Path:

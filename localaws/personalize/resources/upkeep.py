@@ -8,8 +8,8 @@ from localaws.personalize.clock import HOUR
 from localaws.personalize.errors import PersonalizeError
 from localaws.personalize.recipes import Recipe
 from localaws.personalize.resources.campaigns import Campaigns
-from localaws.personalize.resources.context import Context
-from localaws.personalize.resources.recommenders import Recommenders
+from localaws.personalize.resources.context import Context, upkeep_key
+from localaws.personalize.resources.recommenders import RETRAINING, Recommenders
 from localaws.personalize.resources.records import Resource
 from localaws.personalize.resources.solution_config import find_recipe
 from localaws.personalize.resources.solutions import Solutions
@@ -79,7 +79,7 @@ class Upkeep:
             return
         recipe = find_recipe(recommender.fields["recipeArn"])
         if recommender.internal["next_training"] <= self._context.clock.now():
-            recommender.internal["next_training"] = float("inf")
+            recommender.internal["next_training"] = self._context.clock.after(RETRAINING)
             self._run(recommender, self._recommenders.retraining_job(recommender), self._recommenders.trained)
         elif recipe.auto_update:
             self._refresh(recommender, recipe)
@@ -119,4 +119,4 @@ class Upkeep:
                 context.store.put(now)
 
         context.store.put(resource)
-        context.runner.submit(f"{arn}#upkeep", job, done)
+        context.runner.submit(upkeep_key(resource), job, done)

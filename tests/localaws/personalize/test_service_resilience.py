@@ -263,6 +263,14 @@ def test_a_port_in_use_is_said_in_a_sentence(tmp_path: Path, client: Client) -> 
     assert ended.stderr.strip() == f"port {port} is in use: give another one with --port"
 
 
+def test_a_state_is_for_one_process_at_a_time(tmp_path: Path, s3_endpoint: str) -> None:
+    with running(Process(tmp_path, s3_endpoint)):
+        command = [sys.executable, "-m", "localaws.personalize", "--data", str(tmp_path), "--port", "0"]
+        ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert ended.stderr.strip() == f"personalize: the state in {tmp_path} cannot be opened: database is locked"
+
+
 @pytest.mark.parametrize(
     "options", [["--speed", "0"], ["--quotas", '{"fun": 1}'], ["--durations", "{"], ["--durations", '{"x": [1, 2]}']]
 )
