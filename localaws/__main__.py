@@ -1,128 +1,24 @@
-"""`python -m localaws`: runs the embedded AWS in the foreground until it is interrupted."""
+"""`python -m localaws`: see localaws.command."""
 
-from __future__ import annotations
-
-import argparse
-import json
 import os
 import signal
-import sys
-import time
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any, NoReturn
-
-from localaws import deploy, processes, state
-from localaws.errors import LocalAwsError
-from localaws.server import Server, Settings
-
-
-def main() -> NoReturn:
-    arguments = _parser().parse_args()
-    signal.signal(signal.SIGTERM, _interrupt)
-    signal.signal(signal.SIGINT, _interrupt)
-    if arguments.end_with_parent:
-        processes.end_with_parent()
-    try:
-        _run(arguments)
-        code = 0
-    except KeyboardInterrupt:
-        code = 0
-    except LocalAwsError as error:
-        _report(arguments.json, "error", str(error))
-        code = 1
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)  # moto's execution threads are not daemons: a plain exit would wait for a running state machine
-
-
-def _run(arguments: argparse.Namespace) -> None:
-    settings = Settings(
-        data=arguments.data.resolve(),
-        port=arguments.port,
-        api_port=arguments.api_port,
-        personalize_port=arguments.personalize_port,
-        region=arguments.region,
-        account=arguments.account,
-        speed=arguments.speed,
-        personalize=arguments.personalize,
-    )
-
-    def progress(message: str) -> None:
-        _report(arguments.json, "progress", message)
-
-    with state.exclusive(settings.data):
-        server = Server(settings, progress)
-        try:
-            _serve(server, settings, arguments.app, progress, arguments.json)
-        finally:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not interrupt the stopping
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)
-            server.stop()
-
-
-def _serve(server: Server, settings: Settings, app: Path | None, progress: Callable[[str], None], as_json: bool) -> NoReturn:
-    started = time.monotonic()
-    server.start()
-    progress(f"the embedded AWS answers after {time.monotonic() - started:.1f} s")
-    if app is not None:
-        deploy.deploy(server.aws, app, progress)
-        server.warm_functions()
-    current = {
-        "pid": os.getpid(),
-        "aws_endpoint": server.aws.endpoint,
-        "front_endpoint": server.front_endpoint,
-        "personalize_endpoint": server.personalize_endpoint,
-        **state.describe(server.aws, server.front_endpoint),
-        "region": settings.region,
-        "account": settings.account,
-        "speed": settings.speed,
-    }
-    state.write(settings.data, current)
-    _report(as_json, "ready", _endpoints(current), current)
-    while True:
-        time.sleep(3600)
-
-
-def _endpoints(current: dict[str, Any]) -> str:
-    lines = [
-        "ready",
-        f"  AWS          {current['aws_endpoint']}",
-        f"  Personalize  {current['personalize_endpoint'] or 'not started'}",
-        *(f"  API {name}  {url}" for name, url in current["apis"].items()),
-        "Press Ctrl-C to stop.",
-    ]
-    return "\n".join(lines)
-
-
-def _report(as_json: bool, kind: str, message: str, current: dict[str, Any] | None = None) -> None:
-    if as_json:
-        print(
-            json.dumps({"event": kind, "message": message, **({"state": current} if current else {})}),
-            flush=True,
-        )
-    else:
-        print(message, file=sys.stderr if kind == "error" else sys.stdout, flush=True)
+from typing import NoReturn
 
 
 def _interrupt(number: int, frame: object) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m localaws", description="An embedded AWS for a synthesized CDK app.")
-    parser.add_argument("--app", type=Path, help="the cloud assembly to deploy, e.g. cdk.out")
-    parser.add_argument("--data", type=Path, default=Path(".localaws"), help="where state is kept (default: .localaws)")
-    parser.add_argument("--port", type=int, default=4566, help="port of the AWS APIs; 0 takes any free one")
-    parser.add_argument("--api-port", type=int, default=4567, help="port of the API Gateway front")
-    parser.add_argument("--personalize-port", type=int, default=4568, help="port of the Personalize emulator")
-    parser.add_argument("--region", default="us-east-1")
-    parser.add_argument("--account", default="123456789012")
-    parser.add_argument("--speed", type=float, default=1.0, help="clock factor: waits take this many times less")
-    parser.add_argument("--no-personalize", dest="personalize", action="store_false", help="run without the emulator")
-    parser.add_argument("--json", action="store_true", help="progress as JSON lines")
-    parser.add_argument("--end-with-parent", action="store_true", help="stop when standard input closes")
-    return parser
+def main() -> None:
+    """Installs the signal handlers before anything slow is imported, so that Ctrl-C is quiet at any moment."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGINT, _interrupt)
+    try:
+        from localaws import command
+
+        command.main()
+    except KeyboardInterrupt:
+        os._exit(0)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -19,7 +21,7 @@ import boto3
 from localaws import deploy, processes, state
 from localaws.clients import Aws
 from localaws.errors import LocalAwsError
-from localaws.server import personalize_environ
+from localaws.settings import personalize_environ
 
 __all__ = ["Environment", "LocalAwsError", "launch"]
 
@@ -97,6 +99,16 @@ class Environment:
         deploy.deploy(self._aws(), app, on_progress)
         self._state |= state.describe(self._aws(), self._state["front_endpoint"])
         state.write(self._data, self._state)
+
+    def fire(self, arn: str) -> None:
+        """Fires a schedule (an EventBridge rule or an EventBridge Scheduler schedule) now, whenever it is due."""
+        request = urllib.request.Request(  # noqa: S310 - our own endpoint
+            f"{self.aws_endpoint}/_localaws/fire", json.dumps({"arn": arn}).encode(), method="POST"
+        )
+        try:
+            urllib.request.urlopen(request).close()  # noqa: S310
+        except urllib.error.HTTPError as error:
+            raise LocalAwsError(json.loads(error.read())["message"]) from error
 
     def stop(self) -> None:
         """Stops all its processes; returns when they have ended."""

@@ -60,9 +60,11 @@ def exclusive(data: Path) -> Iterator[None]:
             )
         os.truncate(descriptor, 0)
         os.write(descriptor, f"{os.getpid()}\n".encode())
-        yield
-        (data / FILE_NAME).unlink(missing_ok=True)
-        os.truncate(descriptor, 0)
+        try:
+            yield
+        finally:
+            (data / FILE_NAME).unlink(missing_ok=True)
+            os.truncate(descriptor, 0)
     finally:
         os.close(descriptor)
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from localaws.clients import Aws
 from localaws.moto.lambda_functions import LambdaService
-from localaws.moto.patching import replace, wrap
+from localaws.moto.patching import locate, replace, wrap
 from localaws.moto.targets import Targets
 
 _LOG = logging.getLogger(__name__)
@@ -29,6 +29,10 @@ def install(aws: Aws, functions: LambdaService) -> Targets:
     wrap("moto.events.models:Rule.send_to_targets", _asynchronous(targets, deliveries))
     replace("moto.s3.notifications:_invoke_awslambda", _s3_to_function(functions))
     wrap("moto.sns.models:Subscription.publish", _sns_to_subscription(functions, deliveries))
+    for source in ("moto.kinesis.models:Stream", "moto.sqs.models:Queue"):
+        owner = locate(f"{source}.put_record" if "kinesis" in source else f"{source}.add_message")[0]
+        owner.lambda_event_source_mappings = property(lambda self: {}, lambda self, value: None)  # polled by localaws.pumps
+    wrap("moto.awslambda.models:LambdaBackend.send_dynamodb_items", _later(deliveries))
     return targets
 
 
@@ -71,6 +75,19 @@ def _completed(original: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(when, str):
         event["time"] = (moment or datetime.datetime.now(datetime.UTC)).strftime("%Y-%m-%dT%H:%M:%SZ")
     return event
+
+
+def _later(deliveries: ThreadPoolExecutor) -> Callable[..., Any]:
+    """A table's stream calls its function after the write has been answered."""
+
+    def around(send_by_moto: Callable[..., Any]) -> Callable[..., Any]:
+        def send(backend: Any, function_arn: str, items: list[Any], source: str) -> bool:
+            deliveries.submit(send_by_moto, backend, function_arn, list(items), source)
+            return True
+
+        return send
+
+    return around
 
 
 def _s3_to_function(functions: LambdaService) -> Callable[..., None]:

@@ -98,8 +98,8 @@ def _set_output(execution: Any, output: Any) -> None:
 def _install_error_codes() -> None:
     """The interpreter's errors carry their code under another name than the one that reaches the client."""
     for error in vars(locate("moto.stepfunctions.parser.api:InvalidDefinition")[0]).values():
-        if isinstance(error, type) and issubclass(error, AWSError) and isinstance(getattr(error, "code", None), str):
-            error.TYPE = error.code  # type: ignore[attr-defined]
+        if isinstance(error, type) and issubclass(error, AWSError) and isinstance(error.code, str):
+            error.TYPE = str(error.code)
 
 
 def _install_clock(speed: float) -> None:

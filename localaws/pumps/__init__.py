@@ -1,0 +1,1 @@
+"""What moves events from one service to another by itself: schedules, event source mappings, delivery streams."""

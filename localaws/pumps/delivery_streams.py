@@ -1,0 +1,194 @@
+"""Firehose: buffers records (put directly, or read from Kinesis) and writes them to S3.
+
+docs: firehose/latest/dev/s3-object-name.html, firehose/latest/dev/s3-prefixes.html, firehose/latest/dev/data-transformation.html
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import random
+import re
+import string
+import threading
+import time
+import uuid
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from localaws.clients import Aws
+from localaws.moto.lambda_functions import LambdaService
+from localaws.moto.patching import replace
+from localaws.pumps.pump import Pump
+from localaws.pumps.streams import ShardReader, shards_of
+
+_EXPRESSION = re.compile(r"!\{(timestamp|firehose):([^}]+)\}")
+_DATE_LETTERS = {"yyyy": "%Y", "MM": "%m", "dd": "%d", "HH": "%H", "mm": "%M", "ss": "%S"}
+_TRIM_HORIZON = {"ShardIteratorType": "TRIM_HORIZON"}
+
+
+@dataclass
+class _Buffer:
+    """Records that wait, and when the first of them came."""
+
+    records: list[bytes] = field(default_factory=list)
+    since: float = 0.0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def add(self, records: list[bytes]) -> None:
+        with self.lock:
+            if records and not self.records:
+                self.since = time.time()
+            self.records += records
+
+    def take_if_due(self, size: int, seconds: float) -> tuple[list[bytes], float]:
+        with self.lock:
+            due = self.records and (time.time() - self.since >= seconds or sum(map(len, self.records)) >= size)
+            taken, since = (self.records, self.since) if due else ([], 0.0)
+            if due:
+                self.records = []
+            return taken, since
+
+
+class DeliveryStreams(Pump):
+    """All delivery streams with an S3 destination. `speed` divides the buffering interval."""
+
+    def __init__(self, aws: Aws, functions: LambdaService, speed: float) -> None:
+        super().__init__("delivery-streams", pause=0.3)
+        self._aws = aws
+        self._functions = functions
+        self._speed = speed
+        self._buffers: dict[str, _Buffer] = {}
+        self._readers: dict[tuple[str, str], ShardReader] = {}
+        self._described: dict[str, dict[str, Any]] = {}
+
+    def install(self) -> None:
+        """Puts this buffer in the place of moto's, which writes each put as an object of its own."""
+        replace("moto.firehose.models:FirehoseBackend.put_s3_records", lambda _, *arguments: self._put_records(*arguments))
+
+    def turn(self) -> None:
+        firehose = self._aws.client("firehose")
+        names = firehose.list_delivery_streams(Limit=1000)["DeliveryStreamNames"]
+        for name in names:
+            if name not in self._described:
+                answer = firehose.describe_delivery_stream(DeliveryStreamName=name)
+                self._described[name] = answer["DeliveryStreamDescription"]
+            self._turn_of(name, self._described[name])
+        for name in self._described.keys() - set(names):
+            del self._described[name]
+            self._buffers.pop(name, None)
+
+    def _put_records(self, name: str, version_id: str, destination: Any, records: list[dict[str, bytes]]) -> Any:
+        self._buffer(name).add([record["Data"] for record in records])
+        return [{"RecordId": str(uuid.uuid4())} for _ in records]
+
+    def _buffer(self, name: str) -> _Buffer:
+        return self._buffers.setdefault(name, _Buffer())
+
+    def _turn_of(self, name: str, description: dict[str, Any]) -> None:
+        destination = description["Destinations"][0]
+        target = destination.get("ExtendedS3DestinationDescription") or destination.get("S3DestinationDescription")
+        if not target:
+            return
+        source = (description.get("Source") or {}).get("KinesisStreamSourceDescription")
+        if source:
+            self._read(name, source["KinesisStreamARN"])
+        hints = target.get("BufferingHints") or {}
+        size, seconds = hints.get("SizeInMBs") or 5, hints.get("IntervalInSeconds", 300)
+        records, since = self._buffer(name).take_if_due(size * 2**20, seconds / self._speed)
+        if records:
+            self._deliver(name, target, records, since)
+
+    def _read(self, name: str, stream_arn: str) -> None:
+        for shard in shards_of(self._aws, stream_arn):
+            if (name, shard) not in self._readers:
+                self._readers[name, shard] = ShardReader(self._aws, stream_arn, shard, _TRIM_HORIZON)
+            records = self._readers[name, shard].read(10_000)
+            self._buffer(name).add([record["Data"] for record in records])
+
+    def _deliver(self, name: str, target: dict[str, Any], records: list[bytes], since: float) -> None:
+        processing = target.get("ProcessingConfiguration") or {}
+        processors = processing.get("Processors") or [] if processing.get("Enabled") else []
+        failed: list[dict[str, Any]] = []
+        for processor in processors:
+            if processor["Type"] == "Lambda":
+                records, failed = self._transform(name, _parameters(processor)["LambdaArn"], records)
+            elif processor["Type"] == "AppendDelimiterToRecord":
+                delimiter = _parameters(processor).get("Delimiter", "\\n").encode().decode("unicode_escape").encode()
+                records = [record + delimiter for record in records]
+        if records:
+            self._write(name, target, b"".join(records), since, target.get("Prefix") or "", "")
+        if failed:
+            lines = "".join(f"{json.dumps(entry)}\n" for entry in failed).encode()
+            self._write(name, target, lines, since, target.get("ErrorOutputPrefix") or "", "processing-failed")
+
+    def _transform(self, name: str, function: str, records: list[bytes]) -> tuple[list[bytes], list[dict[str, Any]]]:
+        """The function's records; and those that it could not process, as Firehose writes them to the error prefix."""
+        now = int(time.time() * 1000)
+        event: dict[str, Any] = {
+            "invocationId": str(uuid.uuid4()),
+            "deliveryStreamArn": f"arn:aws:firehose:{self._aws.region}:{self._aws.account}:deliverystream/{name}",
+            "region": self._aws.region,
+            "records": [
+                {"recordId": str(number), "approximateArrivalTimestamp": now, "data": base64.b64encode(record).decode()}
+                for number, record in enumerate(records)
+            ],
+        }
+        outcome = self._functions.call(function, json.dumps(event).encode())
+        answers: dict[str, Any] = {}
+        if not outcome.result.error:
+            answers = {answer["recordId"]: answer for answer in json.loads(outcome.result.payload)["records"]}
+        kept: list[bytes] = []
+        failed: list[dict[str, Any]] = []
+        for sent in event["records"]:
+            answer = answers.get(sent["recordId"], {"result": "ProcessingFailed"})
+            if answer["result"] == "Ok":
+                kept.append(base64.b64decode(answer["data"]))
+            elif answer["result"] != "Dropped":
+                failed.append(_failure(sent, function, now))
+        return kept, failed
+
+    def _write(self, name: str, target: dict[str, Any], data: bytes, since: float, prefix: str, error_type: str) -> None:
+        zone = ZoneInfo(target.get("CustomTimeZone") or "UTC")
+        moment = datetime.fromtimestamp(since, UTC).astimezone(zone)
+        compressed = target.get("CompressionFormat") == "GZIP"
+        suffix = target.get("FileExtension") or (".gz" if compressed else "")
+        key = f"{_filled(prefix, moment, error_type)}{name}-1-{moment:%Y-%m-%d-%H-%M-%S}-{uuid.uuid4()}{suffix}"
+        body = gzip.compress(data) if compressed else data
+        options = {"ContentEncoding": "gzip"} if compressed else {}
+        self._aws.client("s3").put_object(Bucket=target["BucketARN"].split(":::")[1], Key=key, Body=body, **options)
+
+
+def _filled(prefix: str, moment: datetime, error_type: str) -> str:
+    """A prefix with its expressions evaluated. One without any gets the date appended."""
+    if not _EXPRESSION.search(prefix):
+        return f"{prefix}{error_type}{'/' if error_type else ''}{moment:%Y/%m/%d/%H/}"
+
+    def fill(match: re.Match[str]) -> str:
+        if match[1] == "timestamp":
+            pattern = re.sub("|".join(_DATE_LETTERS), lambda letters: _DATE_LETTERS[letters[0]], match[2].replace("'", ""))
+            return moment.strftime(pattern)
+        if match[2] == "error-output-type":
+            return error_type
+        return "".join(random.choices(string.ascii_letters + string.digits, k=11))  # noqa: S311
+
+    return _EXPRESSION.sub(fill, prefix)
+
+
+def _parameters(processor: dict[str, Any]) -> dict[str, str]:
+    return {entry["ParameterName"]: entry["ParameterValue"] for entry in processor.get("Parameters") or []}
+
+
+def _failure(record: dict[str, Any], function: str, now: int) -> dict[str, Any]:
+    return {
+        "attemptsMade": 1,
+        "arrivalTimestamp": record["approximateArrivalTimestamp"],
+        "errorCode": "Lambda.FunctionError",
+        "errorMessage": "The transformation function did not process the record.",
+        "attemptEndingTimestamp": now,
+        "rawData": record["data"],
+        "lambdaArn": function,
+    }

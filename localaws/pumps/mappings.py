@@ -1,0 +1,67 @@
+"""Starts and stops the pollers of the event source mappings that exist at the moment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from localaws.clients import Aws
+from localaws.moto.lambda_functions import LambdaService
+from localaws.moto.targets import Targets
+from localaws.pumps.on_failure import OnFailure
+from localaws.pumps.pump import Pump
+from localaws.pumps.queues import QueuePoller
+from localaws.pumps.streams import ShardPoller, shards_of
+
+_VOLATILE = ("LastModified", "LastProcessingResult", "State", "StateTransitionReason")
+
+
+class EventSourceMappings(Pump):
+    """Looks every half second; a changed mapping gets new pollers."""
+
+    def __init__(self, aws: Aws, functions: LambdaService, targets: Targets, speed: float) -> None:
+        super().__init__("event-source-mappings", pause=0.5)
+        self._aws = aws
+        self._functions = functions
+        self._targets = targets
+        self._speed = speed
+        self._pollers: dict[tuple[str, str], tuple[str, Pump]] = {}  # (mapping, shard) -> (configuration, poller)
+
+    def turn(self) -> None:
+        wanted: set[tuple[str, str]] = set()
+        for mapping in self._aws.client("lambda").list_event_source_mappings()["EventSourceMappings"]:
+            if mapping["State"] != "Enabled":
+                continue
+            configuration = str({key: value for key, value in mapping.items() if key not in _VOLATILE})
+            for part in self._parts(mapping):
+                key = (mapping["UUID"], part)
+                wanted.add(key)
+                self._ensure(key, configuration, mapping)
+        for key in self._pollers.keys() - wanted:
+            self._pollers.pop(key)[1].stop()
+
+    def stop(self) -> None:
+        super().stop()
+        for _, poller in self._pollers.values():
+            poller.stop()
+
+    def _parts(self, mapping: dict[str, Any]) -> list[str]:
+        """What is polled separately: the shards of a stream, or the one queue. DynamoDB streams are pushed by moto."""
+        service = mapping["EventSourceArn"].split(":")[2]
+        if service == "kinesis":
+            return shards_of(self._aws, mapping["EventSourceArn"])
+        return [""] if service == "sqs" else []
+
+    def _ensure(self, key: tuple[str, str], configuration: str, mapping: dict[str, Any]) -> None:
+        present = self._pollers.get(key)
+        if present is not None and present[0] == configuration:
+            return
+        if present is not None:
+            present[1].stop()
+        poller: Pump
+        if key[1]:
+            on_failure = OnFailure(self._aws, self._targets, mapping)
+            poller = ShardPoller(self._aws, self._functions, mapping, key[1], on_failure, self._speed)
+        else:
+            poller = QueuePoller(self._aws, self._functions, mapping)
+        self._pollers[key] = (configuration, poller)
+        poller.start()

@@ -1,0 +1,216 @@
+"""Kinesis event source mappings. docs: lambda/latest/dg/with-kinesis.html, lambda/latest/dg/services-kinesis-errors.html"""
+
+from __future__ import annotations
+
+import base64
+import json
+import queue
+import time
+import zlib
+from typing import Any
+
+from localaws.clients import Aws
+from localaws.lambda_workers.pool import TooManyRequests
+from localaws.moto.lambda_functions import LambdaService
+from localaws.pumps.filters import RecordFilter
+from localaws.pumps.on_failure import OnFailure
+from localaws.pumps.pump import Pump
+
+_MAX_EVENT_BYTES = 6_000_000
+_MAX_PAUSE_SECONDS = 30.0
+
+Record = dict[str, Any]
+
+
+class ShardReader:
+    """Reads a shard from a starting position on."""
+
+    def __init__(self, aws: Aws, stream_arn: str, shard: str, position: dict[str, Any]) -> None:
+        self._kinesis = aws.client("kinesis")
+        name = stream_arn.rsplit("/", 1)[-1]  # moto's iterators forget the stream if they were asked for by its ARN
+        answer = self._kinesis.get_shard_iterator(StreamName=name, ShardId=shard, **position)
+        self._iterator = answer["ShardIterator"]
+
+    def read(self, limit: int) -> list[dict[str, Any]]:
+        answer = self._kinesis.get_records(ShardIterator=self._iterator, Limit=limit)
+        self._iterator = answer["NextShardIterator"]
+        records: list[dict[str, Any]] = answer["Records"]
+        return records
+
+
+def shards_of(aws: Aws, stream_arn: str) -> list[str]:
+    return [shard["ShardId"] for shard in aws.client("kinesis").list_shards(StreamARN=stream_arn)["Shards"]]
+
+
+class Batches:
+    """Invokes the function of a mapping with batches, with all that the mapping says about failures."""
+
+    def __init__(self, functions: LambdaService, mapping: dict[str, Any], on_failure: OnFailure, speed: float) -> None:
+        self._functions = functions
+        self._mapping = mapping
+        self._on_failure = on_failure
+        self._speed = speed
+        retries = mapping.get("MaximumRetryAttempts")
+        age = mapping.get("MaximumRecordAgeInSeconds")
+        self._retries = None if retries in (None, -1) else int(retries)
+        self._max_age = None if age in (None, -1) else int(age)
+
+    def process(self, pump: Pump, shard: str, records: list[Record]) -> None:
+        """Returns when every record is processed or given up; earlier ones never after later ones."""
+        attempts = 0
+        while records and not pump.stopped:
+            records = self._without_expired(shard, records, attempts)
+            if not records:
+                return
+            done, error = self._invoke(records)
+            attempts = 1 if done else attempts + 1  # progress starts the count anew
+            records = records[done:]
+            if not records:
+                return
+            if self._mapping.get("BisectBatchOnFunctionError") and len(records) > 1:
+                middle = len(records) // 2
+                self.process(pump, shard, records[:middle])
+                records, attempts = records[middle:], 0
+                continue
+            if self._retries is not None and attempts > self._retries:
+                self._on_failure.send(shard, records, "RetryAttemptsExhausted", attempts, error)
+                return
+            pump.wait(min(2.0**attempts / 2, _MAX_PAUSE_SECONDS) / self._speed)
+
+    def _without_expired(self, shard: str, records: list[Record], attempts: int) -> list[Record]:
+        if self._max_age is None:
+            return records
+        oldest = time.time() - self._max_age
+        expired = [record for record in records if record["kinesis"]["approximateArrivalTimestamp"] < oldest]
+        if expired:
+            self._on_failure.send(shard, expired, "RecordAgeExceeded", attempts, None)
+        return records[len(expired) :]
+
+    def _invoke(self, records: list[Record]) -> tuple[int, str | None]:
+        """How many of the records are done, from the first on, and the kind of error."""
+        try:
+            outcome = self._functions.call(self._mapping["FunctionArn"], json.dumps({"Records": records}).encode())
+        except TooManyRequests:
+            return 0, "TooManyRequestsException"
+        if outcome.result.error:
+            return 0, outcome.result.error
+        answer = json.loads(outcome.result.payload)
+        if "ReportBatchItemFailures" not in (self._mapping.get("FunctionResponseTypes") or []) or not isinstance(answer, dict):
+            return len(records), None
+        failed = {failure["itemIdentifier"] for failure in answer.get("batchItemFailures") or []}
+        places = [place for place, record in enumerate(records) if record["kinesis"]["sequenceNumber"] in failed]
+        if failed and not places:  # an identifier of no record: the whole batch counts as failed
+            return 0, "BatchItemFailures"
+        return (places[0], "BatchItemFailures") if places else (len(records), None)
+
+
+class Lane(Pump):
+    """Gathers records into batches and processes one batch after the other."""
+
+    def __init__(self, name: str, shard: str, batches: Batches, size: int, window: float) -> None:
+        super().__init__(name, pause=0)
+        self._shard = shard
+        self._batches = batches
+        self._size = size
+        self._window = window
+        self._records: queue.Queue[Record] = queue.Queue(maxsize=2 * size)
+        self._left_over: Record | None = None
+
+    def put(self, record: Record) -> None:
+        """Waits while the lane is full."""
+        while not self.stopped:
+            try:
+                self._records.put(record, timeout=0.5)
+            except queue.Full:
+                continue
+            return
+
+    def turn(self) -> bool:
+        batch = self._gather()
+        if batch:
+            self._batches.process(self, self._shard, batch)
+        return True
+
+    def _gather(self) -> list[Record]:
+        first = self._left_over or self._next(0.5)
+        self._left_over = None
+        if first is None:
+            return []
+        batch, size, deadline = [first], len(first["kinesis"]["data"]), time.monotonic() + self._window
+        while len(batch) < self._size and not self.stopped:
+            record = self._next(max(0.0, deadline - time.monotonic()))
+            if record is None:
+                break
+            size += len(record["kinesis"]["data"])
+            if size > _MAX_EVENT_BYTES:
+                self._left_over = record
+                break
+            batch.append(record)
+        return batch
+
+    def _next(self, seconds: float) -> Record | None:
+        try:
+            return self._records.get(timeout=seconds) if seconds else self._records.get_nowait()
+        except queue.Empty:
+            return None
+
+
+class ShardPoller(Pump):
+    """Reads one shard and deals its records out to lanes, so that equal partition keys stay in order."""
+
+    def __init__(
+        self, aws: Aws, functions: LambdaService, mapping: dict[str, Any], shard: str, on_failure: OnFailure, speed: float
+    ) -> None:
+        super().__init__(f"{shard}-{mapping['UUID']}", pause=0.2)
+        self._mapping = mapping
+        self._shard = shard
+        self._region = aws.region
+        self._filter = RecordFilter(mapping)
+        self._reader = ShardReader(aws, mapping["EventSourceArn"], shard, _starting_position(mapping))
+        batches = Batches(functions, mapping, on_failure, speed)
+        size, window = mapping.get("BatchSize") or 100, float(mapping.get("MaximumBatchingWindowInSeconds") or 0)
+        self._limit = min(10_000, max(1000, size))
+        self._lanes = [
+            Lane(f"{self.name}-{number}", shard, batches, size, window)
+            for number in range(mapping.get("ParallelizationFactor") or 1)
+        ]
+        for lane in self._lanes:
+            lane.start()
+
+    def turn(self) -> bool:
+        found = self._reader.read(self._limit)
+        for record in map(self._event_record, found):
+            if self._filter.passes(record):
+                key = record["kinesis"]["partitionKey"].encode()
+                self._lanes[zlib.crc32(key) % len(self._lanes)].put(record)
+        return bool(found)
+
+    def stop(self) -> None:
+        super().stop()
+        for lane in self._lanes:
+            lane.stop()
+
+    def _event_record(self, record: dict[str, Any]) -> Record:
+        return {
+            "kinesis": {
+                "kinesisSchemaVersion": "1.0",
+                "partitionKey": record["PartitionKey"],
+                "sequenceNumber": record["SequenceNumber"],
+                "data": base64.b64encode(record["Data"]).decode(),
+                "approximateArrivalTimestamp": record["ApproximateArrivalTimestamp"].timestamp(),
+            },
+            "eventSource": "aws:kinesis",
+            "eventVersion": "1.0",
+            "eventID": f"{self._shard}:{record['SequenceNumber']}",
+            "eventName": "aws:kinesis:record",
+            "invokeIdentityArn": f"{self._mapping['FunctionArn']}-role",
+            "awsRegion": self._region,
+            "eventSourceARN": self._mapping["EventSourceArn"],
+        }
+
+
+def _starting_position(mapping: dict[str, Any]) -> dict[str, Any]:
+    position = mapping.get("StartingPosition") or "TRIM_HORIZON"
+    if position == "AT_TIMESTAMP":
+        return {"ShardIteratorType": position, "Timestamp": mapping["StartingPositionTimestamp"]}
+    return {"ShardIteratorType": position}

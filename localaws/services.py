@@ -1,0 +1,72 @@
+"""Everything that runs on moto: its server, the Lambda workers, the API Gateway front, the pumps.
+
+Importing this module takes seconds, since it imports moto; `localaws.server` does it late.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
+
+from localaws.api_gateway.front import Front
+from localaws.clients import Aws
+from localaws.http import serve
+from localaws.lambda_workers.function import CodeStore
+from localaws.lambda_workers.pool import WorkerPool
+from localaws.moto import admin, events, kinesis, patching, stepfunctions
+from localaws.moto.app import LockedApp
+from localaws.moto.cloudformation import catalogue, engine
+from localaws.moto.lambda_functions import LambdaService, LogWriter
+from localaws.moto.proxy import ReverseProxy
+from localaws.pumps.delivery_streams import DeliveryStreams
+from localaws.pumps.mappings import EventSourceMappings
+from localaws.pumps.schedules import Schedules
+from localaws.settings import Settings, personalize_environ
+
+
+class Services:
+    """Replaces moto's gaps, then serves. Only one can exist in a process, since moto is global."""
+
+    def __init__(self, settings: Settings, aws: Aws, personalize_endpoint: str | None) -> None:
+        patching.check_version()
+        for name in ("werkzeug", "moto"):
+            logging.getLogger(name).setLevel(logging.ERROR)
+        self._settings = settings
+        self._aws = aws
+        self._personalize_endpoint = personalize_endpoint
+        self._resources = contextlib.ExitStack()
+
+    def start(self, port: int) -> str:
+        """Serves the AWS APIs on `port` and the front on its own; returns the front's endpoint."""
+        aws, speed = self._aws, self._settings.speed
+        environ = {**aws.environ(), **personalize_environ(self._personalize_endpoint)}
+        pool = WorkerPool(CodeStore(self._settings.data / "lambda"), environ, LogWriter(aws))
+        self._resources.callback(pool.close)
+        self._functions = LambdaService(aws, pool, speed)
+        self._functions.install()
+        stepfunctions.install(aws, speed)
+        engine.install(aws, catalogue.PROVIDERS)
+        kinesis.install()
+        targets = events.install(aws, self._functions)
+        schedules = Schedules(aws, targets)
+        delivery_streams = DeliveryStreams(aws, self._functions, speed)
+        delivery_streams.install()
+
+        elsewhere = {"personalize": ReverseProxy(self._personalize_endpoint)} if self._personalize_endpoint else {}
+        app = DispatcherMiddleware(LockedApp(elsewhere), {admin.PATH: admin.Admin(schedules)})
+        self._resources.callback(serve(app, port).shutdown)
+        front = serve(Front(aws, self._functions), self._settings.api_port)
+        self._resources.callback(front.shutdown)
+        for pump in (schedules, delivery_streams, EventSourceMappings(aws, self._functions, targets, speed)):
+            self._resources.callback(pump.stop)
+            pump.start()
+        return f"http://127.0.0.1:{front.port}"
+
+    def warm_functions(self) -> None:
+        """Starts a worker of every function in the background."""
+        self._functions.warm()
+
+    def stop(self) -> None:
+        self._resources.close()

@@ -1,0 +1,26 @@
+"""What an environment is started with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Port 0 takes any free one; `speed` is the factor of the clock."""
+
+    data: Path
+    port: int = 4566
+    api_port: int = 4567
+    personalize_port: int = 4568
+    region: str = "us-east-1"
+    account: str = "123456789012"
+    speed: float = 1.0
+    personalize: bool = True
+
+
+def personalize_environ(endpoint: str | None) -> dict[str, str]:
+    """The variables with which SDKs address the Personalize emulator directly: it is on the way of every request."""
+    names = ("PERSONALIZE", "PERSONALIZE_RUNTIME", "PERSONALIZE_EVENTS")
+    return {f"AWS_ENDPOINT_URL_{name}": endpoint for name in names} if endpoint else {}

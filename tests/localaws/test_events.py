@@ -1,0 +1,189 @@
+"""Events find their targets: S3, EventBridge, schedules, SNS."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from localaws.environment import Environment, LocalAwsError
+from localaws.pumps.schedules import next_time
+from tests.localaws.apps import function, role, state_machine
+from tests.localaws.conftest import eventually
+
+pytestmark = pytest.mark.xdist_group("localaws")
+Deploy = Callable[..., dict[str, str]]
+
+KEEP = """
+import boto3, json, os
+def handler(event, context):
+    body = json.dumps(event)
+    boto3.client("sqs").send_message(QueueUrl=os.environ["QUEUE"], MessageBody=body)
+"""
+
+
+def kept(name: str) -> dict[str, Any]:
+    """A queue, and a function that puts its events there."""
+    return {
+        "Role": role(),
+        "Queue": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": name}},
+        "Keep": function(f"{name}-keep", KEEP, Environment={"Variables": {"QUEUE": {"Ref": "Queue"}}}),
+    }
+
+
+def received(environment: Environment, queue: str) -> list[Any]:
+    """The messages of a queue, which are removed by this."""
+    sqs = environment.client("sqs")
+    url = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
+    messages = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
+    for message in messages:
+        sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+    return [json.loads(message["Body"]) for message in messages]
+
+
+def rule(targets: list[dict[str, Any]], **properties: Any) -> dict[str, Any]:
+    return {"Type": "AWS::Events::Rule", "Properties": {"Targets": targets, **properties}}
+
+
+def arn_of(logical_id: str) -> dict[str, Any]:
+    return {"Fn::GetAtt": [logical_id, "Arn"]}
+
+
+def test_an_object_in_s3_starts_a_state_machine_once(environment: Environment, deploy: Deploy) -> None:
+    definition = {"StartAt": "Key", "States": {"Key": {"Type": "Pass", "InputPath": "$.detail.object.key", "End": True}}}
+    pattern = {
+        "source": ["aws.s3"],
+        "detail-type": ["Object Created"],
+        "detail": {"bucket": {"name": ["s3-events"]}, "object": {"key": [{"prefix": "datasets/"}]}},
+    }
+    events = {"EventBridgeConfiguration": {"EventBridgeEnabled": True}}
+    outputs = deploy(
+        "s3-events",
+        {
+            "Role": role(),
+            "Bucket": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "s3-events", "NotificationConfiguration": events}},
+            "Machine": state_machine("s3-events", definition),
+            "Rule": rule([{"Id": "1", "Arn": arn_of("Machine"), "RoleArn": arn_of("Role")}], EventPattern=pattern),
+            "Nightly": rule([{"Id": "1", "Arn": arn_of("Machine")}], ScheduleExpression="rate(1 day)"),
+        },
+        {"Machine": {"Ref": "Machine"}},
+    )
+    s3, states = environment.client("s3"), environment.client("stepfunctions")
+    s3.put_object(Bucket="s3-events", Key="other/a.csv", Body=b"1")
+    s3.put_object(Bucket="s3-events", Key="datasets/b.csv", Body=b"1")
+
+    def done() -> list[Any]:
+        executions = states.list_executions(stateMachineArn=outputs["Machine"])["executions"]
+        return [entry for entry in executions if entry["status"] == "SUCCEEDED"]
+
+    executions = eventually(done)
+    found = [json.loads(states.describe_execution(executionArn=e["executionArn"])["output"]) for e in executions]
+    assert found == ["datasets/b.csv"]
+
+
+def test_events_reach_functions_queues_and_topics_in_the_form_each_wants(environment: Environment, deploy: Deploy) -> None:
+    transformer = {"InputPathsMap": {"who": "$.detail.who", "n": "$.detail.n"}, "InputTemplate": '{"who": <who>, "n": <n>}'}
+    targets = [
+        {"Id": "function", "Arn": arn_of("Keep"), "InputTransformer": transformer},
+        {"Id": "queue", "Arn": arn_of("Direct"), "InputPath": "$.detail"},
+        {"Id": "topic", "Arn": {"Ref": "Topic"}, "Input": '"constant"'},
+    ]
+    subscription = {"TopicArn": {"Ref": "Topic"}, "Protocol": "sqs", "Endpoint": arn_of("Subscribed"), "RawMessageDelivery": True}
+    deploy(
+        "targets",
+        {
+            **kept("targets-kept"),
+            "Direct": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "targets-direct"}},
+            "Subscribed": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "targets-subscribed"}},
+            "Topic": {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": "targets"}},
+            "Subscription": {"Type": "AWS::SNS::Subscription", "Properties": subscription},
+            "Rule": rule(targets, EventPattern={"source": ["targets"]}),
+        },
+    )
+    detail = {"who": 'it\'s "me"', "n": 3}
+    entry = {"Source": "targets", "DetailType": "x", "Detail": json.dumps(detail)}
+    environment.client("events").put_events(Entries=[entry, {**entry, "Source": "others"}])
+    assert eventually(lambda: received(environment, "targets-kept")) == [detail]
+    assert eventually(lambda: received(environment, "targets-direct")) == [detail]
+    assert eventually(lambda: received(environment, "targets-subscribed")) == ["constant"]
+
+
+def test_sns_calls_a_function_with_the_message(environment: Environment, deploy: Deploy) -> None:
+    subscription = {"TopicArn": {"Ref": "Topic"}, "Protocol": "lambda", "Endpoint": arn_of("Keep")}
+    outputs = deploy(
+        "notified",
+        {
+            **kept("notified-kept"),
+            "Topic": {"Type": "AWS::SNS::Topic", "Properties": {}},
+            "Subscription": {"Type": "AWS::SNS::Subscription", "Properties": subscription},
+        },
+        {"Topic": {"Ref": "Topic"}},
+    )
+    environment.client("sns").publish(TopicArn=outputs["Topic"], Message="hello", Subject="greeting")
+    (event,) = eventually(lambda: received(environment, "notified-kept"))
+    notification = event["Records"][0]["Sns"]
+    assert (notification["Message"], notification["Subject"]) == ("hello", "greeting")
+    assert notification["TopicArn"] == outputs["Topic"]
+
+
+def test_a_schedule_fires_on_demand(environment: Environment, deploy: Deploy) -> None:
+    target = {"Arn": arn_of("Keep"), "RoleArn": arn_of("Role"), "Input": '{"at": "<aws.scheduler.scheduled-time>"}'}
+    schedule = {
+        "ScheduleExpression": "cron(0 3 ? * SUN *)",
+        "ScheduleExpressionTimezone": "Europe/Berlin",
+        "FlexibleTimeWindow": {"Mode": "OFF"},
+        "Target": target,
+    }
+    outputs = deploy(
+        "scheduled",
+        {
+            **kept("scheduled-kept"),
+            "Rule": rule([{"Id": "1", "Arn": arn_of("Keep")}], ScheduleExpression="cron(0 3 ? * SUN *)"),
+            "Schedule": {"Type": "AWS::Scheduler::Schedule", "Properties": schedule},
+        },
+        {"Rule": arn_of("Rule"), "Schedule": arn_of("Schedule")},
+    )
+    environment.fire(outputs["Rule"])
+    (event,) = eventually(lambda: received(environment, "scheduled-kept"))
+    assert (event["source"], event["resources"]) == ("aws.events", [outputs["Rule"]])
+    environment.fire(outputs["Schedule"])
+    (event,) = eventually(lambda: received(environment, "scheduled-kept"))
+    assert datetime.fromisoformat(event["at"]) > datetime.now(UTC) - timedelta(minutes=5)
+    with pytest.raises(LocalAwsError, match="no enabled schedule arn:none"):
+        environment.fire("arn:none")
+
+
+def test_a_due_schedule_fires_by_itself(environment: Environment, deploy: Deploy) -> None:
+    soon = (datetime.now(UTC) + timedelta(seconds=3)).strftime("%Y-%m-%dT%H:%M:%S")
+    schedule = {
+        "ScheduleExpression": f"at({soon})",
+        "FlexibleTimeWindow": {"Mode": "OFF"},
+        "Target": {"Arn": arn_of("Queue"), "RoleArn": arn_of("Role"), "Input": '"due"'},
+    }
+    deploy("due", {**kept("due-kept"), "Schedule": {"Type": "AWS::Scheduler::Schedule", "Properties": schedule}})
+    assert eventually(lambda: received(environment, "due-kept")) == ["due"]
+
+
+@pytest.mark.parametrize(
+    ("expression", "zone", "expected"),
+    [
+        ("rate(5 minutes)", "UTC", "2026-11-24T12:05:00"),
+        ("rate(1 day)", "UTC", "2026-11-25T11:30:00"),
+        ("cron(0 3 ? * SUN *)", "UTC", "2026-11-29T03:00:00"),
+        ("cron(0 3 ? * 1 *)", "UTC", "2026-11-29T03:00:00"),
+        ("cron(15 10 ? * MON-FRI 2027)", "UTC", "2027-01-01T10:15:00"),
+        ("cron(0/20 * * * ? *)", "UTC", "2026-11-24T12:20:00"),
+        ("cron(0 9 1 * ? *)", "Europe/Berlin", "2026-12-01T08:00:00"),
+        ("cron(0 8 ? * 2#1 *)", "UTC", "2026-12-07T08:00:00"),
+        ("at(2026-12-24T18:00:00)", "America/New_York", "2026-12-24T23:00:00"),
+        ("at(2020-01-01T00:00:00)", "UTC", None),
+    ],
+)
+def test_next_times_follow_the_syntax_of_aws(expression: str, zone: str, expected: str | None) -> None:
+    after = datetime(2026, 11, 24, 12, 0, 30, tzinfo=UTC)
+    since = datetime(2026, 11, 24, 11, 30, tzinfo=UTC)
+    found = next_time(expression, zone, after, since)
+    assert found == (datetime.fromisoformat(expected).replace(tzinfo=UTC) if expected else None)

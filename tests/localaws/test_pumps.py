@@ -1,0 +1,219 @@
+"""Event source mappings and delivery streams."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from localaws.environment import Environment
+from tests.localaws.apps import function, role
+from tests.localaws.conftest import eventually
+
+pytestmark = pytest.mark.xdist_group("localaws")
+Deploy = Callable[..., dict[str, str]]
+
+# Records what it gets, fails for poison, and reports single failures if it is asked to.
+STREAM_CODE = """
+import base64, boto3, json, os
+table = boto3.resource("dynamodb").Table(os.environ["TABLE"])
+def handler(event, context):
+    records = [(r["kinesis"], json.loads(base64.b64decode(r["kinesis"]["data"]))) for r in event["Records"]]
+    failures = []
+    for kinesis, body in records:
+        if body.get("poison"):
+            if not os.environ.get("REPORT"):
+                raise ValueError("poison")
+            failures.append({"itemIdentifier": kinesis["sequenceNumber"]})
+            break
+    done = [body["n"] for kinesis, body in records if not body.get("poison")]
+    if failures:
+        done = done[: [k["sequenceNumber"] for k, _ in records].index(failures[0]["itemIdentifier"])]
+    for n in done:
+        table.update_item(Key={"pk": str(n)}, UpdateExpression="ADD times :one", ExpressionAttributeValues={":one": 1})
+    table.update_item(Key={"pk": "calls"}, UpdateExpression="ADD times :one", ExpressionAttributeValues={":one": 1})
+    return {"batchItemFailures": failures}
+"""
+
+
+def stream_app(name: str, mapping: dict[str, Any], environ: dict[str, str] | None = None) -> dict[str, Any]:
+    table = {
+        "TableName": name,
+        "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}],
+        "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}],
+        "BillingMode": "PAY_PER_REQUEST",
+    }
+    properties = {
+        "EventSourceArn": {"Fn::GetAtt": ["Stream", "Arn"]},
+        "FunctionName": {"Ref": "Function"},
+        "StartingPosition": "TRIM_HORIZON",
+        **mapping,
+    }
+    return {
+        "Role": role(),
+        "Table": {"Type": "AWS::DynamoDB::Table", "Properties": table},
+        "Stream": {"Type": "AWS::Kinesis::Stream", "Properties": {"Name": name, "ShardCount": 2}},
+        "Function": function(f"{name}-function", STREAM_CODE, Environment={"Variables": {"TABLE": name, **(environ or {})}}),
+        "Mapping": {"Type": "AWS::Lambda::EventSourceMapping", "Properties": properties},
+    }
+
+
+def put(environment: Environment, stream: str, bodies: list[dict[str, Any]], key: str | None = None) -> None:
+    records = [{"Data": json.dumps(body).encode(), "PartitionKey": key or str(number)} for number, body in enumerate(bodies)]
+    environment.client("kinesis").put_records(StreamName=stream, Records=records)
+
+
+def counted(environment: Environment, table: str) -> dict[str, int]:
+    items = environment.client("dynamodb").scan(TableName=table)["Items"]
+    return {item["pk"]["S"]: int(item["times"]["N"]) for item in items}
+
+
+def test_a_stream_is_read_in_batches_from_all_shards(environment: Environment, deploy: Deploy) -> None:
+    deploy("batches", stream_app("batches", {"BatchSize": 50, "ParallelizationFactor": 2}))
+    put(environment, "batches", [{"n": n} for n in range(200)])
+    found = eventually(lambda: len(counts := counted(environment, "batches")) == 201 and counts, 20)
+    calls = found.pop("calls")
+    assert set(found.values()) == {1}
+    assert calls < 40  # batches, not single records
+
+
+def test_a_poison_record_is_isolated_by_bisecting_and_goes_to_the_queue(environment: Environment, deploy: Deploy) -> None:
+    mapping = {
+        "BatchSize": 100,
+        "MaximumBatchingWindowInSeconds": 1,
+        "BisectBatchOnFunctionError": True,
+        "MaximumRetryAttempts": 1,
+        "DestinationConfig": {"OnFailure": {"Destination": {"Fn::GetAtt": ["Failed", "Arn"]}}},
+    }
+    resources = stream_app("bisected", mapping)
+    resources["Failed"] = {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "bisected-failed"}}
+    deploy("bisected", resources)
+    put(environment, "bisected", [{"n": n, "poison": n == 3} for n in range(8)], key="same")
+    sqs = environment.client("sqs")
+    url = sqs.get_queue_url(QueueName="bisected-failed")["QueueUrl"]
+    (message,) = eventually(lambda: sqs.receive_message(QueueUrl=url).get("Messages"), 20)
+    notice = json.loads(message["Body"])
+    assert notice["requestContext"]["condition"] == "RetryAttemptsExhausted"
+    assert notice["KinesisBatchInfo"]["batchSize"] == 1
+    found = eventually(lambda: len(counts := counted(environment, "bisected")) == 8 and counts)
+    assert found.keys() == {"calls", *(str(n) for n in range(8) if n != 3)}
+
+
+def test_reported_failures_are_retried_from_there_and_end_in_the_bucket(environment: Environment, deploy: Deploy) -> None:
+    mapping = {
+        "BatchSize": 100,
+        "MaximumBatchingWindowInSeconds": 1,
+        "MaximumRetryAttempts": 2,
+        "FunctionResponseTypes": ["ReportBatchItemFailures"],
+        "BisectBatchOnFunctionError": True,
+        "DestinationConfig": {"OnFailure": {"Destination": {"Fn::GetAtt": ["Failed", "Arn"]}}},
+    }
+    resources = stream_app("reported", mapping, {"REPORT": "1"})
+    resources["Failed"] = {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "reported-failed"}}
+    deploy("reported", resources)
+    put(environment, "reported", [{"n": n, "poison": n == 2} for n in range(5)], key="same")
+    s3 = environment.client("s3")
+    (entry,) = eventually(lambda: s3.list_objects_v2(Bucket="reported-failed").get("Contents"), 20)
+    assert entry["Key"].startswith("aws/lambda/")
+    notice = json.loads(s3.get_object(Bucket="reported-failed", Key=entry["Key"])["Body"].read())
+    assert len(json.loads(notice["payload"])["Records"]) == 1
+    found = eventually(lambda: len(counts := counted(environment, "reported")) == 5 and counts)
+    found.pop("calls")
+    assert found == {"0": 1, "1": 1, "3": 1, "4": 1}
+
+
+def test_a_queue_calls_its_function_and_redrives_what_fails(environment: Environment, deploy: Deploy) -> None:
+    code = """
+import json
+def handler(event, context):
+    return {"batchItemFailures": [{"itemIdentifier": r["messageId"]} for r in event["Records"] if r["body"] == "bad"]}
+"""
+    redrive = {"deadLetterTargetArn": {"Fn::GetAtt": ["Dead", "Arn"]}, "maxReceiveCount": 2}
+    deploy(
+        "queued",
+        {
+            "Role": role(),
+            "Dead": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "queued-dead"}},
+            "Queue": {
+                "Type": "AWS::SQS::Queue",
+                "Properties": {"QueueName": "queued", "RedrivePolicy": redrive, "VisibilityTimeout": 1},
+            },
+            "Function": function("queued-function", code),
+            "Mapping": {
+                "Type": "AWS::Lambda::EventSourceMapping",
+                "Properties": {
+                    "EventSourceArn": {"Fn::GetAtt": ["Queue", "Arn"]},
+                    "FunctionName": {"Ref": "Function"},
+                    "FunctionResponseTypes": ["ReportBatchItemFailures"],
+                    "ScalingConfig": {"MaximumConcurrency": 2},
+                },
+            },
+        },
+    )
+    sqs = environment.client("sqs")
+    url = sqs.get_queue_url(QueueName="queued")["QueueUrl"]
+    sqs.send_message_batch(
+        QueueUrl=url, Entries=[{"Id": str(i), "MessageBody": body} for i, body in enumerate(["good", "bad", "good"])]
+    )
+    dead = sqs.get_queue_url(QueueName="queued-dead")["QueueUrl"]
+    (message,) = eventually(lambda: sqs.receive_message(QueueUrl=dead).get("Messages"), 20)
+    assert message["Body"] == "bad"
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    left = eventually(lambda: _all_zero(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]))
+    assert left
+
+
+def _all_zero(attributes: dict[str, str]) -> bool:
+    return set(attributes.values()) == {"0"}
+
+
+def test_delivery_streams_write_buffered_objects_to_s3(environment: Environment, deploy: Deploy) -> None:
+    destination = {
+        "BucketARN": {"Fn::GetAtt": ["Bucket", "Arn"]},
+        "RoleARN": {"Fn::GetAtt": ["Role", "Arn"]},
+        "Prefix": "events/year=!{timestamp:yyyy}/month=!{timestamp:MM}/day=!{timestamp:dd}/hour=!{timestamp:HH}/",
+        "ErrorOutputPrefix": "errors/!{firehose:error-output-type}/",
+        "BufferingHints": {"IntervalInSeconds": 60, "SizeInMBs": 5},
+        "CompressionFormat": "GZIP",
+    }
+    source = {"KinesisStreamARN": {"Fn::GetAtt": ["Stream", "Arn"]}, "RoleARN": {"Fn::GetAtt": ["Role", "Arn"]}}
+    kind = "AWS::KinesisFirehose::DeliveryStream"
+    from_kinesis = {
+        "DeliveryStreamName": "archive",
+        "DeliveryStreamType": "KinesisStreamAsSource",
+        "KinesisStreamSourceConfiguration": source,
+        "ExtendedS3DestinationConfiguration": destination,
+    }
+    direct = {
+        "DeliveryStreamName": "direct",
+        "ExtendedS3DestinationConfiguration": {**destination, "Prefix": "direct/", "CompressionFormat": "UNCOMPRESSED"},
+    }
+    deploy(
+        "archive",
+        {
+            "Role": role(),
+            "Bucket": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "archive-bucket"}},
+            "Stream": {"Type": "AWS::Kinesis::Stream", "Properties": {"Name": "archived", "ShardCount": 1}},
+            "Archive": {"Type": kind, "Properties": from_kinesis},
+            "Direct": {"Type": kind, "Properties": direct},
+        },
+    )
+    records = [{"Data": f'{{"n": {n}}}\n'.encode(), "PartitionKey": "k"} for n in range(3)]
+    environment.client("kinesis").put_records(StreamName="archived", Records=records)
+    for letter in (b"a\n", b"b\n"):
+        environment.client("firehose").put_record(DeliveryStreamName="direct", Record={"Data": letter})
+    s3 = environment.client("s3")
+
+    def body(prefix: str) -> bytes | None:
+        found = s3.list_objects_v2(Bucket="archive-bucket", Prefix=prefix).get("Contents")
+        return s3.get_object(Bucket="archive-bucket", Key=found[0]["Key"])["Body"].read() if found else None
+
+    archived = gzip.decompress(eventually(lambda: body("events/year=20"), 20))
+    assert [json.loads(line)["n"] for line in archived.splitlines()] == [0, 1, 2]
+    assert eventually(lambda: body("direct/20")) == b"a\nb\n"
+    key = s3.list_objects_v2(Bucket="archive-bucket", Prefix="events/")["Contents"][0]["Key"]
+    assert key.endswith(".gz")
+    assert key.split("/")[2].startswith("month=")
