@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from localaws.personalize.schemas import Field
+from localaws.personalize.schemas import Field, Schema
 
 ColumnKind = Literal["number", "categorical", "textual", "string", "boolean"]
 
@@ -165,6 +165,16 @@ def column_of(field: Field, values: Sequence[Any]) -> Column:
 
 def row_count(table: Table) -> int:
     return len(next(iter(table.values())))
+
+
+def table_of(schema: Schema, rows: Sequence[Mapping[str, Any]]) -> Table:
+    """A table of records by field name; what a record does not have is null."""
+    return {field.name: column_of(field, [row.get(field.name) for row in rows]) for field in schema.fields}
+
+
+def without_unused(table: Table, *names: str) -> Table:
+    """The table, with only those texts in the vocabularies of these columns that occur."""
+    return {**table, **{name: table[name].compacted() for name in names}}
 
 
 def take(table: Table, rows: NDArray[Any]) -> Table:

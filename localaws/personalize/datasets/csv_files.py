@@ -190,11 +190,9 @@ class _NumberBuilder:
 
     def add(self, cells: Sequence[str]) -> None:
         joined = "".join(cells)
-        if joined.isascii() and joined.isdigit() and "" not in cells and self._field.type != "boolean":
-            values = np.fromiter(map(float, cells), np.float64, len(cells))
-            if values.max(initial=0) > min(MAX_TIMESTAMP, 2**31 - 1 if self._field.type == "int" else 2**53):
-                values = self._checked(cells)
-        else:
+        plain = joined.isascii() and joined.isdigit() and "" not in cells and self._field.type != "boolean"
+        values = np.fromiter(map(float, cells), np.float64, len(cells)) if plain else self._checked(cells)
+        if plain and values.max() > (2**31 - 1 if self._field.type == "int" else MAX_TIMESTAMP):
             values = self._checked(cells)
         self._chunks.append(values)
 

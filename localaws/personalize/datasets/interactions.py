@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import isnan
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from localaws.personalize.datasets.columns import Column, Table, Vocabulary, take
+from localaws.personalize.datasets.columns import Column, Table, Vocabulary, table_of, take
 from localaws.personalize.datasets.tables import Interactions
 from localaws.personalize.datasets.values import event_type_key
-from localaws.personalize.schemas import Kind
+from localaws.personalize.schemas import Kind, Schema
 
 
 def item_column(kind: Kind) -> str:
     """The column that holds what was interacted with."""
     return "ACTION_ID" if kind == "ACTION_INTERACTIONS" else "ITEM_ID"
+
+
+def event_table(schema: Schema, rows: Sequence[tuple[Any, ...]]) -> Table:
+    """A table of streamed events; a user that is still unknown goes by the session id."""
+    names = (item_column(schema.kind), "TIMESTAMP", "EVENT_TYPE", "EVENT_VALUE")
+    return table_of(
+        schema,
+        [{"USER_ID": owner, **dict(zip(names, values, strict=True)), **columns} for _, owner, *values, columns in rows],
+    )
 
 
 def sorted_unique(table: Table) -> Table:
@@ -127,6 +139,22 @@ class InteractionsByUser:
         if user == len(self._user_ids) or self._user_ids[user] != user_id:
             return slice(0, 0)
         return slice(int(self._starts[user]), int(self._starts[user + 1]))
+
+    def history(self, user_id: str, limit: int) -> list[tuple[str, int, str | None, float | None]]:
+        """Item, time, event type and value of the newest events of a user, oldest first."""
+        rows = self.rows_of(user_id)
+        rows = slice(max(rows.start, rows.stop - limit), rows.stop)
+        types, values = self.table.get("EVENT_TYPE"), self.table.get("EVENT_VALUE")
+        none = [None] * (rows.stop - rows.start)
+        return list(
+            zip(
+                [self.item_ids[code] for code in self._items[rows].tolist()],
+                self._timestamps[rows].astype(np.int64).tolist(),
+                [types.vocabulary[code] for code in types.codes[rows].tolist()] if types else none,
+                [None if isnan(value) else value for value in values.values[rows].tolist()] if values else none,
+                strict=True,
+            )
+        )
 
     def newest(self, user_id: str, type_key: str, limit: int) -> Rows:
         """The newest events of a user of one event type."""

@@ -12,11 +12,20 @@ import numpy as np
 
 from localaws.personalize.datasets import records
 from localaws.personalize.datasets.bulk import BulkDirectory
-from localaws.personalize.datasets.columns import Table, column_of, concatenate, row_count, take
+from localaws.personalize.datasets.columns import (
+    Table,
+    column_of,
+    concatenate,
+    row_count,
+    table_of,
+    take,
+    without_unused,
+)
 from localaws.personalize.datasets.csv_files import ImportFailed, Progress, read_csv, write_csv
 from localaws.personalize.datasets.entities import empty_entities, patched, to_entities, unique_by_id
 from localaws.personalize.datasets.interactions import (
     InteractionsByUser,
+    event_table,
     item_column,
     no_interactions,
     sorted_unique,
@@ -137,14 +146,11 @@ class DatasetStore:
     def delete_users(self, user_ids: Iterable[str]) -> int:
         """Removes users and their interactions; gives the number of users of whom there was anything."""
         wanted = set(user_ids)
-        found = self._streamed.delete_users(wanted)
+        found: set[str] = set()
         for kind in ("INTERACTIONS", "ACTION_INTERACTIONS", "USERS"):
-            bulk = self._bulk(kind)
-            if kind not in self.schemas or bulk.current is None:
-                continue
-            with bulk.locked():
-                found |= self._delete_bulk_users(kind, bulk, wanted)
-        return len(found)
+            if kind in self.schemas:
+                found |= self._delete_bulk_users(kind, wanted)
+        return len(found | self._streamed.delete_users(wanted))
 
     def delete_dataset(self, kind: Kind) -> None:
         """Removes all data of a dataset."""
@@ -193,7 +199,8 @@ class DatasetStore:
 
     def history(self, user_id: str, limit: int = 200, kind: Kind = "INTERACTIONS") -> History:
         """The newest events with an item of a user, or of an anonymous session, as of now."""
-        rows = self._bulk_history(kind, user_id, limit)
+        imported = self.bulk_interactions(kind)
+        rows = imported.history(user_id, limit) if imported else []
         streamed = self._streamed.newest(kind, user_id, limit)
         if streamed:
             rows = sorted(rows + streamed[::-1], key=lambda row: row[1])[-limit:]
@@ -270,9 +277,9 @@ class DatasetStore:
     def _streamed_table(self, kind: Kind) -> Table:
         schema = self._schema(kind)
         if kind in EVENT_KINDS:
-            return _event_table(schema, self._streamed.all_events(kind))
-        rows = [{schema.id_field: key, **values} for key, values in self._streamed.entities_after(kind, 0)]
-        return _table(schema, rows)
+            return event_table(schema, self._streamed.all_events(kind))
+        records = self._streamed.entities_after(kind, 0)
+        return table_of(schema, [{schema.id_field: key, **values} for key, values in records])
 
     def _all_interactions(self, kind: Kind, since: int = 0) -> Interactions:
         bulk = self._bulk_table(kind)
@@ -282,39 +289,25 @@ class DatasetStore:
         if bulk is not None and not streamed:
             table = bulk
         else:
-            table = _event_table(self._schema(kind), streamed)
+            table = event_table(self._schema(kind), streamed)
             table = sorted_unique(table if bulk is None else concatenate(bulk, table))
-        return to_interactions(_without_unused_ids(table, kind) if since else table, kind)
+        if since:
+            table = without_unused(table, "USER_ID", item_column(kind))
+        return to_interactions(table, kind)
 
-    def _bulk_history(self, kind: Kind, user_id: str, limit: int) -> list[tuple[Any, ...]]:
-        by_user = self.bulk_interactions(kind)
-        if by_user is None:
-            return []
-        rows = by_user.rows_of(user_id)
-        rows = slice(max(rows.start, rows.stop - limit), rows.stop)
-        table, length = by_user.table, rows.stop - rows.start
-        types, values = table.get("EVENT_TYPE"), table.get("EVENT_VALUE")
-        item_ids = by_user.item_ids
-        return list(
-            zip(
-                [item_ids[code] for code in table[item_column(kind)].codes[rows].tolist()],
-                table["TIMESTAMP"].values[rows].astype(np.int64).tolist(),
-                [types.vocabulary[code] for code in types.codes[rows].tolist()] if types else [None] * length,
-                [None if v != v else v for v in values.values[rows].tolist()] if values else [None] * length,
-                strict=True,
-            )
-        )
-
-    def _delete_bulk_users(self, kind: Kind, bulk: BulkDirectory, user_ids: set[str]) -> set[str]:
-        table = self._bulk_table(kind)
-        if table is None:
-            return set()
-        users = table["USER_ID"]
-        found = {user_id for user_id in user_ids if users.coded[1].get(user_id) >= 0}
-        if found:
-            codes = [users.coded[1].get(user_id) for user_id in found]
-            bulk.replace(_without_unused_ids(take(table, ~np.isin(users.codes, codes)), kind))
-        return found
+    def _delete_bulk_users(self, kind: Kind, user_ids: set[str]) -> set[str]:
+        bulk = self._bulk(kind)
+        with bulk.locked():
+            table = self._bulk_table(kind)
+            if table is None:
+                return set()
+            users = table["USER_ID"]
+            codes = {user_id: users.coded[1].get(user_id) for user_id in user_ids}
+            found = {user_id for user_id, code in codes.items() if code >= 0}
+            if found:
+                rest = take(table, ~np.isin(users.codes, list(codes.values())))
+                bulk.replace(without_unused(rest, "USER_ID", *([item_column(kind)] if kind in EVENT_KINDS else [])))
+            return found
 
 
 def _check_variety(schema: Schema, table: Table) -> None:
@@ -325,21 +318,3 @@ def _check_variety(schema: Schema, table: Table) -> None:
             f"The data has {types} distinct event types and the schema {len(schema.metadata)} metadata columns; "
             f"together at most {MAX_EVENT_TYPES_AND_COLUMNS} are allowed."
         )
-
-
-def _event_table(schema: Schema, rows: Sequence[tuple[Any, ...]]) -> Table:
-    """A table of streamed events; a user that is still unknown goes by the session id."""
-    names = ("ITEM_ID" if schema.kind == "INTERACTIONS" else "ACTION_ID", "TIMESTAMP", "EVENT_TYPE", "EVENT_VALUE")
-    return _table(
-        schema,
-        [{"USER_ID": owner, **dict(zip(names, values, strict=True)), **columns} for _, owner, *values, columns in rows],
-    )
-
-
-def _table(schema: Schema, rows: Sequence[Mapping[str, Any]]) -> Table:
-    return {field.name: column_of(field, [row.get(field.name) for row in rows]) for field in schema.fields}
-
-
-def _without_unused_ids(table: Table, kind: Kind) -> Table:
-    names = ("USER_ID",) if kind == "USERS" else ("USER_ID", item_column(kind))
-    return {**table, **{name: table[name].compacted() for name in names}}

@@ -158,7 +158,7 @@ class StreamedRecords:
         )
         return event.user_id
 
-    def newest(self, kind: Kind, owner: str, limit: int) -> list[tuple[str, int, str, float | None]]:
+    def newest(self, kind: Kind, owner: str, limit: int) -> list[tuple[str, int, str | None, float | None]]:
         """The newest events with an item of a user or an anonymous session, newest first."""
         return self._read(
             "SELECT item_id, timestamp, event_type, event_value FROM events "
