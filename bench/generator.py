@@ -1,8 +1,8 @@
 """Synthetic shops of any size: the same seed gives the same data.
 
 Items are as popular as Zipf's law says and belong to latent clusters; a user's number of events is lognormal. Each
-user has three tastes and drifts from the first to the last. An event picks an item of the present taste, returns
-to an item of the user's past, or follows on the item before it.
+user has three tastes and drifts from the first to the last. An event picks an item of the present taste or of
+anywhere, returns to an item of the user's past, or follows on the item before it.
 """
 
 from __future__ import annotations
@@ -69,10 +69,10 @@ class Shop:
     items: int
     interactions: int
     seed: int = 0
-    clusters: int = 50
-    zipf: float = 1.0
+    zipf: float = 0.8
     activity_sigma: float = 1.0
-    repeat_share: float = 0.15
+    explore_share: float = 0.2
+    repeat_share: float = 0.1
     follow_share: float = 0.15
     start: int = 1_735_689_600
     days: int = 180
@@ -130,11 +130,13 @@ class Shop:
     def _pick_items(
         self, random: np.random.Generator, users: NDArray[np.int64], progress: NDArray[np.float64], count: int
     ) -> NDArray[np.int64]:
-        """An item of one of the user's tastes; which one drifts with time."""
-        popularity = self._zipf_weights(self.clusters) ** 0.5
-        tastes = random.choice(self.clusters, (count, TASTES), p=popularity / popularity.sum())
+        """An item of one of the user's tastes, which drift with time, or of any cluster."""
+        sizes = np.diff(self._cluster_bounds)
+        tastes = random.choice(self.clusters, (count, TASTES), p=sizes / sizes.sum())
         blurred = progress * TASTES + random.normal(0, 0.7, len(users))
         clusters = tastes[users, np.clip(blurred, 0, TASTES - 1).astype(np.int64)]
+        explores = random.random(len(users)) < self.explore_share
+        clusters[explores] = random.choice(self.clusters, int(explores.sum()), p=sizes / sizes.sum())
         low, high = self._cluster_bounds[clusters], self._cluster_bounds[clusters + 1]
         positions = np.searchsorted(self._weights_so_far, low + random.random(len(users)) * (high - low), "right")
         return self._items_by_cluster[np.minimum(positions, self.items - 1)]
@@ -165,8 +167,9 @@ class Shop:
     def _random(self, *stream: int) -> np.random.Generator:
         return np.random.default_rng([self.seed, *stream])
 
-    def _zipf_weights(self, count: int) -> NDArray[np.float64]:
-        return np.arange(1, count + 1, dtype=np.float64) ** -self.zipf
+    @property
+    def clusters(self) -> int:
+        return min(50, max(2, self.items // 25))
 
     @cached_property
     def _events_per_user(self) -> NDArray[np.int64]:
@@ -186,7 +189,7 @@ class Shop:
     @cached_property
     def _weights_so_far(self) -> NDArray[np.float64]:
         """Running sum of the popularity of the items, cluster after cluster."""
-        weights = self._random(3).permutation(self._zipf_weights(self.items))
+        weights = self._random(3).permutation(np.arange(1, self.items + 1, dtype=np.float64) ** -self.zipf)
         return np.cumsum(weights[self._items_by_cluster])
 
     @cached_property
