@@ -102,14 +102,12 @@ def object_array(values: list[str]) -> NDArray[np.object_]:
 
 def best(scores: NDArray[np.floating], length: int) -> NDArray[np.int64]:
     """Positions of the greatest scores, best first; those at -inf are left out. Ties keep their order."""
-    length = min(length, len(scores))
-    if length == 0:
+    if length <= 0:
         return np.empty(0, np.int64)
-    if length < len(scores):
-        chosen = np.argpartition(-scores, length - 1)[:length]
-        threshold = scores[chosen].min()
-        chosen = np.concatenate([np.flatnonzero(scores > threshold), np.flatnonzero(scores == threshold)])[:length]
-    else:
-        chosen = np.arange(len(scores))
-    ordered = chosen[np.argsort(-scores[chosen], kind="stable")]
-    return ordered[scores[ordered] > -np.inf]
+    chosen = np.flatnonzero(scores > -np.inf)
+    values = scores[chosen]
+    if length < len(values):
+        least = np.partition(values, len(values) - length)[len(values) - length]
+        kept = np.flatnonzero(values >= least)
+        chosen, values = chosen[kept], values[kept]
+    return chosen[np.argsort(-values, kind="stable")][:length]

@@ -83,29 +83,27 @@ class PersonalizationModel(Model):
         return scores
 
     def taste(self, items: NDArray[np.int64], weights: NDArray[np.float32]) -> Scores:
-        """The scores of a history without the term for repeats, in standard deviations."""
+        """The scores of a history without the term for repeats, in standard deviations, up to a constant."""
         recency = self.facts["recency"]
         age = np.arange(len(items) - 1, -1, -1, dtype=np.float32)
         decayed = weights * ((0.03 + 0.97 * np.exp(-age / 5)).astype(np.float32) if recency else np.float32(1))
         factors = self.arrays["factors"]
         user = fold_in_one(self._shared, factors[items], decayed)
         scores = np.asarray(factors @ user)
-        scores -= scores.mean()
-        scores /= scores.std() + np.float32(1e-9)
+        scores /= _deviation(scores)
         scores += self._following(items[-RECENT:], 0.9 if recency else 1.0)
         scores += self.arrays["objective"]
         return scores
 
     def _following(self, items: NDArray[np.int64], decay: float) -> Scores:
-        """Standardised sum of the transitions from these items, the newest last; most of them are none."""
+        """The sum of the transitions from these items, the newest last, in standard deviations."""
         chain, size = self.transitions, len(self.item_ids)
         spans = [(chain.indptr[i], chain.indptr[i + 1]) for i in items]
         following = np.concatenate([chain.indices[a:b] for a, b in spans])
         weights = decay ** np.arange(len(items) - 1, -1, -1)
         amounts = np.concatenate([w * chain.data[a:b] for w, (a, b) in zip(weights, spans, strict=True)])
         total = np.bincount(following, amounts, size).astype(np.float32)
-        total -= total.mean()
-        total *= np.float32(TRANSITION_WEIGHT / (total.std() + 1e-9))
+        total *= np.float32(TRANSITION_WEIGHT) / _deviation(total)
         return total
 
     def _repeats(self, items: NDArray[np.int64], repeat: float) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
@@ -176,6 +174,12 @@ class PersonalizationModel(Model):
             "user_lifts": np.zeros((len(self.arrays["user_lifts"]), len(new)), np.float32),
             "context_lifts": np.zeros((len(self.arrays["context_lifts"]), len(new)), np.float32),
         }
+
+
+def _deviation(scores: Scores) -> np.float32:
+    """The standard deviation; the mean is of no interest, because all scores may be shifted together."""
+    mean = scores.mean()
+    return np.float32(np.sqrt(max(scores @ scores / len(scores) - mean * mean, 1e-18)))
 
 
 def item_features(features: Features, items: Entities | None, ids: NDArray[np.object_]) -> Matrix:

@@ -37,15 +37,29 @@ class Chosen:
     promotion: str | None = None
 
 
-def choose(serving: Serving, query: Query, scores: Scores, allowed: Mask, size: int, promoted: list[Chosen]) -> list[Chosen]:
+@dataclass(frozen=True)
+class Candidates:
+    """What an answer may be made of. Scores and masks are over the model's ranked ids.
+
+    known: the scores that the recipe gives, -inf for items outside the scored subset. allowed: what the filter of
+    the request and the use case leave.
+    """
+
+    serving: Serving
+    query: Query
+    scores: Scores
+    known: Scores
+    allowed: Mask
+
+
+def choose(candidates: Candidates, size: int, promoted: list[Chosen]) -> list[Chosen]:
     """`size` items: promoted ones at random places, in their order; the best allowed ones around them."""
-    allowed[[chosen.item for chosen in promoted]] = False
-    rest = _organic(serving, query, scores, allowed, size - len(promoted))
+    candidates.allowed[[chosen.item for chosen in promoted]] = False
+    rest = _organic(candidates, size - len(promoted))
     if not promoted:
         return rest
     total = len(promoted) + len(rest)
-    random = _random(query)
-    places = set(random.choice(total, len(promoted), replace=False).tolist())
+    places = set(_random(candidates.query).choice(total, len(promoted), replace=False).tolist())
     first, second = iter(promoted), iter(rest)
     return [next(first) if place in places else next(second) for place in range(total)]
 
@@ -65,33 +79,23 @@ def promote(serving: Serving, query: Query, scores: Scores, promotion: Promotion
     return [Chosen(int(i), reason=PROMOTED, promotion=promotion.name) for i in best(ranked, number)]
 
 
-def _organic(serving: Serving, query: Query, scores: Scores, allowed: Mask, size: int) -> list[Chosen]:
-    model = serving.model
-    candidates = np.where(allowed, scores, -np.inf)
-    subset = serving.recipe.reasons and len(scores) > SCORED_SUBSET
-    if subset:
-        candidates[scores < np.partition(scores, -SCORED_SUBSET)[-SCORED_SUBSET]] = -np.inf
-    chosen = [Chosen(int(item)) for item in best(candidates, size)]
+def _organic(candidates: Candidates, size: int) -> list[Chosen]:
+    model, allowed = candidates.serving.model, candidates.allowed
+    chosen = [Chosen(int(item)) for item in best(np.where(allowed, candidates.known, -np.inf), size)]
     if isinstance(model, PersonalizationModel):
-        chosen = _explore(serving, model, query, scores, allowed, chosen)
-        if subset and len(chosen) < size:
+        chosen = _explore(candidates, model, chosen)
+        if candidates.serving.recipe.reasons and len(chosen) < size:
             chosen += _placeholders(model, allowed, chosen, size - len(chosen))
     return chosen
 
 
-def _explore(
-    serving: Serving,
-    model: PersonalizationModel,
-    query: Query,
-    scores: Scores,
-    allowed: Mask,
-    chosen: list[Chosen],
-) -> list[Chosen]:
+def _explore(candidates: Candidates, model: PersonalizationModel, chosen: list[Chosen]) -> list[Chosen]:
     """Gives some places to young items: few interactions and chance help them, relevance orders them.
 
     explorationWeight is the probability of a place to be explored. The choice stays the same for a user and hour.
     docs: personalize/latest/dg/native-recipe-new-item-USER_PERSONALIZATION.html, "campaign configuration".
     """
+    serving, scores, allowed = candidates.serving, candidates.scores, candidates.allowed
     weight, days = exploration(serving)
     if weight <= 0 or not chosen:
         return chosen
@@ -100,12 +104,12 @@ def _explore(
     young = young[~np.isin(young, [c.item for c in chosen])]
     if not len(young):
         return chosen
-    random = _random(query)
+    random = _random(candidates.query)
     places = np.flatnonzero(random.random(len(chosen)) < weight)
     luck = random.gumbel(size=len(young)) + BONUS / np.sqrt(1 + model.arrays["counts"][young])
     explored = young[best(scores[young] + luck, len(places))]
     kept = iter(chosen)
-    fresh = iter([Chosen(int(item), reason=EXPLORATION) for item in explored])
+    fresh = iter([Chosen(int(item), bool(candidates.known[item] > -np.inf), EXPLORATION) for item in explored])
     taken = set(places[: len(explored)].tolist())
     return [next(fresh) if place in taken else next(kept) for place in range(len(chosen))]
 
@@ -128,12 +132,20 @@ def _placeholders(model: PersonalizationModel, allowed: Mask, chosen: list[Chose
     return [Chosen(int(item), scored=False, reason=POPULAR) for item in best(popular, size)]
 
 
+def scored_subset(serving: Serving, scores: Scores) -> Scores:
+    """The v2 recipe scores a subset of the items; the others get -inf."""
+    if not serving.recipe.reasons or len(scores) <= SCORED_SUBSET:
+        return scores
+    least = np.partition(scores, -SCORED_SUBSET)[-SCORED_SUBSET]
+    return np.where(scores >= least, scores, np.float32(-np.inf))
+
+
 def softmax(scores: NDArray[np.float32]) -> NDArray[np.float32]:
     """Shares that sum to 1; -inf has none."""
-    finite = np.isfinite(scores)
-    if not finite.any():
+    greatest = scores.max(initial=-np.inf)
+    if greatest == -np.inf:
         return np.zeros_like(scores)
-    powers = np.exp(scores - scores[finite].max())
+    powers = np.exp(scores - greatest)
     return np.asarray(powers / powers.sum())
 
 

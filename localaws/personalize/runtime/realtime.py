@@ -12,7 +12,7 @@ from localaws.personalize.recipes.actions import ActionModel
 from localaws.personalize.recipes.model import Scores, best
 from localaws.personalize.recipes.personalization import PersonalizationModel
 from localaws.personalize.recipes.semantic import SemanticModel
-from localaws.personalize.runtime.choice import SCORED_SUBSET, choose, promote, softmax
+from localaws.personalize.runtime.choice import Candidates, choose, promote, scored_subset, softmax
 from localaws.personalize.runtime.serving import (
     Metadata,
     Promotion,
@@ -59,9 +59,10 @@ def recommend(
     allowed = np.array(mask) if mask is not None else np.ones(len(scores), bool)
     allowed[serving.dropped(query.history)] = False
     promoted = promote(serving, query, scores, promotion, size) if promotion is not None else []
-    shares = _shares(serving, scores)
+    known = scored_subset(serving, scores)
+    shares = softmax(known) if serving.recipe.scores else None
     entries = []
-    for chosen in choose(serving, query, scores, allowed, size, promoted):
+    for chosen in choose(Candidates(serving, query, scores, known, allowed), size, promoted):
         entry: dict[str, Any] = {"itemId": serving.model.item_ids[chosen.item]}
         if shares is not None and chosen.scored:
             entry["score"] = float(shares[chosen.item])
@@ -129,16 +130,7 @@ def recommend_actions(
 def _scores(serving: Serving, query: Any) -> Scores:
     if isinstance(serving.model, SemanticModel):
         return serving.model.influenced(query, serving.config.get("rankingInfluence") or {})
-    return serving.model.scores(query)
-
-
-def _shares(serving: Serving, scores: Scores) -> Scores | None:
-    """The scores as the service gives them: a softmax over the catalogue, or the scored candidates for v2."""
-    if not serving.recipe.scores:
-        return None
-    if serving.recipe.reasons and len(scores) > SCORED_SUBSET:
-        scores = np.where(scores < np.partition(scores, -SCORED_SUBSET)[-SCORED_SUBSET], -np.inf, scores)
-    return softmax(scores)
+    return np.asarray(serving.model.scores(query), np.float32)
 
 
 def _check_operation(serving: Serving, operation: str, types: frozenset[str]) -> None:
