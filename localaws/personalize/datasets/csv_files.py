@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import BinaryIO, Protocol
 
@@ -37,16 +37,14 @@ def read_csv(schema: Schema, files: Iterable[tuple[str, BinaryIO]], progress: Pr
     The files are read in pieces and only their columns are kept. `progress` gets the number of rows read so
     far. Raises ImportFailed that names the file, line, column and rule.
     """
-    builders: dict[str, _Builder] = {
-        field.name: _TextBuilder(schema, field) if field.is_text else _NumberBuilder(field) for field in schema.fields
-    }
+    reader = _Reader(schema)
     rows = 0
     for name, file in files:
-        for count in _read_file(name, file, builders):
+        for count in reader.read(name, file):
             rows += count
             if progress:
                 progress(rows)
-    return {name: builder.column() for name, builder in builders.items()}
+    return {name: builder.column() for name, builder in reader.builders.items()}
 
 
 def write_csv(schema: Schema, tables: Iterable[Table], out: BinaryIO) -> int:
@@ -75,66 +73,83 @@ def _cells(field: Field, column: Column) -> list[str]:
     return ["" if math.isnan(value) else str(int(value)) for value in values]
 
 
-def _read_file(name: str, file: BinaryIO, builders: Mapping[str, _Builder]) -> Iterator[int]:
-    """Adds the rows of a file to the builders; yields how many, piece by piece."""
-    text = io.TextIOWrapper(file, "utf-8-sig", newline="")
-    lines = 0
-    reader = csv.reader(text, escapechar="\\", strict=True)
-    try:
-        columns = _match_header(name, text.readline(), builders)
-        lines = 1
-        while rows := list(islice(reader, ROWS_PER_CHUNK)):
-            _check_shape(name, lines + 1, rows, len(columns), reader.line_num + 1 - lines)
-            yield _add_rows(name, lines + 1, rows, columns)
-            lines = reader.line_num + 1
-    except UnicodeDecodeError as error:
-        consumed = reader.line_num + 1 if lines else 0
-        line = consumed + error.object[: error.start].count(b"\n") + 1
-        raise ImportFailed(f"{name}, line {line}: the file must be encoded in UTF-8.") from None
-    except csv.Error as error:
-        raise ImportFailed(f"{name}, line {reader.line_num + 1}: {error}.") from None
-    finally:
-        text.detach()
+def _extend(rows: list[list[str]], more: Iterable[list[str]]) -> bool:
+    rows.extend(more)  # keeps what it got if `more` fails
+    return bool(rows)
 
 
-def _match_header(name: str, line: str, builders: Mapping[str, _Builder]) -> list[tuple[str, _Builder]]:
-    if '"' in line:
-        raise ImportFailed(f"{name}, line 1: column headers must not be enclosed in quotation marks.")
-    header = line.rstrip("\r\n").split(",")
-    missing = [column for column in builders if column not in header]
-    if missing:
-        raise ImportFailed(f"{name}, line 1: Input CSV is missing the following columns:[{', '.join(missing)}].")
-    unknown = [column for column in header if column not in builders]
-    if unknown or len(set(header)) < len(header):
-        what = f"has columns that are not in the schema:[{', '.join(unknown)}]" if unknown else "repeats columns"
-        raise ImportFailed(f"{name}, line 1: Input CSV {what}.")
-    return [(column, builders[column]) for column in header]
+class _Reader:
+    """Reads files with equal headers into the builders of the columns."""
 
+    def __init__(self, schema: Schema) -> None:
+        self.builders: dict[str, _Builder] = {
+            field.name: _TextBuilder(schema, field) if field.is_text else _NumberBuilder(field) for field in schema.fields
+        }
+        self._header: list[str] = []
 
-def _check_shape(name: str, first_line: int, rows: Sequence[list[str]], width: int, lines: int) -> None:
-    """Each record is one line with a cell per column; blank lines are let through."""
-    if lines != len(rows):
-        row = next(i for i, cells in enumerate(rows) if any("\n" in cell or "\r" in cell for cell in cells))
-        raise ImportFailed(f"{name}, line {first_line + row}: each record must be on a single line.")
-    if not {len(cells) for cells in rows} <= {0, width}:
-        row = next(i for i, cells in enumerate(rows) if len(cells) not in (0, width))
-        raise ImportFailed(f"{name}, line {first_line + row}: the record has {len(rows[row])} values, the header {width}.")
-
-
-def _add_rows(name: str, first_line: int, rows: Sequence[list[str]], columns: Sequence[tuple[str, _Builder]]) -> int:
-    filled = [cells for cells in rows if cells]
-    for (column, builder), cells in zip(columns, zip(*filled, strict=True), strict=False):
+    def read(self, name: str, file: BinaryIO) -> Iterator[int]:
+        """Yields, piece by piece, how many rows were read."""
+        text = io.TextIOWrapper(file, "utf-8-sig", newline="")
+        reader = csv.reader(text, escapechar="\\", strict=True)
+        lines = 0  # of the pieces before this one
+        rows: list[list[str]] = []
         try:
-            builder.add(cells)
-        except ValueError:
-            # Only now is it worth the time to look at one cell after the other.
-            position = columns.index((column, builder))
-            for row, record in enumerate(rows):
-                if record and (rule := builder.broken_rule(record[position])):
-                    where = f"{name}, line {first_line + row}, column {column}: "
-                    raise ImportFailed(where + rule) from None
-            raise
-    return len(filled)
+            self._match_header(name, text.readline())
+            lines = 1
+            while _extend(rows, islice(reader, ROWS_PER_CHUNK)):
+                self._check_shape(name, lines + 1, rows, reader.line_num + 1 - lines)
+                yield self._add_rows(name, lines + 1, rows)
+                lines = reader.line_num + 1
+                rows.clear()
+        except UnicodeDecodeError as error:
+            consumed = reader.line_num + 1 if lines else 0
+            line = consumed + error.object[: error.start].count(b"\n") + 1
+            raise ImportFailed(f"{name}, line {line}: the file must be encoded in UTF-8.") from None
+        except csv.Error as error:
+            raise ImportFailed(f"{name}, line {lines + len(rows) + 1}: {error}.") from None
+        finally:
+            text.detach()
+
+    def _match_header(self, name: str, line: str) -> None:
+        where = f"{name}, line 1: "
+        if '"' in line:
+            raise ImportFailed(where + "column headers must not be enclosed in quotation marks.")
+        header = line.rstrip("\r\n").split(",")
+        if missing := [column for column in self.builders if column not in header]:
+            raise ImportFailed(where + f"Input CSV is missing the following columns:[{', '.join(missing)}].")
+        if unknown := [column for column in header if column not in self.builders]:
+            raise ImportFailed(where + f"Input CSV has columns that are not in the schema:[{', '.join(unknown)}].")
+        if len(set(header)) < len(header):
+            raise ImportFailed(where + "Input CSV repeats columns.")
+        if self._header not in ([], header):
+            raise ImportFailed(where + "the column headers of all files must match.")
+        self._header = header
+
+    def _check_shape(self, name: str, first_line: int, rows: Sequence[list[str]], lines: int) -> None:
+        """Each record is one line with a cell per column; blank lines are let through."""
+        width = len(self._header)
+        if lines != len(rows):
+            row = next(i for i, cells in enumerate(rows) if any("\n" in cell or "\r" in cell for cell in cells))
+            raise ImportFailed(f"{name}, line {first_line + row}: each record must be on a single line.")
+        if not {len(cells) for cells in rows} <= {0, width}:
+            row = next(i for i, cells in enumerate(rows) if len(cells) not in (0, width))
+            raise ImportFailed(f"{name}, line {first_line + row}: the record has {len(rows[row])} values, the header {width}.")
+
+    def _add_rows(self, name: str, first_line: int, rows: Sequence[list[str]]) -> int:
+        filled = [cells for cells in rows if cells]
+        for position, cells in enumerate(zip(*filled, strict=True)):
+            column = self._header[position]
+            builder = self.builders[column]
+            try:
+                builder.add(cells)
+            except ValueError:
+                # Only now is it worth the time to look at one cell after the other.
+                for row, record in enumerate(rows):
+                    if record and (rule := builder.broken_rule(record[position])):
+                        where = f"{name}, line {first_line + row}, column {column}: "
+                        raise ImportFailed(where + rule) from None
+                raise
+        return len(filled)
 
 
 class _Builder(Protocol):

@@ -85,10 +85,11 @@ def test_values_come_out_as_they_are_meant(tmp_path: Path) -> None:
         ([GOOD, "i,a,b"], "items.csv, line 3: the record has 3 values, the header 8."),
         ([GOOD, 'i,a,b,1,1,,"two\nlines",1'], "items.csv, line 3: each record must be on a single line."),
         ([GOOD, 'i,a,b,1,1,,"open,1'], "items.csv, line 3: unexpected end of data."),
+        ([GOOD, 'i,a,b,1,1,,"open,1', *["i,a,b,1,1,,open,1"] * 9000], "items.csv, line 3: field larger than field limit"),
     ],
 )
 def test_a_broken_rule_is_named_with_its_place(tmp_path: Path, rows: list[str], reason: str) -> None:
-    assert failure(open_store(tmp_path), "ITEMS", items_csv(*rows)) == reason
+    assert failure(open_store(tmp_path), "ITEMS", items_csv(*rows)).startswith(reason)
 
 
 def test_a_bad_header_is_named(tmp_path: Path) -> None:
@@ -116,13 +117,15 @@ def test_a_failed_import_changes_nothing(tmp_path: Path) -> None:
 
 def test_columns_may_have_another_order_and_files_are_read_as_one(tmp_path: Path) -> None:
     store = open_store(tmp_path)
-    first = csv_file("USERS", ["u1,20,gold", "u2,30,silver"])
+    first = ("a.csv", io.BytesIO(b"MEMBERSHIP,USER_ID,AGE\ngold,u1,20\nsilver,u2,30\n"))
     second = ("b.csv", io.BytesIO(b"MEMBERSHIP,USER_ID,AGE\nbasic,u3,\nbronze,u1,21\n"))
     assert store.import_csv("USERS", [first, second], "FULL").stored == 3
     users = store.entities("USERS")
     assert users is not None
     rows = [(users.ids[row], users.columns["AGE"][row], users.columns["MEMBERSHIP"][row]) for row in range(3)]
     assert rows == [("u2", 30.0, "silver"), ("u3", None, "basic"), ("u1", 21.0, "bronze")]
+    with pytest.raises(ImportFailed, match=r"b\.csv, line 1: the column headers of all files must match"):
+        store.import_csv("USERS", [csv_file("USERS", []), ("b.csv", io.BytesIO(second[1].getvalue()))], "FULL")
 
 
 def test_long_textual_values_are_cut(tmp_path: Path) -> None:
