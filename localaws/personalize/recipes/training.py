@@ -9,11 +9,12 @@ from threadpoolctl import threadpool_limits
 from localaws.personalize import metrics
 from localaws.personalize.datasets.tables import TrainingData
 from localaws.personalize.recipes import actions, affinity, personalization, popularity, related, semantic
-from localaws.personalize.recipes.catalogue import RECIPES, Engine
+from localaws.personalize.recipes.catalogue import RECIPES
 from localaws.personalize.recipes.events import Prepared, prepare
 from localaws.personalize.recipes.holdout import Examiner, HoldOut, split
 from localaws.personalize.recipes.model import Model
 from localaws.personalize.recipes.options import TrainingOptions
+from localaws.personalize.recipes.recipe import Engine
 
 Progress = Callable[[str, float], None]
 Trained = tuple[Model, dict[str, float]]

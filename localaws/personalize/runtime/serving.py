@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from localaws.personalize.datasets.tables import Entities, History
 from localaws.personalize.errors import InvalidInput
-from localaws.personalize.recipes.catalogue import RECIPES, Recipe
+from localaws.personalize.recipes.catalogue import RECIPES
 from localaws.personalize.recipes.events import attributes_of
 from localaws.personalize.recipes.model import Model, Query
+from localaws.personalize.recipes.recipe import Recipe
 
 if TYPE_CHECKING:
     from localaws.personalize.datasets import DatasetStore
