@@ -63,6 +63,8 @@ def _run(arguments: argparse.Namespace) -> None:
 
 def _serve(server: Server, settings: Settings, app: Path | None, progress: Callable[[str], None], as_json: bool) -> NoReturn:
     started = time.monotonic()
+    if app is not None:
+        deploy.read_assembly(app)  # what is wrong with it is told before anything starts
     server.start()
     progress(f"the embedded AWS answers after {time.monotonic() - started:.1f} s")
     if app is not None:
@@ -80,8 +82,8 @@ def _serve(server: Server, settings: Settings, app: Path | None, progress: Calla
     }
     state.write(settings.data, current)
     _report(as_json, "ready", _endpoints(current), current)
-    while True:
-        time.sleep(3600)
+    while True:  # a signal that the system hands to another thread is noticed only when this one wakes up
+        time.sleep(0.2)
 
 
 def _endpoints(current: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ import contextlib
 import os
 import subprocess
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -88,7 +89,9 @@ class Emulator:
         threading.Thread(target=self._read, daemon=True).start()
 
     def wait_until_ready(self, patience: float = 60) -> None:
-        self._ready.wait(patience)
+        deadline = time.monotonic() + patience
+        while not self._ready.wait(0.2) and time.monotonic() < deadline:  # in short steps, so that a signal is noticed
+            pass
         if self._process.poll() is not None:
             raise LocalAwsError(f"The Personalize emulator ended with exit code {self._process.returncode} while starting.")
         if not self._ready.is_set():

@@ -18,10 +18,12 @@ from localaws.lambda_workers.pool import WorkerPool
 from localaws.moto import admin, events, kinesis, patching, stepfunctions
 from localaws.moto.app import LockedApp
 from localaws.moto.cloudformation import catalogue, engine
-from localaws.moto.lambda_functions import LambdaService, LogWriter
+from localaws.moto.lambda_functions import LambdaService
+from localaws.moto.logs import LogWriter
 from localaws.moto.proxy import ReverseProxy
 from localaws.pumps.delivery_streams import DeliveryStreams
 from localaws.pumps.mappings import EventSourceMappings
+from localaws.pumps.pump import Pump
 from localaws.pumps.schedules import Schedules
 from localaws.settings import Settings, personalize_environ
 
@@ -42,7 +44,9 @@ class Services:
         """Serves the AWS APIs on `port` and the front on its own; returns the front's endpoint."""
         aws, speed = self._aws, self._settings.speed
         environ = {**aws.environ(), **personalize_environ(self._personalize_endpoint)}
-        pool = WorkerPool(CodeStore(self._settings.data / "lambda"), environ, LogWriter(aws))
+        logs = LogWriter(aws)
+        self._run(logs)
+        pool = WorkerPool(CodeStore(self._settings.data / "lambda"), environ, logs.add)
         self._resources.callback(pool.close)
         self._functions = LambdaService(aws, pool, speed)
         self._functions.install()
@@ -60,13 +64,17 @@ class Services:
         front = serve(Front(aws, self._functions), self._settings.api_port)
         self._resources.callback(front.shutdown)
         for pump in (schedules, delivery_streams, EventSourceMappings(aws, self._functions, targets, speed)):
-            self._resources.callback(pump.stop)
-            pump.start()
+            self._run(pump)
         return f"http://127.0.0.1:{front.port}"
+
+    def _run(self, pump: Pump) -> None:
+        self._resources.callback(pump.stop)
+        pump.start()
 
     def warm_functions(self) -> None:
         """Starts a worker of every function in the background."""
         self._functions.warm()
 
     def stop(self) -> None:
+        logging.disable(logging.CRITICAL)  # what fails from here on fails because it is being stopped
         self._resources.close()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import queue
 import threading
 import time
 from collections.abc import Callable
@@ -16,7 +15,7 @@ from moto.core.exceptions import JsonRESTError
 from localaws.clients import Aws
 from localaws.lambda_workers.function import Archive, Function
 from localaws.lambda_workers.pool import TooManyRequests, WorkerPool
-from localaws.lambda_workers.worker import Outcome, Worker
+from localaws.lambda_workers.worker import Outcome
 from localaws.moto.patching import replace, wrap
 
 _MODELS = "moto.awslambda.models"
@@ -202,34 +201,3 @@ def _keep(function: Any, spec: dict[str, Any]) -> None:
         function.logs_group_name = log_group
     if "DeadLetterConfig" in spec:
         function.dead_letter_arn = (spec["DeadLetterConfig"] or {}).get("TargetArn")
-
-
-class LogWriter:
-    """Writes what functions print to CloudWatch Logs, one stream per worker, without delaying the answer."""
-
-    def __init__(self, aws: Aws) -> None:
-        self._aws = aws
-        self._lines: queue.SimpleQueue[tuple[str, str, str]] = queue.SimpleQueue()
-        self._streams: set[tuple[str, str]] = set()
-        threading.Thread(target=self._write, name="lambda-logs", daemon=True).start()
-
-    def __call__(self, worker: Worker, outcome: Outcome) -> None:
-        self._lines.put((worker.function.log_group, worker.log_stream, outcome.log))
-
-    def _write(self) -> None:
-        logs = self._aws.client("logs")
-        while True:
-            group, stream, text = self._lines.get()
-            if (group, stream) not in self._streams:
-                self._create_stream(logs, group, stream)
-            now = int(time.time() * 1000)
-            events = [{"timestamp": now, "message": line} for line in text.splitlines()]
-            logs.put_log_events(logGroupName=group, logStreamName=stream, logEvents=events)
-
-    def _create_stream(self, logs: Any, group: str, stream: str) -> None:
-        try:
-            logs.create_log_stream(logGroupName=group, logStreamName=stream)
-        except logs.exceptions.ResourceNotFoundException:
-            logs.create_log_group(logGroupName=group)
-            logs.create_log_stream(logGroupName=group, logStreamName=stream)
-        self._streams.add((group, stream))

@@ -25,7 +25,8 @@ class Pump(threading.Thread):
             try:
                 busy = self.turn()
             except Exception as error:
-                _LOG.error("%s: %s", self.name, error, exc_info=not self._stopped.is_set())
+                _LOG.error("%s: %s", self.name, error)
+                _LOG.debug("%s", self.name, exc_info=True)
                 busy = False
             if not busy:
                 self._stopped.wait(self._pause)
