@@ -18,7 +18,7 @@ test: setup-test  ## all tests
 
 lint: setup-test  ## ruff, mypy strict, cfn-lint
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/mypy app.py
-	@$(MAKE) --no-print-directory synth && $(BIN)/cfn-lint --ignore-checks W3005 W3045 -- cdk.out/*.template.json
+	@$(MAKE) --no-print-directory synth && $(BIN)/cfn-lint
 
 synth: setup  ## the CloudFormation templates, in cdk.out/
 	@$(BIN)/python -c "from pathlib import Path; from reco.synth import synthesize; synthesize(Path('config/movielens.yaml'), Path('cdk.out'))"

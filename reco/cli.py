@@ -13,7 +13,7 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn, TransferSpeedColumn
 
-from lambdas.shared.config import Config, ConfigError
+from lambdas.shared.config import Config, ConfigError, json_schema
 from lambdas.shared.config_file import load_config
 from reco import demo as demo_run
 from reco import events, load, movielens, serving, train
@@ -45,9 +45,13 @@ def target_of(path: Path, aws: bool) -> Target:
 
 @app.command()
 def validate(
-    config: Annotated[Path, typer.Argument(help="A config file.")] = DEFAULT_CONFIG, as_json: JsonOption = False
+    config: Annotated[Path, typer.Argument(help="A config file.")] = DEFAULT_CONFIG,
+    write_schema: Annotated[Path | None, typer.Option(help="Write the JSON schema of configs to this file, for editors.")] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Check a config; every problem is shown with its path."""
+    if write_schema is not None:
+        write_schema.write_text(json.dumps(json_schema(), indent=2) + "\n")
     try:
         found = load_config(config)
     except ConfigError as error:

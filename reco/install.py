@@ -23,8 +23,10 @@ EXTRAS = {"demo": ["cdk", "local"], "test": ["cdk", "local", "dev"]}
 
 def main() -> None:
     purpose = sys.argv[1] if len(sys.argv) > 1 else "demo"
-    if sys.version_info < (3, 11):
-        sys.exit(f"recostack needs Python 3.11 or later; this is {sys.version.split()[0]}. Name another: make PYTHON=python3.12 ...")
+    if sys.version_info < (3, 11):  # noqa: UP036
+        sys.exit(
+            f"recostack needs Python 3.11 or later; this is {sys.version.split()[0]}. Name another: make PYTHON=python3.12 ..."
+        )
     extras = EXTRAS[purpose] + ([] if shutil.which("node") else ["node"])
     stamp, wanted = VENV / f".installed-{purpose}", fingerprint(extras)
     if not stamp.exists() or stamp.read_text() != wanted:
@@ -51,7 +53,7 @@ def make_venv() -> None:
     if done.returncode:
         shutil.rmtree(VENV, ignore_errors=True)
         sys.exit(
-            "The virtual environment could not be made: this Python lacks venv. On Debian and Ubuntu: apt-get install python3-venv"
+            "The virtual environment could not be made: this Python lacks venv. (Debian, Ubuntu: apt-get install python3-venv)"
         )
 
 
@@ -80,7 +82,9 @@ def show(line: str) -> None:
 def reason(said: list[str]) -> str:
     """What pip's last words mean for whoever reads them."""
     text = "\n".join(said)
-    if any(sign in text for sign in ("Failed to establish a new connection", "Temporary failure", "NewConnectionError", "timed out")):
+    if any(
+        sign in text for sign in ("Failed to establish a new connection", "Temporary failure", "NewConnectionError", "timed out")
+    ):
         return "the package index can't be reached. Check the network (and PIP_INDEX_URL or the proxy), then run make again."
     if "No space left" in text:
         return "the disk is full."

@@ -6,7 +6,7 @@ import csv
 import itertools
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from decimal import Decimal
 from typing import Any
 
@@ -14,7 +14,7 @@ from boto3.dynamodb.types import TypeSerializer
 
 from lambdas.shared import clients
 from lambdas.shared.csv_files import csv_files, lines
-from lambdas.shared.schemas import AvroField, AvroSchema, read_cell
+from lambdas.shared.schemas import AvroSchema, cell_reader
 
 #: BatchWriteItem takes this many at once (amazondynamodb/latest/APIReference/API_BatchWriteItem.html).
 BATCH = 25
@@ -25,8 +25,10 @@ serialize = TypeSerializer().serialize
 def load_catalogue(schema: AvroSchema, already: int, out_of_time: Callable[[], bool]) -> tuple[int, bool]:
     """Write the items after the first `already`. Returns how many rows are done now, and whether those were all."""
     rows = itertools.islice(item_rows(), already, None)
+    readers = {field.name: cell_reader(field) for field in schema.fields if field.name != "ITEM_ID" and not field.textual}
+    categories = {field.name for field in schema.fields if field.categorical}
     while batch := list(itertools.islice(rows, BATCH)):
-        items = {row["ITEM_ID"]: catalogue_item(schema, row) for row in batch}
+        items = {row["ITEM_ID"]: catalogue_item(row, readers, categories) for row in batch}
         write(list(items.values()))
         already += len(batch)
         if out_of_time():
@@ -40,29 +42,22 @@ def item_rows() -> Iterator[dict[str, str]]:
         yield from csv.DictReader(lines(file))
 
 
-def catalogue_item(schema: AvroSchema, row: dict[str, str]) -> dict[str, Any]:
+def catalogue_item(row: Mapping[str, str], readers: Mapping[str, Callable[[str], Any]], categories: Set[str]) -> dict[str, Any]:
     """A CSV row as the table keeps it: numbers as numbers, categories as lists, free text left out.
 
     A cell that the schema does not allow is left out too: the import of the same file says what is wrong with it.
     """
     attributes = {}
-    for field in schema.fields:
-        if field.name != "ITEM_ID" and not field.textual:
-            value = attribute(field, row.get(field.name) or "")
-            if value is not None:
-                attributes[field.name] = value
+    for name, read in readers.items():
+        try:
+            value = read(row.get(name) or "")
+        except ValueError:
+            continue
+        if name in categories and value is not None:
+            value = value.split("|")
+        if value is not None:
+            attributes[name] = Decimal(str(value)) if isinstance(value, float) else value
     return {"item_id": serialize(row["ITEM_ID"]), "attributes": serialize(attributes)}
-
-
-def attribute(field: AvroField, text: str) -> Any:
-    """The value of one attribute, None when there is none."""
-    try:
-        value = read_cell(field, text)
-    except ValueError:
-        return None
-    if field.categorical and value is not None:
-        return value.split("|")
-    return Decimal(text) if isinstance(value, float) else value
 
 
 def write(items: list[dict[str, Any]]) -> None:

@@ -6,11 +6,12 @@ docs: personalize/latest/dg/preparing-training-data.html, personalize/latest/dg/
 from __future__ import annotations
 
 import csv
+import itertools
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from lambdas.shared.schemas import AvroField, AvroSchema, DatasetKind, read_cell
+from lambdas.shared.schemas import AvroField, AvroSchema, DatasetKind, cell_reader
 
 MAX_ID = 256
 MAX_CATEGORY = 1000
@@ -18,6 +19,8 @@ MAX_CATEGORY = 1000
 LAST_SECOND = 100_000_000_000
 #: Findings of one rule that an answer lists.
 LISTED = 20
+#: Findings of one rule that the file in S3 holds.
+KEPT = 10_000
 
 ID_COLUMNS = frozenset({"USER_ID", "ITEM_ID"})
 TIME_COLUMNS = frozenset({"TIMESTAMP", "CREATION_TIMESTAMP"})
@@ -39,21 +42,27 @@ class Finding:
 
 @dataclass
 class Findings:
-    """All that is wrong; `kinds` counts them by rule, whatever the values were."""
+    """All that is wrong, by rule; a rule is named without the values that broke it."""
 
-    found: list[Finding] = field(default_factory=list)
-    kinds: Counter[tuple[str, str]] = field(default_factory=Counter)
+    by_rule: dict[str, list[Finding]] = field(default_factory=dict)
+    not_kept: int = 0
 
     def add(self, finding: Finding, rule: str) -> None:
-        """Keep a finding. `rule` names the rule without the value that broke it; beyond LISTED a rule is only counted."""
-        self.kinds[finding.column, rule] += 1
-        if self.kinds[finding.column, rule] <= LISTED:
-            self.found.append(finding)
+        """Keep a finding; beyond KEPT of a rule they are only counted."""
+        kept = self.by_rule.setdefault(f"{finding.column} {rule}", [])
+        if len(kept) < KEPT:
+            kept.append(finding)
+        else:
+            self.not_kept += 1
+
+    def __iter__(self) -> Iterator[Finding]:
+        return itertools.chain.from_iterable(self.by_rule.values())
 
     def sentences(self) -> list[str]:
-        """The kept findings, and how many more there were."""
-        more = sum(count - LISTED for count in self.kinds.values() if count > LISTED)
-        return [str(finding) for finding in self.found] + ([f"and {more} more like these"] if more else [])
+        """The first LISTED of each rule, and how many more there are."""
+        listed = [str(finding) for kept in self.by_rule.values() for finding in kept[:LISTED]]
+        more = sum(len(kept) for kept in self.by_rule.values()) + self.not_kept - len(listed)
+        return listed + ([f"and {more:,} more like these"] if more else [])
 
 
 @dataclass(frozen=True)
@@ -130,7 +139,7 @@ class CsvCheck:
     def __init__(self, file: str, kind: DatasetKind, schema: AvroSchema, findings: Findings) -> None:
         self.file, self.kind, self.schema, self.findings = file, kind, schema, findings
         self.columns: list[str] = []
-        self.fields: list[AvroField | None] = []
+        self.checks: list[Callable[[str], str | None]] = []
 
     def header(self, columns: Sequence[str]) -> bool:
         """Whether rows can be read: every column of the schema is there."""
@@ -143,7 +152,8 @@ class CsvCheck:
         for name in self.columns:
             if self.columns.count(name) > 1:
                 self._add("line 1", name, "stands twice in the header", "column twice")
-        self.fields = [self.schema.column(name) for name in self.columns]
+        fields = [self.schema.column(name) for name in self.columns]
+        self.checks = [cell_check(field) if field else lambda text: None for field in fields]
         return not missing
 
     def rows(self, lines: Iterable[str], place: str | None = None) -> Iterator[dict[str, str]]:
@@ -165,10 +175,10 @@ class CsvCheck:
             self._add(place, "", f"has {len(cells)} cells, the header {len(self.columns)}", "number of cells")
             return False
         good = True
-        for name, column, text in zip(self.columns, self.fields, cells, strict=True):
-            problem = column and cell_problem(column, text)
+        for position, check in enumerate(self.checks):
+            problem = check(cells[position])
             if problem:
-                self._add(place, name, problem, problem.split("'")[0])
+                self._add(place, self.columns[position], problem, problem.split("'")[0])
                 good = False
         return good
 
@@ -176,16 +186,22 @@ class CsvCheck:
         self.findings.add(Finding(self.file, place, column, sentence), f"{self.kind} {rule}")
 
 
-def cell_problem(column: AvroField, text: str) -> str | None:
-    """The rule that a cell breaks, or None."""
-    try:
-        value = read_cell(column, text)
-    except ValueError as error:
-        return str(error)
-    if column.name in TIME_COLUMNS and value is not None and abs(value) >= LAST_SECOND:
-        return f"is '{text}', which looks like milliseconds; Personalize wants seconds since 1970"
-    if column.name in ID_COLUMNS and len(text) > MAX_ID:
-        return f"is longer than the {MAX_ID} characters of an id"
-    if column.primitive == "string" and not column.textual and len(text) > MAX_CATEGORY:
-        return f"is longer than the {MAX_CATEGORY} characters of a string"
-    return None
+def cell_check(column: AvroField) -> Callable[[str], str | None]:
+    """A function that says which rule a cell of the column breaks, or None. Made once: it runs for every row."""
+    read = cell_reader(column)
+    limit = MAX_ID if column.name in ID_COLUMNS else MAX_CATEGORY
+    is_text = column.primitive == "string" and not column.textual
+    is_time = column.name in TIME_COLUMNS
+
+    def check(text: str) -> str | None:
+        try:
+            value = read(text)
+        except ValueError as error:
+            return str(error)
+        if is_text and len(text) > limit:
+            return f"is longer than the {limit} characters of {'an id' if limit == MAX_ID else 'a string'}"
+        if is_time and value is not None and abs(value) >= LAST_SECOND:
+            return f"is '{text}', which looks like milliseconds; Personalize wants seconds since 1970"
+        return None
+
+    return check

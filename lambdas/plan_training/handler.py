@@ -29,13 +29,13 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     request = PlanRequest.model_validate(event)
     plan = make_plan(packed_config(), request.solutions)
     findings = check_data(packed_config())
-    if findings.found:
+    if findings.by_rule:
         raise InvalidData(refusal(findings, request.run_id))
     return plan
 
 
 def refusal(findings: Findings, run_id: str) -> str:
     """The message of a refused run; everything that was found goes to S3."""
-    listed = [finding.__dict__ for finding in findings.found]
+    listed = [finding.__dict__ for finding in findings]
     address = write_report(f"{run_id}/findings.json", json.dumps(listed, indent=1))
     return "\n".join([*findings.sentences(), f"(all findings: {address})"])

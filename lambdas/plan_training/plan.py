@@ -58,7 +58,7 @@ def check_data(config: Config) -> Findings:
         minimums = training_minimums(config) if kind == "interactions" else []
         for file in files:
             check_file(CsvCheck(file.name, kind, dataset.avro, findings), file, minimums)
-        if files and not findings.found:
+        if files and not findings.by_rule:
             for sentence in itertools.chain.from_iterable(m.shortfall() for m in minimums):
                 findings.add(Finding(location(kind), "", "", sentence), "minimum")
     return findings

@@ -187,6 +187,16 @@ def _starts_with_path(message: str) -> bool:
     return head != message and " " not in head
 
 
+def json_schema() -> dict[str, Any]:
+    """The JSON schema of a config file, for editors: there an Avro schema may be the path of its file."""
+    schema = Config.model_json_schema(by_alias=True)
+    avro = schema["$defs"]["Dataset"]["properties"]["schema"]
+    schema["$defs"]["Dataset"]["properties"]["schema"] = {
+        "anyOf": [{"type": "string", "description": "path of the Avro schema, from the config's folder"}, avro]
+    }
+    return schema
+
+
 @cache
 def packed_config() -> Config:
     """The config that was packed into the function's code at synth."""

@@ -48,6 +48,12 @@ def current_deployment() -> Deployment:
     return _cached[1]
 
 
+def forget() -> None:
+    """Read the document anew at the next look."""
+    global _cached
+    _cached = None
+
+
 def read_deployment() -> Deployment:
     """The document as it is now."""
     try:

@@ -12,8 +12,11 @@ from typing import Any, Literal, cast
 
 from botocore.exceptions import ClientError
 
-#: The service counts resources in transition (five import jobs, twenty trainings) and refuses one more.
-QUOTA_ERRORS = frozenset({"LimitExceededException", "ResourceInUseException", "ThrottlingException", "TooManyRequestsException"})
+#: Refusals that pass by themselves: a neighbour in transition, too many calls at once.
+PASSING = frozenset({"ResourceInUseException", "ThrottlingException", "TooManyRequestsException"})
+#: What a LimitExceededException says when it is about work in progress (five import jobs, twenty trainings) or call rates,
+#: and not about the number of resources that an account may have: only the first kind passes by itself.
+PASSING_LIMITS = ("PENDING", "IN_PROGRESS", "per second")
 
 
 class ResourceFailed(Exception):
@@ -70,11 +73,17 @@ def found(describe: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
 
 
 def create_or_wait(arn: str, create: Callable[[], object]) -> Step:
-    """Create a resource; a full quota or a busy neighbour means waiting, and one that a retry made already is fine."""
+    """Create a resource; a full queue or a busy neighbour means waiting, and one that a retry made already is fine.
+
+    Raises ResourceFailed when the account's quota for such resources is used up: waiting would never end.
+    """
     try:
         create()
     except ClientError as error:
-        if error.response["Error"]["Code"] not in QUOTA_ERRORS | {"ResourceAlreadyExistsException"}:
+        code, message = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
+        if code == "LimitExceededException" and not any(sign in message for sign in PASSING_LIMITS):
+            raise ResourceFailed(f"{arn.split(':', 5)[-1]}: the account's quota is used up: {message}") from None
+        if code not in PASSING | {"ResourceAlreadyExistsException", "LimitExceededException"}:
             raise
     return pending(arn)
 

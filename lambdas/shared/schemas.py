@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any, Literal, cast
+from collections.abc import Callable
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -108,20 +109,26 @@ class AvroSchema(BaseModel):
         return found
 
 
-def read_cell(field: AvroField, text: str) -> Any:
-    """The value of a CSV cell, None when it is empty. Raises ValueError with the rule that the cell breaks."""
-    if text == "":
-        if field.nullable:
-            return None
-        raise ValueError("is empty, and the schema does not allow null")
-    if field.primitive == "boolean":
-        if text not in ("true", "false"):
-            raise ValueError(f"is '{text[:40]}', not true or false")
-        return text == "true"
-    if field.primitive == "string":
-        return text
-    number = cast(type, int if field.primitive in ("int", "long") else float)
-    try:
-        return number(text)
-    except ValueError:
-        raise ValueError(f"is '{text[:40]}', not a {'whole number' if number is int else 'number'}") from None
+def cell_reader(field: AvroField) -> Callable[[str], Any]:
+    """A function from a cell's text to its value, None when empty; it raises ValueError with the rule that the cell breaks."""
+    nullable, primitive = field.nullable, field.primitive
+    whole = primitive in ("int", "long")
+    number: Callable[[str], Any] = int if whole else float
+
+    def read(text: str) -> Any:
+        if text == "":
+            if nullable:
+                return None
+            raise ValueError("is empty, and the schema does not allow null")
+        if primitive == "string":
+            return text
+        if primitive == "boolean":
+            if text not in ("true", "false"):
+                raise ValueError(f"is '{text[:40]}', not true or false")
+            return text == "true"
+        try:
+            return number(text)
+        except ValueError:
+            raise ValueError(f"is '{text[:40]}', not a {'whole number' if whole else 'number'}") from None
+
+    return read

@@ -1,0 +1,143 @@
+"""A deployment for each test: moto and the Personalize emulator over HTTP, and the environment that a function has in Lambda."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from lambdas.shared import clients, config, deployment
+from lambdas.shared.config import Config
+from lambdas.shared.config_file import load_config
+from localaws.personalize.pytest_plugin import StartEmulator, start_personalize
+from localaws.personalize.quotas import Quotas
+from tests.shop_csvs import csv_text, rows
+
+__all__ = ["start_personalize"]
+
+SHOP = Path("config/shop.yaml")
+Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
+
+
+@dataclass
+class Deployment:
+    """What a test holds of its deployment."""
+
+    config: Config
+    bucket: str
+    packed: Path
+
+    def put_csv(self, kind: str, text: str | None = None, name: str | None = None) -> None:
+        body = csv_text(kind, rows()[kind]) if text is None else text
+        self.client("s3").put_object(Bucket=self.bucket, Key=f"datasets/{kind}/{name or kind}.csv", Body=body.encode())
+
+    def put_all_csvs(self) -> None:
+        for kind in self.config.datasets.present():
+            self.put_csv(kind)
+
+    def client(self, service: str) -> Any:
+        return boto3.client(service)  # type: ignore[call-overload]
+
+    @cached_property
+    def context(self) -> Any:
+        """A Lambda context with a minute left."""
+        return SimpleNamespace(
+            function_name="function",
+            memory_limit_in_mb=512,
+            invoked_function_arn="arn:aws:lambda:us-east-1:123456789012:function:function",
+            aws_request_id="request",
+            get_remaining_time_in_millis=lambda: 60_000,
+        )
+
+    def call(self, handler: Handler, **event: Any) -> dict[str, Any]:
+        """One invocation, its answer as JSON gives it back."""
+        answer: dict[str, Any] = json.loads(json.dumps(handler(event, self.context)))
+        return answer
+
+    def until_active(self, handler: Handler, **event: Any) -> dict[str, Any]:
+        """Invoke as the state machine does: again and again until the answer says ACTIVE."""
+        for _ in range(300):
+            answer = self.call(handler, **event)
+            if answer["status"] == "ACTIVE":
+                return answer
+            assert answer["wait_seconds"] >= 1
+            event |= answer
+            time.sleep(0.05)
+        raise AssertionError(f"not active after 15 seconds: {event}")
+
+
+@pytest.fixture(scope="session")
+def moto_endpoint() -> Iterator[str]:
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def personalize_endpoint(start_personalize: StartEmulator, moto_endpoint: str) -> str:
+    return start_personalize(
+        speed=2000, quotas=Quotas(dataset_groups=1000), environment={"AWS_ENDPOINT_URL_S3": moto_endpoint}
+    ).endpoint
+
+
+@pytest.fixture
+def shop(moto_endpoint: str, personalize_endpoint: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Deployment]:
+    """A deployment of `config/shop.yaml` under a name of its own, with an empty bucket and table."""
+    name = f"shop{time.time_ns() % 10**12:x}"
+    shop_config = load_config(SHOP).model_copy(update={"name": name})
+    packed = tmp_path / "config.json"
+    packed.write_text(shop_config.model_dump_json(by_alias=True, exclude_defaults=True))
+    for key, value in environment(name, packed, moto_endpoint, personalize_endpoint).items():
+        monkeypatch.setenv(key, value)
+    forget()
+    made = Deployment(shop_config, f"{name}-data", packed)
+    made.client("s3").create_bucket(Bucket=made.bucket)
+    made.client("dynamodb").create_table(
+        TableName=f"{name}-catalogue",
+        KeySchema=[{"AttributeName": "item_id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "item_id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    made.client("sns").create_topic(Name=f"{name}-runs")
+    yield made
+    forget()
+
+
+def environment(name: str, packed: Path, moto_endpoint: str, personalize_endpoint: str) -> dict[str, str]:
+    """All that the stacks give to the functions, and where AWS is."""
+    return {
+        "AWS_ENDPOINT_URL": moto_endpoint,
+        "AWS_ENDPOINT_URL_PERSONALIZE": personalize_endpoint,
+        "AWS_ENDPOINT_URL_PERSONALIZE_RUNTIME": personalize_endpoint,
+        "AWS_ENDPOINT_URL_PERSONALIZE_EVENTS": personalize_endpoint,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "CONFIG_PATH": str(packed),
+        "DEPLOYMENT": name,
+        "DATA_BUCKET": f"{name}-data",
+        "CATALOGUE_TABLE": f"{name}-catalogue",
+        "DEPLOYMENT_PARAMETER": deployment.parameter_name(name),
+        "PERSONALIZE_ARN_PREFIX": "arn:aws:personalize:us-east-1:123456789012",
+        "PERSONALIZE_ROLE_ARN": "arn:aws:iam::123456789012:role/personalize",
+        "TOPIC_ARN": f"arn:aws:sns:us-east-1:123456789012:{name}-runs",
+    }
+
+
+def forget() -> None:
+    """A worker keeps clients, config and deployment for its life; each test is a worker of its own."""
+    for made in (clients.personalize, clients.personalize_runtime, clients.s3, clients.dynamodb, clients.ssm, clients.sns):
+        made.cache_clear()
+    config.packed_config.cache_clear()
+    deployment.forget()

@@ -1,0 +1,84 @@
+"""The config: what is valid, and what an error says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lambdas.shared.config import ConfigError, json_schema
+from lambdas.shared.config_file import load_config
+
+MOVIELENS = Path("config/movielens.yaml").read_text()
+
+
+@pytest.mark.parametrize("name", ["movielens", "shop"])
+def test_shipped_configs_are_valid(name: str) -> None:
+    config = load_config(Path(f"config/{name}.yaml"))
+    assert config.name == name
+    assert set(config.datasets.present()) == {"interactions", "items", "users"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ("aws-similar-items", "aws-similar-item", "solutions.related.recipe: unknown recipe 'aws-similar-item', did you mean 'aws-similar-items'?"),
+        ("solution: ranking", "solution: rank", "placements.search.solution: there is no solution 'rank', did you mean 'ranking'?"),
+        ("filter: since}", "filter: sinse}", "placements.recent.filter: there is no filter 'sinse', did you mean 'since'?"),
+        ("num_results: 10", "num_results: 501", "placements.home.num_results: Input should be less than or equal to 500"),
+        ("name: movielens", "name: Movie Lens", "name: String should match pattern"),
+        ("name: movielens\n", "", "name: is required"),
+        ("campaign: {}}", "campaign: {tps: 2}}", "solutions.for-you.campaign.tps: there is no such setting"),
+        ("campaign: {}}", "campaign: {min_provisioned_tps: 0}}", "solutions.for-you.campaign.min_provisioned_tps: Input should be greater"),
+        ("campaign: {}}", "campaign: {exploration_weight: 0.3}}", "solutions.for-you.campaign.exploration_weight: 'aws-user-personalization-v2' manages"),
+        ("recipe: aws-popularity-count", "recipe: aws-popularity-count, event_type: Click", "solutions.popular.event_type: there is no event type 'Click'"),
+        ("solution: ranking", "solution: popular", "placements.search.solution: 'popular' has no campaign"),
+        ("movielens/users.json", "movielens/items.json", "datasets.users.schema: name must be 'Users', not 'Items'"),
+        ("movielens/users.json", "movielens/people.json", "datasets.users.schema: there is no file"),
+        ("filters:", "filters:\n  since: x\nfilters:", "the key 'filters' stands twice"),
+        ("solutions:", "solutions: [", "not YAML"),
+    ],
+)  # fmt: skip
+def test_a_problem_is_named_with_its_path(tmp_path: Path, old: str, new: str, problem: str) -> None:
+    assert old in MOVIELENS
+    broken = tmp_path / "broken.yaml"
+    broken.write_text(MOVIELENS.replace(old, new, 1))
+    (tmp_path / "schemas").symlink_to(Path("config/schemas").resolve())
+    with pytest.raises(ConfigError) as raised:
+        load_config(broken)
+    assert any(problem in found for found in raised.value.problems), raised.value.problems
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ([("USER_ID", "string"), ("ITEM_ID", "string")], "the column TIMESTAMP (long) is required"),
+        ([("USER_ID", "string"), ("ITEM_ID", "string"), ("TIMESTAMP", "int")], "the column TIMESTAMP must be of type long"),
+        ([("USER_ID", "string"), ("ITEM_ID", "string"), ("TIMESTAMP", "long"), ("USERID", "string")], "stands twice"),
+        ([("USER_ID", "string"), ("ITEM_ID", "string"), ("TIMESTAMP", "array")], "fields[2].type"),
+        (
+            [("USER_ID", "string"), ("ITEM_ID", "string"), ("TIMESTAMP", "long"), *((f"C{n}", "string") for n in range(6))],
+            "at most 5 metadata columns, found 6",
+        ),
+    ],
+)
+def test_rules_of_schemas(tmp_path: Path, fields: list[tuple[str, str]], problem: str) -> None:
+    schema = {
+        "type": "record",
+        "name": "Interactions",
+        "namespace": "com.amazonaws.personalize.schema",
+        "fields": [{"name": name, "type": kind} for name, kind in fields],
+        "version": "1.0",
+    }
+    (tmp_path / "interactions.json").write_text(json.dumps(schema))
+    (tmp_path / "schemas").symlink_to(Path("config/schemas").resolve())
+    file = tmp_path / "config.yaml"
+    file.write_text(MOVIELENS.replace("schemas/movielens/interactions.json", "interactions.json"))
+    with pytest.raises(ConfigError) as raised:
+        load_config(file)
+    assert any(problem in found for found in raised.value.problems), raised.value.problems
+
+
+def test_the_json_schema_beside_the_configs_is_up_to_date() -> None:
+    assert json.loads(Path("config/schema.json").read_text()) == json_schema()

@@ -1,0 +1,130 @@
+"""The serving function behind its front door: API Gateway events in, HTTP answers out."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from lambdas.deploy_campaign import handler as deploy_campaign
+from lambdas.import_data import handler as import_data
+from lambdas.prepare_resources import handler as prepare_resources
+from lambdas.publish_deployment import handler as publish_deployment
+from lambdas.recommend import handler as recommend
+from lambdas.train_solution import handler as train_solution
+from tests.unit.conftest import Deployment
+from tests.unit.test_training import import_request, train_request
+
+
+@pytest.fixture
+def serving(shop: Deployment) -> Deployment:
+    """The shop with all campaigns and filters deployed."""
+    shop.put_all_csvs()
+    shop.until_active(prepare_resources.handler, kind="dataset_group")
+    for kind in ("interactions", "items", "users"):
+        shop.until_active(import_data.handler, **import_request(shop, kind))
+    resources = [shop.until_active(prepare_resources.handler, kind="event_tracker")]
+    resources += [shop.until_active(prepare_resources.handler, kind="filter", name=name) for name in shop.config.filters]
+    campaigns = []
+    for name in shop.config.solutions:
+        version = shop.until_active(train_solution.handler, **train_request(name))["arn"]
+        campaigns.append(shop.until_active(deploy_campaign.handler, name=name, solution_version_arn=version))
+    shop.call(publish_deployment.handler, run_id="run-1", resources=resources, campaigns=campaigns)
+    return shop
+
+
+def call(
+    shop: Deployment, method: str, path: str, query: dict[str, list[str]] | None = None, body: Any = None
+) -> tuple[int, Any]:
+    """One call through the API: status and JSON."""
+    event = {
+        "resource": path,
+        "path": path,
+        "httpMethod": method,
+        "headers": {"Content-Type": "application/json"},
+        "multiValueHeaders": {"Content-Type": ["application/json"]},
+        "queryStringParameters": {name: values[-1] for name, values in (query or {}).items()} or None,
+        "multiValueQueryStringParameters": query or None,
+        "requestContext": {"requestId": "r", "stage": "v1", "httpMethod": method, "path": path, "identity": {}},
+        "body": body if isinstance(body, str) or body is None else json.dumps(body),
+        "isBase64Encoded": False,
+    }
+    answer = shop.call(recommend.handler, **event)
+    return answer["statusCode"], json.loads(answer["body"])
+
+
+def test_the_serving_api(serving: Deployment) -> None:
+    """Campaigns cost a minute to train: all that needs them is asked of one deployment."""
+    answers_hold_what_the_contract_says(serving)
+    filters_apply(serving)
+    rankings_keep_every_item(serving)
+    bad_requests_name_the_field(serving)
+
+
+def answers_hold_what_the_contract_says(serving: Deployment) -> None:
+    status, answer = call(serving, "GET", "/recommendations/home", {"user_id": ["u1"], "num_results": ["7"]})
+    assert status == 200, answer
+    assert (answer["placement"], answer["source"], answer["requested"], answer["returned"]) == ("home", "for-you", 7, 7)
+    assert answer["recommendation_id"].startswith("RID-")
+    assert len({item["item_id"] for item in answer["items"]}) == 7
+    assert answer["items"][0]["attributes"]["TITLE"].startswith("Item ")
+    assert answer["items"][0]["score"] >= answer["items"][-1]["score"] > 0
+    status, answer = call(serving, "GET", "/recommendations/home", {"user_id": ["nobody"]})
+    assert (status, answer["returned"]) == (200, 20)
+
+
+def filters_apply(serving: Deployment) -> None:
+    _, home = call(serving, "GET", "/recommendations/home", {"user_id": ["u2"]})
+    assert all(item["attributes"]["STOCK"] > 0 for item in home["items"])
+    _, toys = call(serving, "GET", "/recommendations/category", {"user_id": ["u2"], "CATEGORY": ["toys"]})
+    assert {item["attributes"]["CATEGORY"][0] for item in toys["items"]} == {"toys"}
+    _, two = call(serving, "GET", "/recommendations/category", {"user_id": ["u2"], "category": ["toys", "garden"]})
+    assert {item["attributes"]["CATEGORY"][0] for item in two["items"]} == {"toys", "garden"}
+    _, related = call(serving, "GET", "/recommendations/item-page", {"item_id": ["i4"]})
+    assert {item["attributes"]["CATEGORY"][0] for item in related["items"]} == {"kitchen"}
+    assert "i4" not in {item["item_id"] for item in related["items"]}
+
+
+def rankings_keep_every_item(serving: Deployment) -> None:
+    asked = [f"i{n}" for n in range(20)]
+    status, answer = call(serving, "POST", "/rankings/search", body={"user_id": "u1", "item_ids": asked})
+    assert status == 200, answer
+    out_of_stock = [f"i{n}" for n in range(20) if n % 7 == 0]
+    assert answer["filtered"] == out_of_stock
+    assert sorted([item["item_id"] for item in answer["items"]] + out_of_stock) == sorted(asked)
+
+
+def bad_requests_name_the_field(serving: Deployment) -> None:
+    home, ranking = "/recommendations/home", "/rankings/search"
+    cases: list[tuple[int, str, str, str, dict[str, list[str]] | None, Any]] = [
+        (400, "user_id", "GET", home, None, None),
+        (400, "num_results", "GET", home, {"user_id": ["u1"], "num_results": ["0"]}, None),
+        (400, "num_results", "GET", home, {"user_id": ["u1"], "num_results": ["many"]}, None),
+        (400, "user_id", "GET", home, {"user_id": ["u" * 257]}, None),
+        (400, "user_id", "GET", home, {"user_id": ["u1", "u2"]}, None),
+        (400, "colour", "GET", home, {"user_id": ["u1"], "colour": ["red"]}, None),
+        (400, "category", "GET", "/recommendations/category", {"user_id": ["u1"]}, None),
+        (400, "CATEGORY", "GET", "/recommendations/category", {"user_id": ["u1"], "CATEGORY": ['a"b']}, None),
+        (400, "item_id", "GET", "/recommendations/item-page", {"user_id": ["u1"]}, None),
+        (400, "placement", "GET", "/recommendations/search", {"user_id": ["u1"]}, None),
+        (404, "placement", "GET", "/recommendations/nowhere", {"user_id": ["u1"]}, None),
+        (400, "placement", "POST", "/rankings/home", None, {"user_id": "u1", "item_ids": ["i1"]}),
+        (400, "body", "POST", ranking, None, "{not json"),
+        (400, "body", "POST", ranking, None, "[]"),
+        (400, "item_ids", "POST", ranking, None, {"user_id": "u1", "item_ids": []}),
+        (400, "item_ids", "POST", ranking, None, {"user_id": "u1", "item_ids": ["i1"] * 501}),
+        (400, "item_ids.1", "POST", ranking, None, {"user_id": "u1", "item_ids": ["i1", 5]}),
+        (400, "user_id", "POST", ranking, None, {"item_ids": ["i1"]}),
+        (400, "colour", "POST", ranking, None, {"user_id": "u1", "item_ids": ["i1"], "colour": "red"}),
+    ]
+    for status, field, method, path, query, body in cases:
+        answered, said = call(serving, method, path, query, body)
+        assert (answered, said["error"].get("field")) == (status, field), (path, query, body, said)
+        assert said["error"]["code"]
+        assert "arn:" not in json.dumps(said)
+
+
+def test_before_the_first_train_run_the_api_says_so(shop: Deployment) -> None:
+    status, said = call(shop, "GET", "/recommendations/home", {"user_id": ["u1"]})
+    assert (status, said["error"]["code"]) == (503, "not_deployed")
