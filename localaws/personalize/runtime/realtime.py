@@ -9,7 +9,7 @@ import numpy as np
 
 from localaws.personalize.errors import InvalidInput
 from localaws.personalize.recipes.actions import ActionModel
-from localaws.personalize.recipes.model import Scores, best
+from localaws.personalize.recipes.model import Query, Scores, best
 from localaws.personalize.recipes.personalization import PersonalizationModel
 from localaws.personalize.recipes.semantic import SemanticModel
 from localaws.personalize.runtime.choice import Candidates, choose, promote, scored_subset, softmax
@@ -81,8 +81,7 @@ def rank(
     """The answer of GetPersonalizedRanking: {"personalizedRanking": [...], "recommendationId": "RID-..."}.
 
     Items without interactions at training come last, in their given order and without a score
-    (docs: personalize/latest/dg/native-recipe-search.html). With a filter, items that the model does not know
-    are left out, because the filter cannot be checked on them.
+    (docs: personalize/latest/dg/native-recipe-search.html). Items that a filter takes out are left out.
     """
     _check_operation(serving, "GetPersonalizedRanking", RANKING)
     model = model_of(serving, "GetPersonalizedRanking", PersonalizationModel)
@@ -91,9 +90,8 @@ def rank(
         raise InvalidInput(f"inputList has {len(given)} items; at most {MAXIMUM_RESULTS} are allowed.")
     metadata = Metadata(serving, request, len(given))
     query = serving.query(request, now)
-    mask = serving.allowed(query, compiled_filter, request.get("filterValues", {}))
-    if mask is not None:
-        given = [item for item in given if item in model.index and mask[model.index[item]]]
+    if compiled_filter is not None:
+        given = _let_through(serving, query, compiled_filter, request.get("filterValues", {}), given)
     counts = model.arrays["counts"]
     known = [item for item in given if item in model.index and counts[model.index[item]] > 0]
     scores = model.scores(query)[[model.index[item] for item in known]]
@@ -127,7 +125,22 @@ def recommend_actions(
     return {"actionList": actions, "recommendationId": recommendation_id()}
 
 
-def _scores(serving: Serving, query: Any) -> Scores:
+def _let_through(
+    serving: Serving, query: Query, compiled: CompiledFilter, values: Mapping[str, str], given: list[str]
+) -> list[str]:
+    """The given items that pass a filter; those that the model does not know are checked by a filter of their own."""
+    index = serving.model.index
+    mask = compiled.mask(values, query.user_id, query.item_id)
+    passing = {item for item in given if item in index and mask[index[item]]}
+    unknown = [item for item in given if item not in index]
+    if unknown:
+        others = type(compiled)(compiled.filter, unknown, serving.store.entities("ITEMS"), serving.store)
+        known = others.mask(values, query.user_id, query.item_id)
+        passing.update(item for item, passes in zip(unknown, known, strict=True) if passes)
+    return [item for item in given if item in passing]
+
+
+def _scores(serving: Serving, query: Query) -> Scores:
     if isinstance(serving.model, SemanticModel):
         return serving.model.influenced(query, serving.config.get("rankingInfluence") or {})
     return np.asarray(serving.model.scores(query), np.float32)

@@ -22,7 +22,7 @@ from localaws.personalize.runtime import (
     recommend_actions,
     segment_line,
 )
-from tests.localaws.personalize.market import COLD, DAY, START, USERS, genre_of, interactions, make_market, make_store
+from tests.localaws.personalize.market import COLD, DAY, START, USERS, genre_of, interactions, items, make_market, make_store
 
 NOW = START + 30 * DAY
 
@@ -185,8 +185,24 @@ def test_a_ranking_holds_the_given_items_with_unknown_ones_last(servings: Mappin
     request = {"userId": "u0", "inputList": given}
     filtered = rank(serving, request, compiled_filter=comedies, now=NOW)["personalizedRanking"]
     assert [entry["itemId"] for entry in filtered] == ["i3"]
+    no_comedies = compiled(serving, 'EXCLUDE ItemID WHERE Items.GENRE IN ("Comedy")')
+    filtered = rank(serving, request, compiled_filter=no_comedies, now=NOW)["personalizedRanking"]
+    assert {entry["itemId"] for entry in filtered} == set(given) - {"i3"}
     with pytest.raises(InvalidInput, match="not supported"):
         rank(servings["aws-sims"], request, now=NOW)
+
+
+def test_popular_items_fill_up_what_a_filter_leaves_of_a_large_catalogue(tmp_path: Path) -> None:
+    many = [[f"n{n}", "Rare" if n % 10 == 0 else "Drama", float(n % 90), "new", START] for n in range(3000)]
+    store = make_store(tmp_path, {"INTERACTIONS": interactions(), "ITEMS": [*items(), *many]})
+    serving = Serving(train(store.training_data(), TrainingOptions("aws-user-personalization-v2")).model, store)
+    rare = compiled(serving, 'INCLUDE ItemID WHERE Items.GENRE IN ("Rare")')
+    request = {"userId": "u1", "numResults": 300}
+    answer = recommend(serving, request, compiled_filter=rare, now=NOW)["itemList"]
+    assert len({entry["itemId"] for entry in answer}) == 300
+    placeholders = [entry for entry in answer if entry.get("reason") == ["Popular item"]]
+    assert placeholders
+    assert all("score" not in entry for entry in placeholders)
 
 
 def test_a_use_case_drops_what_the_user_bought(tmp_path: Path) -> None:
