@@ -19,7 +19,9 @@ from localaws.personalize.datasets.columns import Column, Table, Vocabulary, col
 from localaws.personalize.datasets.values import MAX_TIMESTAMP, number_value, text_value
 from localaws.personalize.schemas import Field, Schema
 
-ROWS_PER_CHUNK = 65_536
+# Few enough to stay in the processor's cache and in the youngest generation of the garbage collector: measured
+# with 5M rows, 8.6 s of processor time against 14.4 s with 65,536.
+ROWS_PER_CHUNK = 2_048
 Progress = Callable[[int], None]
 
 
