@@ -39,6 +39,7 @@ class Environment:
         self._state = current
         self._data = data
         self._process = process
+        self._clients: dict[str, Any] = {}
 
     @classmethod
     def attach(cls, data: Path) -> Environment | None:
@@ -85,14 +86,16 @@ class Environment:
 
     def client(self, service: str) -> Any:
         """A boto3 client of `service` for this environment."""
-        direct = service.startswith("personalize") and self.personalize_endpoint
-        return boto3.client(
-            service,  # type: ignore[call-overload]
-            endpoint_url=direct or self.aws_endpoint,
-            region_name=self._state["region"],
-            aws_access_key_id="test",
-            aws_secret_access_key="test",  # noqa: S106
-        )
+        if service not in self._clients:
+            direct = service.startswith("personalize") and self.personalize_endpoint
+            self._clients[service] = boto3.client(
+                service,  # type: ignore[call-overload]
+                endpoint_url=direct or self.aws_endpoint,
+                region_name=self._state["region"],
+                aws_access_key_id="test",
+                aws_secret_access_key="test",  # noqa: S106
+            )
+        return self._clients[service]
 
     def deploy(self, app: Path, on_progress: Callable[[str], None] = _silent) -> None:
         """Deploys a cloud assembly, or a new version of one. Raises LocalAwsError naming what failed."""

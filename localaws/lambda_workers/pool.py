@@ -51,12 +51,12 @@ class WorkerPool:
         return outcome
 
     def warm(self, function: Function) -> None:
-        """Starts a worker ahead of the first call, if there is room and none is warm."""
+        """Starts a worker ahead of the first call, if there is room and none is warm; returns when it is ready."""
         with self._changed:
             if self._closed or self._total() >= self._max_workers // 2 or any(w.function == function for w in self._idle):
                 return
             self._starting += 1
-        self._start(function, busy=False)
+        self._start(function, busy=False).wait_until_ready()
 
     def close(self) -> None:
         with self._changed:

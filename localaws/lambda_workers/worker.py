@@ -56,6 +56,10 @@ class Worker:
         self._output = _Output(self._process)
         threading.Thread(target=self._watch, daemon=True).start()
 
+    def wait_until_ready(self) -> None:
+        """Returns when the function's module is imported, or has failed to be."""
+        self._api.ready.wait(_INIT_SECONDS)
+
     def invoke(self, event: bytes) -> Outcome:
         """Runs the function once, in at most its timeout."""
         invocation = Invocation(event, self.function.arn, self.function.timeout)

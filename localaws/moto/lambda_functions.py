@@ -48,7 +48,7 @@ class LambdaService:
         threading.Thread(target=self._call_with_retries, args=(function, event), daemon=True).start()
 
     def warm(self) -> None:
-        """Starts one worker for each deployed function, two at a time, in the background."""
+        """Starts one worker for each deployed function, one after the other, in the background."""
         functions = [describe(f) for f in get_backend(self._aws.account, self._aws.region).list_functions()]
 
         def start() -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import queue
 import time
+from collections import defaultdict
 from typing import Any
 
 from localaws.clients import Aws
 from localaws.lambda_workers.worker import Outcome, Worker
 from localaws.pumps.pump import Pump
+
+_GATHERING_SECONDS = 0.2
 
 
 class LogWriter(Pump):
@@ -17,23 +20,29 @@ class LogWriter(Pump):
     def __init__(self, aws: Aws) -> None:
         super().__init__("lambda-logs", pause=0)
         self._aws = aws
-        self._waiting: queue.SimpleQueue[tuple[str, str, str]] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[tuple[str, str, int, str]] = queue.SimpleQueue()
         self._streams: set[tuple[str, str]] = set()
 
     def add(self, worker: Worker, outcome: Outcome) -> None:
-        self._waiting.put((worker.function.log_group, worker.log_stream, outcome.log))
+        self._waiting.put((worker.function.log_group, worker.log_stream, int(time.time() * 1000), outcome.log))
 
     def turn(self) -> bool:
+        """Writes what has come within a moment in one call per stream, since each call takes time from the functions."""
         try:
-            group, stream, text = self._waiting.get(timeout=0.5)
+            waiting = [self._waiting.get(timeout=0.5)]
         except queue.Empty:
             return True
+        self.wait(_GATHERING_SECONDS)
+        while not self._waiting.empty():
+            waiting.append(self._waiting.get())
         logs = self._aws.client("logs")
-        if (group, stream) not in self._streams:
-            self._create_stream(logs, group, stream)
-        now = int(time.time() * 1000)
-        events = [{"timestamp": now, "message": line} for line in text.splitlines()]
-        logs.put_log_events(logGroupName=group, logStreamName=stream, logEvents=events)
+        by_stream: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
+        for group, stream, moment, text in waiting:
+            by_stream[group, stream] += [{"timestamp": moment, "message": line} for line in text.splitlines()]
+        for (group, stream), events in by_stream.items():
+            if (group, stream) not in self._streams:
+                self._create_stream(logs, group, stream)
+            logs.put_log_events(logGroupName=group, logStreamName=stream, logEvents=events)
         return True
 
     def _create_stream(self, logs: Any, group: str, stream: str) -> None:

@@ -21,6 +21,7 @@ import json, time
 def handler(event, context):
     query = event["queryStringParameters"] or {}
     if query.get("do") == "raise": raise ValueError("no")
+    if query.get("do") == "sleep": time.sleep(3)
     if query.get("do") == "nonsense": return {"no": "status"}
     if query.get("do") == "binary":
         return {"statusCode": 200, "isBase64Encoded": True, "body": "AAH/", "headers": {"Content-Type": "image/png"}}
@@ -85,6 +86,8 @@ def url(environment: Environment, tmp_path_factory: pytest.TempPathFactory) -> s
     api.method("Thing", "POST", proxy())
     api.method("Fixed", "GET", proxy())
     api.method("Greedy", "ANY", proxy())
+    api.path("Slow", "slow")
+    api.method("Slow", "GET", {**proxy(), "TimeoutInMillis": 300})
     _add_checked(api)
     _add_mapped(api)
     _add_cors(api)
@@ -296,6 +299,11 @@ def test_aws_services_are_called_with_what_the_template_makes(environment: Envir
     start = {"StreamName": "front-stream", "ShardId": shard, "ShardIteratorType": "TRIM_HORIZON"}
     records = kinesis.get_records(ShardIterator=kinesis.get_shard_iterator(**start)["ShardIterator"])["Records"]
     assert [json.loads(record["Data"]) for record in records] == [{"n": 1}]
+
+
+def test_an_integration_that_takes_too_long_times_out(url: str) -> None:
+    status, body, _ = call("GET", f"{url}/slow?do=sleep")
+    assert (status, body) == (504, {"message": "Endpoint request timed out"})
 
 
 def test_a_preflight_request_is_answered_by_the_mock(url: str) -> None:

@@ -151,10 +151,12 @@ def test_a_type_that_is_not_emulated_fails_with_its_name(deploy: Deploy) -> None
 
 
 def test_a_failing_resource_is_named_with_its_reason(environment: Environment, deploy: Deploy) -> None:
-    broken = {"Role": role(), "Machine": state_machine("broken", {"StartAt": "Nowhere"})}
+    bucket = {"Type": "AWS::S3::Bucket", "DeletionPolicy": "Retain", "Properties": {"BucketName": "broken-bucket"}}
+    machine = {**state_machine("broken", {"StartAt": "Nowhere"}), "DependsOn": "Bucket"}
+    broken = {"Role": role(), "Bucket": bucket, "Machine": machine}
     with pytest.raises(LocalAwsError, match=r"Stack broken .*Machine \(AWS::StepFunctions::StateMachine\): InvalidDefinition"):
         deploy("broken", broken)
-    deploy("broken", {"Role": role()})  # the next attempt starts afresh
+    deploy("broken", {"Role": role(), "Bucket": bucket})  # the next attempt starts afresh
     status = environment.client("cloudformation").describe_stacks(StackName="broken")["Stacks"][0]["StackStatus"]
     assert status == "CREATE_COMPLETE"
 

@@ -39,7 +39,7 @@ class Function(Provider):
     def update(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
         if properties["FunctionName"] != previous["FunctionName"]:
             return super().update(aws, created, properties, previous)
-        call(aws, "lambda", "UpdateFunctionConfiguration", {"Environment": {"Variables": {}}, **properties})
+        call(aws, "lambda", "UpdateFunctionConfiguration", {"Environment": {"Variables": {}}, "Layers": [], **properties})
         if properties["Code"] != previous["Code"]:
             call(aws, "lambda", "UpdateFunctionCode", {"FunctionName": created.ref, **_code(properties)})
         self._set_concurrency(aws, properties)

@@ -20,6 +20,7 @@ from localaws.moto.patching import locate, replace, wrap
 
 _PARSING = "moto.cloudformation.parsing"
 _STACK = "moto.cloudformation.models:Stack"
+_RETAINING = ("Retain", "RetainExceptOnCreate")
 _SUBSTITUTION = re.compile(r"\$\{([^!}.]+)[^}]*\}")
 
 
@@ -203,16 +204,19 @@ def _delete(resources_map: Any) -> None:
 
 
 def _delete_all(resources_map: Any, resources: Mapping[str, Any], names: Iterable[str]) -> None:
-    """Deletes resources and forgets them; those with a Retain policy are only forgotten."""
+    """Deletes resources and forgets them; those of a complete stack with a Retain policy are only forgotten."""
     for name in names:
         resource = resources_map._parsed_resources.get(name)
-        if resource is not None and resources[name].get("DeletionPolicy") not in (
-            "Retain",
-            "RetainExceptOnCreate",
-        ):
+        retained = resources[name].get("DeletionPolicy") in _RETAINING and not _never_complete(resources_map)
+        if resource is not None and not retained:
             _attempt(name, resources[name], resources_map._delete_resource, resource, resources[name])
         resources_map._parsed_resources.pop(name, None)
         _applied(resources_map).pop(name, None)
+
+
+def _never_complete(resources_map: Any) -> bool:
+    """Whether the stack's creation failed: what it left holds no data yet, and would stand in the way of the next attempt."""
+    return bool(resources_map.__dict__.get("localaws_creation_failed"))
 
 
 def _check_types(resources: Mapping[str, Any]) -> None:
@@ -233,6 +237,7 @@ def _with_status(failed: str) -> Callable[[Callable[..., Any]], Callable[..., An
                 raise
             except Exception as error:
                 stack.status = failed
+                stack.resource_map.__dict__["localaws_creation_failed"] = failed.startswith("CREATE")
                 stack._add_stack_event(failed, resource_status_reason=getattr(error, "message", str(error)))
                 raise
 
