@@ -1,6 +1,6 @@
 """Accuracy of the recipes on MovieLens 100k, beside simple and well-known recommenders on the same split.
 
-    python -m bench.accuracy --json FILE [--seeds 5] [--data DIR] [--cache DIR]
+    python -m bench.accuracy --json FILE [--markdown FILE] [--seeds 5] [--data DIR] [--cache DIR]
 
 The split is the service's own: a tenth of the users is held out, the newest tenth of their events is to be
 predicted. A seed is a draw of the users. Figures are means and standard deviations over the seeds.
@@ -16,6 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+from rich.box import MARKDOWN
 from rich.console import Console
 from rich.table import Table
 from scipy import sparse
@@ -62,6 +63,8 @@ SHOWN = {
     "serendipity": "serendipity_at_10",
     "diversity": "diversity_at_10",
 }
+
+WIDTH = 200
 
 Figures = dict[str, float]
 Collected = dict[str, list[Figures]]
@@ -155,8 +158,25 @@ def summarize(collected: Collected) -> Summary:
     }
 
 
-def table(title: str, summaries: Summary, columns: dict[str, str]) -> Table:
-    shown = Table("", *columns, title=title, title_justify="left")
+def tables(result: dict[str, Summary]) -> dict[str, Table]:
+    """The figures by the heading of their table."""
+    recipes = result["recipes"]
+    segments = {name: name for name in ("coverage", "hits_at_1_percent", "recall_at_1_percent")}
+    known = {name: name for name in next(iter(result["cold_users"].values()))}
+    personal = {name: recipes[name] for name in PERSONAL} | result["baselines"]
+    return {
+        "For a user": table(personal, SHOWN),
+        "For the newest item of a user": table({name: recipes[name] for name in RELATED}, SHOWN),
+        "User segments": table({name: recipes[name] for name in SEGMENTS}, segments),
+        "Cold items, ranked among themselves": table(result["cold_items"], {"NDCG@10": "ndcg_at_10", "AUC": "auc"}),
+        "Cold users, by events known: NDCG@10 of the next ten": table(result["cold_users"], known),
+    }
+
+
+def table(summaries: Summary, columns: dict[str, str]) -> Table:
+    shown = Table(box=MARKDOWN)
+    for column in ("", *columns):
+        shown.add_column(column, no_wrap=True)
     for name, summary in summaries.items():
         cells = [summary.get(metric) for metric in columns.values()]
         shown.add_row(name, *(f"{c['mean']:.3f} ± {c['deviation']:.3f}" if c else "" for c in cells))
@@ -164,21 +184,19 @@ def table(title: str, summaries: Summary, columns: dict[str, str]) -> Table:
 
 
 def report(console: Console, result: dict[str, Summary], seeds: int) -> None:
-    recipes = result["recipes"]
-    personal = {name: recipes[name] for name in PERSONAL}
-    console.print(table(f"For a user, {seeds} draws", personal | result["baselines"], SHOWN))
-    console.print(table("For the newest item of a user", {name: recipes[name] for name in RELATED}, SHOWN))
-    segments = {name: name for name in ("coverage", "hits_at_1_percent", "recall_at_1_percent")}
-    console.print(table("User segments", {name: recipes[name] for name in SEGMENTS}, segments))
-    cold = {"NDCG@10": "ndcg_at_10", "AUC": "auc"}
-    console.print(table("Cold items: ranked among themselves", result["cold_items"], cold))
-    known = {name: name for name in next(iter(result["cold_users"].values()))}
-    console.print(table("Cold users: NDCG@10 of the next ten events", result["cold_users"], known))
+    console.print("# Accuracy on MovieLens 100k\n")
+    console.print(f"Means and standard deviations over {seeds} draws of the test users, by `python -m bench.accuracy`.")
+    for heading, shown in tables(result).items():
+        console.print(f"\n## {heading}")
+        console.print(shown)
+    for name, reason in LEFT_OUT.items():
+        console.print(f"`{name}` is left out: {reason}.")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.accuracy", description=__doc__.splitlines()[0])
     parser.add_argument("--json", type=Path, required=True, help="where the figures go")
+    parser.add_argument("--markdown", type=Path, help="where the tables go, beside the terminal")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--data", type=Path, help="a folder that holds MovieLens 100k; else it is fetched")
     parser.add_argument("--cache", type=Path, default=Path(".cache/movielens"), help="where fetched data are kept")
@@ -198,9 +216,10 @@ def main() -> None:
     size = {"users": len(table_.user_ids), "items": len(table_.item_ids), "interactions": len(table_)}
     about = {"dataset": "ml-100k", "size": size, "seeds": arguments.seeds, "left_out": LEFT_OUT}
     arguments.json.write_text(json.dumps(about | result, indent=2) + "\n")
-    report(Console(width=170), result, arguments.seeds)
-    for name, reason in LEFT_OUT.items():
-        print(f"{name}: left out, {reason}.")
+    report(Console(width=WIDTH), result, arguments.seeds)
+    if arguments.markdown:
+        with arguments.markdown.open("w") as file:
+            report(Console(file=file, width=WIDTH), result, arguments.seeds)
 
 
 if __name__ == "__main__":
