@@ -29,9 +29,8 @@ def install(aws: Aws, functions: LambdaService) -> Targets:
     wrap("moto.events.models:Rule.send_to_targets", _asynchronous(targets, deliveries))
     replace("moto.s3.notifications:_invoke_awslambda", _s3_to_function(functions))
     wrap("moto.sns.models:Subscription.publish", _sns_to_subscription(functions, deliveries))
-    for source in ("moto.kinesis.models:Stream", "moto.sqs.models:Queue"):
-        owner = locate(f"{source}.put_record" if "kinesis" in source else f"{source}.add_message")[0]
-        owner.lambda_event_source_mappings = property(lambda self: {}, lambda self, value: None)  # polled by localaws.pumps
+    for source in ("moto.kinesis.models:Stream", "moto.sqs.models:Queue"):  # localaws.pumps polls them instead
+        locate(source)[2].lambda_event_source_mappings = property(lambda self: {}, lambda self, value: None)
     wrap("moto.awslambda.models:LambdaBackend.send_dynamodb_items", _later(deliveries))
     return targets
 

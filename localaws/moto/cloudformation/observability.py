@@ -40,6 +40,20 @@ class LogGroup(Provider):
             call(aws, "logs", "PutRetentionPolicy", properties)
 
 
+class Alarm(Provider):
+    type = "AWS::CloudWatch::Alarm"
+    name_property = "AlarmName"
+    name_limit = 255
+
+    def create(self, aws: Aws, properties: Properties) -> Created:
+        call(aws, "cloudwatch", "PutMetricAlarm", properties)
+        name = properties["AlarmName"]
+        return Created(name, {"Arn": f"arn:aws:cloudwatch:{aws.region}:{aws.account}:alarm:{name}"})
+
+    def delete(self, aws: Aws, created: Created, properties: Properties) -> None:
+        aws.client("cloudwatch").delete_alarms(AlarmNames=[created.ref])
+
+
 PROVIDERS: tuple[Provider, ...] = (
     LogGroup(),
     ApiProvider(
@@ -52,19 +66,7 @@ PROVIDERS: tuple[Provider, ...] = (
         delete_operation="DeleteMetricFilter",
         delete_parameters=lambda ref, properties: properties,
     ),
-    ApiProvider(
-        "AWS::CloudWatch::Alarm",
-        "cloudwatch",
-        "PutMetricAlarm",
-        ref=lambda properties, answer: properties["AlarmName"],
-        name_property="AlarmName",
-        name_limit=255,
-        # The account and region of the ARN are those of the alarm's own metric store: unknown here, and nobody resolves them.
-        attributes={"Arn": lambda properties, answer: f"arn:aws:cloudwatch:::alarm:{properties['AlarmName']}"},
-        update_operation="PutMetricAlarm",
-        delete_operation="DeleteAlarms",
-        delete_parameters=lambda ref, properties: {"AlarmNames": [ref]},
-    ),
+    Alarm(),
     ApiProvider(
         "AWS::CloudWatch::Dashboard",
         "cloudwatch",
