@@ -55,12 +55,14 @@ class EventSourceMappings(Pump):
         present = self._pollers.get(key)
         if present is not None and present[0] == configuration:
             return
+        position = None
         if present is not None:
             present[1].stop()
+            position = present[1].position() if isinstance(present[1], ShardPoller) else None
         poller: Pump
         if key[1]:
             on_failure = OnFailure(self._aws, self._targets, mapping)
-            poller = ShardPoller(self._aws, self._functions, mapping, key[1], on_failure, self._speed)
+            poller = ShardPoller(self._aws, self._functions, mapping, key[1], on_failure, self._speed, position)
         else:
             poller = QueuePoller(self._aws, self._functions, mapping)
         self._pollers[key] = (configuration, poller)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import queue
+import threading
 import time
 import zlib
 from typing import Any
@@ -42,11 +43,46 @@ def shards_of(aws: Aws, stream_arn: str) -> list[str]:
     return [shard["ShardId"] for shard in aws.client("kinesis").list_shards(StreamARN=stream_arn)["Shards"]]
 
 
+class Progress:
+    """How far a shard is processed, while its lanes finish in another order than that of the records."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._unfinished: dict[int, None] = {}
+        self._newest = 0
+
+    def begin(self, record: Record) -> None:
+        with self._lock:
+            self._newest = int(record["kinesis"]["sequenceNumber"])
+            self._unfinished[self._newest] = None
+
+    def finish(self, records: list[Record]) -> None:
+        with self._lock:
+            for record in records:
+                self._unfinished.pop(int(record["kinesis"]["sequenceNumber"]), None)
+
+    def position(self) -> dict[str, Any] | None:
+        """Where a reader goes on without leaving out a record; None if nothing has been read yet."""
+        with self._lock:
+            last = next(iter(self._unfinished), self._newest + 1) - 1
+        return {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "StartingSequenceNumber": str(last)} if last > 0 else None
+
+
 class Batches:
     """Invokes the function of a mapping with batches, with all that the mapping says about failures."""
 
-    def __init__(self, functions: LambdaService, mapping: dict[str, Any], on_failure: OnFailure, speed: float) -> None:
+    def __init__(
+        self,
+        functions: LambdaService,
+        mapping: dict[str, Any],
+        shard: str,
+        on_failure: OnFailure,
+        progress: Progress,
+        speed: float,
+    ) -> None:
         self._functions = functions
+        self._shard = shard
+        self._progress = progress
         self._mapping = mapping
         self._on_failure = on_failure
         self._speed = speed
@@ -55,36 +91,37 @@ class Batches:
         self._retries = None if retries in (None, -1) else int(retries)
         self._max_age = None if age in (None, -1) else int(age)
 
-    def process(self, pump: Pump, shard: str, records: list[Record]) -> None:
-        """Returns when every record is processed or given up; earlier ones never after later ones."""
+    def process(self, pump: Pump, records: list[Record]) -> None:
+        """Returns when every record is processed or given up, earlier ones never after later ones; or at a stop."""
         attempts = 0
         while records and not pump.stopped:
-            records = self._without_expired(shard, records, attempts)
-            if not records:
-                return
-            done, error = self._invoke(records)
-            attempts = 1 if done else attempts + 1  # progress starts the count anew
+            records = self._without_expired(records, attempts)
+            done, error = self._invoke(records) if records else (0, None)
+            self._progress.finish(records[:done])
             records = records[done:]
-            if not records:
-                return
+            attempts = 1 if done else attempts + 1  # progress starts the count anew
             if self._mapping.get("BisectBatchOnFunctionError") and len(records) > 1:
                 middle = len(records) // 2
-                self.process(pump, shard, records[:middle])
+                self.process(pump, records[:middle])
                 records, attempts = records[middle:], 0
-                continue
-            if self._retries is not None and attempts > self._retries:
-                self._on_failure.send(shard, records, "RetryAttemptsExhausted", attempts, error)
+            elif records and self._retries is not None and attempts > self._retries:
+                self._give_up(records, "RetryAttemptsExhausted", attempts, error)
                 return
-            pump.wait(min(2.0**attempts / 2, _MAX_PAUSE_SECONDS) / self._speed)
+            elif records:
+                pump.wait(min(2.0**attempts / 2, _MAX_PAUSE_SECONDS) / self._speed)
 
-    def _without_expired(self, shard: str, records: list[Record], attempts: int) -> list[Record]:
+    def _without_expired(self, records: list[Record], attempts: int) -> list[Record]:
         if self._max_age is None:
             return records
         oldest = time.time() - self._max_age
         expired = [record for record in records if record["kinesis"]["approximateArrivalTimestamp"] < oldest]
         if expired:
-            self._on_failure.send(shard, expired, "RecordAgeExceeded", attempts, None)
+            self._give_up(expired, "RecordAgeExceeded", attempts, None)
         return records[len(expired) :]
+
+    def _give_up(self, records: list[Record], condition: str, attempts: int, error: str | None) -> None:
+        self._on_failure.send(self._shard, records, condition, attempts, error)
+        self._progress.finish(records)
 
     def _invoke(self, records: list[Record]) -> tuple[int, str | None]:
         """How many of the records are done, from the first on, and the kind of error."""
@@ -107,9 +144,8 @@ class Batches:
 class Lane(Pump):
     """Gathers records into batches and processes one batch after the other."""
 
-    def __init__(self, name: str, shard: str, batches: Batches, size: int, window: float) -> None:
+    def __init__(self, name: str, batches: Batches, size: int, window: float) -> None:
         super().__init__(name, pause=0)
-        self._shard = shard
         self._batches = batches
         self._size = size
         self._window = window
@@ -128,7 +164,7 @@ class Lane(Pump):
     def turn(self) -> bool:
         batch = self._gather()
         if batch:
-            self._batches.process(self, self._shard, batch)
+            self._batches.process(self, batch)
         return True
 
     def _gather(self) -> list[Record]:
@@ -159,20 +195,28 @@ class ShardPoller(Pump):
     """Reads one shard and deals its records out to lanes, so that equal partition keys stay in order."""
 
     def __init__(
-        self, aws: Aws, functions: LambdaService, mapping: dict[str, Any], shard: str, on_failure: OnFailure, speed: float
+        self,
+        aws: Aws,
+        functions: LambdaService,
+        mapping: dict[str, Any],
+        shard: str,
+        on_failure: OnFailure,
+        speed: float,
+        position: dict[str, Any] | None = None,
     ) -> None:
+        """`position` goes before the mapping's own: that of the poller before a change of the mapping."""
         super().__init__(f"{shard}-{mapping['UUID']}", pause=0.2)
         self._mapping = mapping
         self._shard = shard
         self._region = aws.region
         self._filter = RecordFilter(mapping)
-        self._reader = ShardReader(aws, mapping["EventSourceArn"], shard, _starting_position(mapping))
-        batches = Batches(functions, mapping, on_failure, speed)
+        self._reader = ShardReader(aws, mapping["EventSourceArn"], shard, position or _starting_position(mapping))
+        self._progress = Progress()
+        batches = Batches(functions, mapping, shard, on_failure, self._progress, speed)
         size, window = mapping.get("BatchSize") or 100, float(mapping.get("MaximumBatchingWindowInSeconds") or 0)
         self._limit = min(10_000, max(1000, size))
         self._lanes = [
-            Lane(f"{self.name}-{number}", shard, batches, size, window)
-            for number in range(mapping.get("ParallelizationFactor") or 1)
+            Lane(f"{self.name}-{number}", batches, size, window) for number in range(mapping.get("ParallelizationFactor") or 1)
         ]
         for lane in self._lanes:
             lane.start()
@@ -181,6 +225,7 @@ class ShardPoller(Pump):
         found = self._reader.read(self._limit)
         for record in map(self._event_record, found):
             if self._filter.passes(record):
+                self._progress.begin(record)
                 key = record["kinesis"]["partitionKey"].encode()
                 self._lanes[zlib.crc32(key) % len(self._lanes)].put(record)
         return bool(found)
@@ -189,6 +234,12 @@ class ShardPoller(Pump):
         super().stop()
         for lane in self._lanes:
             lane.stop()
+
+    def position(self) -> dict[str, Any] | None:
+        """Where a successor goes on; called after `stop`, it waits for the batches that are running."""
+        for lane in self._lanes:
+            lane.join(_MAX_PAUSE_SECONDS)
+        return self._progress.position()
 
     def _event_record(self, record: dict[str, Any]) -> Record:
         return {

@@ -10,7 +10,7 @@ import pytest
 import urllib3
 
 from localaws.environment import Environment
-from tests.localaws.apps import function, lambda_uri, role
+from tests.localaws.apps import function, lambda_uri, role, write_app
 from tests.localaws.conftest import eventually
 
 pytestmark = pytest.mark.xdist_group("localaws")
@@ -74,8 +74,6 @@ def proxy(function_id: str = "Echo") -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def url(environment: Environment, tmp_path_factory: pytest.TempPathFactory) -> str:
     """An API with one resource for each thing that the tests look at."""
-    from tests.localaws.apps import write_app
-
     api = Api("front")
     api.path("Things", "things")
     api.path("Thing", "{thing_id}", "Things")

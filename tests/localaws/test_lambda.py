@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from localaws.environment import Environment
-from tests.localaws.apps import function, role
+from tests.localaws.apps import function, role, write_app
 from tests.localaws.conftest import eventually
 
 pytestmark = pytest.mark.xdist_group("localaws")
@@ -39,8 +40,6 @@ def handler(event, context):
 
 @pytest.fixture(scope="module", autouse=True)
 def functions(environment: Environment, tmp_path_factory: pytest.TempPathFactory) -> None:
-    from tests.localaws.apps import write_app
-
     who = {"Variables": {"WHO": "first"}}
     log_group = {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": "/own/group"}}
     logging = {"LogGroup": {"Ref": "Group"}}
@@ -143,7 +142,6 @@ def test_reserved_concurrency_refuses_what_is_above_it(environment: Environment)
 
 
 def _refusal(environment: Environment) -> tuple[str, int] | None:
-    from botocore.config import Config
 
     from localaws.environment import boto3  # one attempt only: the SDK would retry a 429
 
@@ -153,7 +151,7 @@ def _refusal(environment: Environment) -> tuple[str, int] | None:
         region_name="us-east-1",
         aws_access_key_id="test",
         aws_secret_access_key="test",
-        config=Config(retries={"total_max_attempts": 1}),
+        config=Config(retries={"total_max_attempts": 1}),  # the SDK would repeat a refused call
     )
     try:
         client.invoke(FunctionName="lambda-single", Payload=b"{}")

@@ -80,6 +80,17 @@ def test_a_stream_is_read_in_batches_from_all_shards(environment: Environment, d
     assert calls < 40  # batches, not single records
 
 
+def test_a_changed_mapping_goes_on_where_it_was(environment: Environment, deploy: Deploy) -> None:
+    deploy("changed-mapping", stream_app("changed-mapping", {"BatchSize": 50}))
+    put(environment, "changed-mapping", [{"n": n} for n in range(20)])
+    eventually(lambda: len(counted(environment, "changed-mapping")) == 21, 20)
+    deploy("changed-mapping", stream_app("changed-mapping", {"BatchSize": 10}))
+    put(environment, "changed-mapping", [{"n": n} for n in range(20, 40)])
+    found = eventually(lambda: len(counts := counted(environment, "changed-mapping")) == 41 and counts, 20)
+    found.pop("calls")
+    assert set(found.values()) == {1}
+
+
 def test_a_poison_record_is_isolated_by_bisecting_and_goes_to_the_queue(environment: Environment, deploy: Deploy) -> None:
     mapping = {
         "BatchSize": 100,

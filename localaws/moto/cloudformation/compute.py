@@ -81,6 +81,25 @@ class Permission(Provider):
         aws.client("lambda").remove_permission(FunctionName=properties["FunctionName"], StatementId=created.ref)
 
 
+class EventSourceMapping(Provider):
+    type = "AWS::Lambda::EventSourceMapping"
+
+    def create(self, aws: Aws, properties: Properties) -> Created:
+        uuid = call(aws, "lambda", "CreateEventSourceMapping", properties)["UUID"]
+        arn = f"arn:aws:lambda:{aws.region}:{aws.account}:event-source-mapping:{uuid}"
+        return Created(uuid, {"Id": uuid, "EventSourceMappingArn": arn})
+
+    def update(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
+        fixed = ("EventSourceArn", "StartingPosition", "StartingPositionTimestamp")
+        if any(properties.get(name) != previous.get(name) for name in fixed):
+            return super().update(aws, created, properties, previous)
+        call(aws, "lambda", "UpdateEventSourceMapping", {**properties, "UUID": created.ref})
+        return created
+
+    def delete(self, aws: Aws, created: Created, properties: Properties) -> None:
+        aws.client("lambda").delete_event_source_mapping(UUID=created.ref)
+
+
 class StateMachine(Provider):
     type = "AWS::StepFunctions::StateMachine"
     name_property = "StateMachineName"
@@ -137,15 +156,7 @@ PROVIDERS: tuple[Provider, ...] = (
         name_property="LayerName",
         attributes={"LayerVersionArn": lambda properties, answer: answer["LayerVersionArn"]},
     ),
-    ApiProvider(
-        "AWS::Lambda::EventSourceMapping",
-        "lambda",
-        "CreateEventSourceMapping",
-        ref=lambda properties, answer: answer["UUID"],
-        attributes={"Id": lambda properties, answer: answer["UUID"]},
-        delete_operation="DeleteEventSourceMapping",
-        delete_parameters=lambda ref, properties: {"UUID": ref},
-    ),
+    EventSourceMapping(),
     ApiProvider(
         "AWS::Lambda::Version",
         "lambda",

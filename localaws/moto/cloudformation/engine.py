@@ -164,6 +164,7 @@ def _update(resources_map: Any, template: dict[str, Any], parameters: dict[str, 
     resources_map.load_conditions()
     resources_map._resource_json_map = {**old, **new}
     wanted = [name for name in _order(new) if _is_wanted(new[name], resources_map)]
+    _delete_all(resources_map, old, [name for name in wanted if name in old and old[name]["Type"] != new[name]["Type"]])
     changed = [name for name in wanted if _make_or_change(name, new[name], resources_map)]
     gone = [name for name in _order(old) if name not in wanted and name in resources_map._parsed_resources]
     _delete_all(resources_map, old, reversed(gone))

@@ -55,19 +55,30 @@ class QueuePolicy(Provider):
         return Created("QueuePolicy")
 
 
+_TOPIC_ATTRIBUTES = ("DisplayName", "KmsMasterKeyId", "FifoTopic", "ContentBasedDeduplication", "TracingConfig")
+
+
 class Topic(Provider):
     type = "AWS::SNS::Topic"
     name_property = "TopicName"
     name_limit = 256
 
     def create(self, aws: Aws, properties: Properties) -> Created:
-        kept = {"DisplayName", "KmsMasterKeyId", "FifoTopic", "ContentBasedDeduplication", "TracingConfig"}
-        attributes = {key: text(value) for key, value in properties.items() if key in kept}
+        attributes = {name: text(properties[name]) for name in _TOPIC_ATTRIBUTES if name in properties}
         parameters = {"Name": properties["TopicName"], "Attributes": attributes, "Tags": tags_of(properties)}
         arn = call(aws, "sns", "CreateTopic", parameters)["TopicArn"]
         for subscription in properties.get("Subscription") or []:
             call(aws, "sns", "Subscribe", {"TopicArn": arn, **subscription})
         return Created(arn, {"TopicArn": arn, "TopicName": properties["TopicName"]})
+
+    def update(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
+        if properties["TopicName"] != previous["TopicName"] or properties.get("Subscription") != previous.get("Subscription"):
+            return super().update(aws, created, properties, previous)
+        for name in _TOPIC_ATTRIBUTES:
+            if properties.get(name) != previous.get(name):
+                value = text(properties.get(name, ""))
+                aws.client("sns").set_topic_attributes(TopicArn=created.ref, AttributeName=name, AttributeValue=value)
+        return created
 
     def delete(self, aws: Aws, created: Created, properties: Properties) -> None:
         aws.client("sns").delete_topic(TopicArn=created.ref)
