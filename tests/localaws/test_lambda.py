@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
@@ -142,9 +143,6 @@ def test_reserved_concurrency_refuses_what_is_above_it(environment: Environment)
 
 
 def _refusal(environment: Environment) -> tuple[str, int] | None:
-
-    from localaws.environment import boto3  # one attempt only: the SDK would retry a 429
-
     client = boto3.client(
         "lambda",
         endpoint_url=environment.aws_endpoint,
