@@ -18,7 +18,7 @@ from localaws.personalize.recipes.factors import factorise, fold_in
 from localaws.personalize.recipes.features import Features
 from localaws.personalize.recipes.model import Model, Query, Scores, best, object_array
 from localaws.personalize.recipes.options import TrainingFailed, TrainingOptions
-from localaws.personalize.recipes.personalization import DEFAULT_FACTORS, ITERATIONS, item_features
+from localaws.personalize.recipes.personalization import ITERATIONS, WARM_ITERATIONS, item_features, width
 
 HELD_SHARE = 0.2
 SAMPLE = 300
@@ -58,13 +58,13 @@ def train(prepared: Prepared, options: TrainingOptions) -> tuple[AffinityModel, 
     trial = _fit(replace(prepared, events=prepared.events.where(~newest)), options)
     groups = _attribute_groups(prepared) if by_attribute else [np.array([i]) for i in range(len(prepared.item_ids))]
     answers = _answers(trial, prepared.events.where(newest), groups, options.seed)
-    return _fit(prepared, options), segment_metrics(answers, len(prepared.user_ids))
+    return _fit(prepared, options, trial), segment_metrics(answers, len(prepared.user_ids))
 
 
-def _fit(prepared: Prepared, options: TrainingOptions) -> AffinityModel:
+def _fit(prepared: Prepared, options: TrainingOptions, start: AffinityModel | None = None) -> AffinityModel:
     matrix = prepared.events.matrix()
-    asked = options.hyperparameters.get("hidden_dimension", "149")
-    items = factorise(matrix, DEFAULT_FACTORS if asked == "149" else int(asked), ITERATIONS, options.seed)
+    iterations, first = (WARM_ITERATIONS, start.arrays["items"]) if start else (ITERATIONS, None)
+    items = factorise(matrix, width(options), iterations, options.seed, first)
     arrays = {"items": items, "users": fold_in(matrix, items)}
     return AffinityModel(options.recipe, prepared.item_ids, arrays, {"users": [str(u) for u in prepared.user_ids]})
 

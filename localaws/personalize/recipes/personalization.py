@@ -195,7 +195,7 @@ def fit(prepared: Prepared, options: TrainingOptions, start: PersonalizationMode
     events = prepared.events
     counts = np.bincount(events.items, minlength=events.n_items)
     first = np.asarray(start.arrays["factors"]) if start else None
-    factors = factorise(events.matrix(), _width(options), WARM_ITERATIONS if start else ITERATIONS, options.seed, first)
+    factors = factorise(events.matrix(), width(options), WARM_ITERATIONS if start else ITERATIONS, options.seed, first)
     features = _features(prepared)
     described = item_features(features["ITEMS"], prepared.items, prepared.item_ids)
     warm = counts > 0
@@ -224,7 +224,7 @@ def fit(prepared: Prepared, options: TrainingOptions, start: PersonalizationMode
     return PersonalizationModel(options.recipe, prepared.item_ids, arrays, facts)
 
 
-def _width(options: TrainingOptions) -> int:
+def width(options: TrainingOptions) -> int:
     """The number of factors: `hidden_dimension` where it is set to something else than its default."""
     asked = options.hyperparameters.get("hidden_dimension", "149")
     return DEFAULT_FACTORS if asked == "149" else int(asked)

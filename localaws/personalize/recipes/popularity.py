@@ -16,8 +16,7 @@ INTERVALS = {"30 minutes": 1800, "1 hour": 3600, "2 hours": 7200, "3 hours": 108
 
 def distinct_users(events: Events) -> NDArray[np.int64]:
     """Per item the number of distinct users that interacted with it."""
-    pairs = np.unique(events.users.astype(np.int64) * events.n_items + events.items)
-    return np.bincount(pairs % events.n_items, minlength=events.n_items)
+    return np.bincount(events.matrix().indices, minlength=events.n_items)
 
 
 class PopularityModel(Model):
