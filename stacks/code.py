@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import shutil
+from functools import cache
 from pathlib import Path
+
+import aws_cdk as cdk
+from constructs import Construct
 
 from lambdas.shared.config import Config
 from stacks.layer import ROOT
@@ -12,11 +16,18 @@ from stacks.layer import ROOT
 CONFIG_PATH = "config.json"
 
 
-def code_directory(config: Config) -> Path:
-    """A fresh folder with the code as it is deployed; equal sources give an equal asset."""
-    folder = ROOT / ".cache" / f"code-{config.name}"
+def code_directory(scope: Construct, config: Config) -> Path:
+    """The code as it is deployed, in the app's output folder; equal sources give an equal asset."""
+    stage = cdk.Stage.of(scope)
+    assert stage is not None  # noqa: S101  every construct of an app is in one
+    return _write(Path(stage.outdir) / "code", config.model_dump_json(by_alias=True, exclude_defaults=True))
+
+
+@cache
+def _write(folder: Path, packed: str) -> Path:
+    """Once for each app: all its stacks deploy the same code."""
     shutil.rmtree(folder, ignore_errors=True)
     ignore = shutil.ignore_patterns("__pycache__", "requirements.txt")
     shutil.copytree(ROOT / "lambdas", folder / "lambdas", ignore=ignore)
-    (folder / CONFIG_PATH).write_text(config.model_dump_json(by_alias=True, exclude_defaults=True))
+    (folder / CONFIG_PATH).write_text(packed)
     return folder

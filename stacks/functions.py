@@ -26,7 +26,7 @@ class Functions(Construct):
     def __init__(self, scope: Construct, config: Config) -> None:
         super().__init__(scope, "Functions")
         self.config = config
-        self.code = lambda_.Code.from_asset(str(code_directory(config)))
+        self.code = lambda_.Code.from_asset(str(code_directory(self, config)))
         self.layer = lambda_.LayerVersion(
             self,
             "Layer",

@@ -1,0 +1,59 @@
+"""The command line in a checkout of its own, so that a test has the ports, the state and the caches to itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+RECO = Path(sys.executable).with_name("reco")
+
+
+@dataclass
+class CommandLine:
+    """`reco` in a working folder; every command names the config of the shop."""
+
+    folder: Path
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        environ = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        return subprocess.Popen(
+            [str(RECO), *arguments], cwd=self.folder, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
+    def run(self, *arguments: str, code: int = 0, stdin: str | None = None) -> tuple[str, str]:
+        """Run a command to its end; its stdout and stderr. Fails the test on another exit code."""
+        environ = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        done = subprocess.run(
+            [str(RECO), *arguments],
+            cwd=self.folder,
+            env=environ,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+        assert done.returncode == code, f"reco {' '.join(arguments)} -> {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done.stdout, done.stderr
+
+    def json(self, *arguments: str, code: int = 0, stdin: str | None = None) -> Any:
+        return json.loads(self.run(*arguments, "--json", code=code, stdin=stdin)[0])
+
+
+@pytest.fixture(scope="session")
+def reco(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandLine]:
+    """A folder with the configs of the repository; whatever still runs there at the end is stopped."""
+    folder = tmp_path_factory.mktemp("checkout")
+    (folder / "config").symlink_to(ROOT / "config")
+    made = CommandLine(folder)
+    yield made
+    made.run("down")

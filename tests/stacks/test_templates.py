@@ -1,0 +1,146 @@
+"""What matters in the templates: encryption, access, retention, and roles that allow just their calls."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.stacks.conftest import Templates
+
+pytestmark = pytest.mark.xdist_group("synth")
+
+
+def resources(templates: Templates, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    for template in templates.values():
+        for name, resource in template["Resources"].items():
+            if resource["Type"] == kind:
+                yield name, resource
+
+
+def statements(templates: Templates) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every statement of a role's own policy, with the policy's logical id."""
+    for name, policy in resources(templates, "AWS::IAM::Policy"):
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]:
+            yield name, statement
+
+
+def as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def test_one_stack_for_each_capability(templates: Templates) -> None:
+    assert set(templates) == {"storage", "training", "serving", "api"}
+    for name, template in templates.items():
+        text = json.dumps(template)
+        assert "Fn::ImportValue" not in text, f"{name} must find others by name, not by export"
+        assert '"Export"' not in text
+
+
+def test_buckets_are_private_encrypted_and_kept(templates: Templates) -> None:
+    buckets = dict(resources(templates, "AWS::S3::Bucket"))
+    assert len(buckets) == 2
+    for bucket in buckets.values():
+        assert bucket["DeletionPolicy"] == "Retain"
+        assert bucket["Properties"]["BucketEncryption"]
+        assert all(bucket["Properties"]["PublicAccessBlockConfiguration"].values())
+        assert bucket["Properties"]["LifecycleConfiguration"]["Rules"]
+    for _, policy in resources(templates, "AWS::S3::BucketPolicy"):
+        document = policy["Properties"]["PolicyDocument"]["Statement"]
+        assert any(
+            s["Effect"] == "Deny" and s["Condition"]["Bool"] == {"aws:SecureTransport": "false"}
+            for s in document
+            if "Bool" in s.get("Condition", {})
+        )
+
+
+def test_personalize_reaches_the_data_for_this_account_alone(templates: Templates) -> None:
+    found = 0
+    for _, policy in resources(templates, "AWS::S3::BucketPolicy"):
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]:
+            if statement.get("Principal") == {"Service": "personalize.amazonaws.com"}:
+                found += 1
+                assert statement["Condition"]["StringEquals"] == {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
+                assert "aws:SourceArn" in statement["Condition"]["ArnLike"]
+    assert found == 2
+    trusts = [
+        role["Properties"]["AssumeRolePolicyDocument"]["Statement"][0] for _, role in resources(templates, "AWS::IAM::Role")
+    ]
+    personalize = [t for t in trusts if t["Principal"] == {"Service": "personalize.amazonaws.com"}]
+    assert len(personalize) == 1
+    assert personalize[0]["Condition"]["StringEquals"] == {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
+
+
+def test_tables_can_be_restored(templates: Templates) -> None:
+    tables = [table["Properties"] for _, table in resources(templates, "AWS::DynamoDB::Table")]
+    assert tables
+    for table in tables:
+        assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+        assert table["BillingMode"] == "PAY_PER_REQUEST"
+
+
+def test_functions_share_runtime_layer_logs_and_traces(templates: Templates) -> None:
+    functions = [function["Properties"] for _, function in resources(templates, "AWS::Lambda::Function")]
+    assert len(functions) == 8
+    for function in functions:
+        assert (function["Runtime"], function["Architectures"]) == ("python3.13", ["arm64"])
+        assert function["TracingConfig"] == {"Mode": "Active"}
+        assert len(function["Layers"]) == 1
+        assert function["LoggingConfig"]["LogFormat"] == "JSON"
+        assert Path(function["Handler"].replace(".", "/")).parent.with_suffix(".py").exists()
+    for _, group in resources(templates, "AWS::Logs::LogGroup"):
+        assert group["Properties"]["RetentionInDays"] == 90
+
+
+def test_roles_allow_named_calls_only(templates: Templates) -> None:
+    for name, statement in statements(templates):
+        for action in as_list(statement["Action"]):
+            assert "*" not in action, f"{name} allows {action}"
+        if "*" in as_list(statement["Resource"]):
+            lists = {"personalize:ListEventTrackers", "personalize:ListDatasetImportJobs"}
+            plumbing = {"xray:PutTraceSegments", "xray:PutTelemetryRecords", "xray:GetSamplingRules", "xray:GetSamplingTargets"}
+            assert all(a in lists | plumbing or a.startswith("logs:") for a in as_list(statement["Action"])), (name, statement)
+
+
+def test_only_the_import_hands_over_a_role_and_only_to_personalize(templates: Templates) -> None:
+    passing = [(name, s) for name, s in statements(templates) if "iam:PassRole" in as_list(s["Action"])]
+    assert [name.startswith("FunctionsImportDataRole") for name, _ in passing] == [True]
+    assert passing[0][1]["Condition"] == {"StringEquals": {"iam:PassedToService": "personalize.amazonaws.com"}}
+
+
+def test_every_method_asks_for_a_key(templates: Templates) -> None:
+    methods = [method["Properties"] for _, method in resources(templates, "AWS::ApiGateway::Method")]
+    assert {method["HttpMethod"] for method in methods} == {"GET", "POST"}
+    assert all(method["ApiKeyRequired"] for method in methods)
+    stage = next(resources(templates, "AWS::ApiGateway::Stage"))[1]["Properties"]
+    assert stage["TracingEnabled"]
+    log = json.loads(stage["AccessLogSetting"]["Format"])
+    assert not any("querystring" in field or "sourceIp" in field or field.endswith("path") for field in log.values())
+
+
+def test_the_state_machine_is_logged_and_traced(templates: Templates) -> None:
+    machine = next(resources(templates, "AWS::StepFunctions::StateMachine"))[1]["Properties"]
+    assert machine["LoggingConfiguration"]["Level"] == "ALL"
+    assert machine["TracingConfiguration"] == {"Enabled": True}
+
+
+def test_the_templates_pass_cfn_lint(assembly: Path) -> None:
+    done = subprocess.run(
+        [Path(sys.executable).with_name("cfn-lint"), "--ignore-checks", "W3005", "--", *map(str, assembly.glob("*.template.json"))],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_no_security_finding_is_left_without_a_reason(assembly: Path) -> None:
+    """A finding that nobody acknowledged ends the synth; those that were acknowledged say why."""
+    report = json.loads((assembly / "validation-report.json").read_text())
+    for plugin in report["pluginReports"]:
+        assert plugin["violations"] == []
