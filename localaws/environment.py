@@ -126,6 +126,7 @@ class Environment:
             time.sleep(0.05)
         if state.read(self._data) is not None:
             raise LocalAwsError(f"The embedded AWS (process {pid}) did not stop within 15 seconds.")
+        _wait_for_end(pid)
 
     def _aws(self) -> Aws:
         return Aws(self.aws_endpoint, self._state["region"], self._state["account"])
@@ -135,6 +136,15 @@ class Environment:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         self.stop()
+
+
+def _wait_for_end(pid: int) -> None:
+    """Its last act is to give the data directory free; a moment later it has ended (or waits for its parent to notice)."""
+    deadline = time.monotonic() + 2
+    with contextlib.suppress(ProcessLookupError):
+        while time.monotonic() < deadline:
+            os.kill(pid, 0)
+            time.sleep(0.01)
 
 
 def launch(
@@ -175,7 +185,7 @@ def launch(
     except BaseException:
         processes.stop_child(process, patience=15)
         raise
-    return Environment(current, data, None if detach else process)
+    return Environment(current, data, process)
 
 
 def _start(arguments: list[str], data: Path, detach: bool) -> subprocess.Popen[str]:
