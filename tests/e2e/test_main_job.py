@@ -15,8 +15,6 @@ import pytest
 from tests.e2e.conftest import CommandLine
 from tests.shop_csvs import START, rows, write
 
-pytestmark = pytest.mark.xdist_group("e2e")
-
 SHOP = ("--config", "config/shop.yaml")
 PORTS = ("--port", "0", "--api-port", "0", "--personalize-port", "0")
 

@@ -9,11 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.stacks.conftest import Templates
-
-pytestmark = pytest.mark.xdist_group("synth")
 
 
 def resources(templates: Templates, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -131,7 +127,13 @@ def test_the_state_machine_is_logged_and_traced(templates: Templates) -> None:
 
 def test_the_templates_pass_cfn_lint(assembly: Path) -> None:
     done = subprocess.run(
-        [Path(sys.executable).with_name("cfn-lint"), "--ignore-checks", "W3005", "--", *map(str, assembly.glob("*.template.json"))],
+        [
+            Path(sys.executable).with_name("cfn-lint"),
+            "--ignore-checks",
+            "W3005",
+            "--",
+            *map(str, assembly.glob("*.template.json")),
+        ],
         capture_output=True,
         text=True,
         check=False,
