@@ -17,7 +17,8 @@ ROOT = Path(__file__).parents[1]
 
 def synthesize(config: Path, outdir: Path) -> Path:
     """The cloud assembly of a config. Raises RecoError with what the app said."""
-    environ = {**os.environ, "CDK_OUTDIR": str(outdir.resolve()), "CDK_CONTEXT_JSON": json.dumps(context(config)), "PATH": node_path()}
+    settings = {"CDK_OUTDIR": str(outdir.resolve()), "CDK_CONTEXT_JSON": json.dumps(context(config)), "PATH": node_path()}
+    environ = os.environ | settings
     shutil.rmtree(outdir, ignore_errors=True)
     command = [sys.executable, str(ROOT / "app.py")]
     done = subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True, check=False)
