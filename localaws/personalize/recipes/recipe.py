@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from localaws.personalize.schemas import Kind
-
 ARN_PREFIX = "arn:aws:personalize:::"
 Domain = Literal["ECOMMERCE", "VIDEO_ON_DEMAND"]
 RecipeType = Literal[
@@ -43,7 +41,6 @@ class Recipe:
     feature_transformation: str
     hyperparameters: tuple[HyperParameter, ...] = ()
     feature_parameters: tuple[HyperParameter, ...] = ()
-    needs: frozenset[Kind] = frozenset({"INTERACTIONS"})
     realtime: bool = False
     """Recorded events change the next answer."""
     batch: bool = True
@@ -53,7 +50,6 @@ class Recipe:
     """CreateSolutionVersion takes trainingMode UPDATE."""
     hpo: bool = False
     promotions: bool = False
-    context: bool = False
     exploration: bool = False
     """`itemExplorationConfig` of a campaign applies."""
     scores: bool = False

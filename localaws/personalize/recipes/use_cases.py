@@ -32,7 +32,6 @@ def _use_case(
         batch=False,
         auto_update=personal or engine == "trending",
         promotions=True,
-        context=personal,
         exploration=personal,
         required_inputs=required_inputs,
         domain=domain,
