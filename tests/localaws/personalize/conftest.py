@@ -40,7 +40,11 @@ def new_client(start_personalize: StartEmulator, s3_endpoint: str) -> NewClient:
 @pytest.fixture(scope="session")
 def client(new_client: NewClient) -> Client:
     """One emulator for the tests of a worker that leave each other's resources alone."""
-    return new_client(quotas=Quotas(dataset_groups=100, pending_import_jobs=100))
+    return new_client(
+        quotas=Quotas(
+            dataset_groups=100, pending_import_jobs=100, solutions_per_dataset_group=100, campaigns_per_dataset_group=100
+        )
+    )
 
 
 @pytest.fixture(scope="session")
