@@ -33,6 +33,7 @@ def add_stacks(app: cdk.App, config: Config) -> None:
     stacks["training"].add_stack_dependency(stacks["storage"])
     stacks["serving"].add_stack_dependency(stacks["storage"])
     stacks["api"].add_stack_dependency(stacks["serving"])
+    stacks["api"].add_stack_dependency(stacks["training"])
     cdk.Validations.of(app).add_plugins(cdk_nag.AwsSolutionsChecks(app))
     cdk.Tags.of(app).add("recostack:deployment", config.name)
 

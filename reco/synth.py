@@ -24,7 +24,7 @@ def synthesize(config: Path, outdir: Path) -> Path:
     done = subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         said = (done.stderr or done.stdout).strip().splitlines()
-        raise RecoError("The CDK app could not be synthesized:\n" + "\n".join(said[-12:]))
+        raise RecoError("The CDK app could not be synthesized:\n" + "\n".join(said[-25:]))
     return outdir
 
 

@@ -8,6 +8,7 @@ import aws_cdk as cdk
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
+from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
 from lambdas.shared.config import Config
@@ -39,7 +40,9 @@ class ApiStack(cdk.Stack):
         recommend = apigateway.LambdaIntegration(self._function("recommend"))
         self._route("GET", "recommendations/{placement}", recommend)
         self._route("POST", "rankings/{placement}", recommend)
+        self._approvals()
         key = self._usage_plan()
+        ssm.StringParameter(self, "ApiUrlParameter", parameter_name=names.api_url_parameter(config), string_value=self.api.url)
         cdk.CfnOutput(self, "ApiUrl", value=self.api.url)
         cdk.CfnOutput(self, "ApiKeyId", value=key.key_id)
 
@@ -75,7 +78,7 @@ class ApiStack(cdk.Stack):
             {
                 "AwsSolutions-APIG2": "the function checks its requests itself and names the field that is wrong",
                 "AwsSolutions-APIG3": "callers are the shop's own servers, known by key; a web ACL is the shop's choice",
-                "AwsSolutions-APIG4": "every method asks for an API key, which is how servers are told apart here",
+                "AwsSolutions-APIG4": "methods ask for an API key; those of approvals for a random id that works once",
                 "AwsSolutions-COG4": "callers are servers, not people: there is no user pool to ask",
                 f"AwsSolutions-IAM4[Policy::{LOGS_POLICY}]": "the policy that API Gateway documents for writing its logs",
             },
@@ -89,6 +92,13 @@ class ApiStack(cdk.Stack):
 
     def _route(self, method: str, path: str, integration: apigateway.Integration) -> apigateway.Method:
         return self.api.root.resource_for_path(path).add_method(method, integration, api_key_required=True)
+
+    def _approvals(self) -> None:
+        """What an approval mail links to: a person in a browser has no API key; the link's random id is the secret."""
+        approve = apigateway.LambdaIntegration(self._function("approve_versions"))
+        resource = self.api.root.resource_for_path("approvals/{approval_id}")
+        for method in ("GET", "POST"):
+            resource.add_method(method, approve)
 
     def _usage_plan(self) -> apigateway.ApiKey:
         """One key for the shop's servers. Its value is read with `aws apigateway get-api-key --include-value`."""

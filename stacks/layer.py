@@ -17,7 +17,7 @@ PLATFORM = ["--platform", "manylinux2014_aarch64", "--implementation", "cp", "--
 
 #: The services that functions call. botocore carries the descriptions of four hundred: the others stay out of the layer.
 SERVICES = frozenset({
-    "dynamodb", "personalize", "personalize-events", "personalize-runtime", "s3", "sns", "ssm", "sts",
+    "dynamodb", "events", "personalize", "personalize-events", "personalize-runtime", "s3", "sns", "ssm", "stepfunctions", "sts",
 })  # fmt: skip
 
 

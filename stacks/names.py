@@ -16,6 +16,15 @@ def catalogue_table(config: Config) -> str:
     return f"{config.name}-catalogue"
 
 
+def runs_table(config: Config) -> str:
+    return f"{config.name}-runs"
+
+
+def api_url_parameter(config: Config) -> str:
+    """The SSM parameter with the API's base URL: what mails link to."""
+    return f"/recostack/{config.name}/api-url"
+
+
 def function(config: Config, folder: str) -> str:
     """`recommend` -> `movielens-recommend`."""
     return f"{config.name}-{folder.replace('_', '-')}"

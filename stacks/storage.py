@@ -34,8 +34,8 @@ class StorageStack(cdk.Stack):
         cdk.CfnOutput(self, "CatalogueTable", value=table.table_name)
 
     def _data_bucket(self, config: Config) -> s3.Bucket:
-        """Versioned, so that a bad upload can be taken back; old versions go after 30 days."""
-        return s3.Bucket(
+        """Versioned, so that a bad upload can be taken back; old versions go after 30 days. Tells EventBridge of new objects."""
+        bucket = s3.Bucket(
             self,
             "Data",
             bucket_name=names.data_bucket(config),
@@ -53,6 +53,11 @@ class StorageStack(cdk.Stack):
             ],
             removal_policy=cdk.RemovalPolicy.RETAIN,
         )
+        # The L2's own switch makes a custom resource; CloudFormation knows the property.
+        bucket.node.default_child.add_property_override(  # type: ignore[union-attr]
+            "NotificationConfiguration", {"EventBridgeConfiguration": {"EventBridgeEnabled": True}}
+        )
+        return bucket
 
     def _access_logs(self) -> s3.Bucket:
         return s3.Bucket(

@@ -7,10 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import aws_cdk as cdk
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_cloudwatch_actions as actions
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
+from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sns_subscriptions as subscriptions
 from aws_cdk import aws_stepfunctions as stepfunctions
 from constructs import Construct
 
@@ -34,17 +40,24 @@ class TrainingStack(cdk.Stack):
         self.functions = Functions(self, config)
         self.personalize_role = self._personalize_role()
         self.topic = sns.Topic(self, "Runs", topic_name=f"{config.name}-runs", enforce_ssl=True)
+        if config.alarms.email:
+            self.topic.add_subscription(subscriptions.EmailSubscription(config.alarms.email))
+        self.runs = self._runs_table()
         machine = self._state_machine(
             {
                 "PlanTraining": self._plan_training(),
                 "PrepareResources": self._prepare_resources(),
                 "ImportData": self._import_data(),
-                "TrainSolution": self._train_solution(),
-                "DeployCampaign": self._deploy_campaign(),
+                "TrainSolutions": self._train_solutions(),
+                "ApproveVersions": self._approve_versions(),
+                "DeployCampaigns": self._deploy_campaigns(),
                 "PublishDeployment": self._publish_deployment(),
                 "Report": self._report(),
             }
         )
+        self._starts(machine)
+        self._alarm(machine)
+        cdk.CfnOutput(self, "RunsTable", value=self.runs.table_name)
         cdk.CfnOutput(self, "TrainStateMachine", value=machine.state_machine_arn)
         cdk.CfnOutput(self, "RunTopic", value=self.topic.topic_arn)
 
@@ -61,6 +74,89 @@ class TrainingStack(cdk.Stack):
 
     def _write_reports(self) -> Grant:
         return Grant(["s3:PutObject"], [f"{self.bucket}/reports/*"], "each run has a folder of its own")
+
+    def _prune(self) -> list[Grant]:
+        """Only a deployment that prunes may delete campaigns and solutions."""
+        if not self.config.prune:
+            return []
+        calls = ["DescribeCampaign", "DeleteCampaign", "DescribeSolution", "DeleteSolution"]
+        return [Grant([f"personalize:{call}" for call in calls], self._ours("campaign/{}-*", "solution/{}-*"), OWN_NAMES)]
+
+    def _machine_arn(self) -> str:
+        return self.format_arn(
+            service="states",
+            resource="stateMachine",
+            resource_name=names.state_machine(self.config, "train"),
+            arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
+        )
+
+    def _executions(self) -> str:
+        return self._machine_arn().replace(":stateMachine:", ":execution:") + ":*"
+
+    def _table(self, *calls: str) -> Grant:
+        return Grant([f"dynamodb:{call}" for call in calls], [self.runs.table_arn])
+
+    def _runs_table(self) -> dynamodb.Table:
+        """The lock, the versions and what became of them, approvals that are waited for."""
+        return dynamodb.Table(
+            self,
+            "RunRecords",
+            table_name=names.runs_table(self.config),
+            partition_key=dynamodb.Attribute(name="pk", type=dynamodb.AttributeType.STRING),
+            sort_key=dynamodb.Attribute(name="sk", type=dynamodb.AttributeType.STRING),
+            billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
+            time_to_live_attribute="expires",
+            point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(point_in_time_recovery_enabled=True),
+            removal_policy=cdk.RemovalPolicy.DESTROY,
+        )
+
+    def _starts(self, machine: stepfunctions.StateMachine) -> None:
+        """A run starts by schedule, and when somebody puts the marker `datasets/_READY` beside the CSVs."""
+        starter = iam.Role(
+            self,
+            "StartRole",
+            assumed_by=iam.CompositePrincipal(
+                iam.ServicePrincipal("events.amazonaws.com"), iam.ServicePrincipal("scheduler.amazonaws.com")
+            ),
+            description="Starts train runs",
+        )
+        Grant(["states:StartExecution"], [machine.state_machine_arn]).give(starter)
+        marker = {"bucket": {"name": [names.data_bucket(self.config)]}, "object": {"key": ["datasets/_READY"]}}
+        events.CfnRule(
+            self,
+            "ReadyRule",
+            description="A train run when the marker _READY is put beside the CSVs",
+            event_pattern={"source": ["aws.s3"], "detail-type": ["Object Created"], "detail": marker},
+            targets=[
+                events.CfnRule.TargetProperty(id="train", arn=machine.state_machine_arn, role_arn=starter.role_arn, input="{}")
+            ],
+        )
+        if self.config.schedules.train:
+            scheduler.CfnSchedule(
+                self,
+                "TrainSchedule",
+                name=f"{self.config.name}-train",
+                description="Retrains by schedule",
+                schedule_expression=self.config.schedules.train,
+                flexible_time_window=scheduler.CfnSchedule.FlexibleTimeWindowProperty(mode="OFF"),
+                target=scheduler.CfnSchedule.TargetProperty(
+                    arn=machine.state_machine_arn, role_arn=starter.role_arn, input=self.to_json_string({"retrain": True})
+                ),
+            )
+
+    def _alarm(self, machine: stepfunctions.StateMachine) -> None:
+        """Rings when a run fails or times out."""
+        alarm = cloudwatch.Alarm(
+            self,
+            "RunFailed",
+            alarm_name=f"{self.config.name}-train-run-failed",
+            alarm_description="A train run failed: its report says why and what to do (docs/training.md#how-it-fails)",
+            metric=machine.metric_failed(period=cdk.Duration.minutes(5)),
+            threshold=1,
+            evaluation_periods=1,
+            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+        )
+        alarm.add_alarm_action(actions.SnsAction(self.topic))
 
     def _personalize_role(self) -> iam.Role:
         """Personalize assumes it to read the CSVs; for this account's resources only."""
@@ -84,8 +180,13 @@ class TrainingStack(cdk.Stack):
         return self.functions.add(
             "plan_training",
             description="Checks the CSVs and says what a train run will do",
-            may=[*self._read_csvs(), self._write_reports()],
-            environment={"DATA_BUCKET": names.data_bucket(self.config)},
+            may=[
+                *self._read_csvs(),
+                self._write_reports(),
+                self._table("PutItem", "GetItem"),
+                Grant(["states:DescribeExecution"], [self._executions()], "an execution's name is made when it starts"),
+            ],
+            environment={"DATA_BUCKET": names.data_bucket(self.config), "RUNS_TABLE": self.runs.table_name},
             memory_mb=1024,
             timeout=cdk.Duration.minutes(15),
         )
@@ -123,7 +224,7 @@ class TrainingStack(cdk.Stack):
                 *self._read_csvs(),
                 Grant(["personalize:DescribeSchema", "personalize:CreateSchema"], [schemas], OWN_NAMES),
                 Grant(
-                    ["personalize:DescribeDataset", "personalize:CreateDataset", "personalize:TagResource"],
+                    [f"personalize:{call}" for call in ("DescribeDataset", "CreateDataset", "UpdateDataset", "TagResource")],
                     [datasets, *self._ours("dataset-group/{}")],
                     OWN_NAMES,
                 ),
@@ -150,38 +251,65 @@ class TrainingStack(cdk.Stack):
             timeout=cdk.Duration.minutes(15),
         )
 
-    def _train_solution(self) -> lambda_.Function:
+    def _train_solutions(self) -> lambda_.Function:
         calls = ["DescribeSolution", "CreateSolution", "ListSolutionVersions", "CreateSolutionVersion"]
         calls += ["DescribeSolutionVersion", "GetSolutionMetrics", "TagResource"]
         return self.functions.add(
-            "train_solution",
-            description="Ensures a solution and its trained version, and fetches the metrics",
+            "train_solutions",
+            description="Ensures the solutions and their trained versions, and fetches the metrics",
             may=[
                 Grant([f"personalize:{call}" for call in calls], self._ours("solution/{}-*", "dataset-group/{}"), OWN_NAMES),
                 Grant(["personalize:ListDatasetImportJobs"], ["*"], NO_RESOURCE),
             ],
             environment={"PERSONALIZE_ARN_PREFIX": names.personalize_prefix()},
+            timeout=cdk.Duration.minutes(2),
         )
 
-    def _deploy_campaign(self) -> lambda_.Function:
+    def _approve_versions(self) -> lambda_.Function:
+        parameter = self.format_arn(service="ssm", resource=f"parameter{names.api_url_parameter(self.config)}")
+        return self.functions.add(
+            "approve_versions",
+            description="Decides which versions go live: the gate, and a person where the config asks for one",
+            may=[
+                Grant(["personalize:DescribeCampaign"], self._ours("campaign/{}-*"), OWN_NAMES),
+                Grant(["personalize:GetSolutionMetrics"], self._ours("solution/{}-*"), OWN_NAMES),
+                self._table("PutItem", "GetItem", "DeleteItem", "Query"),
+                Grant(["sns:Publish"], [self.topic.topic_arn]),
+                Grant(["states:SendTaskSuccess"], [self._machine_arn()]),
+                Grant(["ssm:GetParameter"], [parameter]),
+            ],
+            environment={
+                "API_URL_PARAMETER": names.api_url_parameter(self.config),
+                "DEPLOYMENT": self.config.name,
+                "PERSONALIZE_ARN_PREFIX": names.personalize_prefix(),
+                "RUNS_TABLE": self.runs.table_name,
+                "TOPIC_ARN": self.topic.topic_arn,
+            },
+        )
+
+    def _deploy_campaigns(self) -> lambda_.Function:
         calls = ["DescribeCampaign", "CreateCampaign", "UpdateCampaign", "TagResource"]
         return self.functions.add(
-            "deploy_campaign",
-            description="Ensures that a campaign serves a solution version",
+            "deploy_campaigns",
+            description="Ensures that the campaigns serve what was decided",
             may=[Grant([f"personalize:{call}" for call in calls], self._ours("campaign/{}-*", "solution/{}-*"), OWN_NAMES)],
             environment={"PERSONALIZE_ARN_PREFIX": names.personalize_prefix()},
+            timeout=cdk.Duration.minutes(2),
         )
 
     def _publish_deployment(self) -> lambda_.Function:
         parameter = parameter_name(self.config.name)
         return self.functions.add(
             "publish_deployment",
-            description="Publishes what is deployed, for those who serve",
+            description="Publishes what is deployed, for those who serve, and tidies up what it replaces",
             may=[
+                Grant([f"personalize:List{kind}" for kind in ("Filters", "Solutions", "Campaigns")], ["*"], NO_RESOURCE),
+                Grant(["personalize:DeleteFilter"], self._ours("filter/{}-*"), OWN_NAMES),
+                *self._prune(),
                 Grant(
                     ["ssm:GetParameter", "ssm:PutParameter"],
                     [self.format_arn(service="ssm", resource=f"parameter{parameter}")],
-                )
+                ),
             ],
             environment={
                 "DEPLOYMENT_PARAMETER": parameter,
@@ -193,10 +321,16 @@ class TrainingStack(cdk.Stack):
         return self.functions.add(
             "report",
             description="Reports how a train run went",
-            may=[self._write_reports(), Grant(["sns:Publish"], [self.topic.topic_arn])],
+            may=[
+                self._write_reports(),
+                Grant(["sns:Publish"], [self.topic.topic_arn]),
+                Grant(["events:PutEvents"], [self.format_arn(service="events", resource="event-bus/default")]),
+                self._table("UpdateItem", "DeleteItem", "Query"),
+            ],
             environment={
                 "DATA_BUCKET": names.data_bucket(self.config),
                 "DEPLOYMENT": self.config.name,
+                "RUNS_TABLE": self.runs.table_name,
                 "TOPIC_ARN": self.topic.topic_arn,
             },
         )

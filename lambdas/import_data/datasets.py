@@ -7,19 +7,29 @@ from typing import Any
 
 from lambdas.shared import clients
 from lambdas.shared.config import Config
-from lambdas.shared.ensure import Step, create_or_wait, found, newest, step_for
+from lambdas.shared.ensure import (
+    IN_TRANSITION,
+    ConfigurationDrift,
+    Look,
+    create_or_wait,
+    described,
+    found_status,
+    newest,
+    pending,
+    short,
+)
 from lambdas.shared.names import arn, dataset_arn, dataset_group_arn, import_job_name, imported_files, schema_name
 from lambdas.shared.schemas import RECORD_NAME, DatasetKind
 from lambdas.shared.tags import deployment_tags
 
 
-def ensure_dataset(config: Config, kind: DatasetKind) -> Step:
+def ensure_dataset(config: Config, kind: DatasetKind) -> Look:
     """The dataset, with its schema; the schema is there at once."""
     dataset = dataset_arn(config, kind)
-    there = found(lambda: dict(clients.personalize().describe_dataset(datasetArn=dataset)))
-    if there is not None:
-        return step_for(dataset, there)
+    there = described(lambda: dict(clients.personalize().describe_dataset(datasetArn=dataset)))
     schema = ensure_schema(config, kind)
+    if there is not None:
+        return follow_schema(config, kind, schema, there)
     return create_or_wait(
         dataset,
         lambda: clients.personalize().create_dataset(
@@ -32,16 +42,45 @@ def ensure_dataset(config: Config, kind: DatasetKind) -> Step:
     )
 
 
+def follow_schema(config: Config, kind: DatasetKind, schema: str, there: dict[str, Any]) -> Look:
+    """The dataset with the config's schema: one that only adds nullable columns to items or users is taken over in place.
+
+    Raises ConfigurationDrift for any other change (personalize/latest/dg/updating-dataset-schema.html).
+    """
+    dataset = dataset_arn(config, kind)
+    looked = found_status(dataset, there)
+    update = there.get("latestDatasetUpdate") or {}
+    if update.get("status") in IN_TRANSITION:
+        return pending(dataset)
+    if there["schemaArn"] == schema or not looked.active:
+        return looked
+    refused = update.get("failureReason", "") if update.get("schemaArn") == schema else ""
+    if kind == "interactions" or refused:
+        raise drift(config, kind, schema, there, refused or "the schema of interactions can't be changed")
+    try:
+        return create_or_wait(dataset, lambda: clients.personalize().update_dataset(datasetArn=dataset, schemaArn=schema))
+    except clients.personalize().exceptions.InvalidInputException as error:
+        raise drift(config, kind, schema, there, error.response["Error"]["Message"]) from None
+
+
+def drift(config: Config, kind: DatasetKind, schema: str, there: dict[str, Any], reason: str) -> ConfigurationDrift:
+    return ConfigurationDrift(
+        f"datasets.{kind}.schema: the config wants {short(schema)}, the dataset has {short(there['schemaArn'])}, and can't take "
+        f"the other: {reason}. Only nullable columns may be added, to items and users. Otherwise change the schema back, or "
+        f"deploy it under another deployment name."
+    )
+
+
 def ensure_schema(config: Config, kind: DatasetKind) -> str:
     """The ARN of the schema, made if need be."""
     name = schema_name(config, kind)
-    if found(lambda: dict(clients.personalize().describe_schema(schemaArn=arn(f"schema/{name}")))) is None:
+    if described(lambda: dict(clients.personalize().describe_schema(schemaArn=arn(f"schema/{name}")))) is None:
         text = config.datasets.present()[kind].avro.text()
         clients.personalize().create_schema(name=name, schema=text)
     return arn(f"schema/{name}")
 
 
-def ensure_import(config: Config, kind: DatasetKind, location: str, files: str, run_id: str) -> Step:
+def ensure_import(config: Config, kind: DatasetKind, location: str, files: str, run_id: str) -> Look:
     """The import of the CSVs whose fingerprint is `files`: nothing to do when the newest import took in the same.
 
     An import that failed in an earlier run is tried again; one that failed in this run raises ResourceFailed.
@@ -51,9 +90,9 @@ def ensure_import(config: Config, kind: DatasetKind, location: str, files: str, 
     name = import_job_name(config, kind, files, run_id)
     if latest is not None:
         if latest["jobName"] == name:
-            return step_for(latest["datasetImportJobArn"], latest)
+            return found_status(latest["datasetImportJobArn"], latest)
         if "FAILED" not in latest["status"] and imported_files(latest["jobName"]) == files:
-            return step_for(latest["datasetImportJobArn"], latest)
+            return found_status(latest["datasetImportJobArn"], latest)
     mode = config.datasets.present()[kind].import_mode
     return create_or_wait(
         arn(f"dataset-import-job/{name}"),

@@ -1,7 +1,8 @@
-"""Ensures that one dataset holds the CSVs in S3, and that the catalogue table knows the items."""
+"""Ensures that the datasets hold the CSVs in S3, and that the catalogue table knows the items."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -9,8 +10,8 @@ from pydantic import BaseModel, ConfigDict
 
 from lambdas.import_data.catalogue import load_catalogue
 from lambdas.import_data.datasets import ensure_dataset, ensure_import
-from lambdas.shared.config import packed_config
-from lambdas.shared.ensure import pending
+from lambdas.shared.config import Config, packed_config
+from lambdas.shared.ensure import Look, answer, part, pending
 from lambdas.shared.observability import logger
 from lambdas.shared.schemas import DatasetKind
 
@@ -18,28 +19,46 @@ from lambdas.shared.schemas import DatasetKind
 RESERVE = 30_000
 
 
+class Dataset(BaseModel):
+    """A dataset of the plan: where its CSVs are, and their fingerprint."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    kind: DatasetKind
+    location: str
+    files: str
+
+
 class ImportRequest(BaseModel):
-    """A dataset of the plan; `catalogue_rows` is how far the catalogue had got at the last look."""
+    """`catalogue_rows` is how far the catalogue had got at the last look."""
 
     model_config = ConfigDict(extra="ignore")
 
     run_id: str
-    kind: DatasetKind
-    location: str
-    files: str
+    datasets: list[Dataset]
     catalogue_rows: int = 0
+    waited_seconds: int = 0
 
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    request = ImportRequest.model_validate(event)
-    config, kind = packed_config(), request.kind
-    step = ensure_dataset(config, kind)
-    if step.status == "ACTIVE":
-        step = ensure_import(config, kind, request.location, request.files, request.run_id)
+    request, config = ImportRequest.model_validate(event), packed_config()
     rows = request.catalogue_rows
-    if kind == "items" and step.status == "ACTIVE":
-        schema = config.datasets.present()[kind].avro
-        rows, complete = load_catalogue(schema, rows, lambda: context.get_remaining_time_in_millis() < RESERVE)
-        step = step if complete else pending(step.arn)
-    return step.answer(kind=kind, catalogue_rows=rows)
+
+    def look(dataset: Dataset) -> Look:
+        nonlocal rows
+        seen = ensure_data(config, dataset, request.run_id)
+        if dataset.kind == "items" and seen.active:
+            schema = config.datasets.present()["items"].avro
+            rows, complete = load_catalogue(schema, rows, lambda: context.get_remaining_time_in_millis() < RESERVE)
+            seen = seen if complete else pending(seen.arn)
+        return seen
+
+    parts = [part({"kind": dataset.kind}, partial(look, dataset)) for dataset in request.datasets]
+    return answer(parts, request.waited_seconds, catalogue_rows=rows)
+
+
+def ensure_data(config: Config, dataset: Dataset, run_id: str) -> Look:
+    """The dataset itself, then its import."""
+    seen = ensure_dataset(config, dataset.kind)
+    return ensure_import(config, dataset.kind, dataset.location, dataset.files, run_id) if seen.active else seen

@@ -1,4 +1,4 @@
-"""First state of a train run: check the CSVs in S3, say what will be done. Creates nothing in Personalize."""
+"""First state of a train run: take the lock, check the CSVs in S3, say what will be done. Creates nothing in Personalize."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from lambdas.plan_training.plan import InvalidData, check_data, make_plan
 from lambdas.shared.config import packed_config
 from lambdas.shared.observability import logger
 from lambdas.shared.reports import write_report
+from lambdas.shared.runs import take_lock
 
 
 class PlanRequest(BaseModel):
@@ -21,12 +22,16 @@ class PlanRequest(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     run_id: str
+    execution_arn: str
     solutions: list[str] | None = None
 
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     request = PlanRequest.model_validate(event)
+    running = take_lock(request.execution_arn)
+    if running is not None:
+        return {"already_running": running}
     plan = make_plan(packed_config(), request.solutions)
     findings = check_data(packed_config())
     if findings.by_rule:

@@ -28,14 +28,13 @@ def make_plan(config: Config, selected: list[str] | None) -> dict[str, Any]:
     if unknown:
         raise ValueError(f"input.solutions: there is no solution '{unknown[0]}' (there are: {', '.join(config.solutions)})")
     kinds = list(config.datasets.present())
-    solutions = selected or list(config.solutions)
     return {
         "datasets": [dataset_plan(kind, csv_files(kind)) for kind in kinds],
         "resources": [
             {"kind": "event_tracker"},
             *({"kind": "filter", "name": name} for name in config.filters),
         ],
-        "solutions": [{"name": name, "campaign": config.solutions[name].campaign is not None} for name in solutions],
+        "solutions": selected or list(config.solutions),
     }
 
 

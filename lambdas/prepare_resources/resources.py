@@ -2,42 +2,42 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any, cast
+
 from lambdas.shared import clients
 from lambdas.shared.config import Config
-from lambdas.shared.ensure import Step, create_or_wait, found, step_for
+from lambdas.shared.ensure import Look, create_or_wait, described, found_status
 from lambdas.shared.names import arn, dataset_group_arn, event_tracker_name, filter_name
 from lambdas.shared.tags import deployment_tags
 
 
-def ensure_dataset_group(config: Config) -> Step:
+def ensure_dataset_group(config: Config) -> Look:
     group = dataset_group_arn(config)
-    there = found(lambda: dict(clients.personalize().describe_dataset_group(datasetGroupArn=group)))
+    there = described(lambda: dict(clients.personalize().describe_dataset_group(datasetGroupArn=group)))
     if there is None:
         return create_or_wait(
             group, lambda: clients.personalize().create_dataset_group(name=config.name, tags=deployment_tags(config))
         )
-    return step_for(group, there)
+    return found_status(group, there)
 
 
-def ensure_event_tracker(config: Config) -> tuple[Step, str]:
-    """The step, and the tracking id ("" until the tracker is active). A dataset group has one tracker at the most."""
-    group = dataset_group_arn(config)
-    trackers = clients.personalize().list_event_trackers(datasetGroupArn=group)["eventTrackers"]
+def ensure_event_tracker(config: Config) -> Look:
+    """The tracker and its tracking id. A dataset group has one tracker at the most, whose ARN its name does not give."""
+    group, client = dataset_group_arn(config), clients.personalize()
+    trackers = client.list_event_trackers(datasetGroupArn=group)["eventTrackers"]
     if not trackers:
-        return create_or_wait(
-            group,
-            lambda: clients.personalize().create_event_tracker(
-                name=event_tracker_name(config), datasetGroupArn=group, tags=deployment_tags(config)
-            ),
-        ), ""
-    tracker = trackers[0]["eventTrackerArn"]
-    there = found(lambda: dict(clients.personalize().describe_event_tracker(eventTrackerArn=tracker))) or {}
-    return step_for(tracker, there), there["trackingId"]
+        name = event_tracker_name(config)
+        create = partial(client.create_event_tracker, name=name, datasetGroupArn=group, tags=deployment_tags(config))
+        return create_or_wait(group, create)
+    arn = trackers[0]["eventTrackerArn"]
+    tracker = client.describe_event_tracker(eventTrackerArn=arn)["eventTracker"]
+    return found_status(arn, cast(dict[str, Any], tracker), tracking_id=tracker["trackingId"])
 
 
-def ensure_filter(config: Config, name: str) -> Step:
+def ensure_filter(config: Config, name: str) -> Look:
     full_name = filter_name(config, name)
-    there = found(lambda: dict(clients.personalize().describe_filter(filterArn=arn(f"filter/{full_name}"))))
+    there = described(lambda: dict(clients.personalize().describe_filter(filterArn=arn(f"filter/{full_name}"))))
     if there is None:
         return create_or_wait(
             arn(f"filter/{full_name}"),
@@ -48,4 +48,4 @@ def ensure_filter(config: Config, name: str) -> Step:
                 tags=deployment_tags(config),
             ),
         )
-    return step_for(arn(f"filter/{full_name}"), there)
+    return found_status(arn(f"filter/{full_name}"), there)

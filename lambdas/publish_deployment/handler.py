@@ -1,52 +1,69 @@
-"""Publishes what is deployed: one SSM document that whoever serves reads."""
+"""Publishes what is deployed: one SSM document that whoever serves reads. Then tidies up what it replaces."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel, ConfigDict
 
+from lambdas.publish_deployment.tidy import GRACE_SECONDS, delete_filters, find_leftovers, names, prune
 from lambdas.shared.config import Config, packed_config
 from lambdas.shared.deployment import Deployment, NotDeployed, publish, read_deployment
+from lambdas.shared.ensure import answer
 from lambdas.shared.names import dataset_group_arn
 from lambdas.shared.observability import logger
 
 
 class Prepared(BaseModel):
-    """An answer of `prepare_resources` for a tracker or a filter."""
+    """A part of the answer of `prepare_resources`: the tracker or a filter."""
 
     model_config = ConfigDict(extra="ignore")
 
     kind: str
-    arn: str
+    status: str
+    arn: str = ""
     name: str = ""
     tracking_id: str = ""
 
 
 class Deployed(BaseModel):
-    """An answer of `deploy_campaign`."""
+    """A part of the answer of `deploy_campaigns`."""
 
     model_config = ConfigDict(extra="ignore")
 
     name: str
-    arn: str
+    status: str
+    arn: str = ""
 
 
 class PublishRequest(BaseModel):
+    """The parts of the steps before; those that failed are left out by `merge`."""
+
     model_config = ConfigDict(extra="ignore")
 
     run_id: str
     resources: list[Prepared]
     campaigns: list[Deployed]
+    waited_seconds: int = 0
 
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    request = PublishRequest.model_validate(event)
-    deployment = merge(packed_config(), previous(), request)
-    publish(deployment)
-    return deployment.model_dump()
+    request, config = PublishRequest.model_validate(event), packed_config()
+    deployment = merge(config, previous(), request)
+    if request.waited_seconds == 0:
+        publish(deployment)
+    leftovers = find_leftovers(config, deployment)
+    if leftovers.filters and request.waited_seconds >= GRACE_SECONDS:
+        delete_filters(leftovers)
+        leftovers = replace(leftovers, filters=[])
+    if config.prune:
+        prune(leftovers)
+    done = not leftovers.filters and not (config.prune and names(leftovers))
+    waiting = [{"status": "ACTIVE" if done else "PENDING"}]
+    return answer(waiting, request.waited_seconds, deployment=deployment.model_dump(), leftover=names(leftovers))
 
 
 def previous() -> Deployment | None:
@@ -63,6 +80,8 @@ def merge(config: Config, before: Deployment | None, request: PublishRequest) ->
     filters = {name: arn for name, arn in (before.filters if before else {}).items() if name in config.filters}
     tracking_id = before.tracking_id if before else ""
     for resource in request.resources:
+        if resource.status != "ACTIVE":
+            continue
         if resource.kind == "filter":
             filters[resource.name] = resource.arn
         else:
@@ -71,6 +90,6 @@ def merge(config: Config, before: Deployment | None, request: PublishRequest) ->
         run_id=request.run_id,
         dataset_group_arn=dataset_group_arn(config),
         tracking_id=tracking_id,
-        campaigns=campaigns | {campaign.name: campaign.arn for campaign in request.campaigns},
+        campaigns=campaigns | {c.name: c.arn for c in request.campaigns if c.status == "ACTIVE"},
         filters=filters,
     )

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from lambdas.shared.runs import Decision, VersionRecord
 
 #: What an operator can do about an error, by its name.
 WHAT_TO_DO = {
@@ -43,10 +47,34 @@ class Part(BaseModel):
 
     name: str = ""
     kind: str = ""
+    status: str = ""
     arn: str = ""
     recipe: str = ""
     metrics: dict[str, float] = Field(default_factory=dict)
+    version_arn: str = ""
+    goes_live: bool = False
     failure: Failure | None = None
+
+
+class Judgement(BaseModel):
+    """A verdict of `approve_versions`."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    name: str
+    arn: str
+    decision: Decision
+    reasons: list[str] = Field(default_factory=list)
+
+
+class Answer(BaseModel):
+    """What a person said about a version; `error` is set when nobody did in time."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    name: str
+    approved: bool
+    error: str = ""
 
 
 class Run(BaseModel):
@@ -55,54 +83,97 @@ class Run(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     run_id: str
+    execution: str = ""
+    run_started: datetime
     datasets: list[Part] = Field(default_factory=list)
     resources: list[Part] = Field(default_factory=list)
     solutions: list[Part] = Field(default_factory=list)
+    verdicts: list[Judgement] = Field(default_factory=list)
+    answers: list[Answer] = Field(default_factory=list)
     campaigns: list[Part] = Field(default_factory=list)
+    leftover: list[str] = Field(default_factory=list)
     failure: Failure | None = None
 
-    def parts(self) -> list[tuple[str, Part]]:
-        """Every part with its label, `solution for-you` or `event_tracker`."""
+    def failed_parts(self) -> list[tuple[str, Failure]]:
+        """Every failed part with its label, `solution for-you` or `event_tracker`."""
+        groups = (("dataset", self.datasets), ("", self.resources), ("solution", self.solutions), ("campaign", self.campaigns))
         return [
-            (f"{group or part.kind} {part.name}".strip(), part)
-            for group, parts in (
-                ("dataset", [p.model_copy(update={"name": p.kind}) for p in self.datasets]),
-                ("", self.resources),
-                ("solution", self.solutions),
-                ("campaign", self.campaigns),
-            )
+            (" ".join(word for word in (group, part.kind, part.name) if word), part.failure)
+            for group, parts in groups
             for part in parts
+            if part.failure
         ]
+
+    def live(self, solution: str, version: str) -> bool:
+        """Whether the solution's campaign serves this version now."""
+        return any(c.name == solution and c.version_arn == version and c.status == "ACTIVE" for c in self.campaigns)
+
+
+def final_verdicts(run: Run) -> dict[str, Judgement]:
+    """The verdicts by solution, with what a person said about those that were put to one."""
+    answers = {answer.name: answer for answer in run.answers}
+    final = {}
+    for verdict in run.verdicts:
+        answer = answers.get(verdict.name)
+        if verdict.decision == "ask" and answer is not None and not answer.approved:
+            reason = "nobody answered in time" if answer.error == "States.Timeout" else answer.error or "a person rejected it"
+            verdict = verdict.model_copy(update={"decision": "rejected", "reasons": [reason]})
+        elif verdict.decision == "ask":
+            verdict = verdict.model_copy(update={"decision": "deploy", "reasons": ["a person approved it"]})
+        final[verdict.name] = verdict
+    return final
 
 
 def make_report(run: Run) -> dict[str, Any]:
-    """The report of a run: its status, what went wrong and what to do, the metrics of every solution."""
-    problems = [problem(label, part.failure) for label, part in run.parts() if part.failure]
+    """The report of a run: its status, what went wrong and what to do, the metrics and the verdict of every solution."""
+    verdicts = final_verdicts(run)
+    problems = [problem(label, failure) for label, failure in run.failed_parts()]
     if run.failure:
         problems.insert(0, problem("run", run.failure))
     return {
         "run_id": run.run_id,
         "status": status(run, bool(problems)),
         "problems": problems,
-        "solutions": [
-            {"name": s.name, "recipe": s.recipe, "solution_version_arn": s.arn, "metrics": s.metrics}
-            for s in run.solutions
-            if s.failure is None
-        ],
-        "campaigns": [campaign.name for campaign in run.campaigns if campaign.failure is None],
+        "solutions": [solution_entry(part, verdicts) for part in run.solutions if part.status == "ACTIVE"],
+        "campaigns": [campaign.name for campaign in run.campaigns if campaign.status == "ACTIVE"],
+        "leftover": run.leftover,
     }
+
+
+def solution_entry(part: Part, verdicts: Mapping[str, Judgement]) -> dict[str, Any]:
+    entry = {"name": part.name, "recipe": part.recipe, "solution_version_arn": part.arn, "metrics": part.metrics}
+    verdict = verdicts.get(part.name)
+    return entry | ({"verdict": {"decision": verdict.decision, "reasons": verdict.reasons}} if verdict else {})
 
 
 def status(run: Run, problems: bool) -> Literal["SUCCEEDED", "PARTLY_FAILED", "FAILED"]:
     """A run in which some solutions made it and some did not has partly failed: what was deployed stays."""
     if not problems:
         return "SUCCEEDED"
-    made = any(solution.failure is None for solution in run.solutions)
+    made = any(solution.status == "ACTIVE" for solution in run.solutions)
     return "PARTLY_FAILED" if made and run.failure is None else "FAILED"
 
 
 def problem(label: str, failure: Failure) -> dict[str, str]:
     return {"part": label, "error": failure.error, "message": failure.message, "what_to_do": failure.advice()}
+
+
+def records(run: Run) -> list[VersionRecord]:
+    """What is to be remembered of the versions of this run."""
+    verdicts = final_verdicts(run)
+    return [
+        VersionRecord(
+            solution=part.name,
+            version_arn=part.arn,
+            run_id=run.run_id,
+            trained_at=run.run_started,
+            metrics=part.metrics,
+            decision=verdicts[part.name].decision,
+            deployed=run.live(part.name, part.arn),
+        )
+        for part in run.solutions
+        if part.status == "ACTIVE" and part.name in verdicts
+    ]
 
 
 def as_text(report: dict[str, Any]) -> str:
@@ -113,4 +184,9 @@ def as_text(report: dict[str, Any]) -> str:
     for solution in report["solutions"]:
         values = ", ".join(f"{name} {value:.4f}" for name, value in sorted(solution["metrics"].items()))
         lines.append(f"{solution['name']} ({solution['recipe']}): {values}")
+        verdict = solution.get("verdict")
+        if verdict:
+            lines.append(f"  {verdict['decision']}" + (f": {'; '.join(verdict['reasons'])}" if verdict["reasons"] else ""))
+    if report["leftover"]:
+        lines += ["", f"In Personalize, but not in the config: {', '.join(report['leftover'])} (removed with prune: true)."]
     return "\n".join(lines)

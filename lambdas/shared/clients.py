@@ -10,11 +10,13 @@ from botocore.config import Config
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
+    from types_boto3_events import EventBridgeClient
     from types_boto3_personalize import PersonalizeClient
     from types_boto3_personalize_runtime import PersonalizeRuntimeClient
     from types_boto3_s3 import S3Client
     from types_boto3_sns import SNSClient
     from types_boto3_ssm import SSMClient
+    from types_boto3_stepfunctions import SFNClient
 
 #: Control planes throttle; waiting inside the call costs less than a failed state.
 PATIENT = Config(retries={"mode": "standard", "max_attempts": 6})
@@ -45,6 +47,16 @@ def dynamodb() -> DynamoDBClient:
 @cache
 def ssm() -> SSMClient:
     return boto3.client("ssm", config=PATIENT)
+
+
+@cache
+def stepfunctions() -> SFNClient:
+    return boto3.client("stepfunctions", config=PATIENT)
+
+
+@cache
+def events() -> EventBridgeClient:
+    return boto3.client("events", config=PATIENT)
 
 
 @cache

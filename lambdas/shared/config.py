@@ -84,8 +84,28 @@ class EventWeight(Section):
     value_threshold: float | None = None
 
 
+class Gate(Section):
+    """Conditions that a new version must meet before it may serve; one that does not is kept and reported."""
+
+    metric: str = "normalized_discounted_cumulative_gain_at_25"
+    at_least: float | None = Field(None, ge=0, description="absolute floor")
+    may_fall_by: float | None = Field(None, ge=0, lt=1, description="share of the serving version's value that may be lost")
+    beats: str | None = Field(None, description="a solution trained in the same run, as baseline")
+
+
+class Approval(Section):
+    """A person decides, by a link in a mail, before a version that passed its gate goes live."""
+
+    within_hours: float = Field(24, gt=0, le=24 * 30, description="without an answer by then it counts as rejected")
+
+
 class Solution(Section):
     recipe: str
+    training_mode: Literal["FULL", "UPDATE"] = Field(
+        "FULL", description="UPDATE adds new items to the model between full trainings"
+    )
+    gate: Gate | None = None
+    approval: Approval | None = None
     event_type: str | None = Field(None, description="train on this event type alone")
     event_value_threshold: float | None = Field(None, description="train on events of at least this value")
     event_weights: list[EventWeight] = Field(default_factory=list, max_length=10)
@@ -108,6 +128,8 @@ class Solution(Section):
             raise ValueError(f"campaign.exploration_weight: '{self.recipe}' manages exploration itself; leave it out")
         if self.campaign and not recipe.campaign:
             raise ValueError(f"campaign: '{self.recipe}' answers batch jobs only; leave it out")
+        if self.training_mode == "UPDATE" and not recipe.update_training:
+            raise ValueError(f"training_mode: '{self.recipe}' is always trained in full")
         return self
 
 
@@ -119,6 +141,18 @@ class Placement(Section):
     num_results: int = Field(25, ge=1, le=500, description="how many items an answer holds unless the call says otherwise")
 
 
+class Schedules(Section):
+    """When runs start by themselves, as EventBridge Scheduler writes it: `rate(7 days)` or `cron(0 3 ? * SUN *)`, in UTC."""
+
+    train: Annotated[str, Field(pattern=r"^(rate|cron)\(.+\)$")] | None = None
+
+
+class Alarms(Section):
+    """Who gets the mails of runs and alarms."""
+
+    email: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")] | None = None
+
+
 class Config(Section):
     """A whole deployment."""
 
@@ -128,10 +162,15 @@ class Config(Section):
     filters: dict[FilterName, Annotated[str, Field(min_length=1, max_length=2500)]] = Field(default_factory=dict)
     solutions: dict[Name, Solution] = Field(min_length=1)
     placements: dict[Name, Placement] = Field(min_length=1)
+    schedules: Schedules = Field(default_factory=Schedules)
+    alarms: Alarms = Field(default_factory=Alarms)
+    prune: bool = Field(False, description="delete campaigns and solutions that the config no longer names")
 
     @model_validator(mode="after")
     def references_resolve(self) -> Config:
         for name, solution in self.solutions.items():
+            if solution.gate and solution.gate.beats is not None:
+                require(f"solutions.{name}.gate.beats", solution.gate.beats, self.solutions, "solution")
             if solution.event_type is not None:
                 require(f"solutions.{name}.event_type", solution.event_type, self.event_types, "event type")
             for position, weight in enumerate(solution.event_weights):

@@ -1,22 +1,26 @@
-"""What every step of the train state machine answers: is the resource there yet, and when to look again.
+"""What the steps of the train state machine answer: which parts are there, and when to look again.
 
-A step describes a resource, creates it when it is absent, and says ACTIVE or PENDING. Waiting is an answer, never an error.
+A step looks at each of its parts: describes it, creates it when it is absent. A part is ACTIVE, PENDING or FAILED; a failed one leaves
+its neighbours alone. Waiting is an answer, never an error.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Literal, cast
 
 from botocore.exceptions import ClientError
 
 #: Refusals that pass by themselves: a neighbour in transition, too many calls at once.
-PASSING = frozenset({"ResourceInUseException", "ThrottlingException", "TooManyRequestsException"})
+PASSING = frozenset({"ResourceInUseException", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded"})
 #: What a LimitExceededException says when it is about work in progress (five import jobs, twenty trainings) or call rates,
 #: and not about the number of resources that an account may have: only the first kind passes by itself.
 PASSING_LIMITS = ("PENDING", "IN_PROGRESS", "per second")
+
+IN_TRANSITION = ("CREATE PENDING", "CREATE IN_PROGRESS", "UPDATE PENDING", "UPDATE IN_PROGRESS")
 
 
 class ResourceFailed(Exception):
@@ -28,40 +32,43 @@ class ConfigurationDrift(Exception):
 
 
 @dataclass(frozen=True)
-class Step:
-    """The answer of one look at a resource: `wait_seconds` is a whole number, 0 when ACTIVE."""
+class Look:
+    """What one look at a resource found; `more` is what the next state needs of it."""
 
     status: Literal["ACTIVE", "PENDING"]
     arn: str
-    wait_seconds: int = 0
+    more: Mapping[str, Any] = field(default_factory=dict)
 
-    def answer(self, **more: Any) -> dict[str, Any]:
-        """The step as the state machine reads it, with what else the next state needs."""
-        return {**asdict(self), **more}
-
-
-def active(arn: str) -> Step:
-    return Step("ACTIVE", arn)
+    @property
+    def active(self) -> bool:
+        return self.status == "ACTIVE"
 
 
-def pending(arn: str, since: datetime | None = None) -> Step:
-    """Look again after a fifth of the time waited so far, a minute at least: few transitions, and no finish is missed by more."""
-    age = (datetime.now(UTC) - since).total_seconds() if since else 0.0
-    return Step("PENDING", arn, max(60, round(age / 5)))
+def active(arn: str, **more: Any) -> Look:
+    return Look("ACTIVE", arn, more)
 
 
-def step_for(arn: str, resource: dict[str, Any]) -> Step:
-    """The step for a described resource. Raises ResourceFailed with the service's reason when it ended as failed."""
+def pending(arn: str) -> Look:
+    return Look("PENDING", arn)
+
+
+def found_status(arn: str, resource: Mapping[str, Any], **more: Any) -> Look:
+    """The look at a described resource. Raises ResourceFailed with the service's reason when it ended as failed."""
     status = resource["status"]
     if status == "ACTIVE":
-        return active(arn)
+        return active(arn, **more)
     if "FAILED" in status or status == "CREATE STOPPED":
         reason = resource.get("failureReason") or "the service gave no reason"
-        raise ResourceFailed(f"{arn.split(':', 5)[-1]}: {status}: {reason}")
-    return pending(arn, resource.get("creationDateTime"))
+        raise ResourceFailed(f"{short(arn)}: {status}: {reason}")
+    return pending(arn)
 
 
-def found(describe: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
+def short(arn: str) -> str:
+    """`solution/movielens-for-you`: an ARN without what is the same in all."""
+    return arn.split(":", 5)[-1]
+
+
+def described(describe: Callable[[], Mapping[str, Any]]) -> dict[str, Any] | None:
     """The described resource, or None when there is none."""
     try:
         answer = describe()
@@ -69,10 +76,10 @@ def found(describe: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
         if error.response["Error"]["Code"] == "ResourceNotFoundException":
             return None
         raise
-    return next(value for key, value in answer.items() if key != "ResponseMetadata")  # type: ignore[no-any-return]
+    return next(dict(value) for key, value in answer.items() if key != "ResponseMetadata")
 
 
-def create_or_wait(arn: str, create: Callable[[], object]) -> Step:
+def create_or_wait(arn: str, create: Callable[[], object]) -> Look:
     """Create a resource; a full queue or a busy neighbour means waiting, and one that a retry made already is fine.
 
     Raises ResourceFailed when the account's quota for such resources is used up: waiting would never end.
@@ -82,10 +89,41 @@ def create_or_wait(arn: str, create: Callable[[], object]) -> Step:
     except ClientError as error:
         code, message = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
         if code == "LimitExceededException" and not any(sign in message for sign in PASSING_LIMITS):
-            raise ResourceFailed(f"{arn.split(':', 5)[-1]}: the account's quota is used up: {message}") from None
+            raise ResourceFailed(f"{short(arn)}: the account's quota is used up: {message}") from None
         if code not in PASSING | {"ResourceAlreadyExistsException", "LimitExceededException"}:
             raise
     return pending(arn)
+
+
+def part(label: Mapping[str, Any], look: Callable[[], Look]) -> dict[str, Any]:
+    """One part of a step's answer: its label, its status, and what the look brought along, or why it failed."""
+    try:
+        seen = look()
+    except (ResourceFailed, ConfigurationDrift) as error:
+        return {**label, "status": "FAILED", "failure": failure(type(error).__name__, str(error))}
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        if code in PASSING:
+            return {**label, "status": "PENDING"}
+        return {**label, "status": "FAILED", "failure": failure(code, str(error))}
+    return {**label, "status": seen.status, "arn": seen.arn, **seen.more}
+
+
+def failure(error: str, message: str) -> dict[str, str]:
+    """An error as Step Functions hands over one that it caught from a function."""
+    return {"Error": error, "Cause": json.dumps({"errorMessage": message})}
+
+
+def answer(parts: Iterable[Mapping[str, Any]], waited_seconds: int, **more: Any) -> dict[str, Any]:
+    """The step's answer: DONE when no part is pending any more, else how many seconds to wait.
+
+    The wait is a fifth of the time waited so far, and a minute at least: few transitions, and no finish is missed by more.
+    """
+    made = list(parts)
+    if not any(p["status"] == "PENDING" for p in made):
+        return {"status": "DONE", "parts": made, "failed": sum(p["status"] == "FAILED" for p in made), **more}
+    wait = max(60, round(waited_seconds / 5))
+    return {"status": "PENDING", "parts": made, "wait_seconds": wait, "waited_seconds": waited_seconds + wait, **more}
 
 
 def newest(resources: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:

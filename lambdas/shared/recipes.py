@@ -19,11 +19,12 @@ class Recipe:
     campaign: bool = True
     event_weights: bool = False
     exploration_weight: bool = False
+    update_training: bool = False
 
 
 RECIPES: dict[str, Recipe] = {
     "aws-user-personalization-v2": Recipe("USER_PERSONALIZATION", event_weights=True),
-    "aws-user-personalization": Recipe("USER_PERSONALIZATION", exploration_weight=True),
+    "aws-user-personalization": Recipe("USER_PERSONALIZATION", exploration_weight=True, update_training=True),
     "aws-personalized-ranking-v2": Recipe("PERSONALIZED_RANKING", event_weights=True),
     "aws-personalized-ranking": Recipe("PERSONALIZED_RANKING"),
     "aws-similar-items": Recipe("RELATED_ITEMS"),

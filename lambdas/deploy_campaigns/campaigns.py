@@ -6,12 +6,20 @@ from typing import Any
 
 from lambdas.shared import clients
 from lambdas.shared.config import Campaign, Config
-from lambdas.shared.ensure import ResourceFailed, Step, create_or_wait, found, pending, step_for
+from lambdas.shared.ensure import (
+    IN_TRANSITION,
+    Look,
+    ResourceFailed,
+    create_or_wait,
+    described,
+    found_status,
+    pending,
+)
 from lambdas.shared.names import campaign_arn, campaign_name
 from lambdas.shared.tags import deployment_tags
 
 
-def ensure_campaign(config: Config, solution: str, version: str) -> Step:
+def ensure_campaign(config: Config, solution: str, version: str) -> Look:
     """The campaign of a solution, serving `version` with the capacity and settings of the config.
 
     While an update runs, the campaign's own status stays ACTIVE and the old version answers: `latestCampaignUpdate` tells
@@ -19,7 +27,7 @@ def ensure_campaign(config: Config, solution: str, version: str) -> Step:
     """
     campaign = campaign_arn(config, solution)
     wanted = desired(config.solutions[solution].campaign or Campaign(), version)
-    there = found(lambda: dict(clients.personalize().describe_campaign(campaignArn=campaign)))
+    there = described(lambda: dict(clients.personalize().describe_campaign(campaignArn=campaign)))
     if there is None:
         return create_or_wait(
             campaign,
@@ -28,13 +36,13 @@ def ensure_campaign(config: Config, solution: str, version: str) -> Step:
             ),
         )
     update = there.get("latestCampaignUpdate")
-    if update and update["status"] in ("CREATE PENDING", "CREATE IN_PROGRESS"):
-        return pending(campaign, update.get("creationDateTime"))
+    if update and update["status"] in IN_TRANSITION:
+        return pending(campaign)
     if update and "FAILED" in update["status"] and update["solutionVersionArn"] == version:
         raise ResourceFailed(f"campaign/{campaign_name(config, solution)}: update failed: {update.get('failureReason')}")
     if there["status"] == "ACTIVE" and differs(there, wanted):
         return create_or_wait(campaign, lambda: clients.personalize().update_campaign(campaignArn=campaign, **wanted))
-    return step_for(campaign, there)
+    return found_status(campaign, there)
 
 
 def desired(campaign: Campaign, version: str) -> dict[str, Any]:

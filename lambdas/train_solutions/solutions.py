@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any, cast
 
 from lambdas.shared import clients
 from lambdas.shared.config import Config, Solution
-from lambdas.shared.ensure import ConfigurationDrift, Step, active, create_or_wait, found, newest, step_for
+from lambdas.shared.ensure import (
+    ConfigurationDrift,
+    Look,
+    active,
+    create_or_wait,
+    described,
+    found_status,
+    newest,
+)
 from lambdas.shared.names import dataset_arn, dataset_group_arn, solution_arn, solution_name
 from lambdas.shared.recipes import recipe_arn
 from lambdas.shared.tags import deployment_tags
@@ -16,14 +24,14 @@ if TYPE_CHECKING:
     from types_boto3_personalize.type_defs import SolutionConfigUnionTypeDef
 
 
-def ensure_solution(config: Config, name: str) -> Step:
+def ensure_solution(config: Config, name: str) -> Look:
     """The solution as the config wants it. Raises ConfigurationDrift when it was made otherwise."""
     solution, wanted = solution_arn(config, name), config.solutions[name]
-    there = found(lambda: dict(clients.personalize().describe_solution(solutionArn=solution)))
+    there = described(lambda: dict(clients.personalize().describe_solution(solutionArn=solution)))
     if there is None:
         return create_or_wait(solution, lambda: create_solution(config, name, wanted))
     refuse_drift(name, wanted, there)
-    return step_for(solution, there)
+    return found_status(solution, there)
 
 
 def create_solution(config: Config, name: str, wanted: Solution) -> None:
@@ -74,7 +82,7 @@ def refuse_drift(name: str, wanted: Solution, there: dict[str, Any]) -> None:
             )
 
 
-def ensure_version(config: Config, name: str, run_started: datetime, retrain: bool) -> Step:
+def ensure_version(config: Config, name: str, run_started: datetime, retrain: bool) -> Look:
     """The solution's newest version, after a training if `retrain` says so or data was imported since it was made.
 
     A version made since the run began is this run's: a retried call finds it instead of training twice.
@@ -85,14 +93,17 @@ def ensure_version(config: Config, name: str, run_started: datetime, retrain: bo
         ours = latest["creationDateTime"] >= run_started
         running = latest["status"] in ("CREATE PENDING", "CREATE IN_PROGRESS")
         if ours or running:
-            return step_for(latest["solutionVersionArn"], describe_version(latest["solutionVersionArn"]))
+            return found_status(latest["solutionVersionArn"], describe_version(latest["solutionVersionArn"]))
         fresh = latest["status"] == "ACTIVE" and latest["creationDateTime"] >= last_import(config)
         if fresh and not retrain:
             return active(latest["solutionVersionArn"])
+    mode = "UPDATE" if latest is not None and not retrain and latest["status"] == "ACTIVE" else "FULL"
     return create_or_wait(
         solution,
         lambda: clients.personalize().create_solution_version(
-            solutionArn=solution, trainingMode="FULL", tags=deployment_tags(config)
+            solutionArn=solution,
+            trainingMode="UPDATE" if mode == config.solutions[name].training_mode == "UPDATE" else "FULL",
+            tags=deployment_tags(config),
         ),
     )
 

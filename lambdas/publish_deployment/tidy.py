@@ -1,0 +1,76 @@
+"""What the config no longer names: old filters go once no reader uses them; campaigns and solutions are listed, or pruned.
+
+A reader may go on with the deployment that it has for CACHE_SECONDS: an old filter is deleted after twice that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from lambdas.shared import clients
+from lambdas.shared.config import Config
+from lambdas.shared.deployment import CACHE_SECONDS, Deployment
+from lambdas.shared.ensure import IN_TRANSITION, short
+from lambdas.shared.names import dataset_group_arn, solution_name
+
+GRACE_SECONDS = round(2 * CACHE_SECONDS)
+
+
+@dataclass(frozen=True)
+class Leftovers:
+    """ARNs of what this deployment has in Personalize and the config does not name."""
+
+    filters: list[str]
+    campaigns: list[str]
+    solutions: list[str]
+
+
+def find_leftovers(config: Config, deployed: Deployment) -> Leftovers:
+    group, client = dataset_group_arn(config), clients.personalize()
+    wanted = {solution_name(config, name) for name in config.solutions}
+    solutions = [
+        summary["solutionArn"]
+        for page in client.get_paginator("list_solutions").paginate(datasetGroupArn=group)
+        for summary in page["solutions"]
+        if summary["name"] not in wanted
+    ]
+    served = {name for name, solution in config.solutions.items() if solution.campaign is not None}
+    idle = [solution_name(config, name) for name in config.solutions if name not in served]
+    with_campaigns = [*solutions, *(f"{group.rsplit(':', 1)[0]}:solution/{name}" for name in idle)]
+    return Leftovers(
+        filters=[arn for arn in filters(group) if arn not in deployed.filters.values()],
+        campaigns=[arn for solution in with_campaigns for arn in campaigns(solution)],
+        solutions=solutions,
+    )
+
+
+def filters(group: str) -> Iterator[str]:
+    for page in clients.personalize().get_paginator("list_filters").paginate(datasetGroupArn=group):
+        yield from (entry["filterArn"] for entry in page["Filters"] if entry["status"] not in IN_TRANSITION)
+
+
+def campaigns(solution: str) -> Iterator[str]:
+    for page in clients.personalize().get_paginator("list_campaigns").paginate(solutionArn=solution):
+        yield from (entry["campaignArn"] for entry in page["campaigns"])
+
+
+def delete_filters(leftovers: Leftovers) -> None:
+    for arn in leftovers.filters:
+        clients.personalize().delete_filter(filterArn=arn)
+
+
+def prune(leftovers: Leftovers) -> None:
+    """Delete the campaigns; once they are gone, the solutions with their versions. Called again until nothing is left."""
+    client = clients.personalize()
+    for arn in leftovers.campaigns:
+        if client.describe_campaign(campaignArn=arn)["campaign"]["status"] in ("ACTIVE", "CREATE FAILED"):
+            client.delete_campaign(campaignArn=arn)
+    for arn in leftovers.solutions if not leftovers.campaigns else []:
+        if client.describe_solution(solutionArn=arn)["solution"]["status"] in ("ACTIVE", "CREATE FAILED"):
+            client.delete_solution(solutionArn=arn)
+
+
+def names(leftovers: Leftovers) -> list[str]:
+    """Campaigns and solutions as a report lists them."""
+    return [short(arn) for arn in (*leftovers.campaigns, *leftovers.solutions)]

@@ -1,0 +1,127 @@
+"""The table of runs: who holds the lock, which versions were trained and what became of them, approvals that are waited for.
+
+Keys: `lock / train`, `version#<solution> / <version ARN>`, `approval#<hash> / -`. Approvals leave by TTL (`expires`).
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Literal
+
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from pydantic import BaseModel, ConfigDict, Field
+
+from lambdas.shared import clients
+
+Decision = Literal["keep", "deploy", "ask", "refuse", "rejected", "rolled_back"]
+
+_serialize, _deserialize = TypeSerializer().serialize, TypeDeserializer().deserialize
+
+
+class VersionRecord(BaseModel):
+    """A solution version, what was decided about it, and whether it went live."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    solution: str
+    version_arn: str
+    run_id: str
+    trained_at: datetime
+    metrics: dict[str, float] = Field(default_factory=dict)
+    decision: Decision
+    deployed: bool = False
+
+
+def key(kind: str, name: str = "-") -> dict[str, Any]:
+    return {"pk": {"S": kind}, "sk": {"S": name}}
+
+
+def to_row(values: dict[str, Any]) -> dict[str, Any]:
+    """Plain values as DynamoDB holds them; floats become decimals."""
+    return {name: _serialize(_decimals(value)) for name, value in values.items()}
+
+
+def from_row(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: _deserialize(value) for name, value in row.items()}
+
+
+def _decimals(value: Any) -> Any:
+    if isinstance(value, float):
+        return Decimal(str(value))
+    if isinstance(value, dict):
+        return {name: _decimals(inner) for name, inner in value.items()}
+    return [_decimals(inner) for inner in value] if isinstance(value, list) else value
+
+
+def keep_version(record: VersionRecord) -> None:
+    """Remember a version. What a person or a rollback decided about it earlier stands."""
+    values = record.model_dump(mode="json")
+    clients.dynamodb().update_item(
+        TableName=os.environ["RUNS_TABLE"],
+        Key=key(f"version#{record.solution}", record.version_arn),
+        UpdateExpression="SET "
+        + ", ".join(
+            f"#{name} = " + (f"if_not_exists(#{name}, :{name})" if name in FIRST_STANDS else f":{name}") for name in values
+        ),
+        ExpressionAttributeNames={f"#{name}": name for name in values},
+        ExpressionAttributeValues={f":{name}": value for name, value in to_row(values).items()},
+    )
+
+
+#: The run that trained a version, and when, do not change when a later run looks at it again.
+FIRST_STANDS = frozenset({"run_id", "trained_at"})
+
+
+def versions(solution: str) -> list[VersionRecord]:
+    """All remembered versions of a solution, oldest first."""
+    pages = clients.dynamodb().get_paginator("query").paginate(
+        TableName=os.environ["RUNS_TABLE"],
+        KeyConditionExpression="pk = :pk",
+        ExpressionAttributeValues={":pk": {"S": f"version#{solution}"}},
+    )  # fmt: skip
+    found = [VersionRecord.model_validate(from_row(row)) for page in pages for row in page["Items"]]
+    return sorted(found, key=lambda record: record.trained_at)
+
+
+def take_lock(execution_arn: str) -> str | None:
+    """Make this execution the one that runs. Returns the ARN of another that is running; one that has ended is replaced."""
+    table = os.environ["RUNS_TABLE"]
+    row = {**key("lock", "train"), "holder": {"S": execution_arn}}
+    held: dict[str, Any] = {}
+    for _ in range(3):  # somebody else may take it over between a look and a write
+        condition = {"ConditionExpression": "attribute_not_exists(pk) OR holder = :holder"}
+        values = {":holder": {"S": held.get("holder", execution_arn)}}
+        try:
+            clients.dynamodb().put_item(TableName=table, Item=row, ExpressionAttributeValues=values, **condition)  # type: ignore[arg-type]
+        except clients.dynamodb().exceptions.ConditionalCheckFailedException:
+            stored = clients.dynamodb().get_item(TableName=table, Key=key("lock", "train"), ConsistentRead=True)
+            held = from_row(stored.get("Item", {}))
+            if held and still_running(held["holder"]):
+                return str(held["holder"])
+        else:
+            return None
+    return str(held.get("holder", "another run"))
+
+
+def still_running(execution_arn: str) -> bool:
+    """Whether an execution is under way; one that is no longer known is not."""
+    client = clients.stepfunctions()
+    try:
+        return client.describe_execution(executionArn=execution_arn)["status"] == "RUNNING"
+    except client.exceptions.ExecutionDoesNotExist:
+        return False
+
+
+def release_lock(execution_arn: str) -> None:
+    """Let the next run begin; a lock that another execution holds stays."""
+    try:
+        clients.dynamodb().delete_item(
+            TableName=os.environ["RUNS_TABLE"],
+            Key=key("lock", "train"),
+            ConditionExpression="holder = :holder",
+            ExpressionAttributeValues={":holder": {"S": execution_arn}},
+        )
+    except clients.dynamodb().exceptions.ConditionalCheckFailedException:
+        return
