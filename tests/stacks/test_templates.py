@@ -82,7 +82,7 @@ def test_tables_can_be_restored(templates: Templates) -> None:
 
 def test_functions_share_runtime_layer_logs_and_traces(templates: Templates) -> None:
     functions = [function["Properties"] for _, function in resources(templates, "AWS::Lambda::Function")]
-    assert len(functions) == 8
+    assert len(functions) == 9
     for function in functions:
         assert (function["Runtime"], function["Architectures"]) == ("python3.13", ["arm64"])
         assert function["TracingConfig"] == {"Mode": "Active"}
@@ -98,7 +98,9 @@ def test_roles_allow_named_calls_only(templates: Templates) -> None:
         for action in as_list(statement["Action"]):
             assert "*" not in action, f"{name} allows {action}"
         if "*" in as_list(statement["Resource"]):
-            lists = {"personalize:ListEventTrackers", "personalize:ListDatasetImportJobs"}
+            lists = {
+                f"personalize:List{kind}" for kind in ("EventTrackers", "DatasetImportJobs", "Filters", "Solutions", "Campaigns")
+            }
             plumbing = {"xray:PutTraceSegments", "xray:PutTelemetryRecords", "xray:GetSamplingRules", "xray:GetSamplingTargets"}
             assert all(a in lists | plumbing or a.startswith("logs:") for a in as_list(statement["Action"])), (name, statement)
 
@@ -109,14 +111,22 @@ def test_only_the_import_hands_over_a_role_and_only_to_personalize(templates: Te
     assert passing[0][1]["Condition"] == {"StringEquals": {"iam:PassedToService": "personalize.amazonaws.com"}}
 
 
-def test_every_method_asks_for_a_key(templates: Templates) -> None:
-    methods = [method["Properties"] for _, method in resources(templates, "AWS::ApiGateway::Method")]
-    assert {method["HttpMethod"] for method in methods} == {"GET", "POST"}
-    assert all(method["ApiKeyRequired"] for method in methods)
+def test_every_method_but_those_of_approval_links_asks_for_a_key(templates: Templates) -> None:
+    paths = {name: resource["Properties"]["PathPart"] for name, resource in resources(templates, "AWS::ApiGateway::Resource")}
+    for _, method in resources(templates, "AWS::ApiGateway::Method"):
+        open_to_all = paths[method["Properties"]["ResourceId"]["Ref"]] == "{approval_id}"
+        assert method["Properties"].get("ApiKeyRequired", False) is not open_to_all
     stage = next(resources(templates, "AWS::ApiGateway::Stage"))[1]["Properties"]
     assert stage["TracingEnabled"]
     log = json.loads(stage["AccessLogSetting"]["Format"])
     assert not any("querystring" in field or "sourceIp" in field or field.endswith("path") for field in log.values())
+
+
+def test_runs_start_by_the_marker_beside_the_csvs(templates: Templates) -> None:
+    rule = next(resources(templates, "AWS::Events::Rule"))[1]["Properties"]
+    assert rule["EventPattern"]["detail"]["object"] == {"key": ["datasets/_READY"]}
+    data = next(bucket for name, bucket in resources(templates, "AWS::S3::Bucket") if name.startswith("Data"))
+    assert data["Properties"]["NotificationConfiguration"] == {"EventBridgeConfiguration": {"EventBridgeEnabled": True}}
 
 
 def test_the_state_machine_is_logged_and_traced(templates: Templates) -> None:

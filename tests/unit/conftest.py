@@ -63,16 +63,23 @@ class Deployment:
         answer: dict[str, Any] = json.loads(json.dumps(handler(event, self.context)))
         return answer
 
-    def until_active(self, handler: Handler, **event: Any) -> dict[str, Any]:
-        """Invoke as the state machine does: again and again until the answer says ACTIVE."""
+    def until_done(self, handler: Handler, **event: Any) -> list[dict[str, Any]]:
+        """Invoke as the state machine does: again and again until nothing is pending. Returns the parts of the answer."""
         for _ in range(300):
             answer = self.call(handler, **event)
-            if answer["status"] == "ACTIVE":
-                return answer
-            assert answer["wait_seconds"] >= 1
-            event |= answer
+            if answer["status"] == "DONE":
+                return list(answer["parts"])
+            assert answer["wait_seconds"] >= 60
+            assert answer["waited_seconds"] == event.get("waited_seconds", 0) + answer["wait_seconds"]
+            event |= {name: value for name, value in answer.items() if name in ("waited_seconds", "catalogue_rows")}
             time.sleep(0.05)
-        raise AssertionError(f"not active after 15 seconds: {event}")
+        raise AssertionError(f"not done after 15 seconds: {answer}")
+
+    def until_active(self, handler: Handler, **event: Any) -> dict[str, Any]:
+        """The one part of a step that must end as ACTIVE."""
+        (made,) = self.until_done(handler, **event)
+        assert made["status"] == "ACTIVE", made
+        return made
 
 
 @pytest.fixture(scope="session")
@@ -109,6 +116,12 @@ def shop(moto_endpoint: str, personalize_endpoint: str, monkeypatch: pytest.Monk
         AttributeDefinitions=[{"AttributeName": "item_id", "AttributeType": "S"}],
         BillingMode="PAY_PER_REQUEST",
     )
+    made.client("dynamodb").create_table(
+        TableName=f"{name}-runs",
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in ("pk", "sk")],
+        BillingMode="PAY_PER_REQUEST",
+    )
     made.client("sns").create_topic(Name=f"{name}-runs")
     yield made
     forget()
@@ -131,13 +144,16 @@ def environment(name: str, packed: Path, moto_endpoint: str, personalize_endpoin
         "DEPLOYMENT_PARAMETER": deployment.parameter_name(name),
         "PERSONALIZE_ARN_PREFIX": "arn:aws:personalize:us-east-1:123456789012",
         "PERSONALIZE_ROLE_ARN": "arn:aws:iam::123456789012:role/personalize",
+        "RUNS_TABLE": f"{name}-runs",
+        "API_URL_PARAMETER": f"/recostack/{name}/api-url",
         "TOPIC_ARN": f"arn:aws:sns:us-east-1:123456789012:{name}-runs",
     }
 
 
 def forget() -> None:
     """A worker keeps clients, config and deployment for its life; each test is a worker of its own."""
-    for made in (clients.personalize, clients.personalize_runtime, clients.s3, clients.dynamodb, clients.ssm, clients.sns):
-        made.cache_clear()
+    for made in vars(clients).values():
+        if hasattr(made, "cache_clear"):
+            made.cache_clear()
     config.packed_config.cache_clear()
     deployment.forget()

@@ -7,29 +7,29 @@ from typing import Any
 
 import pytest
 
-from lambdas.deploy_campaign import handler as deploy_campaign
+from lambdas.deploy_campaigns import handler as deploy_campaigns
 from lambdas.import_data import handler as import_data
 from lambdas.prepare_resources import handler as prepare_resources
 from lambdas.publish_deployment import handler as publish_deployment
 from lambdas.recommend import handler as recommend
-from lambdas.train_solution import handler as train_solution
+from lambdas.train_solutions import handler as train_solutions
 from tests.unit.conftest import Deployment
-from tests.unit.test_training import import_request, train_request
+from tests.unit.test_training import import_request, prepare_request, train_request
 
 
 @pytest.fixture
 def serving(shop: Deployment) -> Deployment:
     """The shop with all campaigns and filters deployed."""
     shop.put_all_csvs()
-    shop.until_active(prepare_resources.handler, kind="dataset_group")
+    shop.until_active(prepare_resources.handler, **prepare_request("dataset_group"))
     for kind in ("interactions", "items", "users"):
         shop.until_active(import_data.handler, **import_request(shop, kind))
-    resources = [shop.until_active(prepare_resources.handler, kind="event_tracker")]
-    resources += [shop.until_active(prepare_resources.handler, kind="filter", name=name) for name in shop.config.filters]
-    campaigns = []
-    for name in shop.config.solutions:
-        version = shop.until_active(train_solution.handler, **train_request(name))["arn"]
-        campaigns.append(shop.until_active(deploy_campaign.handler, name=name, solution_version_arn=version))
+    wanted = [{"kind": "event_tracker"}, *({"kind": "filter", "name": name} for name in shop.config.filters)]
+    resources = shop.until_done(prepare_resources.handler, resources=wanted)
+    solutions = list(shop.config.solutions)
+    trained = shop.until_done(train_solutions.handler, **train_request("for-you", solutions=solutions))
+    verdicts = [{"name": made["name"], "arn": made["arn"], "decision": "deploy"} for made in trained]
+    campaigns = shop.until_done(deploy_campaigns.handler, verdicts=verdicts, answers=[])
     shop.call(publish_deployment.handler, run_id="run-1", resources=resources, campaigns=campaigns)
     return shop
 

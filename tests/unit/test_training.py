@@ -3,39 +3,48 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from lambdas.deploy_campaign import handler as deploy_campaign
+from lambdas.deploy_campaigns import handler as deploy_campaigns
 from lambdas.import_data import handler as import_data
 from lambdas.prepare_resources import handler as prepare_resources
 from lambdas.publish_deployment import handler as publish_deployment
 from lambdas.report import handler as report
 from lambdas.shared.config import packed_config
-from lambdas.shared.ensure import ConfigurationDrift, ResourceFailed
-from lambdas.train_solution import handler as train_solution
+from lambdas.train_solutions import handler as train_solutions
 from tests.shop_csvs import csv_text
 from tests.unit.conftest import Deployment
 
 
 def import_request(shop: Deployment, kind: str, files: str = "00000001", run_id: str = "run-1") -> dict[str, Any]:
-    return {"run_id": run_id, "kind": kind, "location": f"s3://{shop.bucket}/datasets/{kind}/", "files": files}
+    dataset = {"kind": kind, "location": f"s3://{shop.bucket}/datasets/{kind}/", "files": files}
+    return {"run_id": run_id, "datasets": [dataset]}
 
 
 @pytest.fixture
 def imported(shop: Deployment) -> Deployment:
     """The shop with its data in Personalize."""
     shop.put_all_csvs()
-    shop.until_active(prepare_resources.handler, kind="dataset_group")
+    shop.until_active(prepare_resources.handler, **prepare_request("dataset_group"))
     for kind in ("interactions", "items", "users"):
         shop.until_active(import_data.handler, **import_request(shop, kind))
     return shop
 
 
 def train_request(name: str, **more: Any) -> dict[str, Any]:
-    return {"name": name, "run_started": datetime.now(UTC).isoformat()} | more
+    return {"solutions": [name], "run_started": datetime.now(UTC).isoformat()} | more
+
+
+def prepare_request(kind: str, name: str = "") -> dict[str, Any]:
+    return {"resources": [{"kind": kind, "name": name}]}
+
+
+def deploy_request(name: str, version: str, **more: Any) -> dict[str, Any]:
+    return {"verdicts": [{"name": name, "arn": version, "decision": "deploy"} | more], "answers": []}
 
 
 def jobs(shop: Deployment, kind: str) -> list[dict[str, Any]]:
@@ -61,8 +70,9 @@ def test_equal_files_are_imported_once_and_changed_ones_again(imported: Deployme
 
 def test_an_import_that_fails_raises_the_reason_of_the_service(imported: Deployment) -> None:
     imported.put_csv("users", csv_text("users", ["u1,20,F,gold", "u2,young,F,gold"]))
-    with pytest.raises(ResourceFailed, match=r"CREATE FAILED: .*AGE"):
-        imported.until_active(import_data.handler, **import_request(imported, "users", files="0000bad0", run_id="run-2"))
+    (failed,) = imported.until_done(import_data.handler, **import_request(imported, "users", files="0000bad0", run_id="run-2"))
+    assert failed["failure"]["Error"] == "ResourceFailed"
+    assert re.search(r"CREATE FAILED: .*AGE", failed["failure"]["Cause"])
     imported.put_csv("users")  # corrected; the next run tries again although an import of that name failed before
     imported.until_active(import_data.handler, **import_request(imported, "users", run_id="run-3"))
     assert len(jobs(imported, "users")) == 3
@@ -76,22 +86,22 @@ def test_a_catalogue_that_takes_long_goes_on_where_it_was(imported: Deployment) 
     assert (answer["status"], answer["catalogue_rows"]) == ("PENDING", 50)
     imported.context.get_remaining_time_in_millis = lambda: 60_000
     answer = imported.call(import_data.handler, **import_request(imported, "items"), catalogue_rows=answer["catalogue_rows"])
-    assert (answer["status"], answer["catalogue_rows"]) == ("ACTIVE", 60)
+    assert (answer["status"], answer["catalogue_rows"]) == ("DONE", 60)
 
 
 def test_tracker_and_filters_are_made_once(imported: Deployment) -> None:
-    tracker = imported.until_active(prepare_resources.handler, kind="event_tracker")
+    tracker = imported.until_active(prepare_resources.handler, **prepare_request("event_tracker"))
     assert tracker["tracking_id"]
-    assert imported.until_active(prepare_resources.handler, kind="event_tracker") == tracker
-    made = imported.until_active(prepare_resources.handler, kind="filter", name="not_bought")
+    assert imported.until_active(prepare_resources.handler, **prepare_request("event_tracker")) == tracker
+    made = imported.until_active(prepare_resources.handler, **prepare_request("filter", "not_bought"))
     described = imported.client("personalize").describe_filter(filterArn=made["arn"])["filter"]
     assert described["filterExpression"] == imported.config.filters["not_bought"]
 
 
 def test_from_data_to_a_published_deployment(imported: Deployment) -> None:
-    tracker = imported.until_active(prepare_resources.handler, kind="event_tracker")
-    in_stock = imported.until_active(prepare_resources.handler, kind="filter", name="in_stock")
-    trained = imported.until_active(train_solution.handler, **train_request("for-you"))
+    tracker = imported.until_active(prepare_resources.handler, **prepare_request("event_tracker"))
+    in_stock = imported.until_active(prepare_resources.handler, **prepare_request("filter", "in_stock"))
+    trained = imported.until_active(train_solutions.handler, **train_request("for-you"))
     assert trained["recipe"] == "aws-user-personalization-v2"
     assert 0 < trained["metrics"]["normalized_discounted_cumulative_gain_at_25"] <= 1
     solution = imported.client("personalize").describe_solution(
@@ -100,42 +110,48 @@ def test_from_data_to_a_published_deployment(imported: Deployment) -> None:
     assert solution["performAutoTraining"] is False
     assert [e["eventType"] for e in solution["solutionConfig"]["eventsConfig"]["eventParametersList"]] == ["buy", "cart", "view"]
 
-    campaign = imported.until_active(deploy_campaign.handler, name="for-you", solution_version_arn=trained["arn"])
-    published = imported.call(publish_deployment.handler, run_id="run-1", resources=[tracker, in_stock], campaigns=[campaign])
+    campaign = imported.until_active(deploy_campaigns.handler, **deploy_request("for-you", trained["arn"]))
+    published = imported.call(publish_deployment.handler, run_id="run-1", resources=[tracker, in_stock], campaigns=[campaign])[
+        "deployment"
+    ]
     assert published["campaigns"] == {"for-you": campaign["arn"]}
     assert published["filters"] == {"in_stock": in_stock["arn"]}
     assert published["tracking_id"] == tracker["tracking_id"]
 
-    again = imported.call(publish_deployment.handler, run_id="run-2", resources=[], campaigns=[])
+    again = imported.call(publish_deployment.handler, run_id="run-2", resources=[], campaigns=[])["deployment"]
     assert again == published | {"run_id": "run-2"}  # what a later run did not touch stays
 
 
 def test_a_solution_is_trained_again_only_for_new_data_or_on_demand(imported: Deployment) -> None:
-    first = imported.until_active(train_solution.handler, **train_request("related"))
-    unchanged = imported.until_active(train_solution.handler, **train_request("related", run_started="2099-01-01T00:00:00Z"))
+    first = imported.until_active(train_solutions.handler, **train_request("related"))
+    unchanged = imported.until_active(train_solutions.handler, **train_request("related", run_started="2099-01-01T00:00:00Z"))
     assert unchanged["arn"] == first["arn"]
-    on_demand = imported.until_active(train_solution.handler, **train_request("related", retrain=True))
+    on_demand = imported.until_active(train_solutions.handler, **train_request("related", retrain=True))
     assert on_demand["arn"] != first["arn"]
     imported.until_active(import_data.handler, **import_request(imported, "users", files="00000002", run_id="run-2"))
-    new_data = imported.until_active(train_solution.handler, **train_request("related"))
+    new_data = imported.until_active(train_solutions.handler, **train_request("related"))
     assert new_data["arn"] not in (first["arn"], on_demand["arn"])
 
 
 def test_a_new_version_and_more_capacity_reach_the_campaign(imported: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = imported.until_active(train_solution.handler, **train_request("related"))
-    campaign = imported.until_active(deploy_campaign.handler, name="related", solution_version_arn=first["arn"])
-    second = imported.until_active(train_solution.handler, **train_request("related", retrain=True))
+    first = imported.until_active(train_solutions.handler, **train_request("related"))
+    campaign = imported.until_active(deploy_campaigns.handler, **deploy_request("related", first["arn"]))
+    second = imported.until_active(train_solutions.handler, **train_request("related", retrain=True))
     change_config(imported, monkeypatch, lambda raw: raw["solutions"]["related"]["campaign"].update(min_provisioned_tps=3))
-    imported.until_active(deploy_campaign.handler, name="related", solution_version_arn=second["arn"])
+    imported.until_active(deploy_campaigns.handler, **deploy_request("related", second["arn"]))
     described = imported.client("personalize").describe_campaign(campaignArn=campaign["arn"])["campaign"]
     assert (described["solutionVersionArn"], described["minProvisionedTPS"]) == (second["arn"], 3)
 
 
 def test_a_changed_recipe_is_drift_that_names_both_values(imported: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
-    imported.until_active(train_solution.handler, **train_request("related"))
+    imported.until_active(train_solutions.handler, **train_request("related"))
     change_config(imported, monkeypatch, lambda raw: raw["solutions"]["related"].update(recipe="aws-sims"))
-    with pytest.raises(ConfigurationDrift, match=r"solutions.related.recipe: the config says 'aws-sims'.*'aws-similar-items'"):
-        imported.call(train_solution.handler, **train_request("related"))
+    (failed,) = imported.until_done(train_solutions.handler, **train_request("related"))
+    assert failed["failure"]["Error"] == "ConfigurationDrift"
+    assert (
+        "solutions.related.recipe: the config says 'aws-sims', the solution in Personalize has 'aws-similar-items'"
+        in failed["failure"]["Cause"]
+    )
 
 
 def change_config(shop: Deployment, monkeypatch: pytest.MonkeyPatch, change: Any) -> None:
@@ -153,23 +169,32 @@ def test_the_report_says_what_went_wrong_and_what_to_do(shop: Deployment) -> Non
     arn = shop.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     topic = f"arn:aws:sns:us-east-1:123456789012:{shop.config.name}-runs"
     shop.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
-    good = {"name": "related", "recipe": "aws-similar-items", "arn": "version", "metrics": {"coverage": 0.5}}
+    good = {"name": "related", "recipe": "aws-similar-items", "status": "ACTIVE", "arn": "version", "metrics": {"coverage": 0.5}}
     cause = json.dumps({"errorType": "ResourceFailed", "errorMessage": "solution/x: CREATE FAILED: too few users"})
-    bad = {"name": "for-you", "failure": {"Error": "ResourceFailed", "Cause": cause}}
-    made = shop.call(report.handler, run_id="run-1", solutions=[good, bad], campaigns=[{"name": "related"}], failure=None)
+    bad = {"name": "for-you", "status": "FAILED", "failure": {"Error": "ResourceFailed", "Cause": cause}}
+    made = shop.call(
+        report.handler,
+        run_id="run-1",
+        run_started="2026-01-01T00:00:00Z",
+        solutions=[good, bad],
+        verdicts=[{"name": "related", "arn": "version", "decision": "refuse", "reasons": ["worse than before"]}],
+        campaigns=[{"name": "related", "status": "ACTIVE", "version_arn": "older"}],
+        leftover=["campaign/old"],
+    )
     assert made["status"] == "PARTLY_FAILED"
     assert made["problems"][0]["part"] == "solution for-you"
     assert made["problems"][0]["message"] == "solution/x: CREATE FAILED: too few users"
     assert "start the run again" in made["problems"][0]["what_to_do"]
-    assert made["campaigns"] == ["related"]
+    assert made["solutions"][0]["verdict"] == {"decision": "refuse", "reasons": ["worse than before"]}
     kept = shop.client("s3").get_object(Bucket=shop.bucket, Key="reports/run-1/report.json")["Body"].read()
     assert json.loads(kept)["status"] == "PARTLY_FAILED"
     mail = json.loads(shop.client("sqs").receive_message(QueueUrl=queue)["Messages"][0]["Body"])
     assert mail["Subject"] == f"{shop.config.name}: train run partly failed"
-    assert "too few users" in mail["Message"]
+    assert all(said in mail["Message"] for said in ("too few users", "refuse: worse than before", "campaign/old"))
 
 
 def test_a_run_that_a_state_ended_has_failed(shop: Deployment) -> None:
-    made = shop.call(report.handler, run_id="run-1", failure={"Error": "States.Timeout", "Cause": ""})
+    failure = {"Error": "States.Timeout", "Cause": ""}
+    made = shop.call(report.handler, run_id="run-1", run_started="2026-01-01T00:00:00Z", failure=failure)
     assert made["status"] == "FAILED"
     assert made["problems"][0]["part"] == "run"
