@@ -15,8 +15,9 @@ from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, Te
 
 from lambdas.shared.config import Config, ConfigError, json_schema
 from lambdas.shared.config_file import load_config
+from reco import approvals, events, load, movielens, serving, train
 from reco import demo as demo_run
-from reco import events, load, movielens, serving, train
+from reco import rollback as rolling_back
 from reco.console import progress, results, say, show_json, show_table
 from reco.errors import RecoError
 from reco.local import start_local, stop_local, wait_until_stopped
@@ -177,6 +178,45 @@ def follow_with_progress(target: Target, execution: str) -> train.Outcome:
             say(f"  {state}")
 
         return train.follow(target, execution, entered)
+
+
+@app.command()
+def approve(
+    solution: Annotated[
+        str | None, typer.Argument(help="The solution whose new version waits; none lists all that wait.")
+    ] = None,
+    reject: Annotated[bool, typer.Option("--reject", help="Turn the version down.")] = False,
+    config: ConfigOption = DEFAULT_CONFIG,
+    aws: AwsOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Let a new version go live, or turn it down."""
+    target = target_of(config, aws)
+    if solution is not None:
+        approvals.decide(target, solution, not reject)
+        results.print(f"The new version of {solution} {'was rejected' if reject else 'goes live'}.")
+        return
+    found = [{name: row[name] for name in ("solution", "run_id", "verdict")} for row in approvals.waiting(target)]
+    if as_json:
+        show_json(found)
+    else:
+        show_table("Waiting for approval", ["solution", "run"], [[row["solution"], row["run_id"]] for row in found])
+
+
+@app.command()
+def rollback(
+    campaign: Annotated[str, typer.Argument(help="The solution whose campaign goes back to the version before.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+    aws: AwsOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Take a campaign back to the version that served before; later runs do not deploy the other one again."""
+    with progress.status(f"Waiting until the campaign of {campaign} serves the version before"):
+        left, taken = rolling_back.rollback(target_of(config, aws), campaign)
+    if as_json:
+        show_json({"campaign": campaign, "from": left, "to": taken})
+    else:
+        results.print(f"The campaign of {campaign} serves {taken} again; {left} is marked as rolled back.")
 
 
 @app.command()
