@@ -28,7 +28,7 @@ STYLE = """
   --line: #2f6fb5; --good: #17733f; --warning: #8a5a00; --bad: #b3261e; --plain: #5b6675; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e4e8ee; --dim: #9aa5b4; --paper: #14181e; --rule: #333b46;
   --panel: #1c222a; --line: #77aee8; --good: #5cc98a; --warning: #e0aa4c; --bad: #f2877f; --plain: #9aa5b4; } }
-body { margin: 0 auto; max-width: 68rem; padding: 1.5rem; background: var(--paper); color: var(--ink);
+body { margin: 0 auto; max-width: 78rem; padding: 1.5rem; background: var(--paper); color: var(--ink);
   font: 15px/1.5 system-ui, sans-serif; }
 h1 { font-size: 1.4rem; margin: 0 0 .3rem; } h2 { font-size: 1.1rem; margin: 2rem 0 .6rem; }
 h3 { font-size: 1rem; margin: 1.4rem 0 .3rem; }
@@ -39,6 +39,7 @@ h3 { font-size: 1rem; margin: 1.4rem 0 .3rem; }
 .wide { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; vertical-align: top; padding: .4rem .7rem; border-bottom: 1px solid var(--rule); }
 th { font-size: .85rem; font-weight: 600; white-space: nowrap; } .number { text-align: right; }
+td:first-child { white-space: nowrap; } .reasons { min-width: 13rem; }
 td ul { margin: .2rem 0 0; padding-left: 1.1rem; } code { font-size: .85em; overflow-wrap: anywhere; }
 .charts { display: flex; flex-wrap: wrap; gap: .8rem; }
 svg { flex: 1 1 16rem; max-width: 22rem; background: var(--panel); border-radius: 6px; }
@@ -71,7 +72,9 @@ def report_page(report: Mapping[str, Any], history: Mapping[str, Sequence[Versio
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{STYLE}</style></head>\n<body>\n" + "\n".join(filter(None, body)) + "\n</body></html>\n"
+        f"<title>{escape(title)}</title><style>{STYLE}</style></head>\n<body>\n"
+        + "\n".join(filter(None, body))
+        + "\n</body></html>\n"
     )
 
 
@@ -95,7 +98,9 @@ def metrics_section(solutions: Sequence[Mapping[str, Any]], campaigns: Sequence[
     rows = [solution_row(solution, metrics, solution["name"] in campaigns) for solution in solutions]
     return (
         '<h2>Solutions of this run</h2>\n<div class="wide"><table>'
-        f"<thead><tr><th>Solution</th>{heads}<th>Verdict</th></tr></thead>\n<tbody>\n" + "\n".join(rows) + "\n</tbody></table></div>"
+        f"<thead><tr><th>Solution</th><th>Verdict</th>{heads}</tr></thead>\n<tbody>\n"
+        + "\n".join(rows)
+        + "\n</tbody></table></div>"
     )
 
 
@@ -114,10 +119,10 @@ def by_name_and_cut_off(metric: str) -> tuple[str, int]:
 def solution_row(solution: Mapping[str, Any], metrics: Sequence[str], served: bool) -> str:
     values = [solution["metrics"].get(metric) for metric in metrics]
     cells = "".join(f'<td class="number">{"" if value is None else f"{value:.4f}"}</td>' for value in values)
-    campaign = '<div class="dim">its campaign serves</div>' if served else ""
+    campaign = '<div class="dim">campaign in service</div>' if served else ""
     return (
         f"<tr><td><strong>{escape(solution['name'])}</strong><br>{escape(solution['recipe'].removeprefix('aws-'))}"
-        f"{campaign}</td>{cells}<td>{verdict_cell(solution.get('verdict'))}</td></tr>"
+        f'{campaign}</td><td class="reasons">{verdict_cell(solution.get("verdict"))}</td>{cells}</tr>'
     )
 
 

@@ -1,0 +1,180 @@
+"""The report page: what an operator reads in it, that it stands alone, and that no text of a run becomes markup."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from lambdas.report.history import VersionRecord
+from lambdas.report.page import report_page
+
+NDCG, MRR, COVERAGE = "normalized_discounted_cumulative_gain_at_25", "mean_reciprocal_rank_at_25", "coverage"
+START = datetime(2026, 3, 1, 3, tzinfo=UTC)
+HOSTILE = "<script>alert('\"&')</script>"
+
+
+def record(week: int, ndcg: float, decision: str = "deploy", deployed: bool = True, **changed: Any) -> VersionRecord:
+    fields: dict[str, Any] = {
+        "solution": "for-you",
+        "version_arn": f"arn:aws:personalize:us-east-1:123456789012:solution/shop-for-you/{week:08x}",
+        "run_id": f"run-{week}",
+        "trained_at": START + timedelta(weeks=week),
+        "metrics": {NDCG: ndcg, MRR: ndcg * 1.5, COVERAGE: 0.4},
+        "decision": decision,
+        "deployed": deployed,
+    }
+    return VersionRecord(**fields | changed)
+
+
+def report(**changed: Any) -> dict[str, Any]:
+    solution = {
+        "name": "for-you",
+        "recipe": "aws-user-personalization-v2",
+        "solution_version_arn": "arn:version",
+        "metrics": {NDCG: 0.21344, MRR: 0.31, COVERAGE: 0.42},
+        "verdict": {"decision": "refuse", "reasons": ["NDCG@25 fell by 23 %, 10 % are allowed"]},
+    }
+    base = {"run_id": "run-9", "status": "SUCCEEDED", "problems": [], "solutions": [solution], "campaigns": ["for-you"]}
+    return base | changed
+
+
+class Page(HTMLParser):
+    """The elements and the text of a page; an element that is closed in the wrong order fails the test."""
+
+    VOID = frozenset({"meta", "br"})
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text: list[str] = []
+        self.open: list[str] = []
+        self.feed(html)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open[-1:] != ["style"]:
+            self.text.append(data)
+
+    def count(self, tag: str) -> int:
+        return sum(name == tag for name, _ in self.elements)
+
+
+def charts(html: str) -> list[ElementTree.Element]:
+    found = re.findall(r'<svg [^>]*role="img".*?</svg>', html, re.DOTALL)
+    return [ElementTree.fromstring(svg) for svg in found]  # noqa: S314  our own page
+
+
+def marks(chart: ElementTree.Element) -> list[tuple[str, float, float]]:
+    """The kind, x and y of each marked version of a chart."""
+    found = []
+    for group in chart.iter("g"):
+        circle, cross = group.find("circle"), group.find("path")
+        if circle is not None:
+            x, y = float(circle.attrib["cx"]), float(circle.attrib["cy"])
+        else:
+            assert cross is not None
+            x, y = (float(n) + 3.5 for n in re.findall(r"[\d.]+", cross.attrib["d"])[:2])
+        found.append((group.attrib["class"], x, y))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("status", "said"), [("SUCCEEDED", "Succeeded"), ("PARTLY_FAILED", "Partly failed"), ("FAILED", "Failed")]
+)
+def test_the_status_is_said(status: str, said: str) -> None:
+    assert any(text.startswith(said) for text in Page(report_page(report(status=status), {})).text)
+
+
+def test_a_problem_is_shown_with_what_to_do() -> None:
+    problem = {
+        "part": "solution related",
+        "error": "ResourceFailed",
+        "message": "CREATE FAILED: too few",
+        "what_to_do": "Add data.",
+    }
+    text = Page(report_page(report(problems=[problem], solutions=[], campaigns=[]), {})).text
+    at = text.index("solution related")
+    assert [part.strip() for part in text[at:] if part.strip()][:5] == [
+        "solution related", "ResourceFailed", "CREATE FAILED: too few", "What to do:", "Add data.",
+    ]  # fmt: skip
+
+
+def test_one_table_holds_the_metrics_and_the_verdict_of_each_solution() -> None:
+    segments = {"name": "fans", "recipe": "aws-item-affinity", "solution_version_arn": "a", "metrics": {"hits_at_1_percent": 2.5}}
+    made = report(solutions=[*report()["solutions"], segments])
+    page = Page(report_page(made, {}))
+    assert page.count("table") == 1
+    heads = re.findall(r"<th(?: [^>]*)?>(.*?)</th>", report_page(made, {}))
+    assert heads == ["Solution", "Verdict", "NDCG@25", "MRR@25", "coverage", "hits@1 percent"]
+    rows = [re.findall(r"<td.*?>(.*?)</td>", row) for row in re.findall(r"<tr>(<td.*?)</tr>", report_page(made, {}))]
+    assert rows[0][2:] == ["0.2134", "0.3100", "0.4200", ""]
+    assert rows[1][1:] == ["", "", "", "", "2.5000"]
+    assert "refused" in page.text
+    assert "NDCG@25 fell by 23 %, 10 % are allowed" in page.text
+
+
+def test_versions_are_drawn_over_time_by_what_became_of_them() -> None:
+    history = [record(0, 0.1), record(1, 0.2), record(3, 0.05, "refuse", False), record(4, 0.15, "ask", False)]
+    drawn = charts(report_page(report(), {"for-you": history}))
+    assert [chart.attrib["aria-label"].split(" of ")[0] for chart in drawn] == ["NDCG@25", "MRR@25", "coverage"]
+    (kinds, xs, ys) = zip(*marks(drawn[0]), strict=True)
+    assert kinds == ("deployed", "deployed", "refused", "other")
+    assert xs[1] - xs[0] == pytest.approx((xs[2] - xs[1]) / 2, abs=0.2)
+    assert sorted(range(4), key=lambda n: -ys[n]) == [2, 0, 3, 1]
+    assert len({y for _, _, y in marks(drawn[2])}) == 1
+
+
+def test_a_lone_version_and_one_without_a_metric_can_be_drawn() -> None:
+    only = record(0, 0.0, metrics={COVERAGE: 0.0})
+    odd = record(1, 0.1, metrics={NDCG: float("nan"), MRR: 0.2})
+    drawn = charts(report_page(report(), {"for-you": [only], "odd": [odd], "none": []}))
+    assert [chart.attrib["aria-label"] for chart in drawn] == [
+        "coverage of one version, the last 0.0000",
+        "MRR@25 of one version, the last 0.2000",
+    ]
+
+
+def test_texts_of_a_run_stay_texts() -> None:
+    made = report(
+        run_id=HOSTILE,
+        status=HOSTILE,
+        problems=[dict.fromkeys(("part", "error", "message", "what_to_do"), HOSTILE)],
+        solutions=[
+            {
+                "name": HOSTILE,
+                "recipe": HOSTILE,
+                "solution_version_arn": HOSTILE,
+                "metrics": {HOSTILE: 0.1},
+                "verdict": {"decision": HOSTILE, "reasons": [HOSTILE]},
+            }
+        ],
+    )
+    history = {HOSTILE: [record(0, 0.1, run_id=HOSTILE, version_arn=HOSTILE, decision=HOSTILE)]}
+    page = Page(report_page(made, history))
+    assert page.count("script") == 0
+    assert sum("alert" in text for text in page.text) >= 11
+
+
+def test_the_page_stands_alone() -> None:
+    html = report_page(report(), {"for-you": [record(0, 0.1)]})
+    page = Page(html)
+    assert not {"script", "link", "img", "iframe", "object"} & {tag for tag, _ in page.elements}
+    assert not {name for _, attributes in page.elements for name in attributes} & {"src", "href", "xlink:href"}
+    assert not re.search(r"url\(|@import|\bon\w+=", html)
+    assert "prefers-color-scheme: dark" in html
