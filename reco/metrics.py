@@ -5,21 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-#: Row heads for the metrics of personalize/latest/dg/working-with-training-metrics.html; other metrics are not shown.
-HEADS = {
-    "coverage": "coverage",
-    "mean_reciprocal_rank_at_25": "MRR@25",
-    "normalized_discounted_cumulative_gain_at_5": "NDCG@5",
-    "normalized_discounted_cumulative_gain_at_10": "NDCG@10",
-    "normalized_discounted_cumulative_gain_at_25": "NDCG@25",
-    "precision_at_5": "P@5",
-    "precision_at_10": "P@10",
-    "precision_at_25": "P@25",
-}
+from lambdas.report.metric_labels import metric_label
+
+#: The rows, of personalize/latest/dg/working-with-training-metrics.html; other metrics are not shown.
+SHOWN = (
+    "coverage",
+    "mean_reciprocal_rank_at_25",
+    *(f"normalized_discounted_cumulative_gain_at_{k}" for k in (5, 10, 25)),
+    *(f"precision_at_{k}" for k in (5, 10, 25)),
+)
 
 
 def metrics_rows(solutions: Sequence[dict[str, Any]]) -> tuple[list[str], list[list[Any]]]:
     """Columns and rows: one metric a row, one solution a column, the recipe below the solution's name."""
     heads = [f"{s['name']}\n{s['recipe'].removeprefix('aws-')}" for s in solutions]
-    rows = [[head, *(s["metrics"].get(metric, "") for s in solutions)] for metric, head in HEADS.items()]
+    rows = [[metric_label(metric), *(s["metrics"].get(metric, "") for s in solutions)] for metric in SHOWN]
     return ["metric", *heads], rows

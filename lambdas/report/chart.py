@@ -13,13 +13,16 @@ WIDTH, HEIGHT = 280, 140
 LEFT, RIGHT, TOP, BOTTOM = 40, 12, 26, 22
 
 
+Mark = Literal["deployed", "refused", "other"]
+
+
 @dataclass(frozen=True)
 class Point:
     """A value at a time; `about` is shown when the pointer rests on it."""
 
     at: datetime
     value: float
-    mark: Literal["deployed", "refused", "other"]
+    mark: Mark
     about: str
 
 

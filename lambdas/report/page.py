@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from lambdas.report.chart import Point, line_chart
-from lambdas.report.history import VersionRecord
+from lambdas.report.chart import Mark, Point, line_chart
 from lambdas.report.metric_labels import metric_label
+from lambdas.shared.runs import VersionRecord
 
 #: The metrics that are drawn, and that lead the table.
 LEADING = ("normalized_discounted_cumulative_gain_at_25", "mean_reciprocal_rank_at_25", "coverage")
@@ -22,6 +22,18 @@ VERDICTS = {
     "ask": ("warning", "needs approval"),
     "refuse": ("bad", "refused"),
     "keep": ("plain", "kept as it is"),
+    "rejected": ("bad", "rejected by a person"),
+    "rolled_back": ("bad", "rolled back"),
+}
+#: How a version is marked and described in a chart, by its decision unless it was deployed.
+OUTCOMES: dict[str, tuple[Mark, str]] = {
+    "deployed": ("deployed", "came into service"),
+    "refuse": ("refused", "refused"),
+    "rejected": ("refused", "rejected by a person"),
+    "rolled_back": ("refused", "rolled back"),
+    "deploy": ("other", "not deployed"),
+    "ask": ("other", "not deployed"),
+    "keep": ("other", "not deployed"),
 }
 STYLE = """
 :root { color-scheme: light dark; --ink: #1d2430; --dim: #5b6675; --paper: #fff; --rule: #d9dee5; --panel: #f5f7f9;
@@ -53,7 +65,7 @@ LEGEND = "".join(
     f'<span><svg class="key" viewBox="0 0 12 12" aria-hidden="true"><g class="{mark}">{shape}</g></svg>{text}</span>'
     for mark, shape, text in (
         ("deployed", '<circle cx="6" cy="6" r="4"/>', "came into service"),
-        ("refused", '<path d="M2 2l8 8m0-8l-8 8"/>', "refused"),
+        ("refused", '<path d="M2 2l8 8m0-8l-8 8"/>', "refused, rejected or rolled back"),
         ("other", '<circle cx="6" cy="6" r="4"/>', "not deployed"),
     )
 )
@@ -149,8 +161,8 @@ def solution_charts(records: Sequence[VersionRecord]) -> str:
 
 
 def point(record: VersionRecord, metric: str) -> Point:
-    refused = record.decision == "refuse"
-    outcome = "came into service" if record.deployed else "refused" if refused else "not deployed"
+    """A version that was refused, rejected or rolled back is marked as such; its title says which."""
+    mark, outcome = OUTCOMES["deployed" if record.deployed else record.decision]
     value = record.metrics[metric]
     about = f"{record.trained_at:%Y-%m-%d %H:%M}, {outcome}: {value:.4f}\n{record.version_arn}\nrun {record.run_id}"
-    return Point(record.trained_at, value, "deployed" if record.deployed else "refused" if refused else "other", about)
+    return Point(record.trained_at, value, mark, about)

@@ -10,8 +10,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from lambdas.report.history import VersionRecord
 from lambdas.report.page import report_page
+from lambdas.shared.runs import VersionRecord
 
 NDCG, MRR, COVERAGE = "normalized_discounted_cumulative_gain_at_25", "mean_reciprocal_rank_at_25", "coverage"
 START = datetime(2026, 3, 1, 3, tzinfo=UTC)
@@ -130,13 +130,19 @@ def test_one_table_holds_the_metrics_and_the_verdict_of_each_solution() -> None:
 
 
 def test_versions_are_drawn_over_time_by_what_became_of_them() -> None:
-    history = [record(0, 0.1), record(1, 0.2), record(3, 0.05, "refuse", False), record(4, 0.15, "ask", False)]
+    history = [
+        record(0, 0.1),
+        record(1, 0.2),
+        record(3, 0.05, "refuse", False),
+        record(4, 0.15, "ask", False),
+        record(5, 0.3, "rolled_back", False),
+    ]
     drawn = charts(report_page(report(), {"for-you": history}))
     assert [chart.attrib["aria-label"].split(" of ")[0] for chart in drawn] == ["NDCG@25", "MRR@25", "coverage"]
     (kinds, xs, ys) = zip(*marks(drawn[0]), strict=True)
-    assert kinds == ("deployed", "deployed", "refused", "other")
+    assert kinds == ("deployed", "deployed", "refused", "other", "refused")
     assert xs[1] - xs[0] == pytest.approx((xs[2] - xs[1]) / 2, abs=0.2)
-    assert sorted(range(4), key=lambda n: -ys[n]) == [2, 0, 3, 1]
+    assert sorted(range(5), key=lambda n: -ys[n]) == [2, 0, 3, 1, 4]
     assert len({y for _, _, y in marks(drawn[2])}) == 1
 
 
@@ -165,7 +171,7 @@ def test_texts_of_a_run_stay_texts() -> None:
             }
         ],
     )
-    history = {HOSTILE: [record(0, 0.1, run_id=HOSTILE, version_arn=HOSTILE, decision=HOSTILE)]}
+    history = {HOSTILE: [record(0, 0.1, run_id=HOSTILE, version_arn=HOSTILE)]}
     page = Page(report_page(made, history))
     assert page.count("script") == 0
     assert sum("alert" in text for text in page.text) >= 11
