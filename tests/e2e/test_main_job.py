@@ -73,7 +73,7 @@ def test_from_csvs_to_recommendations(up: CommandLine) -> None:
 def test_the_api_as_a_shop_calls_it(up: CommandLine) -> None:
     url = up.json("status")["api_url"]
     with pytest.raises(urllib.error.HTTPError) as refused:
-        urllib.request.urlopen(f"{url}/recommendations/home?user_id=u1", timeout=20)  # noqa: S310
+        urllib.request.urlopen(f"{url}/recommendations/home?user_id=u1", timeout=20)
     assert refused.value.code == 403
     assert json.loads(refused.value.read()) == {"message": "Forbidden"}
     said = up.run("recommend", "home", *SHOP, code=1)[1]
