@@ -23,6 +23,7 @@ def main() -> None:
         last = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > LARGE
         answers.write(json.dumps({"result": result, "last": last}) + "\n")
         answers.flush()
+    os._exit(0)  # the reading thread holds standard input, which an orderly end would wait for
 
 
 def _read(specifications: "queue.SimpleQueue[bytes]") -> None:
