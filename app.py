@@ -16,12 +16,19 @@ import cdk_nag
 from lambdas.shared.config import Config, ConfigError
 from lambdas.shared.config_file import load_config
 from stacks.api import ApiStack
+from stacks.ingestion import IngestionStack
 from stacks.layer import LayerError
 from stacks.serving import ServingStack
 from stacks.storage import StorageStack
 from stacks.training import TrainingStack
 
-CAPABILITIES = {"storage": StorageStack, "training": TrainingStack, "serving": ServingStack, "api": ApiStack}
+CAPABILITIES = {
+    "storage": StorageStack,
+    "training": TrainingStack,
+    "ingestion": IngestionStack,
+    "serving": ServingStack,
+    "api": ApiStack,
+}
 
 
 def add_stacks(app: cdk.App, config: Config) -> None:
@@ -34,6 +41,8 @@ def add_stacks(app: cdk.App, config: Config) -> None:
     stacks["serving"].add_stack_dependency(stacks["storage"])
     stacks["api"].add_stack_dependency(stacks["serving"])
     stacks["api"].add_stack_dependency(stacks["training"])
+    stacks["ingestion"].add_stack_dependency(stacks["training"])
+    stacks["api"].add_stack_dependency(stacks["ingestion"])
     cdk.Validations.of(app).add_plugins(cdk_nag.AwsSolutionsChecks(app))
     cdk.Tags.of(app).add("recostack:deployment", config.name)
 

@@ -14,6 +14,7 @@ from constructs import Construct
 from lambdas.shared.config import Config
 from stacks import names
 from stacks.acknowledged import acknowledge
+from stacks.ingestion_api import IngestionRoutes
 
 #: Access log fields; none tells who the shop's user is (no path with ids, no query string, no address).
 ACCESS_LOG = {
@@ -41,6 +42,8 @@ class ApiStack(cdk.Stack):
         self._route("GET", "recommendations/{placement}", recommend)
         self._route("POST", "rankings/{placement}", recommend)
         self._approvals()
+        IngestionRoutes(self, config, self.api)
+        self._route("DELETE", "users/{user_id}", apigateway.LambdaIntegration(self._function("erase_user")))
         key = self._usage_plan()
         ssm.StringParameter(self, "ApiUrlParameter", parameter_name=names.api_url_parameter(config), string_value=self.api.url)
         cdk.CfnOutput(self, "ApiUrl", value=self.api.url)

@@ -71,7 +71,12 @@ class Functions(Construct):
             tracing=lambda_.Tracing.ACTIVE,
             log_group=log_group,
             logging_format=lambda_.LoggingFormat.JSON,
-            environment={"CONFIG_PATH": CONFIG_PATH, "POWERTOOLS_SERVICE_NAME": folder, **environment},
+            environment={
+                "CONFIG_PATH": CONFIG_PATH,
+                "POWERTOOLS_SERVICE_NAME": folder,
+                "POWERTOOLS_METRICS_NAMESPACE": f"recostack/{self.config.name}",
+                **environment,
+            },
         )
         acknowledge(
             function,

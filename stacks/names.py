@@ -41,3 +41,23 @@ def state_machine(config: Config, name: str) -> str:
 def personalize_prefix() -> str:
     """What every ARN of this account's Personalize resources starts with."""
     return f"arn:{cdk.Aws.PARTITION}:personalize:{cdk.Aws.REGION}:{cdk.Aws.ACCOUNT_ID}"
+
+
+def event_stream(config: Config) -> str:
+    return f"{config.name}-events"
+
+
+def record_queue(config: Config) -> str:
+    return f"{config.name}-records"
+
+
+def dead_letter_queue(config: Config) -> str:
+    return f"{config.name}-dead-letters"
+
+
+def erasures_table(config: Config) -> str:
+    return f"{config.name}-erasures"
+
+
+def run_topic(config: Config) -> str:
+    return f"{config.name}-runs"

@@ -12,9 +12,11 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
     from types_boto3_events import EventBridgeClient
     from types_boto3_personalize import PersonalizeClient
+    from types_boto3_personalize_events import PersonalizeEventsClient
     from types_boto3_personalize_runtime import PersonalizeRuntimeClient
     from types_boto3_s3 import S3Client
     from types_boto3_sns import SNSClient
+    from types_boto3_sqs import SQSClient
     from types_boto3_ssm import SSMClient
     from types_boto3_stepfunctions import SFNClient
 
@@ -22,6 +24,16 @@ if TYPE_CHECKING:
 PATIENT = Config(retries={"mode": "standard", "max_attempts": 6})
 #: A page is waiting: give up early and let the caller fall back.
 PROMPT = Config(retries={"mode": "standard", "max_attempts": 2}, connect_timeout=1, read_timeout=2)
+#: Records are put by this many threads: a call waits for the network most of its time.
+PARALLEL_PUTS = 8
+#: One attempt a call (lambdas.shared.patience makes the others), and no second validation of what we have validated.
+STREAMING = Config(
+    retries={"mode": "standard", "total_max_attempts": 1},
+    connect_timeout=1,
+    read_timeout=5,
+    max_pool_connections=PARALLEL_PUTS,
+    parameter_validation=False,
+)
 
 
 @cache
@@ -32,6 +44,11 @@ def personalize() -> PersonalizeClient:
 @cache
 def personalize_runtime() -> PersonalizeRuntimeClient:
     return boto3.client("personalize-runtime", config=PROMPT)
+
+
+@cache
+def personalize_events() -> PersonalizeEventsClient:
+    return boto3.client("personalize-events", config=STREAMING)
 
 
 @cache
@@ -62,3 +79,8 @@ def events() -> EventBridgeClient:
 @cache
 def sns() -> SNSClient:
     return boto3.client("sns", config=PATIENT)
+
+
+@cache
+def sqs() -> SQSClient:
+    return boto3.client("sqs", config=PATIENT)

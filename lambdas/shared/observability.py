@@ -1,5 +1,16 @@
-"""Structured logs, one service name for each function (POWERTOOLS_SERVICE_NAME)."""
+"""Structured logs and metrics, one service name for each function (POWERTOOLS_SERVICE_NAME).
 
-from aws_lambda_powertools import Logger
+Metrics go to the namespace of the deployment (POWERTOOLS_METRICS_NAMESPACE), through the log.
+"""
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
 
 logger = Logger(log_uncaught_exceptions=True)
+metrics = Metrics()
+
+
+def count(**counts: int) -> None:
+    """Add counts under their metric names; a count of zero is a data point too, so that alarms see that all is well."""
+    for name, value in counts.items():
+        metrics.add_metric(name, MetricUnit.Count, value)

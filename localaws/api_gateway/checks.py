@@ -69,11 +69,15 @@ def _check_body(call: Call) -> None:
     if validator is None:
         return
     try:
-        valid = validator.is_valid(json.loads(call.body or b"null"))
+        valid = validator.is_valid(json.loads(call.body or b"null", parse_constant=_no_such_value))
     except ValueError:
         valid = False
     if not valid:
         raise Refusal("BAD_REQUEST_BODY", 400, "Invalid request body", "BadRequestException")
+
+
+def _no_such_value(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
 
 
 def missing_token() -> Refusal:

@@ -12,6 +12,10 @@ import airspeed
 from jsonpath_ng.ext.parser import parse
 
 
+# Methods of Java's strings that airspeed lacks.
+airspeed.__additional_methods__[str]["substring"] = lambda text, start, end=None: text[start:end]
+
+
 @functools.lru_cache(maxsize=512)
 def _template(text: str) -> Any:
     template = airspeed.Template(text)
@@ -55,7 +59,7 @@ class _Util:
     """`$util`. The names are those that templates use."""
 
     def base64Encode(self, value: Any) -> str:  # noqa: N802
-        return base64.b64encode(str(value).encode()).decode()
+        return base64.b64encode(str(value).encode(errors="replace")).decode()  # as Java does with half a surrogate pair
 
     def base64Decode(self, value: str) -> str:  # noqa: N802
         return base64.b64decode(value).decode()

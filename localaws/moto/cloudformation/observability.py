@@ -57,6 +57,15 @@ class Alarm(Provider):
 PROVIDERS: tuple[Provider, ...] = (
     LogGroup(),
     ApiProvider(
+        "AWS::Logs::LogStream",
+        "logs",
+        "CreateLogStream",
+        ref=lambda properties, answer: properties["LogStreamName"],
+        name_property="LogStreamName",
+        delete_operation="DeleteLogStream",
+        delete_parameters=lambda ref, properties: {"LogStreamName": ref, **properties},
+    ),
+    ApiProvider(
         "AWS::Logs::MetricFilter",
         "logs",
         "PutMetricFilter",

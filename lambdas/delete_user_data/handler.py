@@ -1,0 +1,73 @@
+"""Every day: a job that deletes from Personalize all that it holds about erased users.
+
+It names every erased user each time, since an import may have brought one back.
+docs: personalize/latest/dg/delete-records.html
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from datetime import UTC, datetime
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from lambdas.shared import clients
+from lambdas.shared.config import Config, packed_config
+from lambdas.shared.ensure import newest
+from lambdas.shared.erasures import all_erased
+from lambdas.shared.names import dataset_group_arn
+from lambdas.shared.observability import count, logger, metrics
+from lambdas.shared.tags import deployment_tags
+
+
+@metrics.log_metrics
+@logger.inject_lambda_context
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    config = packed_config()
+    before = latest_job(config)
+    if before is not None and before["status"] in ("PENDING", "IN_PROGRESS"):
+        return {"status": "RUNNING", "job": before["dataDeletionJobArn"]}
+    count(DeletionJobsFailed=int(before is not None and before["status"] == "FAILED"))
+    if before is not None and before["status"] == "FAILED":
+        logger.error("the deletion job before failed", extra={"reason": before.get("failureReason")})
+    users = list(all_erased())
+    if not users:
+        return {"status": "NOTHING_TO_DELETE"}
+    return {"status": "STARTED", "users": len(users), "job": start_job(config, users)}
+
+
+def latest_job(config: Config) -> dict[str, Any] | None:
+    """The newest deletion job, None before the first (and before the first train run makes the dataset group)."""
+    personalize = clients.personalize()
+    try:
+        jobs, more = [], dict[str, str]()
+        while True:
+            page = personalize.list_data_deletion_jobs(datasetGroupArn=dataset_group_arn(config), **more)  # type: ignore[arg-type]
+            jobs += page["dataDeletionJobs"]
+            if "nextToken" not in page:
+                return newest(jobs)
+            more = {"nextToken": page["nextToken"]}
+    except personalize.exceptions.ResourceNotFoundException:
+        return None
+
+
+def start_job(config: Config, users: list[str]) -> str:
+    """Write the users' CSV and start the job; returns its ARN."""
+    started = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["USER_ID"])
+    writer.writerows([user] for user in users)
+    bucket, folder = os.environ["DATA_BUCKET"], f"erasures/{started}"
+    clients.s3().put_object(Bucket=bucket, Key=f"{folder}/users.csv", Body=text.getvalue().encode())
+    answer = clients.personalize().create_data_deletion_job(
+        jobName=f"{config.name}-erasure-{started}",
+        datasetGroupArn=dataset_group_arn(config),
+        dataSource={"dataLocation": f"s3://{bucket}/{folder}/"},
+        roleArn=os.environ["PERSONALIZE_ROLE_ARN"],
+        tags=deployment_tags(config),
+    )
+    return answer["dataDeletionJobArn"]

@@ -1,0 +1,141 @@
+"""From the records of a Kinesis batch to events in the shape of PutEvents, sorted into lanes; what can't be used is put aside."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64decode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import ValidationError
+
+from lambdas.shared.config import EventType
+from lambdas.shared.dead_letters import DeadLetter
+from lambdas.shared.events import Event, EventRecord
+
+#: Longest JSON of `properties` (personalize/latest/dg/API_UBS_Event.html).
+MAX_PROPERTIES = 1024
+#: Keys that `properties` may not have: they are fields of their own.
+RESERVED = frozenset({"userid", "sessionid", "eventtype", "timestamp", "recommendationid", "impression"})
+#: Seconds by which a client's clock may be ahead of ours.
+CLOCK_SKEW = 86_400
+
+
+class Unusable(Exception):
+    """An event that can never be put; the message names the field and the rule."""
+
+
+@dataclass(slots=True)
+class Sendable:
+    """An event ready for PutEvents. `position` is its record's place in the batch."""
+
+    position: int
+    time: float
+    user_id: str | None
+    session_id: str
+    event: dict[str, Any]
+
+
+@dataclass(slots=True)
+class Rejected:
+    position: int
+    letter: DeadLetter
+
+
+@dataclass
+class Batch:
+    """A batch by what has to happen with its records. A lane holds what has one partition key, in the order of the stream."""
+
+    lanes: dict[str, list[Sendable]] = field(default_factory=dict)
+    rejected: list[Rejected] = field(default_factory=list)
+    archive_only: int = 0
+
+
+def read_batch(records: Sequence[Mapping[str, Any]], event_types: Mapping[str, EventType]) -> Batch:
+    """Sort the records of a Lambda event into a Batch. Never raises for a record that is wrong."""
+    batch = Batch()
+    for position, record in enumerate(records):
+        try:
+            read = EventRecord.model_validate_json(b64decode(record["kinesis"]["data"]))
+            body = read.body
+            kind = event_types.get(body.event_type)
+            if kind is None:
+                raise Unusable(f"event_type: there is no event type '{body.event_type[:50]}'")
+            time = event_time(body, read.received_at)
+            if kind.archive_only:
+                batch.archive_only += 1
+                continue
+            event = as_personalize_wants(body, read.id, time)
+        except ValidationError as error:
+            batch.rejected.append(reject(position, record, describe(error)))
+        except Unusable as error:
+            batch.rejected.append(reject(position, record, str(error)))
+        else:
+            lane = batch.lanes.setdefault(body.user_id or body.session_id, [])
+            lane.append(Sendable(position, time, body.user_id, body.session_id, event))
+    return batch
+
+
+def event_time(event: Event, received_at: int) -> float:
+    """When the event happened, in seconds since 1970. Raises Unusable for a time that can't be one."""
+    received = received_at / 1000
+    if event.timestamp is None:
+        return received
+    if event.timestamp > 1e11:
+        raise Unusable("timestamp: looks like milliseconds; it is in seconds since 1970")
+    if not 0 < event.timestamp <= received + CLOCK_SKEW:
+        raise Unusable("timestamp: must be after 1970 and not in the future")
+    return event.timestamp
+
+
+def as_personalize_wants(event: Event, record_id: str, time: float) -> dict[str, Any]:
+    """An entry of PutEvents' eventList. Raises Unusable."""
+    if event.item_id is None:
+        raise Unusable(f"item_id: is required for events of type '{event.event_type}'")
+    shaped: dict[str, Any] = {
+        "eventId": event.event_id or record_id,
+        "eventType": event.event_type,
+        "itemId": event.item_id,
+        "sentAt": time,
+    }
+    if event.event_value is not None:
+        shaped["eventValue"] = event.event_value
+    if event.recommendation_id is not None:
+        shaped["recommendationId"] = event.recommendation_id
+    if event.impression is not None:
+        shaped["impression"] = event.impression
+    if event.properties:
+        shaped["properties"] = properties_text(event.properties)
+    return shaped
+
+
+def properties_text(properties: Mapping[str, Any]) -> str:
+    """`properties` as the JSON string that PutEvents takes. Raises Unusable."""
+    for key in properties:
+        if key.lower() in RESERVED:
+            raise Unusable(f"properties.{key}: is a field of its own, not a property")
+    text = json.dumps(properties, separators=(",", ":"))
+    if len(text) > MAX_PROPERTIES:
+        raise Unusable(f"properties: are longer than {MAX_PROPERTIES} characters")
+    return text
+
+
+def describe(error: ValidationError) -> str:
+    """The first thing that is wrong, as `field: rule`."""
+    problem = error.errors(include_input=False, include_url=False)[0]
+    path = ".".join(str(part) for part in problem["loc"]).removeprefix("body.")
+    return f"{path}: {problem['msg']}" if path else problem["msg"]
+
+
+def reject(position: int, record: Mapping[str, Any], reason: str) -> Rejected:
+    data = b64decode(record["kinesis"]["data"])
+    return Rejected(position, DeadLetter(record_id(data) or record["kinesis"]["sequenceNumber"], reason, data))
+
+
+def record_id(data: bytes) -> str | None:
+    """The id in a record, None for one that does not come from the API."""
+    try:
+        return str(json.loads(data)["id"])
+    except (ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,60 @@
+"""Takes events from the stream and puts them to Personalize; what can never succeed goes to the dead letters.
+
+lambda/latest/dg/services-kinesis-batchfailurereporting.html: the batch goes on from the first sequence number reported.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from lambdas.put_events.batch import Batch, read_batch, reject
+from lambdas.put_events.sending import Sent, send
+from lambdas.shared import dead_letters
+from lambdas.shared.config import packed_config
+from lambdas.shared.deployment import NotDeployed, current_deployment
+from lambdas.shared.observability import count, logger, metrics
+from lambdas.shared.patience import Patience
+
+#: Milliseconds that are left for dead letters and the answer.
+RESERVE = 10_000
+NO_TRACKER = "there is no event tracker yet: redrive after the first train run"
+
+
+@metrics.log_metrics
+@logger.inject_lambda_context
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    records = event["Records"]
+    batch = read_batch(records, packed_config().event_types)
+    patience = Patience(time.monotonic() + (context.get_remaining_time_in_millis() - RESERVE) / 1000)
+    sent = put_all(batch, patience)
+    undone = sent.first_undone
+    refused = [reject(position, records[position], reason) for position, reason in sent.refused]
+    # A record after the first undone one comes again, and is judged then.
+    dead = [entry.letter for entry in batch.rejected + refused if undone is None or entry.position < undone]
+    dead_letters.store(dead)
+    count(
+        EventsPut=sent.events,
+        EventsArchiveOnly=batch.archive_only,
+        EventsDeadLettered=len(dead),
+        PutEventsCalls=sent.calls,
+        PutEventsThrottled=patience.throttled,
+        PutEventsFailed=patience.failed,
+    )
+    if undone is None:
+        return {"batchItemFailures": []}
+    logger.warning("the batch is not done", extra={"done": undone, "records": len(records)})
+    return {"batchItemFailures": [{"itemIdentifier": records[undone]["kinesis"]["sequenceNumber"]}]}
+
+
+def put_all(batch: Batch, patience: Patience) -> Sent:
+    """Put the batch's events; before the first train run there is no tracker to put them to."""
+    if not batch.lanes:
+        return Sent()
+    try:
+        tracking_id = current_deployment().tracking_id
+    except NotDeployed:
+        return Sent(refused=[(event.position, NO_TRACKER) for lane in batch.lanes.values() for event in lane])
+    return send(batch.lanes, tracking_id, patience)

@@ -1,0 +1,118 @@
+"""Puts items and users to Personalize, and items into the catalogue: the newest of each id counts, also across retries."""
+
+from __future__ import annotations
+
+import json
+import os
+from base64 import b64decode
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from boto3.dynamodb.types import TypeSerializer
+from pydantic import BaseModel, ValidationError
+
+from lambdas.put_records.rows import Unusable, attributes, properties_text, read_row
+from lambdas.shared import clients
+from lambdas.shared.config import Config
+from lambdas.shared.dead_letters import DeadLetter
+from lambdas.shared.erasures import erased
+from lambdas.shared.names import dataset_arn
+from lambdas.shared.patience import Patience, Refused
+from lambdas.shared.schemas import DatasetKind
+
+#: PutItems and PutUsers take this many records at once (personalize/latest/dg/limits.html).
+CHUNK = 10
+DATASETS: dict[str, DatasetKind] = {"item": "items", "user": "users"}
+#: Longest properties (personalize/latest/dg/API_UBS_Item.html, API_UBS_User.html).
+MAX_PROPERTIES: dict[str, int] = {"item": 32_000, "user": 24_000}
+
+serialize = TypeSerializer().serialize
+
+
+class RecordMessage(BaseModel):
+    """A message of the queue: the API's time and id of receipt; the record's id and body in base64."""
+
+    kind: Literal["item", "user"]
+    received_at: int
+    id: str
+    record_id: str
+    body: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """A record ready to be put."""
+
+    message_id: str
+    kind: str
+    id: str
+    received_at: int
+    columns: dict[str, Any]
+    properties: str
+
+
+def read_message(config: Config, message: Mapping[str, Any]) -> Row:
+    """The row in a message. Raises Unusable."""
+    try:
+        read = RecordMessage.model_validate_json(message["body"])
+        record_id, given = b64decode(read.record_id).decode(), json.loads(b64decode(read.body))
+    except (ValidationError, ValueError):
+        raise Unusable("the message is not one of the API's") from None
+    dataset = config.datasets.present().get(DATASETS[read.kind])
+    if dataset is None:
+        raise Unusable(f"the deployment has no dataset of {read.kind}s")
+    columns = read_row(dataset.avro, f"{read.kind.upper()}_ID", given)
+    properties = properties_text(columns, MAX_PROPERTIES[read.kind])
+    return Row(message["messageId"], read.kind, record_id, read.received_at, columns, properties)
+
+
+def newest(rows: Sequence[Row]) -> list[Row]:
+    """Only the newest row of each record: a put replaces the whole record."""
+    latest: dict[tuple[str, str], Row] = {}
+    for row in sorted(rows, key=lambda row: row.received_at):
+        latest[row.kind, row.id] = row
+    return list(latest.values())
+
+
+def without_erased(rows: Sequence[Row]) -> list[Row]:
+    """No row of a user that asked to be forgotten."""
+    gone = erased([row.id for row in rows if row.kind == "user"])
+    return [row for row in rows if row.kind != "user" or row.id not in gone]
+
+
+def into_catalogue(config: Config, row: Row) -> bool:
+    """Write an item into the catalogue; whether it is the newest known there. Users are not in it: always true."""
+    if row.kind == "user":
+        return True
+    avro = config.datasets.present()["items"].avro
+    now: Any = {":attributes": serialize(attributes(avro, row.columns)), ":now": {"N": str(row.received_at)}}
+    try:
+        clients.dynamodb().update_item(
+            TableName=os.environ["CATALOGUE_TABLE"],
+            Key={"item_id": {"S": row.id}},
+            UpdateExpression="SET attributes = :attributes, received_at = :now",
+            ConditionExpression="attribute_not_exists(received_at) OR received_at <= :now",
+            ExpressionAttributeValues=now,
+        )
+    except clients.dynamodb().exceptions.ConditionalCheckFailedException:
+        return False
+    return True
+
+
+def put(config: Config, kind: str, rows: Sequence[Row], patience: Patience) -> list[tuple[Row, str]]:
+    """Put up to CHUNK rows of one kind; returns those that the service refuses, with its reasons. Raises OutOfTime."""
+    client, dataset = clients.personalize_events(), dataset_arn(config, DATASETS[kind])
+    operation: Callable[..., Any] = client.put_items if kind == "item" else client.put_users
+    entries = [{f"{kind}Id": row.id, "properties": row.properties} for row in rows]
+    try:
+        patience.call(operation, datasetArn=dataset, **{f"{kind}s": entries})
+    except Refused as error:
+        if len(rows) == 1:
+            return [(rows[0], f"Personalize refused the {kind}: {error}")]
+        return [refused for row in rows for refused in put(config, kind, [row], patience)]
+    return []
+
+
+def dead_letter(message: Mapping[str, Any], reason: str) -> DeadLetter:
+    return DeadLetter(message["messageId"], reason, message["body"].encode())

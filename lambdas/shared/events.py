@@ -1,0 +1,48 @@
+"""An event of a shop: what `POST /events` takes, what the stream and the archive hold, and the rules of PutEvents.
+
+docs: personalize/latest/dg/API_UBS_Event.html, personalize/latest/dg/API_UBS_PutEvents.html
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+#: PutEvents takes this many events of one session at once.
+MAX_EVENTS = 10
+#: `POST /events` takes this many at once, as PutRecords of Kinesis does (kinesis/latest/APIReference/API_PutRecords.html).
+MAX_BATCH = 500
+#: Longest id that the API takes, in characters.
+MAX_ID = 192
+
+Id = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class Event(BaseModel):
+    """One event. `timestamp` is in seconds since 1970; without it and `event_id`, the API's time and id of receipt stand in."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    event_type: Id
+    session_id: Id
+    event_id: Id | None = None
+    user_id: Id | None = None
+    item_id: Id | None = None
+    timestamp: Number | None = None
+    event_value: Number | None = None
+    properties: dict[str, str | int | Number | bool] | None = None
+    impression: Annotated[list[Id], Field(min_length=1, max_length=25)] | None = None
+    recommendation_id: Annotated[str, StringConstraints(min_length=1, max_length=40)] | None = None
+
+
+class EventRecord(BaseModel):
+    """A record of the stream: an event, when it was received (milliseconds since 1970), and an id that no other record has."""
+
+    model_config = ConfigDict(strict=True)
+
+    kind: Literal["event"]
+    received_at: int
+    id: str
+    body: Event

@@ -1,0 +1,118 @@
+"""The archive: every record of the stream in S3, by the hour, and a table over it for Athena."""
+
+from __future__ import annotations
+
+import aws_cdk as cdk
+from aws_cdk import aws_glue as glue
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kinesis as kinesis
+from aws_cdk import aws_kinesisfirehose as firehose
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from lambdas.shared.config import Config
+from stacks import names
+from stacks.acknowledged import acknowledge
+from stacks.grants import Grant
+
+PREFIX = "events/year=!{timestamp:yyyy}/month=!{timestamp:MM}/day=!{timestamp:dd}/hour=!{timestamp:HH}/"
+ERROR_PREFIX = "events-errors/!{firehose:error-output-type}/year=!{timestamp:yyyy}/month=!{timestamp:MM}/day=!{timestamp:dd}/"
+#: Parts of an object's address that are columns too: Athena computes them, so that no crawler has to find new hours.
+PARTITIONS = {"year": ("2024,2100", "4"), "month": ("1,12", "2"), "day": ("1,31", "2"), "hour": ("0,23", "2")}
+BODY = (
+    "struct<event_id:string,event_type:string,user_id:string,session_id:string,item_id:string,timestamp:double,"
+    "event_value:double,properties:map<string,string>,impression:array<string>,recommendation_id:string>"
+)
+COLUMNS = {"kind": "string", "received_at": "bigint", "id": "string", "body": BODY}
+
+
+class Archive(Construct):
+    """Firehose from the stream to `events/` of the data bucket, as gzipped JSON lines."""
+
+    def __init__(self, scope: Construct, id_: str, config: Config, stream: kinesis.IStream) -> None:
+        super().__init__(scope, id_)
+        self.name = f"{config.name}-archive"
+        self.database = f"{config.name.replace('-', '_')}_archive"
+        bucket = f"arn:{cdk.Aws.PARTITION}:s3:::{names.data_bucket(config)}"
+        role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("firehose.amazonaws.com"))
+        log_group = logs.LogGroup(
+            self,
+            "Log",
+            log_group_name=f"/aws/kinesisfirehose/{self.name}",
+            retention=logs.RetentionDays.THREE_MONTHS,
+            removal_policy=cdk.RemovalPolicy.DESTROY,
+        )
+        log_stream = logs.LogStream(self, "LogStream", log_group=log_group, log_stream_name="delivery")
+        reads = ["kinesis:DescribeStream", "kinesis:GetShardIterator", "kinesis:GetRecords", "kinesis:ListShards"]
+        Grant(reads, [stream.stream_arn]).give(role)
+        Grant(["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"], [bucket]).give(role)
+        objects = [f"{bucket}/events/*", f"{bucket}/events-errors/*"]
+        Grant(["s3:PutObject", "s3:AbortMultipartUpload"], objects, "Firehose names the objects by time").give(role)
+        log_group.grant_write(role)
+        delivery = firehose.CfnDeliveryStream(
+            self,
+            "Delivery",
+            delivery_stream_name=self.name,
+            delivery_stream_type="KinesisStreamAsSource",
+            kinesis_stream_source_configuration=firehose.CfnDeliveryStream.KinesisStreamSourceConfigurationProperty(
+                kinesis_stream_arn=stream.stream_arn, role_arn=role.role_arn
+            ),
+            extended_s3_destination_configuration=firehose.CfnDeliveryStream.ExtendedS3DestinationConfigurationProperty(
+                bucket_arn=bucket,
+                role_arn=role.role_arn,
+                prefix=PREFIX,
+                error_output_prefix=ERROR_PREFIX,
+                compression_format="GZIP",
+                buffering_hints=firehose.CfnDeliveryStream.BufferingHintsProperty(interval_in_seconds=300, size_in_m_bs=64),
+                cloud_watch_logging_options=firehose.CfnDeliveryStream.CloudWatchLoggingOptionsProperty(
+                    enabled=True, log_group_name=log_group.log_group_name, log_stream_name=log_stream.log_stream_name
+                ),
+            ),
+        )
+        delivery.node.add_dependency(role)
+        acknowledge(
+            delivery, {"AwsSolutions-KDF1": "its source is a stream that is encrypted: Firehose allows no second encryption"}
+        )
+        self._table(config)
+
+    def _table(self, config: Config) -> None:
+        database = glue.CfnDatabase(
+            self,
+            "Database",
+            catalog_id=cdk.Aws.ACCOUNT_ID,
+            database_input=glue.CfnDatabase.DatabaseInputProperty(name=self.database, description=f"Events of {config.name}"),
+        )
+        location = f"s3://{names.data_bucket(config)}/events/"
+        parts = "/".join(f"{name}=${{{name}}}" for name in PARTITIONS)
+        parameters = {"classification": "json", "projection.enabled": "true", "storage.location.template": f"{location}{parts}"}
+        for name, (span, digits) in PARTITIONS.items():
+            parameters |= {
+                f"projection.{name}.type": "integer",
+                f"projection.{name}.range": span,
+                f"projection.{name}.digits": digits,
+            }
+        column = glue.CfnTable.ColumnProperty
+        table = glue.CfnTable(
+            self,
+            "Table",
+            catalog_id=cdk.Aws.ACCOUNT_ID,
+            database_name=self.database,
+            table_input=glue.CfnTable.TableInputProperty(
+                name="events",
+                description="Every event that the API accepted; the same event may stand here more than once, with one event_id",
+                table_type="EXTERNAL_TABLE",
+                parameters=parameters,
+                partition_keys=[column(name=name, type="int") for name in PARTITIONS],
+                storage_descriptor=glue.CfnTable.StorageDescriptorProperty(
+                    columns=[column(name=name, type=kind) for name, kind in COLUMNS.items()],
+                    location=location,
+                    input_format="org.apache.hadoop.mapred.TextInputFormat",
+                    output_format="org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat",
+                    serde_info=glue.CfnTable.SerdeInfoProperty(
+                        serialization_library="org.openx.data.jsonserde.JsonSerDe",
+                        parameters={"ignore.malformed.json": "true"},
+                    ),
+                ),
+            ),
+        )
+        table.add_dependency(database)

@@ -1,0 +1,249 @@
+"""Events, items and users in real time: stream, queue, archive, dead letters, the functions between, erasure, and the alarms."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import aws_cdk as cdk
+import jsii
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kinesis as kinesis
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_lambda_event_sources as sources
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_scheduler as scheduler
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from lambdas.shared.config import Config
+from lambdas.shared.deployment import parameter_name
+from stacks import names
+from stacks.acknowledged import acknowledge
+from stacks.archive import Archive
+from stacks.functions import Functions
+from stacks.grants import NO_RESOURCE, OWN_NAMES, Grant
+from stacks.ingestion_alarms import IngestionAlarms
+
+
+@jsii.implements(lambda_.IEventSourceDlq)
+class InBucket:
+    """A bucket as the place for batches that an event source mapping gives up: below `aws/lambda/`, with the records themselves.
+
+    The CDK's own class would let the function read and delete the whole bucket.
+    docs: lambda/latest/dg/kinesis-on-failure-destination.html
+    """
+
+    def __init__(self, bucket_arn: str) -> None:
+        self.bucket_arn = bucket_arn
+
+    def bind(self, target: lambda_.IEventSourceMapping, target_handler: lambda_.IFunction) -> lambda_.DlqDestinationConfig:
+        return lambda_.DlqDestinationConfig(destination=self.bucket_arn)
+
+
+class IngestionStack(cdk.Stack):
+    """Outputs: EventStream, RecordQueueUrl, DeadLetterQueueUrl, EventMapping, ArchiveDatabase."""
+
+    def __init__(self, scope: Construct, id_: str, config: Config, **kwargs: Any) -> None:
+        super().__init__(scope, id_, **kwargs)
+        self.config = config
+        self.bucket = s3.Bucket.from_bucket_name(self, "Data", names.data_bucket(config))
+        self.functions = Functions(self, config)
+        self.stream = kinesis.Stream(
+            self,
+            "Events",
+            stream_name=names.event_stream(config),
+            stream_mode=kinesis.StreamMode.ON_DEMAND,
+            encryption=kinesis.StreamEncryption.MANAGED,
+            retention_period=cdk.Duration.days(7),
+            removal_policy=cdk.RemovalPolicy.DESTROY,
+        )
+        self.dead_letters = self._dead_letters("DeadLetters", names.dead_letter_queue(config))
+        self.erasures = self._erasures()
+        put_events = self._put_events()
+        put_records, records, stuck = self._put_records()
+        delete_user_data = self._erasure()
+        archive = Archive(self, "Archive", config, self.stream)
+        IngestionAlarms(self, config, put_events, put_records, delete_user_data, self.dead_letters, stuck, archive)
+        for name, value in {
+            "EventStream": self.stream.stream_name,
+            "RecordQueueUrl": records.queue_url,
+            "DeadLetterQueueUrl": self.dead_letters.queue_url,
+            "StuckRecordsQueueUrl": stuck.queue_url,
+            "ArchiveDatabase": archive.database,
+        }.items():
+            cdk.CfnOutput(self, name, value=value)
+
+    def _dead_letters(self, id_: str, name: str) -> sqs.Queue:
+        queue = sqs.Queue(
+            self,
+            id_,
+            queue_name=name,
+            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            enforce_ssl=True,
+            retention_period=cdk.Duration.days(14),
+            visibility_timeout=cdk.Duration.minutes(5),
+        )
+        acknowledge(queue, {"AwsSolutions-SQS3": "this queue is where dead letters end"})
+        return queue
+
+    def _erasures(self) -> dynamodb.Table:
+        return dynamodb.Table(
+            self,
+            "Erasures",
+            table_name=names.erasures_table(self.config),
+            partition_key=dynamodb.Attribute(name="user_id", type=dynamodb.AttributeType.STRING),
+            billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
+            point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(point_in_time_recovery_enabled=True),
+            removal_policy=cdk.RemovalPolicy.DESTROY,
+        )
+
+    def _put_events(self) -> lambda_.Function:
+        parameter = parameter_name(self.config.name)
+        function = self.functions.add(
+            "put_events",
+            description="Puts events from the stream to Personalize",
+            may=[
+                Grant(["personalize:PutEvents"], ["*"], NO_RESOURCE),
+                Grant(["ssm:GetParameter"], [self.format_arn(service="ssm", resource=f"parameter{parameter}")]),
+                *self._bury(),
+                Grant(["s3:ListBucket"], [self.bucket.bucket_arn]),
+                Grant(
+                    ["s3:PutObject"], [self.bucket.arn_for_objects("aws/lambda/*")], "Lambda names the batches that it gave up"
+                ),
+            ],
+            environment={"DEPLOYMENT_PARAMETER": parameter, **self._graveyard()},
+            memory_mb=1024,
+            timeout=cdk.Duration.minutes(5),
+        )
+        function.add_event_source(
+            sources.KinesisEventSource(
+                self.stream,
+                starting_position=lambda_.StartingPosition.TRIM_HORIZON,
+                batch_size=500,
+                max_batching_window=cdk.Duration.seconds(1),
+                # Two batches of a shard at a time keep a default stream of four shards above PutEvents' 1000 calls a second.
+                parallelization_factor=2,
+                bisect_batch_on_error=True,
+                report_batch_item_failures=True,
+                # A throttled batch waits inside the function: 50 attempts are more than four hours without Personalize.
+                retry_attempts=50,
+                max_record_age=cdk.Duration.days(6),
+                on_failure=InBucket(self.bucket.bucket_arn),
+            )
+        )
+        return function
+
+    def _put_records(self) -> tuple[lambda_.Function, sqs.Queue, sqs.Queue]:
+        stuck = self._dead_letters("StuckRecords", f"{names.record_queue(self.config)}-stuck")
+        timeout = cdk.Duration.minutes(2)
+        queue = sqs.Queue(
+            self,
+            "Records",
+            queue_name=names.record_queue(self.config),
+            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            enforce_ssl=True,
+            retention_period=cdk.Duration.days(7),
+            visibility_timeout=cdk.Duration.seconds(6 * timeout.to_seconds()),
+            dead_letter_queue=sqs.DeadLetterQueue(queue=stuck, max_receive_count=100),
+        )
+        table = f"table/{names.catalogue_table(self.config)}"
+        datasets = f"{names.personalize_prefix()}:dataset/{self.config.name}/*"
+        function = self.functions.add(
+            "put_records",
+            description="Puts items and users from their queue to Personalize and the catalogue",
+            may=[
+                Grant(["personalize:PutItems", "personalize:PutUsers"], [datasets], OWN_NAMES),
+                Grant(["dynamodb:UpdateItem"], [self.format_arn(service="dynamodb", resource=table)]),
+                Grant(["dynamodb:BatchGetItem"], [self.erasures.table_arn]),
+                *self._bury(),
+            ],
+            environment={
+                "CATALOGUE_TABLE": names.catalogue_table(self.config),
+                "ERASURES_TABLE": self.erasures.table_name,
+                "PERSONALIZE_ARN_PREFIX": names.personalize_prefix(),
+                **self._graveyard(),
+            },
+            timeout=timeout,
+        )
+        function.add_event_source(
+            sources.SqsEventSource(
+                queue,
+                batch_size=100,
+                max_batching_window=cdk.Duration.seconds(1),
+                max_concurrency=2,  # the least that SQS allows; Personalize takes ten calls a second
+                report_batch_item_failures=True,
+            )
+        )
+        return function, queue, stuck
+
+    def _graveyard(self) -> dict[str, str]:
+        return {"DATA_BUCKET": self.bucket.bucket_name, "DEAD_LETTER_QUEUE_URL": self.dead_letters.queue_url}
+
+    def _bury(self) -> list[Grant]:
+        large = self.bucket.arn_for_objects("dead-letters/*")
+        return [
+            Grant(["sqs:SendMessage"], [self.dead_letters.queue_arn]),
+            Grant(["s3:PutObject"], [large], "large dead letters are named by their content"),
+        ]
+
+    def _erasure(self) -> lambda_.Function:
+        self.functions.add(
+            "erase_user",
+            description="Writes the tombstone of a user who asked to be forgotten",
+            may=[Grant(["dynamodb:PutItem"], [self.erasures.table_arn])],
+            environment={"ERASURES_TABLE": self.erasures.table_name},
+        )
+        lists = self.bucket.arn_for_objects("erasures/*")
+        reader = iam.Role(
+            self,
+            "DeletionRole",
+            assumed_by=iam.ServicePrincipal(
+                "personalize.amazonaws.com",
+                conditions={
+                    "StringEquals": {"aws:SourceAccount": cdk.Aws.ACCOUNT_ID},
+                    "ArnLike": {"aws:SourceArn": f"{names.personalize_prefix()}:*"},
+                },
+            ),
+            description="Lets Amazon Personalize read whom it shall forget",
+        )
+        Grant(["s3:ListBucket"], [self.bucket.bucket_arn], conditions={"StringLike": {"s3:prefix": "erasures/*"}}).give(reader)
+        Grant(["s3:GetObject"], [lists], "each day has a list of its own").give(reader)
+        ours = [f"{names.personalize_prefix()}:{kind}" for kind in (f"dataset-group/{self.config.name}", "data-deletion-job/*")]
+        calls = ["CreateDataDeletionJob", "ListDataDeletionJobs", "TagResource"]
+        function = self.functions.add(
+            "delete_user_data",
+            description="Has Personalize delete the data of erased users",
+            may=[
+                Grant([f"personalize:{call}" for call in calls], ours, OWN_NAMES),
+                Grant(["dynamodb:Scan"], [self.erasures.table_arn]),
+                Grant(["s3:PutObject"], [lists], "each day has a list of its own"),
+                Grant(
+                    ["iam:PassRole"],
+                    [reader.role_arn],
+                    conditions={"StringEquals": {"iam:PassedToService": "personalize.amazonaws.com"}},
+                ),
+            ],
+            environment={
+                "DATA_BUCKET": self.bucket.bucket_name,
+                "ERASURES_TABLE": self.erasures.table_name,
+                "PERSONALIZE_ARN_PREFIX": names.personalize_prefix(),
+                "PERSONALIZE_ROLE_ARN": reader.role_arn,
+            },
+            timeout=cdk.Duration.minutes(5),
+        )
+        self._daily(function)
+        return function
+
+    def _daily(self, function: lambda_.Function) -> None:
+        starter = iam.Role(self, "DailyRole", assumed_by=iam.ServicePrincipal("scheduler.amazonaws.com"))
+        Grant(["lambda:InvokeFunction"], [function.function_arn]).give(starter)
+        scheduler.CfnSchedule(
+            self,
+            "Daily",
+            name=f"{self.config.name}-delete-user-data",
+            description="Has Personalize delete the data of erased users",
+            schedule_expression="cron(30 1 * * ? *)",
+            flexible_time_window=scheduler.CfnSchedule.FlexibleTimeWindowProperty(mode="OFF"),
+            target=scheduler.CfnSchedule.TargetProperty(arn=function.function_arn, role_arn=starter.role_arn, input="{}"),
+        )

@@ -1,0 +1,158 @@
+"""How the API takes events and records: straight from API Gateway into the stream and the queue, without a function.
+
+Values of a request enter a mapping template only through base64 or as JSON that API Gateway itself has written.
+docs: apigateway/latest/developerguide/api-gateway-mapping-template-reference.html
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import aws_cdk as cdk
+from aws_cdk import aws_apigateway as apigateway
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from lambdas.shared.config import Config
+from lambdas.shared.events import MAX_BATCH, MAX_ID
+from stacks import names
+from stacks.grants import Grant
+
+TEMPLATES = Path(__file__).parent / "mapping_templates"
+CORS = "method.response.header.Access-Control-Allow-Origin"
+NAME = {"type": "string", "minLength": 1, "maxLength": MAX_ID}
+
+#: What API Gateway checks of `POST /events`: as much as the mapping template relies on (JSON Schema draft 4). One bad event must
+#: not refuse its neighbours: all other rules are the function's.
+EVENTS_ENVELOPE: dict[str, Any] = {
+    "$schema": "http://json-schema.org/draft-04/schema#",
+    "type": "object",
+    "required": ["events"],
+    "additionalProperties": False,
+    "properties": {
+        "events": {
+            "type": "array",
+            "minItems": 1,
+            "maxItems": MAX_BATCH,
+            "items": {
+                "type": "object",
+                "required": ["event_type", "session_id"],
+                "properties": dict.fromkeys(("event_type", "session_id", "user_id", "item_id", "event_id"), NAME),
+            },
+        }
+    },
+}
+#: Of `PUT /items/{item_id}` and `PUT /users/{user_id}`: the columns are checked by the function.
+RECORD_ENVELOPE: dict[str, Any] = {
+    "$schema": "http://json-schema.org/draft-04/schema#",
+    "type": "object",
+    "minProperties": 1,
+}
+
+
+class IngestionRoutes(Construct):
+    """The routes' integrations and models, and the role with which API Gateway writes."""
+
+    def __init__(self, scope: Construct, config: Config, api: apigateway.RestApi) -> None:
+        super().__init__(scope, "Ingestion")
+        self.config = config
+        self.api = api
+        self.validator = api.add_request_validator("Body", validate_request_body=True)
+        self.role = iam.Role(
+            self,
+            "Role",
+            assumed_by=iam.ServicePrincipal("apigateway.amazonaws.com"),
+            description="Lets API Gateway write events and records",
+        )
+        stack = cdk.Stack.of(self)
+        stream = stack.format_arn(service="kinesis", resource=f"stream/{names.event_stream(config)}")
+        queue = stack.format_arn(service="sqs", resource=names.record_queue(config))
+        Grant(["kinesis:PutRecords"], [stream]).give(self.role)
+        Grant(["sqs:SendMessage"], [queue]).give(self.role)
+        self._events()
+        self._records("item")
+        self._records("user")
+
+    def _events(self) -> None:
+        """Browsers may post events from any origin: the key that they hold can do nothing else."""
+        resource = self.api.root.add_resource("events")
+        resource.add_cors_preflight(
+            allow_origins=apigateway.Cors.ALL_ORIGINS, allow_methods=["POST"], allow_headers=["Content-Type", "x-api-key"]
+        )
+        integration = apigateway.AwsIntegration(
+            service="kinesis",
+            action="PutRecords",
+            options=self._options(
+                template("post_events", stream=names.event_stream(self.config)),
+                {"200": ("202", template("events_answer")), "": ("503", template("events_error"))},
+            ),
+        )
+        self._method(resource, "POST", integration, "Events", EVENTS_ENVELOPE, ("202", "207", "413", "503"))
+
+    def _records(self, kind: str) -> None:
+        resource = self.api.root.resource_for_path(f"{kind}s/{{{kind}_id}}")
+        integration = apigateway.AwsIntegration(
+            service="sqs",
+            path=f"{cdk.Aws.ACCOUNT_ID}/{names.record_queue(self.config)}",
+            options=self._options(
+                template("put_record", kind=kind, parameter=f"{kind}_id"),
+                {
+                    "200": ("202", '{"accepted": 1}'),
+                    "": (
+                        "503",
+                        '{"error": {"code": "unavailable", "message": "the record can\'t be taken right now; send it again"}}',
+                    ),
+                },
+                headers={"integration.request.header.Content-Type": "'application/x-www-form-urlencoded'"},
+            ),
+        )
+        self._method(resource, "PUT", integration, f"{kind.title()}Record", RECORD_ENVELOPE, ("202", "503"))
+
+    def _options(
+        self, request: str, answers: dict[str, tuple[str, str]], headers: dict[str, str] | None = None
+    ) -> apigateway.IntegrationOptions:
+        return apigateway.IntegrationOptions(
+            credentials_role=self.role,
+            passthrough_behavior=apigateway.PassthroughBehavior.NEVER,
+            request_templates={"application/json": request},
+            request_parameters=headers,
+            integration_responses=[
+                apigateway.IntegrationResponse(
+                    status_code=status,
+                    selection_pattern=pattern or None,
+                    response_templates={"application/json": answer},
+                    response_parameters={CORS: "'*'"},
+                )
+                for pattern, (status, answer) in answers.items()
+            ],
+        )
+
+    def _method(
+        self,
+        resource: apigateway.IResource,
+        verb: str,
+        integration: apigateway.Integration,
+        model: str,
+        envelope: dict[str, Any],
+        statuses: tuple[str, ...],
+    ) -> None:
+        schema = apigateway.CfnModel(
+            self, model, rest_api_id=self.api.rest_api_id, name=model, content_type="application/json", schema=envelope
+        )
+        resource.add_method(
+            verb,
+            integration,
+            api_key_required=True,
+            request_validator=self.validator,
+            request_models={"application/json": apigateway.Model.from_model_name(self, f"{model}Model", schema.ref)},
+            method_responses=[apigateway.MethodResponse(status_code=s, response_parameters={CORS: True}) for s in statuses],
+        )
+
+
+def template(name: str, **values: str) -> str:
+    """A mapping template with the deployment's own names put in."""
+    text = (TEMPLATES / f"{name}.vtl").read_text()
+    for key, value in values.items():
+        text = text.replace(f"${{{key}}}", value)
+    return text
