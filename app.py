@@ -44,7 +44,8 @@ def add_stacks(app: cdk.App, config: Config) -> None:
     stacks["ingestion"].add_stack_dependency(stacks["training"])
     stacks["api"].add_stack_dependency(stacks["ingestion"])
     cdk.Validations.of(app).add_plugins(cdk_nag.AwsSolutionsChecks(app))
-    cdk.Tags.of(app).add("recostack:deployment", config.name)
+    for key, value in ({"recostack:deployment": config.name} | config.tags).items():
+        cdk.Tags.of(app).add(key, value)
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import aws_cdk as cdk
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
@@ -39,7 +40,9 @@ class StorageStack(cdk.Stack):
             self,
             "Data",
             bucket_name=names.data_bucket(config),
-            encryption=s3.BucketEncryption.S3_MANAGED,
+            encryption=s3.BucketEncryption.KMS if config.kms_key else s3.BucketEncryption.S3_MANAGED,
+            encryption_key=kms.Key.from_key_arn(self, "DataKey", config.kms_key) if config.kms_key else None,
+            bucket_key_enabled=True if config.kms_key else None,
             enforce_ssl=True,
             versioned=True,
             block_public_access=s3.BlockPublicAccess.BLOCK_ALL,

@@ -70,10 +70,18 @@ class TrainingStack(cdk.Stack):
         return [
             Grant(["s3:ListBucket"], [self.bucket], conditions=below),
             Grant(["s3:GetObject"], [f"{self.bucket}/datasets/*"], "the names of the CSVs are the shop's to choose"),
+            *self._use_key("kms:Decrypt"),
         ]
 
-    def _write_reports(self) -> Grant:
-        return Grant(["s3:PutObject"], [f"{self.bucket}/reports/*"], "each run has a folder of its own")
+    def _write_reports(self) -> list[Grant]:
+        return [
+            Grant(["s3:PutObject"], [f"{self.bucket}/reports/*"], "each run has a folder of its own"),
+            *self._use_key("kms:GenerateDataKey"),
+        ]
+
+    def _use_key(self, call: str) -> list[Grant]:
+        """Where the data bucket is encrypted by a key of the shop's, who reads or writes it needs the key."""
+        return [Grant([call], [self.config.kms_key])] if self.config.kms_key else []
 
     def _prune(self) -> list[Grant]:
         """Only a deployment that prunes may delete campaigns and solutions."""
@@ -182,7 +190,7 @@ class TrainingStack(cdk.Stack):
             description="Checks the CSVs and says what a train run will do",
             may=[
                 *self._read_csvs(),
-                self._write_reports(),
+                *self._write_reports(),
                 self._table("PutItem", "GetItem"),
                 Grant(["states:DescribeExecution"], [self._executions()], "an execution's name is made when it starts"),
             ],
@@ -305,6 +313,11 @@ class TrainingStack(cdk.Stack):
             may=[
                 Grant([f"personalize:List{kind}" for kind in ("Filters", "Solutions", "Campaigns")], ["*"], NO_RESOURCE),
                 Grant(["personalize:DeleteFilter"], self._ours("filter/{}-*"), OWN_NAMES),
+                Grant(
+                    ["personalize:ListTagsForResource", "personalize:TagResource"],
+                    self._ours("dataset-group/{}", "solution/{}-*", "campaign/{}-*", "filter/{}-*"),
+                    OWN_NAMES,
+                ),
                 *self._prune(),
                 Grant(
                     ["ssm:GetParameter", "ssm:PutParameter"],
@@ -322,7 +335,7 @@ class TrainingStack(cdk.Stack):
             "report",
             description="Reports how a train run went",
             may=[
-                self._write_reports(),
+                *self._write_reports(),
                 Grant(["sns:Publish"], [self.topic.topic_arn]),
                 Grant(["events:PutEvents"], [self.format_arn(service="events", resource="event-bus/default")]),
                 self._table("UpdateItem", "DeleteItem", "Query"),

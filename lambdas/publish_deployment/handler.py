@@ -8,7 +8,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel, ConfigDict
 
-from lambdas.publish_deployment.tidy import GRACE_SECONDS, delete_filters, find_leftovers, names, prune
+from lambdas.publish_deployment.tidy import GRACE_SECONDS, delete_filters, find_leftovers, names, prune, retag
 from lambdas.shared.config import Config, packed_config
 from lambdas.shared.deployment import Deployment, NotDeployed, publish, read_deployment
 from lambdas.shared.ensure import answer
@@ -55,6 +55,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     deployment = merge(config, previous(), request)
     if request.waited_seconds == 0:
         publish(deployment)
+        retag(config, deployment)
     leftovers = find_leftovers(config, deployment)
     if leftovers.filters and request.waited_seconds >= GRACE_SECONDS:
         delete_filters(leftovers)

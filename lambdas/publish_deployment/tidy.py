@@ -12,7 +12,8 @@ from lambdas.shared import clients
 from lambdas.shared.config import Config
 from lambdas.shared.deployment import CACHE_SECONDS, Deployment
 from lambdas.shared.ensure import IN_TRANSITION, short
-from lambdas.shared.names import dataset_group_arn, solution_name
+from lambdas.shared.names import dataset_group_arn, solution_arn
+from lambdas.shared.tags import deployment_tags
 
 GRACE_SECONDS = round(2 * CACHE_SECONDS)
 
@@ -27,22 +28,20 @@ class Leftovers:
 
 
 def find_leftovers(config: Config, deployed: Deployment) -> Leftovers:
-    group, client = dataset_group_arn(config), clients.personalize()
-    wanted = {solution_name(config, name) for name in config.solutions}
-    solutions = [
-        summary["solutionArn"]
-        for page in client.get_paginator("list_solutions").paginate(datasetGroupArn=group)
-        for summary in page["solutions"]
-        if summary["name"] not in wanted
-    ]
-    served = {name for name, solution in config.solutions.items() if solution.campaign is not None}
-    idle = [solution_name(config, name) for name in config.solutions if name not in served]
-    with_campaigns = [*solutions, *(f"{group.rsplit(':', 1)[0]}:solution/{name}" for name in idle)]
+    group = dataset_group_arn(config)
+    present = list(solutions(group))
+    wanted = {solution_arn(config, name) for name in config.solutions}
+    served = {solution_arn(config, name) for name, solution in config.solutions.items() if solution.campaign is not None}
     return Leftovers(
         filters=[arn for arn in filters(group) if arn not in deployed.filters.values()],
-        campaigns=[arn for solution in with_campaigns for arn in campaigns(solution)],
-        solutions=solutions,
+        campaigns=[arn for solution in present if solution not in served for arn in campaigns(solution)],
+        solutions=[arn for arn in present if arn not in wanted],
     )
+
+
+def solutions(group: str) -> Iterator[str]:
+    for page in clients.personalize().get_paginator("list_solutions").paginate(datasetGroupArn=group):
+        yield from (entry["solutionArn"] for entry in page["solutions"])
 
 
 def filters(group: str) -> Iterator[str]:
@@ -69,6 +68,17 @@ def prune(leftovers: Leftovers) -> None:
     for arn in leftovers.solutions if not leftovers.campaigns else []:
         if client.describe_solution(solutionArn=arn)["solution"]["status"] in ("ACTIVE", "CREATE FAILED"):
             client.delete_solution(solutionArn=arn)
+
+
+def retag(config: Config, deployed: Deployment) -> None:
+    """Give what was made before the config's tags changed the tags that it has now."""
+    client, wanted = clients.personalize(), deployment_tags(config)
+    group = deployed.dataset_group_arn
+    for arn in (group, *solutions(group), *deployed.campaigns.values(), *deployed.filters.values()):
+        present = client.list_tags_for_resource(resourceArn=arn)["tags"]
+        missing = [tag for tag in wanted if tag not in present]
+        if missing:
+            client.tag_resource(resourceArn=arn, tags=missing)
 
 
 def names(leftovers: Leftovers) -> list[str]:

@@ -164,6 +164,12 @@ class Config(Section):
     placements: dict[Name, Placement] = Field(min_length=1)
     schedules: Schedules = Field(default_factory=Schedules)
     alarms: Alarms = Field(default_factory=Alarms)
+    kms_key: Annotated[str, Field(pattern=r"^arn:[\w-]+:kms:.+:key/.+$")] | None = Field(
+        None, description="encrypts the data bucket; its policy must let Personalize use it"
+    )
+    tags: dict[Annotated[str, Field(min_length=1, max_length=128)], Annotated[str, Field(max_length=256)]] = Field(
+        default_factory=dict, max_length=40, description="put on every resource, in AWS and in Personalize"
+    )
     prune: bool = Field(False, description="delete campaigns and solutions that the config no longer names")
 
     @model_validator(mode="after")

@@ -1,7 +1,7 @@
 """What the steps of the train state machine answer: which parts are there, and when to look again.
 
-A step looks at each of its parts: describes it, creates it when it is absent. A part is ACTIVE, PENDING or FAILED; one that failed
-leaves its neighbours alone. Waiting is an answer, never an error.
+A step looks at each of its parts: describes it, creates it when it is absent. A part is ACTIVE, PENDING or FAILED; one that
+failed leaves its neighbours alone. Waiting is an answer, never an error.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The tag that marks a resource as one deployment's: teardown touches nothing else."""
+"""The tags of a deployment's resources; `recostack:deployment` marks them as its own: teardown touches nothing else."""
 
 from __future__ import annotations
 
@@ -11,4 +11,4 @@ if TYPE_CHECKING:
 
 
 def deployment_tags(config: Config) -> list[TagTypeDef]:
-    return [{"tagKey": "recostack:deployment", "tagValue": config.name}]
+    return [{"tagKey": key, "tagValue": value} for key, value in ({"recostack:deployment": config.name} | config.tags).items()]

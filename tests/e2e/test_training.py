@@ -304,6 +304,7 @@ def test_changes_of_the_config_reach_personalize(clean: Site) -> None:
     def change(raw: dict[str, Any]) -> None:
         raw["filters"]["in_stock"] = "INCLUDE ItemID WHERE Items.STOCK >= 3"
         raw["solutions"]["related"]["campaign"] = {"min_provisioned_tps": 2}
+        raw["tags"] = {"team": "shop"}
         schema = json.loads(Path("config/schemas/shop/users.json").read_text())
         schema["fields"].append({"name": "CITY", "type": ["null", "string"], "categorical": True})
         raw["datasets"]["users"]["schema"] = schema
@@ -318,6 +319,8 @@ def test_changes_of_the_config_reach_personalize(clean: Site) -> None:
     load.upload(clean.target, load.find_csvs(folder))
     report = train.require_success(clean.run())
     assert clean.campaign("related")["minProvisionedTPS"] == 2
+    tags = clean.personalize.list_tags_for_resource(resourceArn=clean.campaign("related")["campaignArn"])["tags"]
+    assert {"tagKey": "team", "tagValue": "shop"} in tags
     expressions = {
         clean.personalize.describe_filter(filterArn=f["filterArn"])["filter"]["filterExpression"]
         for f in clean.personalize.list_filters()["Filters"]
