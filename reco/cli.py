@@ -267,7 +267,7 @@ def send_events(
     aws: AwsOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Send events to the event tracker: the next recommendation knows them."""
+    """Send events to the API; a second or two later recommendations know them."""
     target = target_of(config, aws)
     source = sys.stdin if file == "-" else events.open_events(Path(file))
     with source, Progress(SpinnerColumn(), TextColumn("{task.completed} events sent"), console=progress, transient=True) as bar:

@@ -21,6 +21,8 @@ CACHE = Path(".cache/movielens")
 PLACEMENT = "home"
 #: The films that the user of the demo watches while we look on.
 GENRE, WATCHED = "Horror", 5
+#: Seconds for which the events may be on their way.
+PATIENCE = 30.0
 
 
 def run(config_path: Path, config: Config, source: Path | None, speed: float) -> dict[str, Any]:
@@ -75,16 +77,28 @@ def before_and_after(target: Target, folder: Path) -> dict[str, list[str]]:
     user, watched = user_and_films(folder)
     before = serving.recommend(target, PLACEMENT, {"user_id": user})["items"]
     with step(f"Send {WATCHED} events: user {user} watches {WATCHED} films of the genre {GENRE}"):
-        sent = [events.Event(event_type="Watch", item_id=film, user_id=user, event_value=5) for film in watched]
+        sent = [
+            events.Event.model_validate({"event_type": "Watch", "item_id": film, "user_id": user, "event_value": 5})
+            for film in watched
+        ]
         events.send(target, sent)
-    after = serving.recommend(target, PLACEMENT, {"user_id": user})["items"]
+        after = until_changed(target, user, before)
     show_change(user, before, after)
     ids = {"before": [item["item_id"] for item in before], "after": [item["item_id"] for item in after]}
-    if ids["before"] == ids["after"]:
-        raise RecoError("The events did not change the recommendations.")
     if set(ids["after"]) & set(watched):
         raise RecoError("Films that the user has just watched are still recommended.")
     return ids
+
+
+def until_changed(target: Target, user: str, before: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The recommendations once they differ: events take a second or two through the stream. Raises RecoError if they never do."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        after: list[dict[str, Any]] = serving.recommend(target, PLACEMENT, {"user_id": user})["items"]
+        if [item["item_id"] for item in after] != [item["item_id"] for item in before]:
+            return after
+        time.sleep(0.2)
+    raise RecoError("The events did not change the recommendations.")
 
 
 def user_and_films(folder: Path) -> tuple[str, list[str]]:

@@ -1,43 +1,46 @@
-"""Reads events from a file and sends them to the event tracker."""
+"""Reads events from a file and sends them to the API, again and again until it has taken each of them."""
 
 from __future__ import annotations
 
 import csv
 import itertools
 import json
+import random
 import time
-from collections.abc import Callable, Iterable, Iterator
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, ValidationError, model_validator
 
-from lambdas.shared.deployment import Deployment, parameter_name
+from lambdas.shared import events
 from reco.errors import RecoError
+from reco.serving import message_of
 from reco.target import Target
 
-#: PutEvents takes this many events at once (personalize/latest/dg/API_UBS_PutEvents.html).
-CHUNK = 10
+#: A call has at most this many events and, a little below the stream's limit, bytes.
+MAX_EVENTS, MAX_BYTES = events.MAX_BATCH, 4_000_000
+#: How often a call is made again before we give up: about two minutes.
+ATTEMPTS = 12
 
 
-class Event(BaseModel):
-    """An event as a file holds it; `timestamp` is in seconds since 1970, now when it is left out."""
+class Event(events.Event):
+    """An event as a file holds it. Without a session, a known user's events form one; an id of our own makes resending safe."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=False)
 
-    event_type: str = Field(min_length=1, max_length=256)
-    item_id: str = Field(min_length=1, max_length=256)
-    user_id: str | None = Field(None, min_length=1, max_length=256)
-    session_id: str = Field("", max_length=256)
-    event_id: str | None = Field(None, min_length=1, max_length=256)
-    timestamp: float | None = None
-    event_value: float | None = None
-    recommendation_id: str | None = Field(None, min_length=1, max_length=40)
-
-    @property
-    def session(self) -> str:
-        """Personalize asks for a session; without one, a known user's events form one."""
-        return self.session_id or f"session-of-{self.user_id}"
+    @model_validator(mode="before")
+    @classmethod
+    def session_and_id(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        own = {"event_id": str(uuid.uuid4())}
+        if given.get("user_id"):
+            own["session_id"] = f"session-of-{given['user_id']}"[: events.MAX_ID]
+        return own | {name: value for name, value in given.items() if value is not None}
 
 
 def read_events(source: TextIO, name: str) -> Iterator[Event]:
@@ -47,16 +50,15 @@ def read_events(source: TextIO, name: str) -> Iterator[Event]:
     if first.lstrip().startswith("{"):
         rows: Iterable[tuple[int, Any]] = ((n, parse_line(name, n, line)) for n, line in enumerate(lines, 1) if line.strip())
     else:
-        rows = enumerate(({k: v for k, v in row.items() if v} for row in csv.DictReader(lines)), 2)
+        rows = enumerate(map(of_cells, csv.DictReader(lines)), 2)
     for number, row in rows:
         try:
-            event = Event.model_validate(row)
+            yield Event.model_validate(row)
         except ValidationError as error:
             problem = error.errors()[0]
-            raise RecoError(f"{name}, line {number}, {'.'.join(map(str, problem['loc']))}: {problem['msg']}") from None
-        if event.user_id is None and not event.session_id:
-            raise RecoError(f"{name}, line {number}: user_id or session_id is required")
-        yield event
+            field = ".".join(map(str, problem["loc"]))
+            rule = "user_id or session_id is required" if field == "session_id" else f"{field}: {problem['msg']}"
+            raise RecoError(f"{name}, line {number}, {rule}") from None
 
 
 def parse_line(name: str, number: int, line: str) -> Any:
@@ -66,43 +68,66 @@ def parse_line(name: str, number: int, line: str) -> Any:
         raise RecoError(f"{name}, line {number}: is not JSON: {error}") from None
 
 
-def send(target: Target, events: Iterable[Event], on_sent: Callable[[int], None] = lambda count: None) -> int:
-    """Send events, those of one user and session together, in the order given. Returns how many were sent."""
-    client, sent = target.client("personalize-events"), 0
-    tracking_id = tracker(target)
-    for (user_id, session), group in itertools.groupby(events, key=lambda event: (event.user_id, event.session)):
-        while chunk := list(itertools.islice(group, CHUNK)):
-            client.put_events(
-                trackingId=tracking_id,
-                sessionId=session,
-                eventList=[as_personalize_wants(event) for event in chunk],
-                **({"userId": user_id} if user_id else {}),
-            )
-            sent += len(chunk)
-            on_sent(sent)
+def of_cells(row: dict[str, str]) -> dict[str, Any]:
+    """A CSV row: empty cells are left out, an impression is `i1|i2`, as in the CSVs of Personalize."""
+    event: dict[str, Any] = {name: value for name, value in row.items() if value}
+    if "impression" in event:
+        event["impression"] = event["impression"].split("|")
+    return event
+
+
+def send(target: Target, given: Iterable[Event], on_sent: Callable[[int], None] = lambda count: None) -> int:
+    """Send events in the order given; returns how many the API took. Raises RecoError for what it will not take."""
+    sent = 0
+    for call in calls_of(event.model_dump_json(exclude_none=True) for event in given):
+        post_all(target, call)
+        sent += len(call)
+        on_sent(sent)
     return sent
 
 
-def as_personalize_wants(event: Event) -> dict[str, Any]:
-    fields = {
-        "eventType": event.event_type,
-        "itemId": event.item_id,
-        "sentAt": event.timestamp if event.timestamp is not None else time.time(),
-        "eventId": event.event_id,
-        "eventValue": event.event_value,
-        "recommendationId": event.recommendation_id,
-    }
-    return {name: value for name, value in fields.items() if value is not None}
+def calls_of(texts: Iterable[str]) -> Iterator[list[str]]:
+    """The events of one call after the other."""
+    call: list[str] = []
+    size = 0
+    for text in texts:
+        if call and (len(call) == MAX_EVENTS or size + len(text) > MAX_BYTES):
+            yield call
+            call, size = [], 0
+        call.append(text)
+        size += len(text.encode())
+    if call:
+        yield call
 
 
-def tracker(target: Target) -> str:
-    """The tracking id of the deployment. Raises RecoError before the first train run."""
-    ssm = target.client("ssm")
+def post_all(target: Target, call: Sequence[str]) -> None:
+    """Post events, those that the API did not take again. Raises RecoError."""
+    for attempt in range(ATTEMPTS):
+        if attempt:
+            time.sleep(random.uniform(0.5, 1) * min(0.2 * 2**attempt, 20))  # noqa: S311
+        status, answer = post(target, call)
+        if status in (202, 207, 503):
+            failed = answer.get("failed", range(len(call)))
+            call = [call[index] for index in failed]
+            if not call:
+                return
+        elif status not in (429, 500, 502, 504):
+            raise RecoError(f"The API answered {status}: {message_of(json.dumps(answer).encode())}")
+    raise RecoError(f"{len(call)} events were not taken in {ATTEMPTS} attempts: is the API overloaded?")
+
+
+def post(target: Target, call: Sequence[str]) -> tuple[int, dict[str, Any]]:
+    """One call: status and answer."""
+    body = f'{{"events": [{",".join(call)}]}}'.encode()
+    headers = {"x-api-key": target.api_key, "Content-Type": "application/json"}
+    request = urllib.request.Request(f"{target.api_url}/events", body, headers)  # noqa: S310  the API's own URL
     try:
-        value = ssm.get_parameter(Name=parameter_name(target.deployment))["Parameter"]["Value"]
-    except ssm.exceptions.ParameterNotFound:
-        raise RecoError("There is no event tracker yet: run `reco train --wait` first.") from None
-    return Deployment.model_validate_json(value).tracking_id
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        return error.code, json.loads(error.read() or b"{}")
+    except (urllib.error.URLError, TimeoutError):
+        return 503, {}
 
 
 def open_events(path: Path) -> TextIO:
