@@ -49,6 +49,7 @@ SCHEMAS = {
         _field("GENRES", ["null", "string"], categorical=True),
         _field("PRICE", ["null", "float"]),
         _field("CREATION_TIMESTAMP", "long"),
+        _field("TITLE", itemName=True),
         _field("DESCRIPTION", ["null", "string"], textual=True),
     ),
     "USERS": _schema(
@@ -88,18 +89,18 @@ class Shop:
             out.write("".join([f"u{u},i{i},{t},{EVENT_TYPES[e]},{v}\n" for u, i, t, e, v in rows]).encode())
 
     def write_items(self, out: BinaryIO) -> None:
-        """ITEM_ID, GENRES (its cluster, at times a second one), PRICE, CREATION_TIMESTAMP, DESCRIPTION."""
+        """ITEM_ID, GENRES (its cluster, at times a second one), PRICE, CREATION_TIMESTAMP, TITLE, DESCRIPTION."""
         random = self._random(11)
         second = random.integers(0, self.clusters, self.items)
         has_second = random.random(self.items) < 0.3
         ages = random.integers(1, 1000, self.items)
         words = random.integers(0, len(WORDS), (self.items, 5))
-        out.write(b"ITEM_ID,GENRES,PRICE,CREATION_TIMESTAMP,DESCRIPTION\n")
+        out.write(b"ITEM_ID,GENRES,PRICE,CREATION_TIMESTAMP,TITLE,DESCRIPTION\n")
         for item, cluster in enumerate(self._cluster_of_item.tolist()):
             genres = f"genre{cluster}" + (f"|genre{second[item]}" if has_second[item] else "")
             text = " ".join([WORDS[cluster % len(WORDS)], *(WORDS[word] for word in words[item])])
             created = self.start - 86_400 * int(ages[item])
-            out.write(f'i{item},{genres},{self._prices[item]:.2f},{created},"{text}"\n'.encode())
+            out.write(f'i{item},{genres},{self._prices[item]:.2f},{created},{text.split()[1].title()} {item},"{text}"\n'.encode())
 
     def write_users(self, out: BinaryIO) -> None:
         """USER_ID, AGE, MEMBERSHIP."""

@@ -9,6 +9,8 @@ import sys
 import threading
 from pathlib import Path
 
+from threadpoolctl import threadpool_limits
+
 from localaws.personalize.emulator import DEFAULT_ACCOUNT, DEFAULT_REGION, DEFAULT_SPEED, PersonalizeEmulator
 from localaws.personalize.quotas import Quotas
 from localaws.personalize.resources.records import StateInUse
@@ -40,6 +42,7 @@ def main() -> int:
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
+    threadpool_limits(1)  # calls are many and small: more threads in each would only get in each other's way
     emulator.start()
     print(f"Amazon Personalize is ready at {emulator.endpoint}", flush=True)
     stopped.wait()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,8 @@ def unique_by_id(table: Table, id_field: str) -> Table:
 
 def to_entities(schema: Schema, table: Table) -> Entities:
     columns = {name: column for name, column in table.items() if name != schema.id_field}
-    return Entities(schema.kind, table[schema.id_field].values, columns)
+    item_name = next((field.name for field in schema.fields if field.item_name), None)
+    return Entities(schema.kind, table[schema.id_field].values, columns, item_name=item_name)
 
 
 def empty_entities(schema: Schema) -> Entities:
@@ -32,7 +34,7 @@ def empty_entities(schema: Schema) -> Entities:
 def patched(schema: Schema, entities: Entities, records: Sequence[tuple[str, Mapping[str, Any]]], version: int) -> Entities:
     """The entities after some records were put; each replaces the one with its id."""
     if not records:
-        return Entities(entities.kind, entities.ids, entities.columns, version)
+        return replace(entities, version=version)
     index = dict(entities.index)
     rows = np.array([index.setdefault(key, len(index)) for key, _ in records], dtype=np.int64)
     columns = {
@@ -40,6 +42,6 @@ def patched(schema: Schema, entities: Entities, records: Sequence[tuple[str, Map
         for name, column in entities.columns.items()
     }
     ids = np.array(list(index), dtype=object) if len(index) > len(entities) else entities.ids
-    result = Entities(entities.kind, ids, columns, version)
+    result = replace(entities, ids=ids, columns=columns, version=version)
     result.__dict__["index"] = index
     return result

@@ -137,7 +137,7 @@ class DatasetStore:
         events = records.parse_put_action_interactions(self._schema("ACTION_INTERACTIONS"), request)
         self._streamed.add_events("ACTION_INTERACTIONS", events, now)
 
-    def put_entities(self, kind: Kind, entities: Sequence[Mapping[str, Any]], now: float) -> None:
+    def put_entities(self, kind: Kind, entities: Sequence[Mapping[str, Any]]) -> None:
         """The records of a PutItems, PutUsers or PutActions request."""
         self._streamed.put_entities(kind, records.parse_put_entities(self._schema(kind), kind, entities))
 

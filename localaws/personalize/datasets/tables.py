@@ -18,12 +18,16 @@ __all__ = ["Column", "Entities", "History", "ImportCounts", "Interactions", "Tra
 
 @dataclass
 class Entities:
-    """The current Items, Users or Actions: the newest record of each id, without the id column."""
+    """The current Items, Users or Actions: the newest record of each id, without the id column.
+
+    `item_name` is the column that holds the items' names, if the schema says which.
+    """
 
     kind: Kind
     ids: NDArray[Any]
     columns: dict[str, Column]
     version: int = 0
+    item_name: str | None = None
 
     @cached_property
     def index(self) -> Mapping[str, int]:

@@ -12,7 +12,7 @@ from localaws.personalize.schemas import Kind, normalized
 Target = Literal["ItemID", "UserID", "ActionID"]
 Operator = Literal["IN", "NOT IN", "=", "!=", "<", "<=", ">", ">="]
 
-TARGET_KINDS: dict[Target, Kind] = {"ItemID": "ITEMS", "UserID": "USERS", "ActionID": "ACTIONS"}
+_TARGET_KINDS: dict[Target, Kind] = {"ItemID": "ITEMS", "UserID": "USERS", "ActionID": "ACTIONS"}
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,11 @@ class Filter:
     text: str
     target: Target
     expressions: tuple[Expression, ...]
+
+    @property
+    def target_kind(self) -> Kind:
+        """The dataset of which ids are let through or held back."""
+        return _TARGET_KINDS[self.target]
 
     @cached_property
     def placeholders(self) -> frozenset[str]:

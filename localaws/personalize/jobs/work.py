@@ -16,7 +16,6 @@ from localaws.personalize.errors import PersonalizeError
 from localaws.personalize.filters import CompiledFilter, parse_filter
 from localaws.personalize.jobs.s3 import S3, S3Failed
 from localaws.personalize.recipes import Model, TrainingFailed, TrainingOptions, TrainingResult, train
-from localaws.personalize.resources.targets import TARGETS
 from localaws.personalize.runtime import Serving, infer_line, segment_line
 from localaws.personalize.schemas import parse_schema
 
@@ -102,7 +101,7 @@ def batch(spec: Spec) -> dict[str, Any]:
     compiled = None
     if spec["filter"]:
         parsed = parse_filter(spec["filter"])
-        entities = store.entities(TARGETS[parsed.target.lower()])
+        entities = store.entities(parsed.target_kind)
         compiled = CompiledFilter(parsed, model.ranked_ids, entities, store)
     serving = Serving(model, store, spec["config"])
     answer_line = segment_line if spec["kind"] == "batch-segment-job" else infer_line

@@ -171,6 +171,7 @@ def prepare(data: TrainingData, options: TrainingOptions) -> Prepared:
         len(item_ids),
     )
     _check_minimum(events)
+    events = _within_percentiles(events, options)
     excluded = options.excluded_columns.get("INTERACTIONS", frozenset())
     return Prepared(
         events,
@@ -232,6 +233,27 @@ def _without(entities: Entities | None, excluded: frozenset[str]) -> Entities | 
     if entities is None or not excluded:
         return entities
     return replace(entities, columns={n: c for n, c in entities.columns.items() if n not in excluded})
+
+
+def _within_percentiles(events: Events, options: TrainingOptions) -> Events:
+    """The events of users whose histories are neither among the shortest nor among the longest, and of such items.
+
+    The percentiles of item interaction counts apply where they are set to something else than their default, which
+    would take the most popular tenth of the items away.
+    docs: personalize/latest/dg/native-recipe-new-item-USER_PERSONALIZATION.html, native-recipe-sims.html
+    """
+    defaults = RECIPES[options.recipe].defaults
+    asked = {name: float(options.hyperparameters.get(name, value)) for name, value in defaults.items() if "percentile" in name}
+    keep = np.ones(len(events), bool)
+    for of, codes, always in (("user_history_length", events.users, True), ("item_interaction_count", events.items, False)):
+        counts = np.bincount(codes)
+        for end, within in (("min", np.greater_equal), ("max", np.less_equal)):
+            name = f"{end}_{of}_percentile"
+            if name in asked and (always or asked[name] != float(defaults[name])):
+                keep &= within(counts, np.quantile(counts[counts > 0], asked[name]))[codes]
+    if not keep.any():
+        raise TrainingFailed("No interactions are left within the percentiles of featureTransformationParameters")
+    return events.where(keep)
 
 
 def _check_minimum(events: Events) -> None:

@@ -3,13 +3,11 @@
 The service compares embeddings of a language model; the words in common are what can be had without one.
 """
 
-import re
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
 from localaws.personalize.datasets.tables import Entities, TrainingData
@@ -17,10 +15,8 @@ from localaws.personalize.metrics import coverage
 from localaws.personalize.recipes.events import Events, Matrix, created_at, first_interactions
 from localaws.personalize.recipes.model import Model, Query, Scores, best, object_array
 from localaws.personalize.recipes.options import TrainingFailed, TrainingOptions
+from localaws.personalize.recipes.text import textual_columns, tf_idf
 
-WORD = re.compile(r"\w+")
-TEXT_KINDS = frozenset({"textual", "string"})
-"""A plain string is not trained on except as the item's name; the tables do not say which one that is."""
 SAMPLE = 500
 LONGEST = 25
 
@@ -80,12 +76,12 @@ def train(data: TrainingData, options: TrainingOptions) -> tuple[SemanticModel, 
 
 def _fit(data: TrainingData, recipe: str) -> SemanticModel:
     items = data.items
-    if items is None or not any(c.kind == "textual" for c in items.columns.values()):
-        raise TrainingFailed("The Items dataset has no textual field, which the recipe needs")
+    if items is None or items.item_name is None or not textual_columns(items):
+        raise TrainingFailed("The recipe needs an Items dataset with an itemName field and a textual field")
     if len(items.ids) < 2:
         raise TrainingFailed("The Items dataset has fewer than 2 items")
     ids = object_array([str(i) for i in items.ids])
-    text = _tf_idf(items)
+    text = tf_idf(items, [items.item_name, *textual_columns(items)]).weights
     words = sparse.csr_array(text.T)
     events = _events(data, items)
     counts = np.log1p(np.bincount(events.items, minlength=len(ids)))
@@ -112,29 +108,3 @@ def _events(data: TrainingData, items: Entities) -> Events:
     ones = np.ones(len(keep), np.float32)
     users = len(table.user_ids)
     return Events(table.users[keep], chosen[keep], table.timestamps[keep], ones, keep, users, len(items.ids))
-
-
-def _tf_idf(items: Entities) -> Matrix:
-    """Items x words; rows of length 1."""
-    vocabulary: dict[str, int] = {}
-    pointers, words = [0], []
-    columns = [column.values for column in items.columns.values() if column.kind in TEXT_KINDS]
-    for row in range(len(items.ids)):
-        text = " ".join(str(values[row]) for values in columns if values[row] is not None)
-        words += [vocabulary.setdefault(word, len(vocabulary)) for word in WORD.findall(text.lower())]
-        pointers.append(len(words))
-    ones = np.ones(len(words), np.float32)
-    shape = (len(items.ids), max(1, len(vocabulary)))
-    counts = sparse.csr_array((ones, np.array(words, np.int32), pointers), shape=shape)
-    counts.sum_duplicates()
-    documents = np.bincount(counts.indices, minlength=shape[1])
-    rarity = np.log((1 + shape[0]) / (1 + documents)) + 1
-    counts.data = ((1 + np.log(counts.data)) * rarity[counts.indices]).astype(np.float32)
-    return _unit_rows(counts)
-
-
-def _unit_rows(matrix: Matrix) -> Matrix:
-    squares: NDArray[Any] = np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel()
-    lengths = np.sqrt(np.maximum(squares, 1e-12))
-    matrix.data = (matrix.data / np.repeat(lengths, np.diff(matrix.indptr))).astype(np.float32)
-    return matrix

@@ -90,6 +90,6 @@ class BatchJobs:
             raise InvalidInput(f"filterArn: {arn} is of another dataset group than the solution version")
         expression: str = found.fields["filterExpression"]
         target = "UserID" if resource_type == "batch-segment-job" else "ItemID"
-        if parse_filter(expression).target.lower() != target.lower():
+        if parse_filter(expression).target != target:
             raise InvalidInput(f"filterArn: a {resource_type} needs a filter on {target}")
         return expression

@@ -55,7 +55,7 @@ class Events:
         if dataset.fields["datasetType"] != kind:
             raise InvalidInput(f"datasetArn: {dataset.arn} is not a dataset of type {kind}")
         context.rates.take(f"Put {dataset.group}", context.quotas.put_records_per_second)
-        context.stores.of(str(dataset.group)).put_entities(kind, request[member], context.clock.now())
+        context.stores.of(str(dataset.group)).put_entities(kind, request[member])
         return None
 
     def _check_dataset(self, dataset: Resource) -> None:

@@ -16,7 +16,6 @@ from localaws.personalize.filters import CompiledFilter, parse_filter
 from localaws.personalize.recipes import Model
 from localaws.personalize.resources.context import Context, Operation, Request
 from localaws.personalize.resources.records import Resource
-from localaws.personalize.resources.targets import TARGETS
 from localaws.personalize.runtime import Promotion, Serving, rank, recommend, recommend_actions
 
 Value = TypeVar("Value")
@@ -130,7 +129,7 @@ class Runtime:
         if resource.group != deployed.group:
             raise InvalidInput(f"filterArn: {arn} is of another dataset group than {deployed.arn}")
         parsed = parse_filter(resource.fields["filterExpression"])
-        entities = serving.store.entities(TARGETS[parsed.target.lower()])
+        entities = serving.store.entities(parsed.target_kind)
         _, compiled = self._filters.get(
             (arn, resource.created, deployed.model, self.context.stores.generation(deployed.group)),
             lambda: (entities, CompiledFilter(parsed, serving.model.ranked_ids, entities, serving.store)),

@@ -68,7 +68,7 @@ class World:
             put_events(self.store, event(item, time, kind), user=user, session=f"s{number}")
         self.items["i149"] = {"ITEM_ID": "i149", "GENRES": "C|A", "BRAND": "A", "PRICE": None, "STOCK": 9.0}
         record = {"itemId": "i149", "properties": '{"genres": "C|A", "brand": "A", "stock": 9}'}
-        self.store.put_entities("ITEMS", [record], 0)
+        self.store.put_entities("ITEMS", [record])
 
     @cache  # noqa: B019 - worlds are few
     def newest_first(self, user: str) -> list[tuple[str, str]]:

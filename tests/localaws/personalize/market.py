@@ -46,6 +46,7 @@ SCHEMAS: dict[Kind, str] = {
         _field("GENRE", categorical=True),
         _field("PRICE", "float"),
         _field("DESCRIPTION", ["null", "string"], textual=True),
+        _field("TITLE", itemName=True),
         _field("CREATION_TIMESTAMP", "long"),
     ),
     "USERS": _schema("Users", _field("USER_ID"), _field("FAVOURITE", categorical=True)),
@@ -101,10 +102,10 @@ def interactions(repeats: bool = False, per_user: int = 20, seed: int = 0) -> li
 def items() -> list[list[Any]]:
     """Rows in the order of the schema; the cold item is the newest."""
     rows = [
-        [f"i{n}", GENRES[n % len(GENRES)], float(n), f"A {GENRES[n % len(GENRES)]} number {n}", START - n * DAY]
+        [f"i{n}", GENRES[n % len(GENRES)], float(n), f"A {GENRES[n % len(GENRES)]} number {n}", f"Title {n}", START - n * DAY]
         for n in range(ITEMS)
     ]
-    return [*rows, [COLD, "Horror", 5.0, "A Horror that is new", START + 16 * DAY]]
+    return [*rows, [COLD, "Horror", 5.0, "A Horror that is new", "News", START + 16 * DAY]]
 
 
 def users() -> list[list[Any]]:

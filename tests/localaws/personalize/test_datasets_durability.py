@@ -55,7 +55,7 @@ def test_threads_lose_no_event(tmp_path: Path) -> None:
         for at in range(50):
             put_events(store, event(f"i{at}", at), user=f"u{number}", session=f"s{number}")
             assert len(store.history(f"u{number}")) == at + 1
-            store.put_entities("USERS", [{"userId": f"u{number}-{at}"}], 0)
+            store.put_entities("USERS", [{"userId": f"u{number}-{at}"}])
             users = store.entities("USERS")
             assert users is not None
             assert f"u{number}-{at}" in users.index

@@ -181,7 +181,7 @@ def test_the_newer_record_of_an_id_counts(tmp_path: Path) -> None:
         return {user: users.columns["AGE"][row] for user, row in users.index.items()}
 
     store.import_csv("USERS", [csv_file("USERS", ["a,1,", "b,1,", "a,2,"])], "FULL")
-    store.put_entities("USERS", [{"userId": "b", "properties": '{"age": 3}'}, {"userId": "c", "properties": '{"age": 3}'}], 0)
+    store.put_entities("USERS", [{"userId": "b", "properties": '{"age": 3}'}, {"userId": "c", "properties": '{"age": 3}'}])
     assert ages() == {"a": 2, "b": 3, "c": 3}
     store.import_csv("USERS", [csv_file("USERS", ["b,4,", "d,4,"])], "INCREMENTAL")
     assert ages() == {"a": 2, "b": 4, "c": 3, "d": 4}
@@ -193,7 +193,7 @@ def test_a_field_added_to_the_schema_is_null_until_the_next_import(tmp_path: Pat
     open_store(tmp_path).import_csv("ITEMS", [("a.csv", io.BytesIO(items_csv(GOOD)))], "FULL")
     schema = parse_schema(avro("Items", *ITEMS, field("COLOUR", ["null", "string"], categorical=True)))
     store = DatasetStore(tmp_path, {**SCHEMAS, "ITEMS": schema})
-    store.put_entities("ITEMS", [{"itemId": "i2", "properties": '{"stock": 1, "colour": "red"}'}], 0)
+    store.put_entities("ITEMS", [{"itemId": "i2", "properties": '{"stock": 1, "colour": "red"}'}])
     items = store.entities("ITEMS")
     assert items is not None
     assert list(items.columns["COLOUR"].values) == [None, "red"]
@@ -203,7 +203,7 @@ def test_an_export_can_be_imported_again(tmp_path: Path) -> None:
     store = open_store(tmp_path / "a")
     rows = [GOOD, 'i2,,"a,b \\\\ \\"c\\"",0.1,-5,false,"text",1']
     store.import_csv("ITEMS", [csv_file("ITEMS", rows)], "FULL")
-    store.put_entities("ITEMS", [{"itemId": "i3", "properties": '{"genres": "Drama", "stock": 7}'}], 0)
+    store.put_entities("ITEMS", [{"itemId": "i3", "properties": '{"genres": "Drama", "stock": 7}'}])
     exports = {}
     for mode in ("BULK", "PUT", "ALL"):
         out = io.BytesIO()

@@ -101,7 +101,7 @@ def test_an_event_without_item_joins_but_is_no_interaction(store: DatasetStore) 
 
 def test_values_of_entities_must_fit_the_schema(store: DatasetStore) -> None:
     def put(properties: Any) -> None:
-        store.put_entities("ITEMS", [{"itemId": "i", "properties": json.dumps(properties)}], 0)
+        store.put_entities("ITEMS", [{"itemId": "i", "properties": json.dumps(properties)}])
 
     put({"stock": "5", "price": 2, "isNew": True, "description": "x" * 25_000})
     items = store.entities("ITEMS")
@@ -134,7 +134,7 @@ def test_each_change_of_entities_has_a_version(store: DatasetStore) -> None:
 
     versions = [version()]
     for age in (1, 2):
-        store.put_entities("USERS", [{"userId": "u", "properties": json.dumps({"age": age})}], 0)
+        store.put_entities("USERS", [{"userId": "u", "properties": json.dumps({"age": age})}])
         versions.append(version())
     store.delete_users(["u"])
     versions.append(version())

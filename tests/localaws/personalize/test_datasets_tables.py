@@ -70,7 +70,7 @@ def test_recent_events_of_all_users(tmp_path: Path) -> None:
 def test_deleted_users_leave_nothing(tmp_path: Path) -> None:
     store = loaded(tmp_path)
     store.import_csv("USERS", [csv_file("USERS", ["u1,20,gold", "u2,30,"])], "FULL")
-    store.put_entities("USERS", [{"userId": "put only"}], 0)
+    store.put_entities("USERS", [{"userId": "put only"}])
     put_events(store, event("x"), user="u1", session="s1")
     put_events(store, event("x"), user="streamed only")
     assert store.delete_users(["u1", "put only", "streamed only", "u49", "nobody"]) == 4
@@ -99,7 +99,7 @@ def test_another_store_sees_what_one_writes(tmp_path: Path) -> None:
     writer.import_csv("INTERACTIONS", [csv_file("INTERACTIONS", interaction_rows())], "FULL")
     put_events(writer, event("x"), user="u1")
     assert len(reader.history("u1")) == 21
-    writer.put_entities("USERS", [{"userId": "u", "properties": '{"age": 5}'}], 0)
+    writer.put_entities("USERS", [{"userId": "u", "properties": '{"age": 5}'}])
     users = reader.entities("USERS")
     assert users is not None
     assert users.columns["AGE"][users.index["u"]] == 5

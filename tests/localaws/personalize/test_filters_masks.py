@@ -151,7 +151,7 @@ def test_a_filter_sees_an_event_at_once_or_after_the_lag(tmp_path: Path) -> None
 
 def test_actions_are_filtered_by_action_interactions(tmp_path: Path) -> None:
     store = open_store(tmp_path)
-    store.put_entities("ACTIONS", [{"actionId": f"a{n}", "properties": f'{{"value": {n}}}'} for n in range(3)], 0)
+    store.put_entities("ACTIONS", [{"actionId": f"a{n}", "properties": f'{{"value": {n}}}'} for n in range(3)])
     for action, kind in (("a0", "Not Taken"), ("a1", "Taken")):
         record = {"actionId": action, "sessionId": "s", "userId": "u", "timestamp": 5, "eventType": kind}
         store.put_action_interactions({"trackingId": "t", "actionInteractions": [record]}, 0)

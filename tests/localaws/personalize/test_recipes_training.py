@@ -256,7 +256,7 @@ def test_trends_follow_new_events_at_an_update(tmp_path: Path) -> None:
 
 def test_an_update_adds_new_items_without_moving_the_others(tmp_path: Path, data: TrainingData) -> None:
     model = fit(data, "aws-user-personalization").model
-    new = [*items(), ["later", "Drama", 20.0, "A Drama", START + 17 * DAY]]
+    new = [*items(), ["later", "Drama", 20.0, "A Drama", "Later", START + 17 * DAY]]
     after = make_store(tmp_path, {"INTERACTIONS": interactions(), "ITEMS": new}).training_data()
     updated = model.update(after)
     query = Query("u1", history=history(data, "u1"))
@@ -279,6 +279,23 @@ def test_semantic_similarity_reads_the_text(data: TrainingData) -> None:
     near = ranked(result.model, item_id="i3")[:10]
     assert sum(genre_of(item) == "Comedy" for item in near) == 10
     assert {"item_popularity", "item_freshness", "item_similarity"} <= set(result.metrics)
+
+
+def test_semantic_similarity_reads_the_name_of_an_item(tmp_path: Path) -> None:
+    rows = [[f"i{n}", "Drama", 1.0, "Alike", "Sequel" if n in (3, 77) else f"Only {n}", START] for n in range(90)]
+    data = make_store(tmp_path, {"INTERACTIONS": interactions(), "ITEMS": rows}).training_data()
+    assert ranked(fit(data, "aws-semantic-similarity").model, item_id="i3")[0] == "i77"
+
+
+def test_users_of_the_longest_histories_can_be_left_out(tmp_path: Path) -> None:
+    robot = [[f"u{USERS}", f"only-{n % 30}", START + n, "Watch", 1.0, "TV"] for n in range(300)]
+    data = make_store(tmp_path, {"INTERACTIONS": interactions() + robot}).training_data()
+    with_robot, without_robot = (
+        fit(data, "aws-sims", hyperparameters={"max_user_history_length_percentile": share, "min_cointeraction_count": "1"}).model
+        for share in ("1.0", "0.99")
+    )
+    assert ranked(with_robot, item_id="only-1")[0].startswith("only-")
+    assert not ranked(without_robot, item_id="only-1")[0].startswith("only-")
 
 
 def test_an_action_has_no_propensity_before_fifty_of_each_outcome(tmp_path: Path) -> None:

@@ -193,7 +193,7 @@ def test_a_ranking_holds_the_given_items_with_unknown_ones_last(servings: Mappin
 
 
 def test_popular_items_fill_up_what_a_filter_leaves_of_a_large_catalogue(tmp_path: Path) -> None:
-    many = [[f"n{n}", "Rare" if n % 10 == 0 else "Drama", float(n % 90), "new", START] for n in range(3000)]
+    many = [[f"n{n}", "Rare" if n % 10 == 0 else "Drama", float(n % 90), "new", "New", START] for n in range(3000)]
     store = make_store(tmp_path, {"INTERACTIONS": interactions(), "ITEMS": [*items(), *many]})
     serving = Serving(train(store.training_data(), TrainingOptions("aws-user-personalization-v2")).model, store)
     rare = compiled(serving, 'INCLUDE ItemID WHERE Items.GENRE IN ("Rare")')

@@ -191,7 +191,7 @@ class Visitor(threading.Thread):
 def admin(client: Client, method: str, path: str = "", body: Any = None) -> tuple[int, dict[str, Any]]:
     data = None if body is None else json.dumps(body).encode()
     try:
-        with urlopen(Request(f"{client.endpoint}/_emulator{path}", data=data, method=method)) as answer:  # noqa: S310
+        with urlopen(Request(f"{client.endpoint}/_emulator{path}", data=data, method=method)) as answer:
             return answer.status, json.load(answer)
     except HTTPError as error:
         return error.code, json.load(error)
