@@ -7,8 +7,10 @@ import io
 import json
 import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
+from urllib.request import Request, urlopen
 
 import boto3
 from botocore.config import Config
@@ -93,6 +95,22 @@ class Client:
         self.runtime = client("personalize-runtime", endpoint)
         self.events = client("personalize-events", endpoint)
         self.s3 = client("s3", s3_endpoint)
+
+    @contextmanager
+    def lasting(self, work: str, seconds: float) -> Iterator[None]:
+        """Within the block each state of this kind of work that is begun lasts real seconds, long enough to be seen."""
+        settings = self._settings()
+        simulated = seconds * settings["speed"]
+        self._settings({"durations": {work: [simulated, simulated]}})
+        yield
+        self._settings({"durations": settings["durations"]})
+
+    def _settings(self, change: dict[str, Any] | None = None) -> dict[str, Any]:
+        """The settings of the emulator, after a change of some."""
+        data = None if change is None else json.dumps(change).encode()
+        with urlopen(Request(f"{self.endpoint}/_emulator", data, method="PUT" if data else "GET")) as answer:
+            settings: dict[str, Any] = json.load(answer)
+        return settings
 
     def wait(self, arn: str, *, until: str | None = "ACTIVE", seconds: float = 60) -> dict[str, Any]:
         """Describe a resource until it has a status (None: until it is gone)."""

@@ -61,15 +61,17 @@ def test_a_filter_holds_back_items(client: Client, shop: str, campaign: str) -> 
 def test_the_campaign_follows_its_update(client: Client, shop: str, campaign: str) -> None:
     popular = client.version(client.solution(shop, "popular", "aws-popularity-count"))
     assert "latestCampaignUpdate" not in client.personalize.describe_campaign(campaignArn=campaign)["campaign"]
-    client.personalize.update_campaign(campaignArn=campaign, solutionVersionArn=popular, minProvisionedTPS=2)
-    shown = client.personalize.describe_campaign(campaignArn=campaign)["campaign"]
-    assert shown["status"] == "ACTIVE"
-    assert shown["latestCampaignUpdate"]["status"].startswith("CREATE")
-    assert shown["minProvisionedTPS"] == 1
-    code, _ = error_of(client.personalize.update_campaign, campaignArn=campaign, minProvisionedTPS=3)
-    assert code == "ResourceInUseException"
-    while shown["latestCampaignUpdate"]["status"] != "ACTIVE":
+    with client.lasting("update", seconds=1):
+        client.personalize.update_campaign(campaignArn=campaign, solutionVersionArn=popular, minProvisionedTPS=2)
         shown = client.personalize.describe_campaign(campaignArn=campaign)["campaign"]
+        assert shown["status"] == "ACTIVE"
+        assert shown["latestCampaignUpdate"]["status"].startswith("CREATE")
+        assert shown["minProvisionedTPS"] == 1
+        code, _ = error_of(client.personalize.update_campaign, campaignArn=campaign, minProvisionedTPS=3)
+        assert code == "ResourceInUseException"
+        while shown["latestCampaignUpdate"]["status"] != "ACTIVE":
+            time.sleep(0.02)
+            shown = client.personalize.describe_campaign(campaignArn=campaign)["campaign"]
     assert (shown["solutionVersionArn"], shown["minProvisionedTPS"]) == (popular, 2)
     items = client.runtime.get_recommendations(campaignArn=campaign, userId="u0")["itemList"]
     assert all("score" not in item for item in items)
@@ -80,13 +82,15 @@ def test_status_passes_through_its_states(client: Client, shop: str) -> None:
         name="states", datasetGroupArn=shop, recipeArn=RECIPE + "aws-sims", performAutoTraining=False
     )["solutionArn"]
     client.wait(created)
-    version = client.personalize.create_solution_version(solutionArn=created)["solutionVersionArn"]
-    code, _ = error_of(client.personalize.get_solution_metrics, solutionVersionArn=version)
-    assert code == "ResourceInUseException"
     seen: list[str] = []
-    while "ACTIVE" not in seen:
-        shown = client.personalize.describe_solution_version(solutionVersionArn=version)["solutionVersion"]
-        if shown["status"] not in seen:
-            seen.append(shown["status"])
-        assert ("trainingHours" in shown) == (shown["status"] == "ACTIVE")
+    with client.lasting("solution-version", seconds=1):
+        version = client.personalize.create_solution_version(solutionArn=created)["solutionVersionArn"]
+        code, _ = error_of(client.personalize.get_solution_metrics, solutionVersionArn=version)
+        assert code == "ResourceInUseException"
+        while "ACTIVE" not in seen:
+            shown = client.personalize.describe_solution_version(solutionVersionArn=version)["solutionVersion"]
+            if shown["status"] not in seen:
+                seen.append(shown["status"])
+            assert ("trainingHours" in shown) == (shown["status"] == "ACTIVE")
+            time.sleep(0.02)
     assert seen == ["CREATE PENDING", "CREATE IN_PROGRESS", "ACTIVE"]
