@@ -23,7 +23,7 @@ from reco import rollback as rolling_back
 from reco.console import progress, results, say, show_json, show_table
 from reco.errors import RecoError
 from reco.local import start_local, stop_local, wait_until_stopped
-from reco.metrics import metrics_rows
+from reco.metrics import metrics_rows, reasons
 from reco.target import DATA, Target, connect
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -170,6 +170,9 @@ def train_command(
     else:
         report = train.require_success(outcome)
         show_table(f"Trained in {outcome.seconds:.0f} s", *metrics_rows(report["solutions"]))
+        for reason in reasons(report["solutions"]):
+            results.print(reason)
+        results.print(f"Report: {report['page']}")
 
 
 def follow_with_progress(target: Target, execution: str) -> train.Outcome:

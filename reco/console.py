@@ -28,7 +28,7 @@ def show_json(value: Any) -> None:
 def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """A table; numbers are set right, with four digits after the point."""
     table = Table(title=title, title_justify="left", title_style="bold")
-    numeric = [all(isinstance(row[position], int | float) for row in rows) for position in range(len(columns))]
+    numeric = [any(isinstance(row[position], int | float) for row in rows) for position in range(len(columns))]
     for name, right in zip(columns, numeric, strict=True):
         table.add_column(name, justify="right" if right else "left")
     for row in rows:

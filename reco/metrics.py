@@ -17,7 +17,17 @@ SHOWN = (
 
 
 def metrics_rows(solutions: Sequence[dict[str, Any]]) -> tuple[list[str], list[list[Any]]]:
-    """Columns and rows: one metric a row, one solution a column, the recipe below the solution's name."""
+    """Columns and rows: one metric a row, one solution a column; the decision on the version last."""
     heads = [f"{s['name']}\n{s['recipe'].removeprefix('aws-')}" for s in solutions]
     rows = [[metric_label(metric), *(s["metrics"].get(metric, "") for s in solutions)] for metric in SHOWN]
-    return ["metric", *heads], rows
+    decisions = [s.get("verdict", {}).get("decision", "") for s in solutions]
+    return ["metric", *heads], [*rows, ["decision", *decisions]]
+
+
+def reasons(solutions: Sequence[dict[str, Any]]) -> list[str]:
+    """Why versions were not deployed, a sentence each."""
+    return [
+        f"{s['name']} was not deployed: {'; '.join(s['verdict']['reasons'])}"
+        for s in solutions
+        if s.get("verdict", {}).get("decision") in ("refuse", "rejected", "rolled_back")
+    ]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import re
+import signal
 import time
 import urllib.error
 import urllib.parse
@@ -91,6 +93,10 @@ class Site:
     def campaign(self, name: str) -> dict[str, Any]:
         arn = f"arn:aws:personalize:us-east-1:123456789012:campaign/shop-{name}"
         return dict(self.personalize.describe_campaign(campaignArn=arn)["campaign"])
+
+    @cached_property
+    def environment_pid(self) -> int:
+        return int(json.loads((self.folder / "data" / "environment.json").read_text())["pid"])
 
     @cached_property
     def personalize(self) -> Any:
@@ -222,6 +228,24 @@ def test_a_run_that_was_stopped_can_be_started_again(clean: Site) -> None:
         time.sleep(0.1)
     clean.environment.client("stepfunctions").stop_execution(executionArn=first)
     train.require_success(clean.run())
+
+
+def test_killed_workers_do_not_end_a_run(clean: Site) -> None:
+    """The functions are idempotent: Step Functions calls again, and the next worker goes on."""
+    execution, killed = train.start(clean.target, retrain=True), 0
+    deadline = time.monotonic() + 30
+    while killed < 3 and time.monotonic() < deadline:
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                command, parent = (process / "cmdline").read_bytes(), (process / "status").read_text()
+            except OSError:
+                continue
+            if b"lambda_workers" in command and f"PPid:\t{clean.environment_pid}\n" in parent:
+                os.kill(int(process.name), signal.SIGKILL)
+                killed += 1
+        time.sleep(0.3)
+    assert killed >= 3
+    train.require_success(train.follow(clean.target, execution, lambda state: None, 0.1))
 
 
 def test_a_marker_beside_the_csvs_starts_a_run(clean: Site) -> None:
