@@ -7,7 +7,7 @@ from html import escape
 from typing import Any
 
 from lambdas.report.chart import Mark, Point, line_chart
-from lambdas.report.metric_labels import metric_label
+from lambdas.shared.metric_labels import metric_label
 from lambdas.shared.runs import VersionRecord
 
 #: The metrics that are drawn, and that lead the table.
