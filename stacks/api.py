@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import aws_cdk as cdk
@@ -32,22 +33,27 @@ LOGS_POLICY = "arn:<AWS::Partition>:iam::aws:policy/service-role/AmazonAPIGatewa
 
 
 class ApiStack(cdk.Stack):
-    """Outputs: ApiUrl, ApiKeyId."""
+    """Outputs: ApiUrl, ApiKeyId, BrowserKeyId."""
 
     def __init__(self, scope: Construct, id_: str, config: Config, **kwargs: Any) -> None:
         super().__init__(scope, id_, **kwargs)
         self.config = config
         self.api = self._rest_api()
         recommend = apigateway.LambdaIntegration(self._function("recommend"))
-        self._route("GET", "recommendations/{placement}", recommend)
-        self._route("POST", "rankings/{placement}", recommend)
+        ingestion = IngestionRoutes(self, config, self.api)
+        for_servers = [
+            self._route("GET", "recommendations/{placement}", recommend),
+            self._route("POST", "rankings/{placement}", recommend),
+            *ingestion.put_records,
+            self._route("DELETE", "users/{user_id}", apigateway.LambdaIntegration(self._function("erase_user"))),
+        ]
         self._approvals()
-        IngestionRoutes(self, config, self.api)
-        self._route("DELETE", "users/{user_id}", apigateway.LambdaIntegration(self._function("erase_user")))
         key = self._usage_plan()
+        browser_key = self._browser_plan(for_servers)
         ssm.StringParameter(self, "ApiUrlParameter", parameter_name=names.api_url_parameter(config), string_value=self.api.url)
         cdk.CfnOutput(self, "ApiUrl", value=self.api.url)
         cdk.CfnOutput(self, "ApiKeyId", value=key.key_id)
+        cdk.CfnOutput(self, "BrowserKeyId", value=browser_key.key_id)
 
     def _rest_api(self) -> apigateway.RestApi:
         access_log = logs.LogGroup(
@@ -79,13 +85,16 @@ class ApiStack(cdk.Stack):
         acknowledge(
             api,
             {
-                "AwsSolutions-APIG2": "the function checks its requests itself and names the field that is wrong",
+                "AwsSolutions-APIG2": "functions check their requests themselves and name the field that is wrong",
                 "AwsSolutions-APIG3": "callers are the shop's own servers, known by key; a web ACL is the shop's choice",
                 "AwsSolutions-APIG4": "methods ask for an API key; those of approvals for a random id that works once",
                 "AwsSolutions-COG4": "callers are servers, not people: there is no user pool to ask",
                 f"AwsSolutions-IAM4[Policy::{LOGS_POLICY}]": "the policy that API Gateway documents for writing its logs",
             },
         )
+        allow_origin = {"Access-Control-Allow-Origin": "'*'"}
+        api.add_gateway_response("Refused", type=apigateway.ResponseType.DEFAULT_4_XX, response_headers=allow_origin)
+        api.add_gateway_response("Failed", type=apigateway.ResponseType.DEFAULT_5_XX, response_headers=allow_origin)
         return api
 
     def _function(self, folder: str) -> lambda_.IFunction:
@@ -111,4 +120,19 @@ class ApiStack(cdk.Stack):
         key = apigateway.ApiKey(self, "ServerKey", api_key_name=f"{self.config.name}-server")
         plan.add_api_key(key)
         plan.add_api_stage(stage=self.api.deployment_stage)
+        return key
+
+    def _browser_plan(self, for_servers: Sequence[apigateway.Method]) -> apigateway.ApiKey:
+        """A key that may stand in a web page: it can post events and nothing else, all browsers together at a modest rate."""
+        plan = self.api.add_usage_plan(
+            "Browsers", name=f"{self.config.name}-browsers", throttle=apigateway.ThrottleSettings(rate_limit=100, burst_limit=200)
+        )
+        key = apigateway.ApiKey(self, "BrowserKey", api_key_name=f"{self.config.name}-browser")
+        plan.add_api_key(key)
+        none = apigateway.ThrottleSettings(rate_limit=0, burst_limit=0)
+        plan.add_api_stage(
+            api=self.api,
+            stage=self.api.deployment_stage,
+            throttle=[apigateway.ThrottlingPerMethod(method=method, throttle=none) for method in for_servers],
+        )
         return key

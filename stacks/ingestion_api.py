@@ -70,11 +70,10 @@ class IngestionRoutes(Construct):
         queue = stack.format_arn(service="sqs", resource=names.record_queue(config))
         Grant(["kinesis:PutRecords"], [stream]).give(self.role)
         Grant(["sqs:SendMessage"], [queue]).give(self.role)
-        self._events()
-        self._records("item")
-        self._records("user")
+        self.post_events = self._events()
+        self.put_records = [self._records(kind) for kind in ("item", "user")]
 
-    def _events(self) -> None:
+    def _events(self) -> apigateway.Method:
         """Browsers may post events from any origin: the key that they hold can do nothing else."""
         resource = self.api.root.add_resource("events")
         resource.add_cors_preflight(
@@ -88,9 +87,9 @@ class IngestionRoutes(Construct):
                 {"200": ("202", template("events_answer")), "": ("503", template("events_error"))},
             ),
         )
-        self._method(resource, "POST", integration, "Events", EVENTS_ENVELOPE, ("202", "207", "413", "503"))
+        return self._method(resource, "POST", integration, "Events", EVENTS_ENVELOPE, ("202", "207", "413", "503"))
 
-    def _records(self, kind: str) -> None:
+    def _records(self, kind: str) -> apigateway.Method:
         resource = self.api.root.resource_for_path(f"{kind}s/{{{kind}_id}}")
         integration = apigateway.AwsIntegration(
             service="sqs",
@@ -107,7 +106,7 @@ class IngestionRoutes(Construct):
                 headers={"integration.request.header.Content-Type": "'application/x-www-form-urlencoded'"},
             ),
         )
-        self._method(resource, "PUT", integration, f"{kind.title()}Record", RECORD_ENVELOPE, ("202", "503"))
+        return self._method(resource, "PUT", integration, f"{kind.title()}Record", RECORD_ENVELOPE, ("202", "503"))
 
     def _options(
         self, request: str, answers: dict[str, tuple[str, str]], headers: dict[str, str] | None = None
@@ -136,11 +135,11 @@ class IngestionRoutes(Construct):
         model: str,
         envelope: dict[str, Any],
         statuses: tuple[str, ...],
-    ) -> None:
+    ) -> apigateway.Method:
         schema = apigateway.CfnModel(
             self, model, rest_api_id=self.api.rest_api_id, name=model, content_type="application/json", schema=envelope
         )
-        resource.add_method(
+        return resource.add_method(
             verb,
             integration,
             api_key_required=True,

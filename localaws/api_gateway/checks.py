@@ -42,7 +42,8 @@ def _check_api_key(call: Call, plans: UsagePlans) -> None:
     if not call.method.settings.get("apiKeyRequired"):
         return
     value = call.request.headers.get("x-api-key", "")
-    use = plans.use(value, call.api_id, call.stage) if value else None
+    method = f"{call.method.resource_path}/{call.request.method}"
+    use = plans.use(value, call.api_id, call.stage, method) if value else None
     if use is None:
         raise Refusal("INVALID_API_KEY", 403, "Forbidden", "ForbiddenException")
     call.context["identity"].update(apiKey=value, apiKeyId=use.key_id)

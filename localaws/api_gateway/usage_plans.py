@@ -52,18 +52,21 @@ class UsagePlans:
         self._loaded_at = -_REFRESH_SECONDS
         self._keys: dict[str, dict[str, Any]] = {}
         self._plans: list[tuple[dict[str, Any], set[str]]] = []
-        self._buckets: dict[tuple[str, str, float, float], _Bucket] = {}
+        self._buckets: dict[tuple[str, str, str, float, float], _Bucket] = {}
         self._counts: dict[tuple[str, str, str], int] = {}
 
-    def use(self, key_value: str, api_id: str, stage: str) -> KeyUse | None:
-        """Counts one request with a key. None if the key is unknown, disabled, or in no usage plan of the stage."""
+    def use(self, key_value: str, api_id: str, stage: str, method: str) -> KeyUse | None:
+        """Counts one request with a key to a method (`/things/GET`).
+
+        None if the key is unknown, disabled, or in no usage plan of the stage.
+        """
         with self._lock:
             self._refresh()
             key = self._keys.get(key_value)
             plan = self._plan_for(key["id"], api_id, stage) if key and key.get("enabled", True) else None
             if key is None or plan is None:
                 return None
-            return KeyUse(key["id"], self._refusal(key["id"], plan))
+            return KeyUse(key["id"], self._refusal(key["id"], plan, _throttle_of(plan, api_id, stage, method), method))
 
     def _refresh(self) -> None:
         if time.monotonic() - self._loaded_at < _REFRESH_SECONDS:
@@ -82,14 +85,13 @@ class UsagePlans:
                 return plan
         return None
 
-    def _refusal(self, key_id: str, plan: dict[str, Any]) -> str | None:
-        throttle, quota = plan.get("throttle") or {}, plan.get("quota") or {}
+    def _refusal(self, key_id: str, plan: dict[str, Any], own: dict[str, Any] | None, method: str) -> str | None:
+        """`own` is the method's own throttle, which goes before the plan's."""
+        throttle, quota = own or plan.get("throttle") or {}, plan.get("quota") or {}
         if throttle.get("rateLimit") is not None:
-            rate, burst = (
-                float(throttle["rateLimit"]),
-                float(throttle.get("burstLimit") or throttle["rateLimit"]),
-            )
-            bucket = self._buckets.setdefault((key_id, plan["id"], rate, burst), _Bucket(rate, max(burst, 1.0)))
+            rate, burst = float(throttle["rateLimit"]), float(throttle.get("burstLimit") or throttle["rateLimit"])
+            place = (key_id, plan["id"], method if own else "", rate, burst)
+            bucket = self._buckets.setdefault(place, _Bucket(rate, max(burst, 1.0) if rate else 0.0))
             if not bucket.take():
                 return "THROTTLED"
         if quota.get("limit"):
@@ -98,6 +100,15 @@ class UsagePlans:
             if self._counts[count] > int(quota["limit"]):
                 return "QUOTA_EXCEEDED"
         return None
+
+
+def _throttle_of(plan: dict[str, Any], api_id: str, stage: str, method: str) -> dict[str, Any] | None:
+    """The throttle that the plan sets for one method of a stage."""
+    for entry in plan.get("apiStages") or []:
+        if entry.get("apiId") == api_id and entry.get("stage") == stage:
+            found: dict[str, Any] | None = (entry.get("throttle") or {}).get(method)
+            return found
+    return None
 
 
 def _period(kind: str) -> str:

@@ -1,0 +1,251 @@
+"""Nothing is lost: events from eight clients through the whole of ingestion, while Personalize throttles, fails and stalls, and
+functions are killed. Accounts for every event that the API accepted.
+
+    python -m bench.chaos --events 100000 --json chaos.json
+
+Exits with 1 if an event is lost.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import gzip
+import json
+import os
+import random
+import signal
+import sqlite3
+import sys
+import tempfile
+import threading
+import time
+from base64 import b64decode
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from bench.click_stream import Sent, click_stream
+from bench.deployment import Api, deployed, make_tracker, set_faults
+from reco.target import Target
+
+CLIENTS = 8
+BURSTS_A_CALL = 10
+FAULTS: list[dict[str, Any]] = [
+    {"operation": "PutEvents", "action": "throttle", "rate": 0.10, "seed": 1},
+    {"operation": "PutEvents", "action": "error", "rate": 0.05, "seed": 2},
+    {"operation": "PutEvents", "action": "slow", "rate": 0.01, "seed": 3, "seconds": 6},
+]
+#: Seconds between two kills, and without progress after which the run is over.
+KILL_EVERY, GIVE_UP = 3.0, 90.0
+FUNCTION = "put-events"
+
+
+def post_events(target: Target, client: int, count: int) -> list[Sent]:
+    """One client: what the API accepted of its events; what failed is sent again at once, as the API asks."""
+    api, accepted = Api(target), []
+    stream = click_stream(count, client)
+    while bursts := [burst for _, burst in zip(range(BURSTS_A_CALL), stream, strict=False)]:
+        waiting = [sent for burst in bursts for sent in burst]
+        while waiting:
+            status, answer = api.call("POST", "/events", {"events": [sent.event for sent in waiting]})
+            if status not in (202, 207, 503):
+                raise RuntimeError(f"the API answered {status}: {answer}")
+            failed = set(answer["failed"])
+            accepted += [sent for index, sent in enumerate(waiting) if index not in failed]
+            waiting = [waiting[index] for index in sorted(failed)]
+    return accepted
+
+
+class Killer(threading.Thread):
+    """Kills workers of `put_events` at random until it is stopped; only those of the given environment."""
+
+    def __init__(self, environment_pid: int, function: str, every: float) -> None:
+        super().__init__(daemon=True)
+        self.killed = 0
+        self._root, self._function, self._every = environment_pid, function, every
+        self._done = threading.Event()
+        self._dice = random.Random(1)
+
+    def run(self) -> None:
+        while not self._done.wait(self._every * self._dice.uniform(0.5, 1.5)):
+            workers = list(self._workers())
+            if workers:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(self._dice.choice(workers), signal.SIGKILL)
+                    self.killed += 1
+
+    def stop(self) -> None:
+        self._done.set()
+        self.join()
+
+    def _workers(self) -> Iterator[int]:
+        wanted = f"AWS_LAMBDA_FUNCTION_NAME={self._function}\0".encode()
+        for entry in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if wanted in (entry / "environ").read_bytes() and self._root in ancestors(int(entry.name)):
+                    yield int(entry.name)
+
+
+def ancestors(pid: int) -> Iterator[int]:
+    """The parents of a process, up to the first."""
+    while pid > 1:
+        pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+        yield pid
+
+
+class Ledger:
+    """Where the events of a run ended, by their ids."""
+
+    def __init__(self, target: Target, folder: Path) -> None:
+        self._target, self._folder = target, folder
+        self.dead: dict[str, str] = {}
+        self._bucket = target.output("storage", "DataBucket")
+        self._queue = target.output("ingestion", "DeadLetterQueueUrl")
+        self._read = set[str]()
+        self.archived = set[str]()
+
+    def in_personalize(self) -> list[tuple[str, str, int]]:
+        """(event id, user, time) of every event that Personalize holds, in the order in which they came."""
+        rows: list[tuple[str, str, int]] = []
+        for file in (self._folder / "aws" / "personalize").rglob("records.sqlite"):
+            with contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as records:
+                rows += records.execute("SELECT event_id, user_id, timestamp FROM events ORDER BY id").fetchall()
+        return rows
+
+    def update(self) -> None:
+        """Read the dead letters and the archive on."""
+        self._read_dead_letters()
+        for key in self._new_objects("events/"):
+            for record in self._lines(key):
+                self.archived.add(record["body"]["event_id"])
+        for key in self._new_objects("aws/lambda/"):
+            self._read_given_up(key)
+
+    def _read_dead_letters(self) -> None:
+        sqs = self._target.client("sqs")
+        while found := sqs.receive_message(QueueUrl=self._queue, MaxNumberOfMessages=10).get("Messages"):
+            for message in found:
+                letter = json.loads(message["Body"])
+                self.dead[json.loads(letter["record"])["body"]["event_id"]] = letter["reason"]
+            entries = [{"Id": str(n), "ReceiptHandle": message["ReceiptHandle"]} for n, message in enumerate(found)]
+            sqs.delete_message_batch(QueueUrl=self._queue, Entries=entries)
+
+    def _read_given_up(self, key: str) -> None:
+        notice = json.loads(self._body(key))
+        for record in json.loads(notice["payload"])["Records"]:
+            event = json.loads(b64decode(record["kinesis"]["data"]))["body"]
+            self.dead[event["event_id"]] = notice["requestContext"]["condition"]
+
+    def _new_objects(self, prefix: str) -> Iterator[str]:
+        pages = self._target.client("s3").get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
+        for key in [entry["Key"] for page in pages for entry in page.get("Contents", [])]:
+            if key not in self._read:
+                self._read.add(key)
+                yield key
+
+    def _lines(self, key: str) -> Iterator[dict[str, Any]]:
+        return map(json.loads, gzip.decompress(self._body(key)).splitlines())
+
+    def _body(self, key: str) -> bytes:
+        return bytes(self._target.client("s3").get_object(Bucket=self._bucket, Key=key)["Body"].read())
+
+
+def follow(ledger: Ledger, accepted: Iterable[Sent]) -> None:
+    """Wait until every event has ended somewhere, or nothing has moved for GIVE_UP seconds."""
+    ids = {sent.id for sent in accepted if not sent.archive_only}
+    everything = {sent.id for sent in accepted}
+    before, since = (-1, -1), time.monotonic()
+    while time.monotonic() - since < GIVE_UP:
+        ledger.update()
+        ended = {event_id for event_id, _, _ in ledger.in_personalize()} | ledger.dead.keys()
+        if ids <= ended and everything <= ledger.archived:
+            return
+        now = (len(ended), len(ledger.archived))
+        if now != before:
+            before, since = now, time.monotonic()
+        time.sleep(0.5)
+
+
+def counts(target: Target) -> Counter[str]:
+    """The sums of the metrics that `put_events` wrote into its log; a killed call wrote none."""
+    sums = Counter[str]()
+    pages = target.client("logs").get_paginator("filter_log_events").paginate(
+        logGroupName=f"/aws/lambda/{target.deployment}-{FUNCTION}"
+    )  # fmt: skip
+    for page in pages:
+        for entry in page["events"]:
+            if entry["message"].startswith('{"_aws"'):
+                for name, values in json.loads(entry["message"]).items():
+                    if isinstance(values, list):
+                        sums[name] += int(sum(values))
+    return sums
+
+
+def account(accepted: list[Sent], ledger: Ledger, metrics: Counter[str]) -> dict[str, Any]:
+    """The contract of this benchmark."""
+    rows = ledger.in_personalize()
+    there = {event_id for event_id, _, _ in rows}
+    ids = {sent.id for sent in accepted}
+    archive_only = {sent.id for sent in accepted if sent.archive_only} - there - ledger.dead.keys()
+    lost = (ids - there - archive_only - ledger.dead.keys()) | (ids - ledger.archived)
+    last, out_of_order = dict[str, int](), 0
+    for _, user, moment in rows:
+        out_of_order += moment < last.get(user, 0)
+        last[user] = max(moment, last.get(user, 0))
+    # Every call made after the first for the same events: throttled, failed, or by a batch that came again.
+    attempts = metrics["PutEventsCalls"] + metrics["PutEventsThrottled"] + metrics["PutEventsFailed"]
+    needed = metrics["PutEventsCalls"] * len(there) / max(metrics["EventsPut"], 1)
+    return {
+        "accepted": len(accepted),
+        "in_personalize": len(there),
+        "archive_only": len(archive_only),
+        "dead_lettered": len(ledger.dead),
+        "archived": len(ids & ledger.archived),
+        "lost": len(lost),
+        "resent_ratio": round(max(attempts / max(needed, 1) - 1, 0.0), 4),
+        "counted_twice": len(rows) - len(there),
+        "out_of_order": out_of_order,
+    }
+
+
+def run(events: int, folder: Path) -> dict[str, Any]:
+    """One run in a folder of its own; the account, the reasons of the dead letters, and how often a function was killed."""
+    with deployed(folder) as target:
+        make_tracker(target)
+        set_faults(target, FAULTS)
+        pid = json.loads((folder / "aws" / "environment.json").read_text())["pid"]
+        killer = Killer(pid, f"{target.deployment}-{FUNCTION}", KILL_EVERY)
+        killer.start()
+        share = [events // CLIENTS + (n < events % CLIENTS) for n in range(CLIENTS)]
+        with ThreadPoolExecutor(CLIENTS) as pool:
+            accepted = [sent for part in pool.map(lambda n: post_events(target, n, share[n]), range(CLIENTS)) for sent in part]
+        ledger = Ledger(target, folder)
+        follow(ledger, accepted)
+        killer.stop()
+        account_ = account(accepted, ledger, counts(target))
+    return {**account_, "killed": killer.killed, "reasons": Counter(ledger.dead.values())}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--events", type=int, default=100_000)
+    parser.add_argument("--json", type=Path, help="write the account to this file")
+    options = parser.parse_args()
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        result = run(options.events, Path(folder))
+    reasons, killed = result.pop("reasons"), result.pop("killed")
+    for reason, number in reasons.most_common():
+        print(f"{number:6} {reason}")
+    print(f"{killed} functions killed; {time.monotonic() - began:.0f} s")
+    print(json.dumps(result, indent=2))
+    if options.json:
+        options.json.write_text(json.dumps(result, indent=2) + "\n")
+    sys.exit(1 if result["lost"] else 0)
+
+
+if __name__ == "__main__":
+    main()
