@@ -86,10 +86,12 @@ class DatasetStore:
         files: Iterable[tuple[str, BinaryIO]],
         mode: ImportMode,
         progress: Progress | None = None,
+        on_read: Callable[[Table], object] | None = None,
     ) -> ImportCounts:
         """Imports CSV files (name and content). FULL replaces earlier bulk data, INCREMENTAL adds to it.
 
-        Individual records stay; of two records with one id the newer counts. Raises ImportFailed.
+        Individual records stay; of two records with one id the newer counts. `on_read` is called with the rows of
+        the files when they are stored. Raises ImportFailed.
         docs: personalize/latest/dg/bulk-data-import-step.html
         """
         schema = self._schema(kind)
@@ -98,7 +100,7 @@ class DatasetStore:
             if mode == "INCREMENTAL" and bulk.current is None:
                 raise ImportFailed("The first import of a dataset must have the import mode FULL.")
             version = self._streamed.version(kind).number
-            table = read_csv(schema, files, progress)
+            table = new = read_csv(schema, files, progress)
             read = row_count(table)
             if kind == "INTERACTIONS" and read < MIN_IMPORTED_INTERACTIONS:
                 raise ImportFailed(f"The data has {read} interactions; at least {MIN_IMPORTED_INTERACTIONS} are required.")
@@ -111,6 +113,8 @@ class DatasetStore:
             bulk.replace(table)
             if ids is not None:
                 self._streamed.replaced_by_import(kind, ids, version)
+        if on_read:
+            on_read(new)
         return ImportCounts(read, row_count(table))
 
     def export_csv(self, kind: Kind, ingestion_mode: IngestionMode, out: BinaryIO) -> int:

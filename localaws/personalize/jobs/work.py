@@ -8,19 +8,24 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from localaws.personalize.datasets import DatasetStore, ImportFailed
+from localaws.personalize.datasets.attribution import HEADER
+from localaws.personalize.datasets.attribution import report as attribution_report
+from localaws.personalize.datasets.columns import Table
 from localaws.personalize.errors import PersonalizeError
 from localaws.personalize.filters import CompiledFilter, parse_filter
 from localaws.personalize.jobs.s3 import S3, S3Failed
 from localaws.personalize.recipes import Model, TrainingFailed, TrainingOptions, TrainingResult, train
-from localaws.personalize.runtime import Serving, infer_line, segment_line
+from localaws.personalize.runtime import Serving, Themes, infer_line, segment_line
 from localaws.personalize.schemas import parse_schema
 
 Spec = Mapping[str, Any]
 DELETION_BYTES = 100_000_000
+MOST_THEMES = 100  # docs: personalize/latest/dg/limits.html
 BEST_BY = "normalized_discounted_cumulative_gain_at_25"
 
 
@@ -36,7 +41,17 @@ def run(spec: Spec) -> dict[str, Any]:
 
 
 def import_dataset(spec: Spec) -> dict[str, Any]:
-    counts = _store(spec).import_csv(spec["dataset"], S3().files(spec["location"]), spec["mode"])
+    store, s3 = _store(spec), S3()
+
+    def publish(interactions: Table) -> None:
+        attribution = spec["attribution"]
+        rows = attribution_report(interactions, store.entities("ITEMS"), attribution["metrics"], attribution["sources"])
+        text = io.StringIO(newline="")
+        csv.writer(text, lineterminator="\n").writerows([HEADER, *rows])
+        s3.write(attribution["destination"], io.BytesIO(text.getvalue().encode()))
+
+    on_read = publish if "attribution" in spec else None
+    counts = store.import_csv(spec["dataset"], s3.files(spec["location"]), spec["mode"], on_read=on_read)
     return {"counts": vars(counts)}
 
 
@@ -91,32 +106,40 @@ def update_model(spec: Spec) -> dict[str, Any]:
 
 def batch(spec: Spec) -> dict[str, Any]:
     """One output object per input object, and a marker when all are written."""
-    s3, store = S3(), _store(spec)
+    s3 = S3()
     keys = s3.keys(spec["source"])
     if not keys:
         raise S3Failed("Invalid S3 input path")
     if len(keys) > spec["most_files"]:
         raise S3Failed(f"A job can have at most {spec['most_files']} input files, not {len(keys)}")
-    model = Model.load(Path(spec["model"]))
-    compiled = None
-    if spec["filter"]:
-        parsed = parse_filter(spec["filter"])
-        entities = store.entities(parsed.target_kind)
-        compiled = CompiledFilter(parsed, model.ranked_ids, entities, store)
-    serving = Serving(model, store, spec["config"])
-    answer_line = segment_line if spec["kind"] == "batch-segment-job" else infer_line
+    answer = _answer_to_line(spec)
     folder = spec["destination"].rstrip("/") + "/"
     for key, file in s3.files(spec["source"]):
+        lines = (line for line in io.TextIOWrapper(file, "utf-8", errors="replace") if line.strip())
         with tempfile.TemporaryFile() as output:
-            for line in io.TextIOWrapper(file, "utf-8", errors="replace"):
-                if line.strip():
-                    record = answer_line(
-                        serving, line, num_results=spec["num_results"], compiled_filter=compiled, now=time.time()
-                    )
-                    output.write(json.dumps(record).encode() + b"\n")
+            for number, line in enumerate(lines, 1):
+                if spec.get("item_name") and number > MOST_THEMES:
+                    raise S3Failed(f"{key}: themes can be generated for at most {MOST_THEMES} items")
+                output.write(json.dumps(answer(line)).encode() + b"\n")
             s3.write(f"{folder}{key.rsplit('/', 1)[-1]}.out", cast(BinaryIO, output))
     s3.write(f"{folder}_CHECK", io.BytesIO())
     return {"files": len(keys)}
+
+
+def _answer_to_line(spec: Spec) -> Callable[[str], dict[str, Any]]:
+    """The function that answers one line of a batch job's input."""
+    store, model = _store(spec), Model.load(Path(spec["model"]))
+    serving = Serving(model, store, spec["config"])
+    compiled = None
+    if spec["filter"]:
+        parsed = parse_filter(spec["filter"])
+        compiled = CompiledFilter(parsed, model.ranked_ids, store.entities(parsed.target_kind), store)
+    common: dict[str, Any] = {"num_results": spec["num_results"], "compiled_filter": compiled, "now": time.time()}
+    if spec["kind"] == "batch-segment-job":
+        return partial(segment_line, serving, **common)
+    items = store.entities("ITEMS") if spec.get("item_name") else None
+    themes = Themes(items, spec["item_name"]) if items else None
+    return partial(infer_line, serving, themes=themes, **common)
 
 
 JOBS: dict[str, Callable[[Spec], dict[str, Any]]] = {

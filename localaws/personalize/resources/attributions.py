@@ -1,15 +1,15 @@
-"""Metric attributions. They are kept and checked; reports are not made of them."""
+"""Metric attributions. Their reports are published by import jobs."""
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from localaws.personalize.datasets.attribution import parse_expression
 from localaws.personalize.errors import InvalidInput, LimitExceeded, ResourceAlreadyExists, ResourceInUse
 from localaws.personalize.resources.context import Context, Operation, Request
 from localaws.personalize.resources.reading import page
+from localaws.personalize.schemas import Kind, Schema
 
 MOST_METRICS = 10
-_EXPRESSION = re.compile(r"SAMPLECOUNT\(\)|SUM\((Items|Interactions)\.[A-Za-z_][A-Za-z\d_]*\)", re.IGNORECASE)
 
 
 class MetricAttributions:
@@ -30,7 +30,7 @@ class MetricAttributions:
         group = context.find_active("dataset-group", request["datasetGroupArn"])
         if present := context.store.of_type("metric-attribution", group=group.arn):
             raise ResourceAlreadyExists(f"Dataset group {group.arn} already has the metric attribution {present[0].arn}")
-        metrics = _checked(request["metrics"])
+        metrics = _checked(request["metrics"], context.stores.schemas(group.arn))
         attribution = context.create(
             "metric-attribution",
             f"metric-attribution/{request['name']}",
@@ -53,7 +53,8 @@ class MetricAttributions:
         for metric in added:
             if metric["metricName"] in metrics:
                 raise ResourceAlreadyExists(f"addMetrics: there is already a metric {metric['metricName']}")
-        attribution.internal["metrics"] = _checked([*metrics.values(), *added])
+        schemas = context.stores.schemas(str(attribution.group))
+        attribution.internal["metrics"] = _checked([*metrics.values(), *added], schemas)
         if "metricsOutputConfig" in request:
             attribution.fields["metricsOutputConfig"] = request["metricsOutputConfig"]
         context.lifecycle.begin(attribution, "update")
@@ -70,7 +71,7 @@ class MetricAttributions:
         return page("metrics", attribution.internal["metrics"], request, "metricName")
 
 
-def _checked(metrics: Iterable[Mapping[str, str]]) -> list[Mapping[str, str]]:
+def _checked(metrics: Iterable[Mapping[str, str]], schemas: Mapping[Kind, Schema]) -> list[Mapping[str, str]]:
     """docs: personalize/latest/dg/metric-attribution-requirements.html"""
     checked = list(metrics)
     names = [metric["metricName"] for metric in checked]
@@ -78,10 +79,14 @@ def _checked(metrics: Iterable[Mapping[str, str]]) -> list[Mapping[str, str]]:
         raise InvalidInput("metrics: a metricName is given twice")
     if len(checked) > MOST_METRICS:
         raise LimitExceeded(f"A metric attribution can have at most {MOST_METRICS} metrics, not {len(checked)}")
+    if "INTERACTIONS" not in schemas or schemas["INTERACTIONS"].field("EVENT_TYPE") is None:
+        raise InvalidInput("A metric attribution needs an Interactions dataset with an EVENT_TYPE column")
     for metric in checked:
-        if not _EXPRESSION.fullmatch(metric["expression"].replace(" ", "")):
-            raise InvalidInput(
-                f"metrics: expression '{metric['expression']}' must be SUM(Items.COLUMN), SUM(Interactions.COLUMN) "
-                "or SAMPLECOUNT()"
-            )
+        try:
+            operand = parse_expression(metric["expression"])
+        except ValueError as error:
+            raise InvalidInput(f"metrics: {error}") from None
+        field = schemas[operand.kind].field(operand.column) if operand and operand.kind in schemas else None
+        if operand and (field is None or not field.is_number):
+            raise InvalidInput(f"metrics: {metric['expression']}: there is no numeric column {operand.kind}.{operand.column}")
     return checked

@@ -1,15 +1,18 @@
 """Batch inference and batch segment jobs."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from localaws.personalize.errors import InvalidInput
 from localaws.personalize.filters import parse_filter
 from localaws.personalize.quotas import check_pending
+from localaws.personalize.recipes import Recipe
 from localaws.personalize.resources.context import Context, Operation, Request
 from localaws.personalize.resources.records import Resource
 from localaws.personalize.resources.solution_config import check_exploration, find_recipe
 
 DEFAULT_RESULTS = 25
+THEME_REGIONS = ("us-east-1", "us-west-2", "ap-northeast-1")
 MOST_RESULTS = {"batch-inference-job": 500, "batch-segment-job": 5_000_000}
 
 
@@ -25,10 +28,6 @@ class BatchJobs:
         }
 
     def create_batch_inference_job(self, request: Request) -> dict[str, Any]:
-        if request.get("batchInferenceJobMode") == "THEME_GENERATION":
-            raise InvalidInput("batchInferenceJobMode: THEME_GENERATION is not emulated")
-        if "themeGenerationConfig" in request:
-            raise InvalidInput("themeGenerationConfig needs the batchInferenceJobMode THEME_GENERATION")
         version = self.context.find_active("solution-version", request["solutionVersionArn"])
         recipe = find_recipe(version.fields["recipeArn"])
         if not recipe.batch or recipe.type == "USER_SEGMENTATION":
@@ -37,9 +36,35 @@ class BatchJobs:
         member = "batchInferenceJobConfig.itemExplorationConfig"
         check_exploration(config.get("itemExplorationConfig"), recipe, member)
         quota = self.context.quotas.pending_batch_inference_jobs
-        fields = {"batchInferenceJobMode": "BATCH_INFERENCE"}
-        job = self._create("batch-inference-job", request, version, quota, fields)
+        mode = request.get("batchInferenceJobMode", "BATCH_INFERENCE")
+        work = {"item_name": self._item_name(request, mode, version, recipe)}
+        job = self._create("batch-inference-job", request, version, quota, {"batchInferenceJobMode": mode}, work)
         return {"batchInferenceJobArn": job.arn}
+
+    def _item_name(self, request: Request, mode: str, version: Resource, recipe: Recipe) -> str | None:
+        """The column with the items' names, if the job shall generate themes.
+
+        docs: personalize/latest/dg/themed-batch-recommendations.html
+        """
+        config = request.get("themeGenerationConfig")
+        if mode != "THEME_GENERATION":
+            if config is not None:
+                raise InvalidInput("themeGenerationConfig needs the batchInferenceJobMode THEME_GENERATION")
+            return None
+        if recipe.name != "aws-similar-items":
+            raise InvalidInput("batchInferenceJobMode: THEME_GENERATION is supported by the recipe aws-similar-items only")
+        if self.context.region not in THEME_REGIONS:
+            raise InvalidInput(f"batchInferenceJobMode: THEME_GENERATION is available in {', '.join(THEME_REGIONS)} only")
+        if config is None:
+            raise InvalidInput("themeGenerationConfig must be given with the batchInferenceJobMode THEME_GENERATION")
+        items = self.context.stores.schemas(str(version.group)).get("ITEMS")
+        name = config["fieldsForThemeGeneration"]["itemName"]
+        field = items.field(name) if items else None
+        if items is None or field is None or not field.is_text:
+            raise InvalidInput(f"themeGenerationConfig.fieldsForThemeGeneration.itemName: Items has no string column {name}")
+        if not any(f.textual for f in items.fields):
+            raise InvalidInput("batchInferenceJobMode: THEME_GENERATION needs a textual column of Items")
+        return field.name
 
     def create_batch_segment_job(self, request: Request) -> dict[str, Any]:
         version = self.context.find_active("solution-version", request["solutionVersionArn"])
@@ -47,9 +72,17 @@ class BatchJobs:
         if recipe.type != "USER_SEGMENTATION":
             raise InvalidInput(f"solutionVersionArn: recipe {recipe.name} does not support batch segment jobs")
         quota = self.context.quotas.pending_batch_segment_jobs
-        return {"batchSegmentJobArn": self._create("batch-segment-job", request, version, quota, {}).arn}
+        return {"batchSegmentJobArn": self._create("batch-segment-job", request, version, quota, {}, {}).arn}
 
-    def _create(self, resource_type: str, request: Request, version: Resource, quota: int, fields: dict[str, Any]) -> Resource:
+    def _create(
+        self,
+        resource_type: str,
+        request: Request,
+        version: Resource,
+        quota: int,
+        fields: Mapping[str, Any],
+        work: Mapping[str, Any],
+    ) -> Resource:
         context = self.context
         results = request.get("numResults", DEFAULT_RESULTS)
         if not 1 <= results <= MOST_RESULTS[resource_type]:
@@ -67,9 +100,10 @@ class BatchJobs:
             request,
             group=version.group,
             parent=version.arn,
-            fields={"numResults": results} | fields,
+            fields={"numResults": results, **fields},
             job=context.data_of(str(version.group))
             | {
+                **work,
                 "kind": resource_type,
                 "model": version.internal["model"],
                 "config": request.get("batchInferenceJobConfig", {}),

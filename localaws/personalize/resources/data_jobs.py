@@ -1,6 +1,7 @@
 """Import, export and deletion of data in bulk."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from localaws.personalize.errors import InvalidInput
@@ -31,7 +32,7 @@ class DataJobs:
         if mode == "INCREMENTAL" and not dataset.internal.get("imported"):
             raise InvalidInput("importMode: the first import job of a dataset must be FULL")
         check_pending(len(context.in_transition("dataset-import-job")), context.quotas.pending_import_jobs)
-        job = self._job(dataset, "import") | {"location": location, "mode": mode}
+        job = self._job(dataset, "import") | {"location": location, "mode": mode} | self._attribution(request, dataset, mode)
         created = context.create(
             "dataset-import-job",
             f"dataset-import-job/{request['jobName']}",
@@ -42,6 +43,28 @@ class DataJobs:
             job=job,
         )
         return {"datasetImportJobArn": created.arn}
+
+    def _attribution(self, request: Request, dataset: Resource, mode: str) -> dict[str, Any]:
+        """What an import job needs for its report, if there is one to publish.
+
+        docs: personalize/latest/dg/event-metrics.html, "Publishing metric attribution reports to Amazon S3"
+        """
+        store = self.context.store
+        wanted = request.get("publishAttributionMetricsToS3") and dataset.fields["datasetType"] == "INTERACTIONS"
+        for attribution in store.of_type("metric-attribution", group=dataset.group) if wanted else ():
+            folder = attribution.fields["metricsOutputConfig"].get("s3DataDestination", {}).get("path")
+            if folder and attribution.status == "ACTIVE":
+                moment = datetime.fromtimestamp(self.context.clock.now(), UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
+                kinds = ("campaign", "recommender")
+                serving = [r for kind in kinds for r in store.of_type(kind, group=dataset.group)]
+                return {
+                    "attribution": {
+                        "metrics": attribution.internal["metrics"],
+                        "sources": {resource.internal["id"]: resource.arn for resource in serving},
+                        "destination": f"{folder.rstrip('/')}/AggregatedAttributionMetrics - {mode} - {moment}.csv",
+                    }
+                }
+        return {}
 
     def _imported(self, job: Resource, _: Mapping[str, Any]) -> None:
         dataset = self.context.store.get(str(job.parent))

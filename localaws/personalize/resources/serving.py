@@ -112,7 +112,7 @@ class Runtime:
             path, config = resource.internal["model"], resource.fields["recommenderConfig"]
         model = self._models.get(path, lambda: Model.load(Path(path)))
         group = str(resource.group)
-        return Deployed(arn, group, path), Serving(model, context.stores.of(group), config)
+        return Deployed(arn, group, path), Serving(model, context.stores.of(group), config, resource.internal["id"])
 
     def _active(self, arn: str, resource_type: str) -> Resource:
         resource = self.context.store.get(arn)

@@ -18,6 +18,7 @@ from localaws.personalize.recipes.affinity import AffinityModel
 from localaws.personalize.recipes.model import best
 from localaws.personalize.runtime.realtime import rank, recommend
 from localaws.personalize.runtime.serving import Serving, model_of
+from localaws.personalize.runtime.themes import Themes
 
 if TYPE_CHECKING:
     from localaws.personalize.filters import CompiledFilter
@@ -31,6 +32,7 @@ def infer_line(
     *,
     num_results: int = 25,
     compiled_filter: CompiledFilter | None = None,
+    themes: Themes | None = None,
     now: float,
 ) -> dict[str, Any]:
     """The output record of one line of a batch inference job; a bad line gives a record with `error` set."""
@@ -46,7 +48,7 @@ def infer_line(
             entries = recommend(serving, asked, compiled_filter=compiled_filter, now=now)["itemList"]
     except InvalidInput as error:
         return _failed(request, str(error.message), "recommendedItems")
-    return {"input": request, "output": _output(serving, entries), "error": None}
+    return {"input": request, "output": _output(serving, entries, themes), "error": None}
 
 
 def segment_line(
@@ -103,13 +105,15 @@ def _ranked(
     return list(rank(serving, asked, compiled_filter=compiled_filter, now=now)["personalizedRanking"])
 
 
-def _output(serving: Serving, entries: list[dict[str, Any]]) -> dict[str, Any]:
+def _output(serving: Serving, entries: list[dict[str, Any]], themes: Themes | None) -> dict[str, Any]:
     """[U] the documentation does not name the key of the reasons of the v2 recipe; here it is `reasons`."""
     output: dict[str, Any] = {"recommendedItems": [entry["itemId"] for entry in entries]}
     if serving.recipe.scores:
         output["scores"] = [entry.get("score") for entry in entries]
     if serving.recipe.reasons:
         output["reasons"] = [entry.get("reason", []) for entry in entries]
+    if themes:
+        output["theme"], output["itemsThemeRelevanceScores"] = themes.of(output["recommendedItems"])
     return output
 
 

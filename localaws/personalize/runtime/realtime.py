@@ -18,7 +18,6 @@ from localaws.personalize.runtime.serving import (
     Promotion,
     Serving,
     model_of,
-    recommendation_id,
 )
 
 if TYPE_CHECKING:
@@ -72,7 +71,7 @@ def recommend(
             entry["reason"] = [chosen.reason]
         metadata.add_to(entry)
         entries.append(entry)
-    return {"itemList": entries, "recommendationId": recommendation_id()}
+    return {"itemList": entries, "recommendationId": serving.recommendation_id()}
 
 
 def rank(
@@ -103,7 +102,7 @@ def rank(
     ranking += [{"itemId": item} for item in given if item not in ranked]
     for entry in ranking:
         metadata.add_to(entry)
-    return {"personalizedRanking": ranking, "recommendationId": recommendation_id()}
+    return {"personalizedRanking": ranking, "recommendationId": serving.recommendation_id()}
 
 
 def recommend_actions(
@@ -122,7 +121,7 @@ def recommend_actions(
     available = model.available(serving.store.history(request["userId"], kind="ACTION_INTERACTIONS"), now)
     ranked = np.where(available if mask is None else available & mask, scores, -np.inf)
     actions = [{"actionId": model.ranked_ids[place], "score": float(scores[place])} for place in best(ranked, size)]
-    return {"actionList": actions, "recommendationId": recommendation_id()}
+    return {"actionList": actions, "recommendationId": serving.recommendation_id()}
 
 
 def _let_through(

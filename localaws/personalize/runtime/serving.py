@@ -42,16 +42,21 @@ class Promotion:
 class Serving:
     """What a campaign (or recommender, or batch job) serves with.
 
-    config: campaignConfig, recommenderConfig or batchInferenceJobConfig, as sent; may be empty.
+    config: campaignConfig, recommenderConfig or batchInferenceJobConfig, as sent; may be empty. source: the eight
+    hexadecimal digits by which recommendation ids tell what recommended.
     """
 
     model: Model
     store: DatasetStore
     config: Mapping[str, Any] = field(default_factory=dict)
+    source: str = "00000000"
 
     @property
     def recipe(self) -> Recipe:
         return RECIPES[self.model.recipe]
+
+    def recommendation_id(self) -> str:
+        return f"RID-{self.source}{str(uuid.uuid4())[len(self.source) :]}"
 
     def query(self, request: Mapping[str, Any], now: float) -> Query:
         """The question of a request. Raises InvalidInput if a field that the recipe needs is missing."""
@@ -125,7 +130,3 @@ def model_of(serving: Serving, operation: str, kind: type[M]) -> M:
     if not isinstance(serving.model, kind):
         raise InvalidInput(f"{operation} is not supported by the recipe {serving.recipe.name}.")
     return serving.model
-
-
-def recommendation_id() -> str:
-    return f"RID-{uuid.uuid4()}"

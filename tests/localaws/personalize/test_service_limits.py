@@ -15,12 +15,13 @@ from tests.localaws.personalize.requests import send
 
 
 def test_pending_imports(new_client: NewClient) -> None:
-    client = new_client(speed=200)
+    client = new_client()
     users = client.dataset(client.group("imports"), "Users")
-    started = [client.start_import(users, csv_of("Users"), f"import-{n}") for n in range(5)]
     location = {"dataLocation": client.put("users.csv", csv_of("Users"))}
     request = {"jobName": "import-5", "datasetArn": users, "dataSource": location}
-    code, message = error_of(client.personalize.create_dataset_import_job, **request)
+    with client.lasting("dataset-import-job", seconds=2):
+        started = [client.start_import(users, csv_of("Users"), f"import-{n}") for n in range(5)]
+        code, message = error_of(client.personalize.create_dataset_import_job, **request)
     assert (code, message) == ("LimitExceededException", "More than 5 resources with PENDING or IN_PROGRESS status")
     for job in started:
         client.wait(job)

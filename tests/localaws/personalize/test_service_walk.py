@@ -99,8 +99,9 @@ def custom(client: Client) -> None:
         "schemaArn"
     ]
     p.update_dataset(datasetArn=users, schemaArn=schema)
-    stopped = p.create_solution_version(solutionArn=solution)["solutionVersionArn"]
-    p.stop_solution_version_creation(solutionVersionArn=stopped)
+    with client.lasting("solution-version", seconds=5):
+        stopped = p.create_solution_version(solutionArn=solution)["solutionVersionArn"]
+        p.stop_solution_version_creation(solutionVersionArn=stopped)
     jobs = bulk_jobs(client, group, interactions, version)
     p.tag_resource(resourceArn=campaign, tags=[{"tagKey": "team", "tagValue": "search"}])
     assert p.list_tags_for_resource(resourceArn=campaign)["tags"] == [{"tagKey": "team", "tagValue": "search"}]
