@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import abc
 import logging
 import threading
 
 _LOG = logging.getLogger(__name__)
 
 
-class Pump(threading.Thread):
+class Pump(threading.Thread, abc.ABC):
     """Calls `turn` every `pause` seconds. What one turn raises is logged, and the next comes all the same."""
 
     def __init__(self, name: str, pause: float) -> None:
@@ -16,9 +17,9 @@ class Pump(threading.Thread):
         self._pause = pause
         self._stopped = threading.Event()
 
+    @abc.abstractmethod
     def turn(self) -> bool | None:
         """One round; True if there is more to do at once."""
-        raise NotImplementedError
 
     def run(self) -> None:
         while not self._stopped.is_set():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -28,15 +29,15 @@ class Created:
     attributes: Mapping[str, Any] = field(default_factory=dict)
 
 
-class Provider:
+class Provider(abc.ABC):
     """Makes resources of `type`. Subclasses override `create`, mostly `delete`, and `update` where replacing is not enough."""
 
     type: str
     name_property: str = ""  # the property that gets a generated name if the template has none
     name_limit: int = 64
 
-    def create(self, aws: Aws, properties: Properties) -> Created:
-        raise NotImplementedError
+    @abc.abstractmethod
+    def create(self, aws: Aws, properties: Properties) -> Created: ...
 
     def update(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
         """Replaces the resource. The old one goes first, since most names are fixed in the template."""
