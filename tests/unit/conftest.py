@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +17,8 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from lambdas.shared import clients, config, deployment
+from bench.deployment import make_tracker
+from lambdas.shared import clients, config, deployment, patience
 from lambdas.shared.config import Config
 from lambdas.shared.config_file import load_config
 from localaws.personalize.pytest_plugin import StartEmulator, start_personalize
@@ -65,7 +68,7 @@ class Deployment:
 
     def until_done(self, handler: Handler, **event: Any) -> list[dict[str, Any]]:
         """Invoke as the state machine does: again and again until nothing is pending. Returns the parts of the answer."""
-        for _ in range(300):
+        for _ in range(1200):
             answer = self.call(handler, **event)
             if answer["status"] == "DONE":
                 return list(answer["parts"])
@@ -73,7 +76,7 @@ class Deployment:
             assert answer["waited_seconds"] == event.get("waited_seconds", 0) + answer["wait_seconds"]
             event |= {name: value for name, value in answer.items() if name in ("waited_seconds", "catalogue_rows")}
             time.sleep(0.05)
-        raise AssertionError(f"not done after 15 seconds: {answer}")
+        raise AssertionError(f"not done after a minute: {answer}")
 
     def until_active(self, handler: Handler, **event: Any) -> dict[str, Any]:
         """The one part of a step that must end as ACTIVE."""
@@ -122,9 +125,40 @@ def shop(moto_endpoint: str, personalize_endpoint: str, monkeypatch: pytest.Monk
         AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in ("pk", "sk")],
         BillingMode="PAY_PER_REQUEST",
     )
+    made.client("dynamodb").create_table(
+        TableName=f"{name}-erasures",
+        KeySchema=[{"AttributeName": "user_id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "user_id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
     made.client("sns").create_topic(Name=f"{name}-runs")
+    made.client("sqs").create_queue(QueueName=f"{name}-dead-letters")
     yield made
     forget()
+
+
+@pytest.fixture
+def stream(shop: Deployment, personalize_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
+    """The shop with datasets and an event tracker, nothing trained; pauses between attempts are short."""
+    monkeypatch.setattr(patience, "FIRST_PAUSE", 0.001)
+    deployment.publish(make_tracker(shop.config, shop.client("personalize")))
+    yield shop
+    set_faults(personalize_endpoint, [])
+
+
+def set_faults(endpoint: str, faults: list[dict[str, Any]]) -> None:
+    body = json.dumps({"faults": faults}).encode()
+    urllib.request.urlopen(urllib.request.Request(f"{endpoint}/_emulator", body, method="PUT"), timeout=10).close()
+
+
+def dead_letters(shop: Deployment) -> list[dict[str, Any]]:
+    """The dead letters so far; they are taken out of the queue."""
+    sqs, url, found = shop.client("sqs"), os.environ["DEAD_LETTER_QUEUE_URL"], []
+    while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+        for message in messages:
+            found.append(json.loads(message["Body"]))
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+    return found
 
 
 def environment(name: str, packed: Path, moto_endpoint: str, personalize_endpoint: str) -> dict[str, str]:
@@ -147,6 +181,10 @@ def environment(name: str, packed: Path, moto_endpoint: str, personalize_endpoin
         "RUNS_TABLE": f"{name}-runs",
         "API_URL_PARAMETER": f"/recostack/{name}/api-url",
         "TOPIC_ARN": f"arn:aws:sns:us-east-1:123456789012:{name}-runs",
+        "ERASURES_TABLE": f"{name}-erasures",
+        "DEAD_LETTER_QUEUE_URL": f"{moto_endpoint}/123456789012/{name}-dead-letters",
+        "POWERTOOLS_METRICS_NAMESPACE": f"recostack/{name}",
+        "POWERTOOLS_SERVICE_NAME": "test",
     }
 
 
