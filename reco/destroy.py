@@ -73,9 +73,12 @@ class Destruction:
     def look(self) -> Deletion:
         """What there is. Raises RecoError when something that is not the deployment's stands in the way."""
         stacks = self.stacks()
+        resources = [self.teardown.find(owner) for owner in self.owners]
+        for owner, found in zip(self.owners, resources, strict=True):
+            self.teardown.refuse_strangers(owner, found)
         return Deletion(
             executions=list(self.running(stacks)),
-            resources=[self.teardown.find(owner) for owner in self.owners],
+            resources=resources,
             parameters=self.parameters(),
             stacks=[] if self.keep_stacks else stacks,
         )
@@ -87,8 +90,7 @@ class Destruction:
             self.target.client("stepfunctions").stop_execution(executionArn=execution, cause="reco destroy")
             self.tell(f"stopped the execution {execution.rsplit(':', 1)[-1]}")
         for owner in self.owners:
-            while resources := self.teardown.find(owner):  # a stopped run's last function may have made something since
-                done.resources += self.teardown.remove(resources)
+            done.resources += self.teardown.remove(owner)
         for name in deletion.parameters:
             self.target.client("ssm").delete_parameter(Name=name)
             done.parameters.append(name)

@@ -25,7 +25,7 @@ ORDER = (
     "campaign", "recommender", "solution", "event_tracker", "metric_attribution", "filter", "dataset", "dataset_group", "schema",
 )  # fmt: skip
 IN_DATASET_GROUP = ("recommender", "solution", "event_tracker", "filter", "dataset")
-#: Longest wait for one kind: a dataset stays while an import into it goes on, and large ones take hours.
+#: Longest wait for all of it: a dataset stays while an import into it goes on, and large ones take hours.
 PATIENCE_SECONDS = 4 * 3600.0
 LONGEST_PAUSE_SECONDS = 15.0
 
@@ -63,12 +63,10 @@ class Teardown:
         self.client = client
         self.tell = tell
         self.pause = pause
+        self.tags: dict[str, list[dict[str, str]]] = {}
 
     def find(self, owner: Owner) -> Resources:
-        """ARNs by kind, in the order of their deletion; kinds without any are left out.
-
-        Raises RecoError when something without the tag stands in one of the owner's dataset groups and would hold it back.
-        """
+        """ARNs by kind, in the order of their deletion; kinds without any are left out."""
         found: Resources = {kind: [] for kind in ORDER}
         for kind in ORDER:
             if kind not in ("metric_attribution", "schema"):
@@ -76,48 +74,53 @@ class Teardown:
         for group in found["dataset_group"]:
             found["metric_attribution"] += self._arns("metric_attribution", datasetGroupArn=group)
         found["schema"] = [arn for arn in self._arns("schema") if owner.schemas.fullmatch(arn.rsplit("/", 1)[-1])]
-        self._refuse_strangers(owner, found)
         return {kind: arns for kind, arns in found.items() if arns}
 
-    def remove(self, resources: Resources) -> list[str]:
-        """Delete all of it; returns the ARNs of what is gone. Raises RecoError with what stays in the way too long."""
-        gone: list[str] = []
-        for kind, arns in resources.items():
+    def refuse_strangers(self, owner: Owner, found: Resources) -> None:
+        """Raises RecoError when something without the tag is in one of the owner's dataset groups and would hold it back."""
+        groups, solutions = found.get("dataset_group", []), found.get("solution", [])
+        inside = [arn for group in groups for kind in IN_DATASET_GROUP for arn in self._arns(kind, datasetGroupArn=group)]
+        inside += [arn for solution in solutions for arn in self._arns("campaign", solutionArn=solution)]
+        strangers = [short(arn) for arn in inside if not self._carries(arn, owner)]
+        if strangers:
+            raise RecoError(
+                f"These hold the dataset group back and do not carry the tag {owner.tag}={owner.value}, so they are not deleted: "
+                f"{', '.join(strangers)}. Delete them or tag them, then try again."
+            )
+
+    def remove(self, owner: Owner) -> list[str]:
+        """Delete all that is the owner's; returns the ARNs of what is gone. Raises RecoError with what stays too long.
+
+        Each round looks anew, so that what a stopped run's last function still made goes too, in its place in the order.
+        """
+        seen: dict[str, None] = {}
+        pause, deadline, before = self.pause, time.monotonic() + PATIENCE_SECONDS, 0
+        while found := self.find(owner):
+            kind, arns = next(iter(found.items()))
+            seen.update(dict.fromkeys(arns))
             if kind == "solution":
                 self._stop_trainings(arns)
-            self._remove_kind(kind, arns, gone)
-        return gone
-
-    def _remove_kind(self, kind: str, arns: list[str], gone: list[str]) -> None:
-        """Look at each again and again: gone, deletable now, or held back for a while by the state that is remembered for it."""
-        states = dict.fromkeys(arns, "")
-        pause, deadline = self.pause, time.monotonic() + PATIENCE_SECONDS
-        while states:
-            for arn in list(states):
-                states[arn] = self._delete(kind, arn)
-                if states[arn] == "":
-                    del states[arn]
-                    gone.append(arn)
-                    self.tell(f"deleted {short(arn)}")
-            if states and time.monotonic() > deadline:
+            states = {arn: self._delete(kind, arn) for arn in arns}
+            if time.monotonic() > deadline:
                 raise RecoError("Could not be deleted: " + "; ".join(f"{short(arn)}: {state}" for arn, state in states.items()))
-            if states:
-                time.sleep(pause)
-                pause = min(pause * 1.5, LONGEST_PAUSE_SECONDS)
+            left = sum(map(len, found.values()))
+            pause = self.pause if left < before else min(pause * 1.5, LONGEST_PAUSE_SECONDS)
+            before = left
+            time.sleep(pause)
+        return list(seen)
 
     def _delete(self, kind: str, arn: str) -> str:
-        """Ask for the deletion if the resource is in a state for it. Returns what it waits for, "" when it is gone."""
+        """Ask for the deletion if the resource is in a state for it. Returns the state, or why the service refuses."""
         parameter = {f"{camel(kind)}Arn": arn}
         try:
             answer = getattr(self.client, f"describe_{kind}")(**parameter)
             status = str(answer[camel(kind)].get("status", ""))
             if not any(word in status for word in ("PENDING", "IN_PROGRESS", "STOPPING")):
                 getattr(self.client, f"delete_{kind}")(**parameter)
+                self.tell(f"deleting {short(arn)}")
                 status = "deletion asked for"
         except ClientError as error:
-            if code(error) == "ResourceNotFoundException":
-                return ""
-            if code(error) == "ResourceInUseException":
+            if code(error) in ("ResourceNotFoundException", "ResourceInUseException"):
                 return str(error.response["Error"].get("Message", error))
             raise
         return status
@@ -136,25 +139,16 @@ class Teardown:
                 else:
                     self.tell(f"stopped the training of {short(version['solutionVersionArn'])}")
 
-    def _refuse_strangers(self, owner: Owner, found: Resources) -> None:
-        inside = [arn for g in found["dataset_group"] for kind in IN_DATASET_GROUP for arn in self._arns(kind, datasetGroupArn=g)]
-        inside += [arn for solution in found["solution"] for arn in self._arns("campaign", solutionArn=solution)]
-        ours = {arn for arns in found.values() for arn in arns}
-        strangers = [short(arn) for arn in inside if arn not in ours]
-        if strangers:
-            raise RecoError(
-                f"These hold the dataset group back and do not carry the tag {owner.tag}={owner.value}, so they are not deleted: "
-                f"{', '.join(strangers)}. Delete them or tag them, then try again."
-            )
-
     def _carries(self, arn: str, owner: Owner) -> bool:
-        try:
-            tags = self.client.list_tags_for_resource(resourceArn=arn)["tags"]
-        except ClientError as error:
-            if code(error) == "ResourceNotFoundException":  # gone since it was listed
-                return False
-            raise
-        return {"tagKey": owner.tag, "tagValue": owner.value} in tags
+        """Tags are asked for once: a deletion looks at the list of resources many times."""
+        if arn not in self.tags:
+            try:
+                self.tags[arn] = self.client.list_tags_for_resource(resourceArn=arn)["tags"]
+            except ClientError as error:
+                if code(error) == "ResourceNotFoundException":  # gone since it was listed
+                    return False
+                raise
+        return {"tagKey": owner.tag, "tagValue": owner.value} in self.tags[arn]
 
     def _arns(self, kind: str, **parent: str) -> list[str]:
         return [str(entry[f"{camel(kind)}Arn"]) for entry in self._listed(kind, **parent)]
