@@ -31,7 +31,7 @@ DEFINITION = Path(__file__).parents[1] / "statemachines" / "train.asl.json"
 
 
 class TrainingStack(cdk.Stack):
-    """Outputs: TrainStateMachine, RunTopic."""
+    """Outputs: PersonalizeRole, TrainStateMachine, RunTopic."""
 
     def __init__(self, scope: Construct, id_: str, config: Config, **kwargs: Any) -> None:
         super().__init__(scope, id_, **kwargs)
@@ -57,6 +57,7 @@ class TrainingStack(cdk.Stack):
         )
         self._starts(machine)
         self._alarm(machine)
+        cdk.CfnOutput(self, "PersonalizeRole", value=self.personalize_role.role_arn)
         cdk.CfnOutput(self, "RunsTable", value=self.runs.table_name)
         cdk.CfnOutput(self, "TrainStateMachine", value=machine.state_machine_arn)
         cdk.CfnOutput(self, "RunTopic", value=self.topic.topic_arn)
