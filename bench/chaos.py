@@ -28,7 +28,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.click_stream import Sent, click_stream
-from bench.deployment import Api, deployed, make_tracker, set_faults
+from bench.deployment import CONFIG, Api, deployed, make_tracker, publish, set_faults
+from lambdas.shared.config_file import load_config
 from reco.target import Target
 
 CLIENTS = 8
@@ -214,7 +215,7 @@ def account(accepted: list[Sent], ledger: Ledger, metrics: Counter[str]) -> dict
 def run(events: int, folder: Path) -> dict[str, Any]:
     """One run in a folder of its own; the account, the reasons of the dead letters, and how often a function was killed."""
     with deployed(folder) as target:
-        make_tracker(target)
+        publish(target, make_tracker(load_config(CONFIG), target.client("personalize")))
         set_faults(target, FAULTS)
         pid = json.loads((folder / "aws" / "environment.json").read_text())["pid"]
         killer = Killer(pid, f"{target.deployment}-{FUNCTION}", KILL_EVERY)

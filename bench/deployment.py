@@ -44,19 +44,21 @@ def environment_of(target: Target) -> Environment:
     return target.local
 
 
-def make_tracker(target: Target) -> None:
-    """What events need and no more: dataset group, datasets, event tracker, and the document that says so."""
-    config, personalize = load_config(CONFIG), target.client("personalize")
+def make_tracker(config: Config, personalize: Any) -> Deployment:
+    """What events need and no more: dataset group, datasets and event tracker; the document that says so, to be published."""
     group = personalize.create_dataset_group(name=config.name)["datasetGroupArn"]
     until(lambda: personalize.describe_dataset_group(datasetGroupArn=group)["datasetGroup"]["status"] == "ACTIVE")
     make_datasets(config, personalize, group)
     made = personalize.create_event_tracker(name=config.name, datasetGroupArn=group)
     tracker = made["eventTrackerArn"]
     until(lambda: personalize.describe_event_tracker(eventTrackerArn=tracker)["eventTracker"]["status"] == "ACTIVE")
-    document = Deployment(
-        run_id="bench", dataset_group_arn=group, tracking_id=made["trackingId"], campaigns={}, filters={}
-    ).model_dump_json()
-    target.client("ssm").put_parameter(Name=parameter_name(config.name), Type="String", Value=document)
+    return Deployment(run_id="none", dataset_group_arn=group, tracking_id=made["trackingId"], campaigns={}, filters={})
+
+
+def publish(target: Target, document: Deployment) -> None:
+    """Let the functions know what is deployed."""
+    name = parameter_name(target.deployment)
+    target.client("ssm").put_parameter(Name=name, Type="String", Value=document.model_dump_json())
 
 
 def make_datasets(config: Config, personalize: Any, group: str) -> None:

@@ -58,7 +58,7 @@ def start_job(config: Config, users: list[str]) -> str:
     """Write the users' CSV and start the job; returns its ARN."""
     started = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    writer = csv.writer(text, lineterminator="\n", doublequote=False, escapechar="\\")
     writer.writerow(["USER_ID"])
     writer.writerows([user] for user in users)
     bucket, folder = os.environ["DATA_BUCKET"], f"erasures/{started}"

@@ -6,6 +6,7 @@ import json
 from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import ValidationError
@@ -97,7 +98,7 @@ def as_personalize_wants(event: Event, record_id: str, time: float) -> dict[str,
         "eventId": event.event_id or record_id,
         "eventType": event.event_type,
         "itemId": event.item_id,
-        "sentAt": time,
+        "sentAt": datetime.fromtimestamp(time, UTC),  # of a number, boto3 makes a local time first, which costs more
     }
     if event.event_value is not None:
         shaped["eventValue"] = event.event_value

@@ -69,16 +69,9 @@ def chunks_of(events: Sequence[Sendable]) -> Iterator[list[Sendable]]:
 
 def put(chunk: list[Sendable], tracking_id: str, patience: Patience, sent: Sent) -> None:
     """Put one chunk; when it is refused, each event by itself, so that one bad event takes no other along. Raises OutOfTime."""
-    call: dict[str, Any] = {
-        "trackingId": tracking_id,
-        "sessionId": chunk[0].session_id,
-        "eventList": [event.event for event in chunk],
-    }
-    if chunk[0].user_id is not None:
-        call["userId"] = chunk[0].user_id
     sent.calls += 1
     try:
-        patience.call(clients.personalize_events().put_events, **call)
+        patience.call(clients.personalize_events().put_events, **call_of(chunk, tracking_id))
         sent.events += len(chunk)
     except Refused as error:
         if len(chunk) == 1:
@@ -86,3 +79,16 @@ def put(chunk: list[Sendable], tracking_id: str, patience: Patience, sent: Sent)
             return
         for event in chunk:
             put([event], tracking_id, patience, sent)
+
+
+def call_of(chunk: Sequence[Sendable], tracking_id: str) -> dict[str, Any]:
+    """The parameters of PutEvents for events of one user and session."""
+    first = chunk[0]
+    call: dict[str, Any] = {
+        "trackingId": tracking_id,
+        "sessionId": first.session_id,
+        "eventList": [event.event for event in chunk],
+    }
+    if first.user_id is not None:
+        call["userId"] = first.user_id
+    return call

@@ -24,6 +24,7 @@ from lambdas.shared.schemas import DatasetKind
 #: PutItems and PutUsers take this many records at once (personalize/latest/dg/limits.html).
 CHUNK = 10
 DATASETS: dict[str, DatasetKind] = {"item": "items", "user": "users"}
+MAX_ID = 256
 #: Longest properties (personalize/latest/dg/API_UBS_Item.html, API_UBS_User.html).
 MAX_PROPERTIES: dict[str, int] = {"item": 32_000, "user": 24_000}
 
@@ -59,6 +60,8 @@ def read_message(config: Config, message: Mapping[str, Any]) -> Row:
         record_id, given = b64decode(read.record_id).decode(), json.loads(b64decode(read.body))
     except (ValidationError, ValueError):
         raise Unusable("the message is not one of the API's") from None
+    if len(record_id) > MAX_ID:
+        raise Unusable(f"{read.kind}_id: has more than {MAX_ID} characters")
     dataset = config.datasets.present().get(DATASETS[read.kind])
     if dataset is None:
         raise Unusable(f"the deployment has no dataset of {read.kind}s")

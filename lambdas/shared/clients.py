@@ -23,7 +23,14 @@ if TYPE_CHECKING:
 #: Control planes throttle; waiting inside the call costs less than a failed state.
 PATIENT = Config(retries={"mode": "standard", "max_attempts": 6})
 #: A page is waiting: give up early and let the caller fall back.
-PROMPT = Config(retries={"mode": "standard", "max_attempts": 2}, connect_timeout=1, read_timeout=2)
+PROMPT = Config(
+    retries={"mode": "standard", "total_max_attempts": 1},
+    connect_timeout=0.5,
+    read_timeout=2,
+    parameter_validation=False,
+    max_pool_connections=16,
+    user_agent="recostack",
+)
 #: Records are put by this many threads: a call waits for the network most of its time.
 PARALLEL_PUTS = 8
 #: One attempt a call (lambdas.shared.patience makes the others), and no second validation of what we have validated.
@@ -33,6 +40,7 @@ STREAMING = Config(
     read_timeout=5,
     max_pool_connections=PARALLEL_PUTS,
     parameter_validation=False,
+    user_agent="recostack",  # boto3 puts its own together anew for each call, a tenth of the call's CPU time
 )
 
 
@@ -59,6 +67,12 @@ def s3() -> S3Client:
 @cache
 def dynamodb() -> DynamoDBClient:
     return boto3.client("dynamodb", config=PATIENT)
+
+
+@cache
+def prompt_dynamodb() -> DynamoDBClient:
+    """For answers that somebody waits for."""
+    return boto3.client("dynamodb", config=PROMPT)
 
 
 @cache

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as NoConnection
 
 #: Seconds of the first pause, and of the longest.
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 10.0
@@ -40,7 +41,7 @@ class Patience:
                 return operation(**parameters)
             except ClientError as error:
                 self._count(error)
-            except HTTPClientError:  # no connection, no answer in time
+            except (NoConnection, HTTPClientError):  # no connection, no answer in time
                 self.failed += 1
             # A random part of a doubling pause keeps callers from coming back together.
             seconds = random.uniform(0.5, 1) * min(FIRST_PAUSE * 2**attempt, LONGEST_PAUSE)  # noqa: S311

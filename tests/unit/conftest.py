@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import time
@@ -21,12 +23,16 @@ from bench.deployment import make_tracker
 from lambdas.shared import clients, config, deployment, patience
 from lambdas.shared.config import Config
 from lambdas.shared.config_file import load_config
+from lambdas.shared.names import dataset_arn
+from lambdas.shared.schemas import DatasetKind
 from localaws.personalize.pytest_plugin import StartEmulator, start_personalize
 from localaws.personalize.quotas import Quotas
 from tests.shop_csvs import csv_text, rows
 
 __all__ = ["start_personalize"]
 
+# Read by Powertools when the first handler is imported.
+os.environ.setdefault("POWERTOOLS_METRICS_NAMESPACE", "recostack/test")
 SHOP = Path("config/shop.yaml")
 Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 
@@ -161,6 +167,28 @@ def dead_letters(shop: Deployment) -> list[dict[str, Any]]:
     return found
 
 
+def exported(shop: Deployment, kind: DatasetKind, *columns: str) -> list[list[str]]:
+    """The rows that Personalize holds, by an export of the dataset: what a training would see."""
+    personalize, name = shop.client("personalize"), f"export{time.time_ns()}"
+    job = personalize.create_dataset_export_job(
+        jobName=name,
+        datasetArn=dataset_arn(shop.config, kind),
+        ingestionMode="PUT",
+        roleArn="arn:aws:iam::123456789012:role/personalize",
+        jobOutput={"s3DataDestination": {"path": f"s3://{shop.bucket}/export/"}},
+    )["datasetExportJobArn"]
+    for _ in range(300):
+        described = personalize.describe_dataset_export_job(datasetExportJobArn=job)["datasetExportJob"]
+        if described["status"] == "ACTIVE":
+            break
+        assert "FAILED" not in described["status"], described
+        time.sleep(0.05)
+    body = shop.client("s3").get_object(Bucket=shop.bucket, Key=f"export/{name}.csv")["Body"].read().decode()
+    return sorted(
+        [row[column] for column in columns] for row in csv.DictReader(io.StringIO(body), doublequote=False, escapechar="\\")
+    )
+
+
 def environment(name: str, packed: Path, moto_endpoint: str, personalize_endpoint: str) -> dict[str, str]:
     """All that the stacks give to the functions, and where AWS is."""
     return {
@@ -183,8 +211,6 @@ def environment(name: str, packed: Path, moto_endpoint: str, personalize_endpoin
         "TOPIC_ARN": f"arn:aws:sns:us-east-1:123456789012:{name}-runs",
         "ERASURES_TABLE": f"{name}-erasures",
         "DEAD_LETTER_QUEUE_URL": f"{moto_endpoint}/123456789012/{name}-dead-letters",
-        "POWERTOOLS_METRICS_NAMESPACE": f"recostack/{name}",
-        "POWERTOOLS_SERVICE_NAME": "test",
     }
 
 

@@ -70,7 +70,7 @@ def delete_users(spec: Spec) -> dict[str, Any]:
         file.seek(0)
         if total > DELETION_BYTES:
             raise S3Failed(f"The input data is larger than {DELETION_BYTES // 1_000_000} MB")
-        rows = csv.DictReader(io.TextIOWrapper(file, "utf-8", newline=""))
+        rows = csv.DictReader(io.TextIOWrapper(file, "utf-8", newline=""), escapechar="\\")
         if "USER_ID" not in (rows.fieldnames or []):
             raise ImportFailed(f"{name}: Input CSV is missing the following columns:[USER_ID].")
         users.update(row["USER_ID"] for row in rows if row["USER_ID"])

@@ -1,0 +1,78 @@
+"""A user who asks to be forgotten: the tombstone, and the daily job that deletes what Personalize holds."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+from lambdas.delete_user_data import handler as delete_user_data
+from lambdas.erase_user import handler as erase_user
+from lambdas.put_records import handler as put_records
+from lambdas.shared.erasures import erased
+from lambdas.shared.names import dataset_group_arn
+from tests.unit.conftest import Deployment, exported
+from tests.unit.test_put_records import message
+
+
+def erase(shop: Deployment, user_id: str) -> tuple[int, Any]:
+    """DELETE /users/{user_id} through the API."""
+    event = {
+        "resource": "/users/{user_id}",
+        "path": f"/users/{user_id}",
+        "pathParameters": {"user_id": user_id},
+        "httpMethod": "DELETE",
+        "headers": {},
+        "multiValueHeaders": {},
+        "queryStringParameters": None,
+        "multiValueQueryStringParameters": None,
+        "requestContext": {"requestId": "r", "stage": "v1", "httpMethod": "DELETE", "path": f"/users/{user_id}", "identity": {}},
+        "body": None,
+        "isBase64Encoded": False,
+    }
+    answer = shop.call(erase_user.handler, **event)
+    return answer["statusCode"], json.loads(answer["body"])
+
+
+@pytest.mark.parametrize("user_id", ["u1", 'u"1\\/ é😀', "u" * 256])
+def test_the_tombstone_is_there_at_once(shop: Deployment, user_id: str) -> None:
+    status, answer = erase(shop, user_id)
+    assert (status, answer["user_id"]) == (202, user_id)
+    assert erased(["somebody", user_id]) == {user_id}
+
+
+def test_an_id_that_no_user_can_have_is_refused(shop: Deployment) -> None:
+    status, answer = erase(shop, "u" * 257)
+    assert (status, answer["error"]["field"]) == (400, "user_id")
+
+
+def test_the_daily_job_deletes_every_erased_user(stream: Deployment) -> None:
+    assert stream.call(delete_user_data.handler) == {"status": "NOTHING_TO_DELETE"}
+    stream.call(put_records.handler, Records=[message("user", user, {"AGE": 30}) for user in ("u1", 'u"2', "u3")])
+    erase(stream, "u1")
+    erase(stream, 'u"2')
+    started = stream.call(delete_user_data.handler)
+    assert (started["status"], started["users"]) == ("STARTED", 2)
+    job = until_completed(stream)
+    assert job["numDeleted"] == 2
+    assert exported(stream, "users", "USER_ID") == [["u3"]]
+    time.sleep(1)  # jobs are named by the second
+    assert stream.call(delete_user_data.handler)["status"] == "STARTED"  # an import may have brought a user back
+
+
+def test_before_the_first_train_run_there_is_nothing_to_delete(shop: Deployment) -> None:
+    assert shop.call(delete_user_data.handler) == {"status": "NOTHING_TO_DELETE"}
+
+
+def until_completed(shop: Deployment) -> dict[str, Any]:
+    for _ in range(200):
+        personalize = shop.client("personalize")
+        listed = personalize.list_data_deletion_jobs(datasetGroupArn=dataset_group_arn(shop.config))["dataDeletionJobs"]
+        if listed and listed[0]["status"] == "COMPLETED":
+            arn = listed[0]["dataDeletionJobArn"]
+            job: dict[str, Any] = personalize.describe_data_deletion_job(dataDeletionJobArn=arn)["dataDeletionJob"]
+            return job
+        time.sleep(0.05)
+    raise AssertionError(f"not completed: {listed}")
