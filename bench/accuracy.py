@@ -23,7 +23,6 @@ from scipy import sparse
 from threadpoolctl import threadpool_limits
 
 from bench.baselines import BASELINES, Matrix
-from bench.beyond_accuracy import Reference, qualities
 from bench.cold_start import cold_items, cold_users
 from localaws.personalize.datasets import DatasetStore, TrainingData
 from localaws.personalize.metrics import Answer, ranking_metrics
@@ -34,6 +33,7 @@ from localaws.personalize.recipes.holdout import Case
 from localaws.personalize.recipes.model import best
 from localaws.personalize.recipes.training import Trial, try_out
 from localaws.personalize.schemas import Kind, parse_schema
+from reco.beyond_accuracy import Reference, qualities, unit_rows
 from reco.movielens import fetch, write_csvs
 
 SCHEMAS = Path(__file__).parent.parent / "config" / "schemas" / "movielens"
@@ -125,8 +125,7 @@ def reference_of(prepared: Prepared, trial: Trial, popular: list[Answer]) -> Ref
     items = prepared.items
     columns = {"GENRES": items.columns["GENRES"]} if items is not None else {}
     rows = rows_of(items, prepared.item_ids) if items is not None else np.empty(0, np.int64)
-    alike = Features.of(columns).encode(columns, rows).toarray().astype(np.float64)
-    alike /= np.maximum(np.linalg.norm(alike, axis=1, keepdims=True), 1e-9)
+    alike = unit_rows(Features.of(columns).encode(columns, rows).astype(np.float64))
     share = np.asarray(training.sum(axis=0)).ravel() / max(1, int((np.diff(training.indptr) > 0).sum()))
     return Reference(share.astype(np.float64), alike, [answer.recommended for answer in popular])
 
