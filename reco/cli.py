@@ -16,7 +16,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, Te
 
 from lambdas.shared.config import Config, ConfigError, json_schema
 from lambdas.shared.config_file import load_config
-from reco import approvals, events, load, movielens, serving, train
+from reco import approvals, events, load, movielens, redrive, serving, train
 from reco import demo as demo_run
 from reco import destroy as destroying
 from reco import rollback as rolling_back
@@ -280,6 +280,26 @@ def send_events(
 
 
 @app.command()
+def evaluate(
+    config: ConfigOption = DEFAULT_CONFIG,
+    data: Annotated[Path | None, typer.Option("--data", help="A folder with the CSVs, instead of those in S3.")] = None,
+    users: Annotated[int, typer.Option(help="How many users are asked for, at most.", min=1)] = 500,
+    plot: Annotated[Path | None, typer.Option("--plot", help="Draw the metrics to this .svg or .png file.")] = None,
+    yes: YesOption = False,
+    aws: AwsOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Train a throw-away copy on all but the newest events, and measure how well it predicts those."""
+    try:
+        from reco import evaluation_command
+    except ImportError as error:
+        raise RecoError(f"evaluate needs {error.name}: pip install 'recostack[local]'.") from None
+    found = config_of(config)
+    target = connect(found.name, aws)
+    evaluation_command.run(target, found, data=data, users=users, plot=plot, yes=yes, as_json=as_json)
+
+
+@app.command()
 def destroy(
     config: ConfigOption = DEFAULT_CONFIG,
     keep_stacks: Annotated[bool, typer.Option("--keep-stacks", help="Delete what runs made, leave the stacks.")] = False,
@@ -312,6 +332,27 @@ def destroy(
 
 def say_step(said: str) -> None:
     say(f"  {said}")
+
+
+@app.command(name="redrive")
+def redrive_command(
+    reason: Annotated[str, typer.Option("--reason", help="Only dead letters whose reason contains this.")] = "",
+    show: Annotated[bool, typer.Option("--list", help="Show the reasons, and put nothing back.")] = False,
+    config: ConfigOption = DEFAULT_CONFIG,
+    aws: AwsOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Put dead letters back, once what made them fail is gone."""
+    target = target_of(config, aws)
+    if show:
+        found = redrive.reasons(target)
+        show_json(found) if as_json else show_table("Dead letters", ["reason", "letters"], found.most_common())
+        return
+    done = redrive.redrive(target, reason)
+    if as_json:
+        show_json(vars(done))
+    else:
+        results.print(f"{done.put_back} put back, {done.left} left, {done.unreadable} that no one can read left.")
 
 
 @app.command()

@@ -1,0 +1,148 @@
+"""Puts dead letters back where they came from, once their cause is gone: docs/ingestion.md says when that helps."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64decode, b64encode
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from reco.target import Target
+
+#: PutRecords of Kinesis takes this many records; ours are small.
+BATCH = 100
+#: Seconds for which the letters that we hold are hidden from others.
+HIDDEN = 300
+MAX_PARTITION_KEY = 256
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A record that failed, why, and how to take it away from where it is kept (`remove`) or leave it there (`keep`)."""
+
+    reason: str
+    record: bytes
+    remove: Callable[[], Any]
+    keep: Callable[[], Any]
+
+
+@dataclass
+class Redriven:
+    """How many letters were put back, left, and could not be put back since they are no records of the API."""
+
+    put_back: int = 0
+    left: int = 0
+    unreadable: int = 0
+
+
+def reasons(target: Target) -> Counter[str]:
+    """How many letters there are of each reason; all are left where they are."""
+    found = Counter[str]()
+    for letter in list(letters(target)):
+        found[letter.reason] += 1
+        letter.keep()
+    return found
+
+
+def redrive(target: Target, reason: str = "") -> Redriven:
+    """Put back the letters whose reason contains `reason`."""
+    done, events = Redriven(), list[Letter]()
+    for letter in list(letters(target)):
+        kind = kind_of(letter.record)
+        if reason not in letter.reason:
+            done.left += 1
+            letter.keep()
+        elif kind is None:
+            done.unreadable += 1
+            letter.keep()
+        elif kind == "event":
+            events.append(letter)
+        else:
+            target.client("sqs").send_message(
+                QueueUrl=target.output("ingestion", "RecordQueueUrl"), MessageBody=letter.record.decode()
+            )
+            letter.remove()
+            done.put_back += 1
+    for start in range(0, len(events), BATCH):
+        count = put_events_back(target, events[start : start + BATCH])
+        done.put_back += count
+        done.left += len(events[start : start + BATCH]) - count
+    return done
+
+
+def put_events_back(target: Target, batch: Sequence[Letter]) -> int:
+    """Put events into the stream again; those that it does not take stay dead letters."""
+    entries = [{"Data": letter.record, "PartitionKey": partition_key(letter.record)} for letter in batch]
+    answer = target.client("kinesis").put_records(StreamName=target.output("ingestion", "EventStream"), Records=entries)
+    taken = ["ErrorCode" not in record for record in answer["Records"]]
+    for letter, ok in zip(batch, taken, strict=True):
+        if ok:
+            letter.remove()
+        else:
+            letter.keep()
+    return sum(taken)
+
+
+def letters(target: Target) -> Iterator[Letter]:
+    """All dead letters: those of the functions, the records that got stuck, the batches that the stream's mapping gave up."""
+    yield from queued(target, "DeadLetterQueueUrl")
+    yield from queued(target, "StuckRecordsQueueUrl")
+    yield from given_up(target)
+
+
+def queued(target: Target, output: str) -> Iterator[Letter]:
+    sqs, url = target.client("sqs"), target.output("ingestion", output)
+    while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=HIDDEN).get("Messages"):
+        for message in messages:
+            receipt = {"QueueUrl": url, "ReceiptHandle": message["ReceiptHandle"]}
+            body = json.loads(message["Body"])
+            yield Letter(
+                body.get("reason", "could not be put in a hundred attempts"),
+                record_of(target, body) if "reason" in body else message["Body"].encode(),
+                remove=lambda receipt=receipt: sqs.delete_message(**receipt),  # type: ignore[misc]
+                keep=lambda receipt=receipt: sqs.change_message_visibility(**receipt, VisibilityTimeout=0),  # type: ignore[misc]
+            )
+
+
+def record_of(target: Target, body: dict[str, str]) -> bytes:
+    """The whole record of a letter in the queue."""
+    if "s3" in body:
+        bucket, key = body["s3"].removeprefix("s3://").split("/", 1)
+        return bytes(target.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read())
+    return b64decode(body["record_base64"]) if "record_base64" in body else body["record"].encode()
+
+
+def given_up(target: Target) -> Iterator[Letter]:
+    """The records of the batches in S3; an object goes with the last of its records."""
+    s3, bucket = target.client("s3"), target.output("storage", "DataBucket")
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="aws/lambda/")
+    for key in [entry["Key"] for page in pages for entry in page.get("Contents", [])]:
+        notice = json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+        waiting = {record["eventID"] for record in json.loads(notice["payload"])["Records"]}
+        for record in json.loads(notice["payload"])["Records"]:
+
+            def remove(key: str = key, waiting: set[str] = waiting, event_id: str = record["eventID"]) -> None:
+                waiting.discard(event_id)
+                if not waiting:
+                    s3.delete_object(Bucket=bucket, Key=key)
+
+            condition = notice["requestContext"]["condition"]
+            yield Letter(condition, b64decode(record["kinesis"]["data"]), remove=remove, keep=lambda: None)
+
+
+def kind_of(record: bytes) -> str | None:
+    """event, item or user; None for what the API can't have written."""
+    try:
+        kind = json.loads(record)["kind"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return kind if kind in ("event", "item", "user") else None
+
+
+def partition_key(record: bytes) -> str:
+    """The same as the API gives: the user, or else the session."""
+    body = json.loads(record).get("body")
+    name = (body.get("user_id") or body.get("session_id")) if isinstance(body, dict) else None
+    return b64encode(str(name or "none").encode()).decode()[:MAX_PARTITION_KEY]
