@@ -6,7 +6,6 @@ import json
 import signal
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -16,9 +15,8 @@ from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, Te
 
 from lambdas.shared.config import Config, ConfigError, json_schema
 from lambdas.shared.config_file import load_config
-from reco import approvals, events, load, movielens, redrive, serving, train
+from reco import approvals, destroy_command, events, load, movielens, redrive, serving, train
 from reco import demo as demo_run
-from reco import destroy as destroying
 from reco import rollback as rolling_back
 from reco.console import progress, results, say, show_json, show_table
 from reco.errors import RecoError
@@ -308,30 +306,8 @@ def destroy(
     as_json: JsonOption = False,
 ) -> None:
     """Delete the deployment: its resources in Amazon Personalize, then its stacks. Buckets that hold data are kept."""
-    found_config = config_of(config)
-    destruction = destroying.Destruction(connect(found_config.name, aws), found_config, keep_stacks=keep_stacks, tell=say_step)
-    with progress.status("looking for what is there"):
-        deletion = destruction.look()
-    if not deletion.empty and not yes:
-        for line in deletion.lines():
-            say(f"  {line}")
-        typer.confirm(f"Delete all of this for good, {len(deletion.lines())} in number?", abort=True, err=True)
-    with progress.status("deleting"):
-        done = destruction.carry_out(deletion)
-    if as_json:
-        show_json(asdict(done))
-        return
-    counted = f"{len(done.resources)} Personalize resources and {len(done.stacks)} stacks deleted."
-    results.print(f"Nothing of {found_config.name} is there." if deletion.empty else counted)
-    for bucket in done.kept_buckets:
-        results.print(
-            f"The bucket {bucket} was kept with what it holds. When you no longer need it: empty it in the S3 console (it keeps "
-            f"old versions, which `aws s3 rm` leaves), then `aws s3 rb s3://{bucket}`."
-        )
-
-
-def say_step(said: str) -> None:
-    say(f"  {said}")
+    found = config_of(config)
+    destroy_command.run(connect(found.name, aws), found, keep_stacks=keep_stacks, yes=yes, as_json=as_json)
 
 
 @app.command(name="redrive")

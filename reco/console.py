@@ -20,6 +20,11 @@ def say(message: str) -> None:
     progress.print(message)
 
 
+def say_step(message: str) -> None:
+    """One line about a step of something larger."""
+    say(f"  {message}")
+
+
 def show_json(value: Any) -> None:
     json.dump(value, sys.stdout, indent=2, default=str)
     sys.stdout.write("\n")

@@ -46,3 +46,17 @@ def upload(target: Target, files: dict[str, list[Path]], on_bytes: Any = None) -
                     s3.delete_object(Bucket=bucket, Key=entry["Key"])
         sizes[kind] = sum(path.stat().st_size for path in paths)
     return sizes
+
+
+def download(target: Target, folder: Path) -> dict[str, list[Path]]:
+    """Copy the CSVs of all datasets from S3 into `folder`; the files by dataset."""
+    s3, bucket = target.client("s3"), target.output("storage", "DataBucket")
+    found: dict[str, list[Path]] = {}
+    for kind in DATASET_TYPES:
+        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"datasets/{kind}/", Delimiter="/")
+        keys = [entry["Key"] for page in pages for entry in page.get("Contents", []) if entry["Key"].lower().endswith(".csv")]
+        (folder / kind).mkdir(parents=True, exist_ok=True)
+        for key in keys:
+            s3.download_file(bucket, key, str(folder / kind / key.rsplit("/", 1)[-1]), Config=PARALLEL)
+            found.setdefault(kind, []).append(folder / kind / key.rsplit("/", 1)[-1])
+    return found
