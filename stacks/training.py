@@ -31,7 +31,7 @@ DEFINITION = Path(__file__).parents[1] / "statemachines" / "train.asl.json"
 
 
 class TrainingStack(cdk.Stack):
-    """Outputs: PersonalizeRole, TrainStateMachine, RunTopic."""
+    """Outputs: PersonalizeRoleArn, TrainStateMachine, RunTopic."""
 
     def __init__(self, scope: Construct, id_: str, config: Config, **kwargs: Any) -> None:
         super().__init__(scope, id_, **kwargs)
@@ -57,7 +57,7 @@ class TrainingStack(cdk.Stack):
         )
         self._starts(machine)
         self._alarm(machine)
-        cdk.CfnOutput(self, "PersonalizeRole", value=self.personalize_role.role_arn)
+        cdk.CfnOutput(self, "PersonalizeRoleArn", value=self.personalize_role.role_arn)
         cdk.CfnOutput(self, "RunsTable", value=self.runs.table_name)
         cdk.CfnOutput(self, "TrainStateMachine", value=machine.state_machine_arn)
         cdk.CfnOutput(self, "RunTopic", value=self.topic.topic_arn)
@@ -73,6 +73,9 @@ class TrainingStack(cdk.Stack):
             Grant(["s3:GetObject"], [f"{self.bucket}/datasets/*"], "the names of the CSVs are the shop's to choose"),
             *self._use_key("kms:Decrypt"),
         ]
+
+    def _snapshots(self, *calls: str) -> list[Grant]:
+        return [Grant(calls, [f"{self.bucket}/snapshots/*"], "each popularity count has a snapshot")]
 
     def _write_reports(self) -> list[Grant]:
         return [
@@ -168,7 +171,7 @@ class TrainingStack(cdk.Stack):
         alarm.add_alarm_action(actions.SnsAction(self.topic))
 
     def _personalize_role(self) -> iam.Role:
-        """Personalize assumes it to read the CSVs; for this account's resources only."""
+        """Personalize assumes it to read the CSVs and to write snapshots; for this account's resources only."""
         role = iam.Role(
             self,
             "PersonalizeRole",
@@ -179,11 +182,19 @@ class TrainingStack(cdk.Stack):
                     "ArnLike": {"aws:SourceArn": f"{names.personalize_prefix()}:*"},
                 },
             ),
-            description="Lets Amazon Personalize read the CSVs",
+            description="Lets Amazon Personalize read the CSVs and write snapshots",
         )
-        for grant in self._read_csvs():
+        for grant in (
+            *self._read_csvs(),
+            *self._snapshots("s3:GetObject", "s3:PutObject"),
+            *self._use_key("kms:GenerateDataKey"),
+        ):
             grant.give(role)
         return role
+
+    def _hand_over_role(self) -> Grant:
+        only = {"StringEquals": {"iam:PassedToService": "personalize.amazonaws.com"}}
+        return Grant(["iam:PassRole"], [self.personalize_role.role_arn], conditions=only)
 
     def _plan_training(self) -> lambda_.Function:
         return self.functions.add(
@@ -243,11 +254,7 @@ class TrainingStack(cdk.Stack):
                     OWN_NAMES,
                 ),
                 Grant(["personalize:ListDatasetImportJobs"], ["*"], NO_RESOURCE),
-                Grant(
-                    ["iam:PassRole"],
-                    [self.personalize_role.role_arn],
-                    conditions={"StringEquals": {"iam:PassedToService": "personalize.amazonaws.com"}},
-                ),
+                self._hand_over_role(),
                 Grant(["dynamodb:BatchWriteItem"], [self.format_arn(service="dynamodb", resource=catalogue)]),
             ],
             environment={
@@ -300,9 +307,23 @@ class TrainingStack(cdk.Stack):
         calls = ["DescribeCampaign", "CreateCampaign", "UpdateCampaign", "TagResource"]
         return self.functions.add(
             "deploy_campaigns",
-            description="Ensures that the campaigns serve what was decided",
-            may=[Grant([f"personalize:{call}" for call in calls], self._ours("campaign/{}-*", "solution/{}-*"), OWN_NAMES)],
-            environment={"PERSONALIZE_ARN_PREFIX": names.personalize_prefix()},
+            description="Ensures that the campaigns serve what was decided, and starts the snapshots of popularity counts",
+            may=[
+                Grant([f"personalize:{call}" for call in calls], self._ours("campaign/{}-*", "solution/{}-*"), OWN_NAMES),
+                Grant(
+                    [f"personalize:{call}" for call in ("DescribeBatchInferenceJob", "CreateBatchInferenceJob", "TagResource")],
+                    self._ours("batch-inference-job/{}-*", "solution/{}-*"),
+                    OWN_NAMES,
+                ),
+                *self._snapshots("s3:PutObject"),
+                *self._use_key("kms:GenerateDataKey"),
+                self._hand_over_role(),
+            ],
+            environment={
+                "DATA_BUCKET": names.data_bucket(self.config),
+                "PERSONALIZE_ARN_PREFIX": names.personalize_prefix(),
+                "PERSONALIZE_ROLE_ARN": self.personalize_role.role_arn,
+            },
             timeout=cdk.Duration.minutes(2),
         )
 
