@@ -37,7 +37,7 @@ class EvaluationGroup:
         self.tags = [{"tagKey": self.owner.tag, "tagValue": self.owner.value}]
         self.name = f"{config.name}-evaluate-{''.join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(4))}"
         self.client, self.s3 = target.client("personalize"), target.client("s3")
-        self.bucket, self.role = target.output("storage", "DataBucket"), target.output("training", "PersonalizeRole")
+        self.bucket, self.role = target.output("storage", "DataBucket"), target.output("training", "PersonalizeRoleArn")
         self.prefix = f"datasets/{self.name}/"  # below what the service's role may read
         self.group = ""
         self.failures: dict[str, str] = {}
