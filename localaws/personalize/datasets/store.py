@@ -148,13 +148,11 @@ class DatasetStore:
     # Deletion
 
     def delete_users(self, user_ids: Iterable[str]) -> int:
-        """Removes users and their interactions; gives the number of users of whom there was anything."""
+        """Removes users and their interactions; gives the number of records that were removed."""
         wanted = set(user_ids)
-        found: set[str] = set()
-        for kind in ("INTERACTIONS", "ACTION_INTERACTIONS", "USERS"):
-            if kind in self.schemas:
-                found |= self._delete_bulk_users(kind, wanted)
-        return len(found | self._streamed.delete_users(wanted))
+        kinds: tuple[Kind, ...] = (*EVENT_KINDS, "USERS")
+        bulk = sum(self._delete_bulk_users(kind, wanted) for kind in kinds if kind in self.schemas)
+        return bulk + self._streamed.delete_users(wanted)
 
     def delete_dataset(self, kind: Kind) -> None:
         """Removes all data of a dataset."""
@@ -299,19 +297,18 @@ class DatasetStore:
             table = without_unused(table, "USER_ID", item_column(kind))
         return to_interactions(table, kind)
 
-    def _delete_bulk_users(self, kind: Kind, user_ids: set[str]) -> set[str]:
+    def _delete_bulk_users(self, kind: Kind, user_ids: set[str]) -> int:
         bulk = self._bulk(kind)
         with bulk.locked():
             table = self._bulk_table(kind)
             if table is None:
-                return set()
+                return 0
             users = table["USER_ID"]
-            codes = {user_id: users.coded[1].get(user_id) for user_id in user_ids}
-            found = {user_id for user_id, code in codes.items() if code >= 0}
-            if found:
-                rest = take(table, ~np.isin(users.codes, list(codes.values())))
-                bulk.replace(without_unused(rest, "USER_ID", *([item_column(kind)] if kind in EVENT_KINDS else [])))
-            return found
+            gone = np.isin(users.codes, [users.coded[1].get(user_id) for user_id in user_ids])
+            if gone.any():
+                columns = ("USER_ID", item_column(kind)) if kind in EVENT_KINDS else ("USER_ID",)
+                bulk.replace(without_unused(take(table, ~gone), *columns))
+            return int(gone.sum())
 
 
 def _check_variety(schema: Schema, table: Table) -> None:

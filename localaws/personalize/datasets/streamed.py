@@ -244,20 +244,16 @@ class StreamedRecords:
 
     # Deletion
 
-    def delete_users(self, user_ids: Iterable[str]) -> set[str]:
-        """Removes everything about these users; gives those of whom there was anything."""
-        found = set()
+    def delete_users(self, user_ids: Iterable[str]) -> int:
+        """Removes everything about these users; gives the number of their records."""
+        deleted = 0
         with self._writer() as connection:
             for user_id in user_ids:
-                counts = [
-                    connection.execute("DELETE FROM events WHERE owner = ?", (user_id,)).rowcount,
-                    connection.execute("DELETE FROM sessions WHERE user_id = ?", (user_id,)).rowcount,
-                    connection.execute("DELETE FROM entities WHERE kind = 'USERS' AND id = ?", (user_id,)).rowcount,
-                ]
-                if any(counts):
-                    found.add(user_id)
+                connection.execute("DELETE FROM sessions WHERE user_id = ?", (user_id,))
+                deleted += connection.execute("DELETE FROM events WHERE owner = ?", (user_id,)).rowcount
+                deleted += connection.execute("DELETE FROM entities WHERE kind = 'USERS' AND id = ?", (user_id,)).rowcount
             self._next_version(connection, "USERS", rebuilt=True)
-        return found
+        return deleted
 
     def clear(self, kind: Kind) -> None:
         with self._writer() as connection:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -72,3 +74,17 @@ def test_no_request_is_answered_by_an_internal_failure(client: Client, name: str
         assert status < 500, answer
 
     check()
+
+
+def test_a_connection_takes_requests_of_any_form(client: Client) -> None:
+    connection = http.client.HTTPConnection(urlsplit(client.endpoint).netloc, timeout=10)
+    connection.connect()
+    opened = connection.sock
+    chunks = iter([b'{"max', b'Results": 1}'])
+    for body, more in ((b'{"maxResults": 1}', {}), (chunks, {}), (b'{"maxResults": 1}', {"Expect": "100-continue"})):
+        connection.request("POST", "/", body, {"x-amz-target": "AmazonPersonalize.ListRecipes", **more})
+        answer = connection.getresponse()
+        assert answer.status == 200
+        assert len(json.loads(answer.read())["recipes"]) == 1
+        assert connection.sock is opened
+    connection.close()

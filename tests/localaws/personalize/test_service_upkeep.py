@@ -132,7 +132,7 @@ def test_deleted_users_are_gone_after_retraining(client: Client) -> None:
         dataSource={"dataLocation": client.put("deletion/below/users.csv", users.encode()).rsplit("below", 1)[0]},
         roleArn=ROLE,
     )["dataDeletionJobArn"]
-    assert client.wait(job, until="COMPLETED")["numDeleted"] == 10
+    assert client.wait(job, until="COMPLETED")["numDeleted"] == 10 * (1 + 25)
     version = client.version(client.solution(group, "deletion", "aws-item-affinity"))
     segment = client.personalize.create_batch_segment_job(
         jobName="after-deletion",
