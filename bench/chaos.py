@@ -30,6 +30,7 @@ from typing import Any
 from bench.click_stream import Sent, click_stream
 from bench.deployment import CONFIG, Api, deployed, make_tracker, publish, set_faults
 from lambdas.shared.config_file import load_config
+from reco.redrive import record_of
 from reco.target import Target
 
 CLIENTS = 8
@@ -106,7 +107,11 @@ class Ledger:
         self._bucket = target.output("storage", "DataBucket")
         self._queue = target.output("ingestion", "DeadLetterQueueUrl")
         self._read = set[str]()
-        self.archived = set[str]()
+        self.bodies = dict[str, dict[str, Any]]()
+
+    @property
+    def archived(self) -> set[str]:
+        return set(self.bodies)
 
     def in_personalize(self) -> list[tuple[str, str, int]]:
         """(event id, user, time) of every event that Personalize holds, in the order in which they came."""
@@ -121,7 +126,7 @@ class Ledger:
         self._read_dead_letters()
         for key in self._new_objects("events/"):
             for record in self._lines(key):
-                self.archived.add(record["body"]["event_id"])
+                self.bodies[record["body"]["event_id"]] = record["body"]
         for key in self._new_objects("aws/lambda/"):
             self._read_given_up(key)
 
@@ -130,7 +135,7 @@ class Ledger:
         while found := sqs.receive_message(QueueUrl=self._queue, MaxNumberOfMessages=10).get("Messages"):
             for message in found:
                 letter = json.loads(message["Body"])
-                self.dead[json.loads(letter["record"])["body"]["event_id"]] = letter["reason"]
+                self.dead[json.loads(record_of(self._target, letter))["body"]["event_id"]] = letter["reason"]
             entries = [{"Id": str(n), "ReceiptHandle": message["ReceiptHandle"]} for n, message in enumerate(found)]
             sqs.delete_message_batch(QueueUrl=self._queue, Entries=entries)
 
@@ -164,7 +169,7 @@ def follow(ledger: Ledger, accepted: Iterable[Sent]) -> None:
         ended = {event_id for event_id, _, _ in ledger.in_personalize()} | ledger.dead.keys()
         if ids <= ended and everything <= ledger.archived:
             return
-        now = (len(ended), len(ledger.archived))
+        now = (len(ended), len(ledger.bodies))
         if now != before:
             before, since = now, time.monotonic()
         time.sleep(0.5)
@@ -187,11 +192,11 @@ def counts(target: Target) -> Counter[str]:
 
 def account(accepted: list[Sent], ledger: Ledger, metrics: Counter[str]) -> dict[str, Any]:
     """The contract of this benchmark."""
-    rows = ledger.in_personalize()
-    there = {event_id for event_id, _, _ in rows}
     ids = {sent.id for sent in accepted}
-    archive_only = {sent.id for sent in accepted if sent.archive_only} - there - ledger.dead.keys()
-    lost = (ids - there - archive_only - ledger.dead.keys()) | (ids - ledger.archived)
+    rows = [row for row in ledger.in_personalize() if row[0] in ids]
+    there, dead = {event_id for event_id, _, _ in rows}, ids & ledger.dead.keys()
+    archive_only = {sent.id for sent in accepted if sent.archive_only} - there - dead
+    lost = (ids - there - archive_only - dead) | (ids - ledger.archived)
     last, out_of_order = dict[str, int](), 0
     for _, user, moment in rows:
         out_of_order += moment < last.get(user, 0)
@@ -203,7 +208,7 @@ def account(accepted: list[Sent], ledger: Ledger, metrics: Counter[str]) -> dict
         "accepted": len(accepted),
         "in_personalize": len(there),
         "archive_only": len(archive_only),
-        "dead_lettered": len(ledger.dead),
+        "dead_lettered": len(dead),
         "archived": len(ids & ledger.archived),
         "lost": len(lost),
         "resent_ratio": round(max(attempts / max(needed, 1) - 1, 0.0), 4),
@@ -212,22 +217,21 @@ def account(accepted: list[Sent], ledger: Ledger, metrics: Counter[str]) -> dict
     }
 
 
-def run(events: int, folder: Path) -> dict[str, Any]:
-    """One run in a folder of its own; the account, the reasons of the dead letters, and how often a function was killed."""
-    with deployed(folder) as target:
-        publish(target, make_tracker(load_config(CONFIG), target.client("personalize")))
-        set_faults(target, FAULTS)
-        pid = json.loads((folder / "aws" / "environment.json").read_text())["pid"]
-        killer = Killer(pid, f"{target.deployment}-{FUNCTION}", KILL_EVERY)
-        killer.start()
-        share = [events // CLIENTS + (n < events % CLIENTS) for n in range(CLIENTS)]
-        with ThreadPoolExecutor(CLIENTS) as pool:
-            accepted = [sent for part in pool.map(lambda n: post_events(target, n, share[n]), range(CLIENTS)) for sent in part]
-        ledger = Ledger(target, folder)
-        follow(ledger, accepted)
-        killer.stop()
-        account_ = account(accepted, ledger, counts(target))
-    return {**account_, "killed": killer.killed, "reasons": Counter(ledger.dead.values())}
+def endure(
+    target: Target, folder: Path, events: int, faults: list[dict[str, Any]], kill_every: float, ledger: Ledger
+) -> dict[str, Any]:
+    """Send events to a deployment while all that goes on; the account, and how often a function was killed."""
+    set_faults(target, faults)
+    pid = json.loads((folder / "aws" / "environment.json").read_text())["pid"]
+    killer = Killer(pid, f"{target.deployment}-{FUNCTION}", kill_every)
+    killer.start()
+    share = [events // CLIENTS + (n < events % CLIENTS) for n in range(CLIENTS)]
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        accepted = [sent for part in pool.map(lambda n: post_events(target, n, share[n]), range(CLIENTS)) for sent in part]
+    follow(ledger, accepted)
+    killer.stop()
+    set_faults(target, [])
+    return {**account(accepted, ledger, counts(target)), "killed": killer.killed}
 
 
 def main() -> None:
@@ -236,10 +240,12 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the account to this file")
     options = parser.parse_args()
     began = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder:
-        result = run(options.events, Path(folder))
-    reasons, killed = result.pop("reasons"), result.pop("killed")
-    for reason, number in reasons.most_common():
+    with tempfile.TemporaryDirectory() as folder, deployed(Path(folder)) as target:
+        publish(target, make_tracker(load_config(CONFIG), target.client("personalize")))
+        ledger = Ledger(target, Path(folder))
+        result = endure(target, Path(folder), options.events, FAULTS, KILL_EVERY, ledger)
+    killed = result.pop("killed")
+    for reason, number in Counter(ledger.dead.values()).most_common():
         print(f"{number:6} {reason}")
     print(f"{killed} functions killed; {time.monotonic() - began:.0f} s")
     print(json.dumps(result, indent=2))

@@ -1,0 +1,159 @@
+"""Ingestion through the doors that a shop, its browsers and its operator have."""
+
+from __future__ import annotations
+
+import json
+import string
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bench import chaos
+from bench.deployment import CONFIG, Api, deployed, environment_of, make_tracker, publish, until
+from lambdas.shared.config_file import load_config
+from reco import events, redrive
+from reco.target import Target
+
+ITEM = {"TITLE": "Spade", "CATEGORY": ["garden"], "PRICE": 9.5, "STOCK": 3, "CREATION_TIMESTAMP": 1_700_000_000}
+#: What breaks templates, JSON and CSV.
+NASTY = st.text(
+    st.sampled_from("\"'\\\n\r\t$#{}[]()!,;|é😀\u2028\x00" + string.ascii_letters) | st.characters(codec="utf-8"),
+    min_size=1,
+    max_size=192,
+)
+JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | NASTY,
+                    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NASTY, inner, max_size=3), max_leaves=8)  # fmt: skip
+FUZZ = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("ingestion")
+
+
+@pytest.fixture(scope="module")
+def shop(folder: Path) -> Iterator[Target]:
+    """The shop deployed, before its first train run."""
+    with deployed(folder) as target:
+        yield target
+
+
+@pytest.fixture(scope="module")
+def ledger(shop: Target, folder: Path) -> chaos.Ledger:
+    return chaos.Ledger(shop, folder)
+
+
+def event(**changed: Any) -> dict[str, Any]:
+    return {"event_type": "view", "user_id": "u1", "session_id": "s1", "item_id": "i1"} | changed
+
+
+def ids_in_personalize(ledger: chaos.Ledger) -> set[str]:
+    return {event_id for event_id, _, _ in ledger.in_personalize()}
+
+
+def test_events_before_the_first_train_run_wait_and_are_redriven(shop: Target, ledger: chaos.Ledger) -> None:
+    sent = [events.Event.model_validate(event(event_id=f"early-{n}", item_id=f"i{n}")) for n in range(3)]
+    assert events.send(shop, sent) == 3
+    until(lambda: sum(redrive.reasons(shop).values()) == 3, 30)
+    publish(shop, make_tracker(load_config(CONFIG), shop.client("personalize")))
+    assert redrive.redrive(shop, "another reason") == redrive.Redriven(left=3)
+    assert redrive.redrive(shop, "no event tracker") == redrive.Redriven(put_back=3)
+    until(lambda: {"early-0", "early-1", "early-2"} <= ids_in_personalize(ledger), 30)
+    assert not redrive.reasons(shop)
+
+
+def test_an_item_and_a_user_are_put_and_a_user_erased(shop: Target) -> None:
+    api = Api(shop)
+    item = 'i/1 "é'
+    assert api.call("PUT", f"/items/{urllib.parse.quote(item, safe='')}", ITEM) == (202, {"accepted": 1})
+    assert api.call("PUT", "/users/u1", {"AGE": 30}) == (202, {"accepted": 1})
+    assert api.call("PUT", "/users/u1", [1])[0] == 400
+    status, answer = api.call("DELETE", "/users/u%2F9")
+    assert (status, answer["user_id"]) == (202, "u/9")
+    table = f"{shop.deployment}-catalogue"
+    until(lambda: "Item" in shop.client("dynamodb").get_item(TableName=table, Key={"item_id": {"S": item}}), 30)
+
+
+def test_a_browser_may_post_events_and_nothing_else(shop: Target) -> None:
+    gateway, key_id = shop.client("apigateway"), shop.output("api", "BrowserKeyId")
+    key = gateway.get_api_key(apiKey=key_id, includeValue=True)["value"]
+
+    def call(method: str, path: str, body: Any = None, key: str = key) -> tuple[int, Any]:
+        headers = {"Content-Type": "application/json", "Origin": "https://shop.example"} | ({"x-api-key": key} if key else {})
+        request = urllib.request.Request(shop.api_url + path, body and json.dumps(body).encode(), headers, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=20) as answer:
+                return answer.status, answer.headers
+        except urllib.error.HTTPError as error:
+            return error.code, error.headers
+
+    assert call("POST", "/events", {"events": [event()]})[0] == 202
+    assert call("PUT", "/users/u1", {"AGE": 1})[0] == 429
+    assert call("DELETE", "/users/u1")[0] == 429
+    assert call("GET", "/recommendations/home?user_id=u1")[0] == 429
+    for status, headers in (call("POST", "/events", {"events": []}), call("POST", "/events", {"events": [event()]}, key="")):
+        assert status in (400, 403)
+        assert headers["Access-Control-Allow-Origin"] == "*"
+    status, headers = call("OPTIONS", "/events", key="")
+    assert status == 204
+    assert {"content-type", "x-api-key"} <= {name.strip().lower() for name in headers["Access-Control-Allow-Headers"].split(",")}
+
+
+def test_a_call_that_is_too_large_is_refused_with_the_reason(shop: Target) -> None:
+    status, answer = Api(shop).call("POST", "/events", {"events": [event(properties={"device": "x" * 1_100_000})]})
+    assert (status, answer["error"]["code"]) == (413, "too_large")
+
+
+def test_whatever_is_posted_is_refused_or_kept_as_it_came(shop: Target, ledger: chaos.Ledger) -> None:
+    """No 5xx, no record broken or injected: every accepted event ends in Personalize or among the dead letters, unchanged."""
+    api, accepted = Api(shop), dict[str, dict[str, Any]]()
+
+    @FUZZ
+    @given(st.dictionaries(st.sampled_from(["user_id", "session_id", "event_type", "item_id"]) | NASTY, NASTY | JSON, max_size=5))
+    def post(changed: dict[str, Any]) -> None:
+        body = event(event_id=f"fuzz-{len(accepted)}") | {k: v for k, v in changed.items() if k != "event_id"}
+        status, _ = api.call("POST", "/events", {"events": [body]})
+        assert status in (202, 400)
+        if status == 202:
+            accepted[str(body["event_id"])] = body
+
+    @FUZZ
+    @given(NASTY)
+    def put(name: str) -> None:
+        assert api.call("PUT", f"/items/{urllib.parse.quote(name, safe='')}", {"TITLE": name})[0] == 202
+
+    @FUZZ
+    @given(st.binary(max_size=60) | JSON.map(json.dumps).map(str.encode))
+    def rubbish(body: bytes) -> None:
+        assert api.call("POST", "/events", body)[0] == 400
+
+    post()
+    put()
+    rubbish()
+    until(lambda: accepted.keys() <= ended(ledger) and accepted.keys() <= ledger.archived, 60)
+    assert {name: ledger.bodies[name] for name in accepted} == accepted
+    assert {name for name in ended(ledger) | ledger.archived if name.startswith("fuzz-")} == accepted.keys()
+
+
+def ended(ledger: chaos.Ledger) -> set[str]:
+    """The events that have ended somewhere by now."""
+    ledger.update()
+    return ids_in_personalize(ledger) | ledger.dead.keys()
+
+
+def test_chaos_loses_nothing(shop: Target, ledger: chaos.Ledger, folder: Path) -> None:
+    """The chaos run in short: throttles, failures and kills; stalls are left to the long one."""
+    result = chaos.endure(shop, folder, events=1500, faults=chaos.FAULTS[:2], kill_every=1.5, ledger=ledger)
+    assert result["lost"] == 0
+    assert result["accepted"] == 1500
+    assert result["counted_twice"] == 0
+    assert result["out_of_order"] == 0
+    assert result["killed"] > 0
+    assert environment_of(shop).api_url

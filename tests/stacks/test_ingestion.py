@@ -1,0 +1,121 @@
+"""What the ingestion templates promise: nothing is thrown away, browsers may do little, values enter templates safely."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from stacks.ingestion_api import EVENTS_ENVELOPE, TEMPLATES
+from tests.stacks.conftest import Templates
+
+
+def only(templates: Templates, stack: str, kind: str) -> dict[str, Any]:
+    """The properties of the one resource of a type."""
+    (found,) = [r["Properties"] for r in templates[stack]["Resources"].values() if r["Type"] == kind]
+    return dict(found)
+
+
+def all_of(templates: Templates, stack: str, kind: str) -> list[dict[str, Any]]:
+    return [r["Properties"] for r in templates[stack]["Resources"].values() if r["Type"] == kind]
+
+
+def test_the_stream_is_encrypted_and_keeps_records_longer_than_the_mapping_tries(templates: Templates) -> None:
+    stream = only(templates, "ingestion", "AWS::Kinesis::Stream")
+    mapping = next(m for m in all_of(templates, "ingestion", "AWS::Lambda::EventSourceMapping") if "StartingPosition" in m)
+    assert stream["StreamEncryption"]["EncryptionType"] == "KMS"
+    assert stream["StreamModeDetails"] == {"StreamMode": "ON_DEMAND"}
+    assert mapping["MaximumRecordAgeInSeconds"] < stream["RetentionPeriodHours"] * 3600
+    assert mapping["BisectBatchOnFunctionError"]
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert mapping["StartingPosition"] == "TRIM_HORIZON"
+    assert ":s3:::" in json.dumps(mapping["DestinationConfig"]["OnFailure"])
+
+
+def test_items_and_users_have_a_queue_with_low_concurrency_and_a_dead_letter_queue(templates: Templates) -> None:
+    mapping = next(m for m in all_of(templates, "ingestion", "AWS::Lambda::EventSourceMapping") if "ScalingConfig" in m)
+    assert mapping["ScalingConfig"] == {"MaximumConcurrency": 2}
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    queues = {q["QueueName"]: q for q in all_of(templates, "ingestion", "AWS::SQS::Queue")}
+    assert set(queues) == {"movielens-records", "movielens-records-stuck", "movielens-dead-letters"}
+    assert queues["movielens-records"]["RedrivePolicy"]["maxReceiveCount"] == 100
+    assert all(queue["SqsManagedSseEnabled"] for queue in queues.values())
+    assert queues["movielens-dead-letters"]["MessageRetentionPeriod"] == 14 * 86_400
+
+
+def test_the_archive_is_what_the_table_reads(templates: Templates) -> None:
+    delivery = only(templates, "ingestion", "AWS::KinesisFirehose::DeliveryStream")
+    target = delivery["ExtendedS3DestinationConfiguration"]
+    assert delivery["DeliveryStreamType"] == "KinesisStreamAsSource"
+    assert target["CompressionFormat"] == "GZIP"
+    assert target["Prefix"].startswith("events/year=!{timestamp:yyyy}/")
+    table = only(templates, "ingestion", "AWS::Glue::Table")["TableInput"]
+    assert [key["Name"] for key in table["PartitionKeys"]] == ["year", "month", "day", "hour"]
+    assert "/events/year=${year}/month=${month}/day=${day}/hour=${hour}" in json.dumps(table["Parameters"])
+    assert table["Parameters"]["projection.enabled"] == "true"
+
+
+def test_every_alarm_says_where_its_page_is_and_mails(templates: Templates) -> None:
+    alarms = all_of(templates, "ingestion", "AWS::CloudWatch::Alarm")
+    names = {alarm["AlarmName"].removeprefix("movielens-") for alarm in alarms}
+    assert {"events-late", "dead-letters", "put-events-throttled", "archive-late", "user-deletion-failed"} <= names
+    page = Path("docs/ingestion.md").read_text()
+    for alarm in alarms:
+        assert alarm["AlarmActions"]
+        assert "docs/ingestion.md#when-an-alarm-rings" in alarm["AlarmDescription"]
+        assert f"`{alarm['AlarmName'].removeprefix('movielens-')}`" in page
+
+
+def test_the_browsers_key_can_post_events_alone(templates: Templates) -> None:
+    plan = next(p for p in all_of(templates, "api", "AWS::ApiGateway::UsagePlan") if p["UsagePlanName"].endswith("-browsers"))
+    blocked = {method for method, throttle in plan["ApiStages"][0]["Throttle"].items() if throttle["RateLimit"] == 0}
+    resources = templates["api"]["Resources"]
+    paths = {name: r["Properties"] for name, r in resources.items() if r["Type"] == "AWS::ApiGateway::Resource"}
+
+    def path_of(name: str) -> str:
+        parent = paths[name]["ParentId"].get("Ref")
+        return (path_of(parent) if parent else "") + "/" + paths[name]["PathPart"]
+
+    keyed = {
+        f"{path_of(method['ResourceId']['Ref'])}/{method['HttpMethod']}"
+        for method in all_of(templates, "api", "AWS::ApiGateway::Method")
+        if method.get("ApiKeyRequired")
+    }
+    assert keyed - blocked == {"/events/POST"}
+
+
+def test_templates_take_values_of_a_request_through_base64_or_as_json_alone() -> None:
+    for file in ("post_events.vtl", "put_record.vtl"):
+        for line in (TEMPLATES / file).read_text().splitlines():
+            for source in ("$event.", "$input.params"):
+                position = line.find(source)
+                while position >= 0:
+                    assert line[:position].endswith("$util.base64Encode("), (file, line)
+                    position = line.find(source, position + 1)
+
+
+@pytest.mark.parametrize(
+    ("body", "valid"),
+    [
+        ({"events": [{"event_type": "view", "session_id": "s"}]}, True),
+        ({"events": [{"event_type": "v" * 192, "session_id": "s" * 192, "user_id": "😀" * 192}]}, True),
+        ({"events": [{"event_type": "view", "session_id": "s", "properties": "anything", "more": [1]}]}, True),
+        ({"events": [{"event_type": "view", "session_id": "s"}] * 500}, True),
+        ({"events": [{"event_type": "view", "session_id": "s"}] * 501}, False),
+        ({"events": []}, False),
+        ({"events": ["view"]}, False),
+        ({"events": [{"event_type": "view"}]}, False),
+        ({"events": [{"event_type": "", "session_id": "s"}]}, False),
+        ({"events": [{"event_type": "view", "session_id": 5}]}, False),
+        ({"events": [{"event_type": "view", "session_id": "s", "user_id": "u" * 193}]}, False),
+        ({"events": [{"event_type": "view", "session_id": "s", "item_id": None}]}, False),
+        ({"events": [{"event_type": "view", "session_id": "s"}], "more": 1}, False),
+        ([], False),
+    ],
+)
+def test_the_envelope(body: Any, valid: bool) -> None:
+    jsonschema.Draft4Validator.check_schema(EVENTS_ENVELOPE)
+    assert jsonschema.Draft4Validator(EVENTS_ENVELOPE).is_valid(body) is valid
