@@ -118,7 +118,8 @@ class Ledger:
         rows: list[tuple[str, str, int]] = []
         for file in (self._folder / "aws" / "personalize").rglob("records.sqlite"):
             with contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as records:
-                rows += records.execute("SELECT event_id, user_id, timestamp FROM events ORDER BY id").fetchall()
+                with contextlib.suppress(sqlite3.OperationalError):  # just being made
+                    rows += records.execute("SELECT event_id, user_id, timestamp FROM events ORDER BY id").fetchall()
         return rows
 
     def update(self) -> None:
