@@ -127,7 +127,7 @@ class Ledger:
         self._read_dead_letters()
         for key in self._new_objects("events/"):
             for record in self._lines(key):
-                self.bodies[record["body"]["event_id"]] = record["body"]
+                self.bodies[event_id(record)] = record["body"]
         for key in self._new_objects("aws/lambda/"):
             self._read_given_up(key)
 
@@ -136,15 +136,16 @@ class Ledger:
         while found := sqs.receive_message(QueueUrl=self._queue, MaxNumberOfMessages=10).get("Messages"):
             for message in found:
                 letter = json.loads(message["Body"])
-                self.dead[json.loads(record_of(self._target, letter))["body"]["event_id"]] = letter["reason"]
+                record = json.loads(record_of(self._target, letter))
+                if record["kind"] == "event":
+                    self.dead[event_id(record)] = letter["reason"]
             entries = [{"Id": str(n), "ReceiptHandle": message["ReceiptHandle"]} for n, message in enumerate(found)]
             sqs.delete_message_batch(QueueUrl=self._queue, Entries=entries)
 
     def _read_given_up(self, key: str) -> None:
         notice = json.loads(self._body(key))
         for record in json.loads(notice["payload"])["Records"]:
-            event = json.loads(b64decode(record["kinesis"]["data"]))["body"]
-            self.dead[event["event_id"]] = notice["requestContext"]["condition"]
+            self.dead[event_id(json.loads(b64decode(record["kinesis"]["data"])))] = notice["requestContext"]["condition"]
 
     def _new_objects(self, prefix: str) -> Iterator[str]:
         pages = self._target.client("s3").get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
@@ -160,6 +161,11 @@ class Ledger:
         return bytes(self._target.client("s3").get_object(Bucket=self._bucket, Key=key)["Body"].read())
 
 
+def event_id(record: dict[str, Any]) -> str:
+    """The identity of an event: the client's, or else the one that the API gave."""
+    return str(record["body"].get("event_id") or record["id"])
+
+
 def follow(ledger: Ledger, accepted: Iterable[Sent]) -> None:
     """Wait until every event has ended somewhere, or nothing has moved for GIVE_UP seconds."""
     ids = {sent.id for sent in accepted if not sent.archive_only}
@@ -167,7 +173,7 @@ def follow(ledger: Ledger, accepted: Iterable[Sent]) -> None:
     before, since = (-1, -1), time.monotonic()
     while time.monotonic() - since < GIVE_UP:
         ledger.update()
-        ended = {event_id for event_id, _, _ in ledger.in_personalize()} | ledger.dead.keys()
+        ended = {name for name, _, _ in ledger.in_personalize()} | ledger.dead.keys()
         if ids <= ended and everything <= ledger.archived:
             return
         now = (len(ended), len(ledger.bodies))
@@ -195,7 +201,7 @@ def account(accepted: list[Sent], ledger: Ledger, metrics: Counter[str]) -> dict
     """The contract of this benchmark."""
     ids = {sent.id for sent in accepted}
     rows = [row for row in ledger.in_personalize() if row[0] in ids]
-    there, dead = {event_id for event_id, _, _ in rows}, ids & ledger.dead.keys()
+    there, dead = {name for name, _, _ in rows}, ids & ledger.dead.keys()
     archive_only = {sent.id for sent in accepted if sent.archive_only} - there - dead
     lost = (ids - there - archive_only - dead) | (ids - ledger.archived)
     last, out_of_order = dict[str, int](), 0
