@@ -99,20 +99,21 @@ class IngestionStack(cdk.Stack):
         )
 
     def _put_events(self) -> lambda_.Function:
-        parameter = parameter_name(self.config.name)
+        parameter, recent = parameter_name(self.config.name), names.recent_items_table(self.config)
         function = self.functions.add(
             "put_events",
             description="Puts events from the stream to Personalize",
             may=[
                 Grant(["personalize:PutEvents"], ["*"], NO_RESOURCE),
                 Grant(["ssm:GetParameter"], [self.format_arn(service="ssm", resource=f"parameter{parameter}")]),
+                Grant(["dynamodb:BatchWriteItem"], [self.format_arn(service="dynamodb", resource=f"table/{recent}")]),
                 *self._bury(),
                 Grant(["s3:ListBucket"], [self.bucket.bucket_arn]),
                 Grant(
                     ["s3:PutObject"], [self.bucket.arn_for_objects("aws/lambda/*")], "Lambda names the batches that it gave up"
                 ),
             ],
-            environment={"DEPLOYMENT_PARAMETER": parameter, **self._graveyard()},
+            environment={"DEPLOYMENT_PARAMETER": parameter, "RECENT_ITEMS_TABLE": recent, **self._graveyard()},
             memory_mb=1024,
             timeout=cdk.Duration.minutes(5),
         )

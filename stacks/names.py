@@ -16,6 +16,10 @@ def catalogue_table(config: Config) -> str:
     return f"{config.name}-catalogue"
 
 
+def recent_items_table(config: Config) -> str:
+    return f"{config.name}-recent-items"
+
+
 def runs_table(config: Config) -> str:
     return f"{config.name}-runs"
 

@@ -6,10 +6,11 @@ from functools import partial
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from lambdas.deploy_campaigns.campaigns import ensure_campaign
-from lambdas.shared.config import packed_config
+from lambdas.deploy_campaigns.snapshots import ensure_snapshot
+from lambdas.shared.config import Config, packed_config
 from lambdas.shared.ensure import answer, part
 from lambdas.shared.observability import logger
 from lambdas.shared.runs import Decision
@@ -35,11 +36,22 @@ class Answer(BaseModel):
     approved: bool
 
 
+class Trained(BaseModel):
+    """A part of the answer of `train_solutions`."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    name: str
+    status: str
+    arn: str = ""
+
+
 class DeployRequest(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     verdicts: list[Judged]
     answers: list[Answer]
+    trained: list[Trained] = Field(default_factory=list)
     waited_seconds: int = 0
 
 
@@ -54,4 +66,14 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         if version is not None:
             label = {"name": verdict.name, "version_arn": version, "goes_live": goes_live}
             parts.append(part(label, partial(ensure_campaign, config, verdict.name, version)))
+    parts += [snapshot for snapshot in snapshots(config, request.trained) if snapshot["status"] != "ACTIVE"]
     return answer(parts, request.waited_seconds)
+
+
+def snapshots(config: Config, trained: list[Trained]) -> list[dict[str, Any]]:
+    """A part for the snapshot of each popularity count that has a version."""
+    versions = {made.name: made.arn for made in trained if made.status == "ACTIVE" and config.has_snapshot(made.name)}
+    return [
+        part({"kind": "snapshot", "name": name}, partial(ensure_snapshot, config, name, version))
+        for name, version in versions.items()
+    ]

@@ -9,10 +9,11 @@ import time
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.exceptions import BotoCoreError, ClientError
 
 from lambdas.put_events.batch import Batch, read_batch, reject
 from lambdas.put_events.sending import Sent, send
-from lambdas.shared import dead_letters
+from lambdas.shared import dead_letters, recent_items
 from lambdas.shared.config import packed_config
 from lambdas.shared.deployment import NotDeployed, current_deployment
 from lambdas.shared.observability import count, logger, metrics
@@ -31,6 +32,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     patience = Patience(time.monotonic() + (context.get_remaining_time_in_millis() - RESERVE) / 1000)
     sent = put_all(batch, patience)
     undone = sent.first_undone
+    remember(batch, packed_config().recent_event_types())
     refused = [reject(position, records[position], reason) for position, reason in sent.refused]
     # A record after the first undone one comes again, and is judged then.
     dead = [entry.letter for entry in batch.rejected + refused if undone is None or entry.position < undone]
@@ -47,6 +49,21 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         return {"batchItemFailures": []}
     logger.warning("the batch is not done", extra={"done": undone, "records": len(records)})
     return {"batchItemFailures": [{"itemIdentifier": records[undone]["kinesis"]["sequenceNumber"]}]}
+
+
+def remember(batch: Batch, event_types: set[str]) -> None:
+    """Keep the users' recent items for those event types that rules and filters look at; serving goes on without them."""
+    events = [
+        (event.user_id, event.event["eventType"], event.event["itemId"], event.time)
+        for lane in batch.lanes.values()
+        for event in lane
+        if event.user_id is not None and event.event["eventType"] in event_types
+    ]
+    try:
+        recent_items.keep(events)
+    except (ClientError, BotoCoreError):
+        logger.exception("the recent items could not be kept")
+        count(RecentItemsFailed=1)
 
 
 def put_all(batch: Batch, patience: Patience) -> Sent:

@@ -11,7 +11,7 @@ Request = TypeVar("Request", bound=BaseModel)
 Id = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 
 #: Query parameters with a meaning of their own; the others are values for the placement's filter.
-OWN_PARAMETERS = frozenset({"user_id", "item_id", "num_results"})
+OWN_PARAMETERS = frozenset({"user_id", "item_id", "num_results", "explain"})
 CONTEXT = "context."
 
 
@@ -31,6 +31,7 @@ class RecommendationRequest(BaseModel):
     user_id: Id | None = None
     item_id: Id | None = None
     num_results: int | None = Field(None, ge=1, le=500)
+    explain: bool = False
     context: dict[str, Annotated[str, StringConstraints(max_length=1000)]] = Field(default_factory=dict, max_length=150)
     filter_values: dict[str, list[str]] = Field(default_factory=dict, max_length=25)
 
@@ -42,29 +43,45 @@ class RankingRequest(BaseModel):
 
     user_id: Id
     item_ids: list[Id] = Field(min_length=1, max_length=500)
+    explain: bool = False
     context: dict[str, Annotated[str, StringConstraints(max_length=1000)]] = Field(default_factory=dict, max_length=150)
     filter_values: dict[str, list[str]] = Field(default_factory=dict, max_length=25)
 
 
 class Item(BaseModel):
-    """One recommended item; `attributes` come from the catalogue."""
+    """One recommended item; `attributes` come from the catalogue, `source` stands where it is not that of the answer."""
 
     item_id: str
     score: float | None = None
     reason: list[str] | None = None
+    source: str | None = None
     attributes: dict[str, Any] = Field(default_factory=dict)
 
 
+class RuleEffect(BaseModel):
+    """What one business rule did, by item id."""
+
+    rule: str
+    dropped: list[str]
+    moved: list[str]
+    added: list[str]
+
+
 class Answer(BaseModel):
-    """What both calls answer. `source` says who made the list; `filtered` lists what the filter took out of a ranking."""
+    """What both calls answer.
+
+    `source` is the solution that the list begins with, `given` for a ranking as it came, `none` when nobody could answer;
+    `recommendation_id` is there when the placement's own campaign answered; `filtered` lists what a ranking lost.
+    """
 
     placement: str
-    recommendation_id: str
+    recommendation_id: str | None = None
     source: str
     items: list[Item]
     requested: int
     returned: int
     filtered: list[str] | None = None
+    explain: list[RuleEffect] | None = None
 
 
 def read_query(query: Mapping[str, Sequence[str]]) -> RecommendationRequest:

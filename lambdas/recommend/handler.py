@@ -11,10 +11,10 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import BotoCoreError, ClientError
 
 from lambdas.recommend.api import Answer, BadRequest, RankingRequest, parse, read_query
+from lambdas.recommend.override import current_config
 from lambdas.recommend.placements import NoSuchPlacement, rank, recommend
-from lambdas.shared.config import packed_config
 from lambdas.shared.deployment import NotDeployed, current_deployment
-from lambdas.shared.observability import logger
+from lambdas.shared.observability import logger, publish_counts
 
 app = APIGatewayRestResolver()
 
@@ -22,7 +22,7 @@ app = APIGatewayRestResolver()
 @app.get("/recommendations/<placement>")
 def get_recommendations(placement: str) -> Response[str]:
     request = read_query(app.current_event.resolved_query_string_parameters)
-    return answered(recommend(packed_config(), current_deployment(), placement, request))
+    return answered(recommend(current_config(), current_deployment(), placement, request))
 
 
 @app.post("/rankings/<placement>")
@@ -31,7 +31,7 @@ def post_ranking(placement: str) -> Response[str]:
         body = json.loads(app.current_event.decoded_body or "")
     except ValueError:
         raise BadRequest("body", "is not JSON") from None
-    return answered(rank(packed_config(), current_deployment(), placement, parse(RankingRequest, body)))
+    return answered(rank(current_config(), current_deployment(), placement, parse(RankingRequest, body)))
 
 
 def answered(answer: Answer) -> Response[str]:
@@ -61,11 +61,13 @@ def not_deployed(error: NotDeployed) -> Response[str]:
 
 @app.exception_handler([ClientError, BotoCoreError])
 def upstream_failed(error: Exception) -> Response[str]:
-    """Personalize or the catalogue did not answer. The cause is for the log alone: it may name ARNs."""
+    """SSM did not answer a worker that has just begun. The cause is for the log alone: it may name ARNs."""
     logger.exception("upstream call failed")
     return refused(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", "recommendations are not available right now")
 
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    return app.resolve(event, context)
+    answer = app.resolve(event, context)
+    publish_counts()
+    return answer

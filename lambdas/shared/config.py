@@ -11,11 +11,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from lambdas.shared.item_filters import NoTwin, parse_filter
 from lambdas.shared.recipes import RECIPES
+from lambdas.shared.rules import Rule, contradiction
 from lambdas.shared.schemas import DATASET_TYPES, AvroSchema, DatasetKind
 
 #: Longest deployment name: Personalize names end at 63 characters, and ours append a kind, a fingerprint and a run.
 MAX_NAME = 24
+
+#: The fallback of a ranking: the items in the order in which they were given.
+GIVEN = "given"
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=MAX_NAME)]
 FilterName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=MAX_NAME)]
@@ -139,6 +144,18 @@ class Placement(Section):
     solution: str
     filter: str | None = None
     num_results: int = Field(25, ge=1, le=500, description="how many items an answer holds unless the call says otherwise")
+    rules: list[str] = Field(default_factory=list, max_length=25, description="names of rules, in the order in which they apply")
+    fallback: list[str] = Field(
+        default_factory=list,
+        max_length=5,
+        description="solutions that fill the list where the first gives too few items or none; `given` for a ranking",
+    )
+
+
+class Serving(Section):
+    """How the API answers."""
+
+    time_budget_ms: int = Field(400, ge=50, le=5000, description="after it, an answer is made of what has come in so far")
 
 
 class Schedules(Section):
@@ -162,6 +179,8 @@ class Config(Section):
     filters: dict[FilterName, Annotated[str, Field(min_length=1, max_length=2500)]] = Field(default_factory=dict)
     solutions: dict[Name, Solution] = Field(min_length=1)
     placements: dict[Name, Placement] = Field(min_length=1)
+    rules: dict[FilterName, Rule] = Field(default_factory=dict)
+    serving: Serving = Field(default_factory=Serving)
     schedules: Schedules = Field(default_factory=Schedules)
     alarms: Alarms = Field(default_factory=Alarms)
     kms_key: Annotated[str, Field(pattern=r"^arn:[\w-]+:kms:.+:key/.+$")] | None = Field(
@@ -183,15 +202,72 @@ class Config(Section):
                 path = f"solutions.{name}.event_weights[{position}].event_type"
                 require(path, weight.event_type, self.event_types, "event type")
         for name, placement in self.placements.items():
-            require(f"placements.{name}.solution", placement.solution, self.solutions, "solution")
-            if placement.filter is not None:
-                require(f"placements.{name}.filter", placement.filter, self.filters, "filter")
-            if self.solutions[placement.solution].campaign is None:
-                raise ValueError(
-                    f"placements.{name}.solution: '{placement.solution}' has no campaign to answer from; "
-                    f"give solutions.{placement.solution} one (campaign: {{}})"
-                )
+            self.check_placement(f"placements.{name}", placement)
+        for name, rule in self.rules.items():
+            self.check_rule(f"rules.{name}", rule)
         return self
+
+    def check_placement(self, path: str, placement: Placement) -> None:
+        """Raise ValueError unless the placement can be served as it says."""
+        require(f"{path}.solution", placement.solution, self.solutions, "solution")
+        if not self.answers(placement.solution):
+            raise ValueError(
+                f"{path}.solution: '{placement.solution}' has no campaign to answer from; "
+                f"give solutions.{placement.solution} one (campaign: {{}})"
+            )
+        for position, rule in enumerate(placement.rules):
+            require(f"{path}.rules[{position}]", rule, self.rules, "rule")
+        against = contradiction({rule: self.rules[rule] for rule in placement.rules})
+        if against:
+            raise ValueError(f"{path}.rules: {against}")
+        for position, fallback in enumerate(placement.fallback):
+            self.check_fallback(f"{path}.fallback[{position}]", placement, fallback)
+        if placement.filter is not None:
+            require(f"{path}.filter", placement.filter, self.filters, "filter")
+            if self.needs_twin(placement):
+                try:
+                    parse_filter(self.filters[placement.filter])
+                except NoTwin as error:
+                    raise ValueError(f"{path}.filter: '{placement.filter}' can't be applied to fallbacks: {error}") from None
+
+    def check_fallback(self, path: str, placement: Placement, fallback: str) -> None:
+        ranks = RECIPES[self.solutions[placement.solution].recipe].type == "PERSONALIZED_RANKING"
+        if ranks:
+            if fallback != GIVEN:
+                raise ValueError(f"{path}: a ranking has one fallback, '{GIVEN}': the items as they were given")
+            return
+        require(path, fallback, self.solutions, "solution")
+        if not self.answers(fallback) or RECIPES[self.solutions[fallback].recipe].type == "PERSONALIZED_RANKING":
+            raise ValueError(f"{path}: '{fallback}' can't make a list: it needs a campaign, and a recipe that does not rank")
+
+    def check_rule(self, path: str, rule: Rule) -> None:
+        items = self.datasets.items
+        for column in rule.columns():
+            if items is None or items.avro.column(column) is None:
+                there = [field.name for field in items.avro.fields] if items else []
+                raise ValueError(f"{path}.{rule.action}: items have no column '{column}'{did_you_mean(column, there)}")
+        for event_type in rule.drop_recent.event_types if rule.drop_recent else []:
+            require(f"{path}.drop_recent.event_types", event_type, self.event_types, "event type")
+
+    def answers(self, solution: str) -> bool:
+        """Whether lists can be had of the solution: from its campaign, or from its snapshot."""
+        return self.solutions[solution].campaign is not None or self.has_snapshot(solution)
+
+    def has_snapshot(self, solution: str) -> bool:
+        """The list of a popularity count is the same for all: it is kept as a file, and needs no campaign."""
+        return self.solutions[solution].recipe == "aws-popularity-count"
+
+    def needs_twin(self, placement: Placement) -> bool:
+        """Whether the placement's filter must also be applied to items that no campaign has filtered."""
+        return bool(placement.fallback) or self.has_snapshot(placement.solution)
+
+    def recent_event_types(self) -> set[str]:
+        """The event types whose latest items are kept for each user: rules and the twins of filters look at them."""
+        found = {kind for rule in self.rules.values() if rule.drop_recent for kind in rule.drop_recent.event_types}
+        for placement in self.placements.values():
+            if placement.filter and self.needs_twin(placement):
+                found |= parse_filter(self.filters[placement.filter]).event_types(self.event_types)
+        return found
 
 
 def require(path: str, name: str, known: dict[str, Any], what: str) -> None:

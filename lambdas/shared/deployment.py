@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import time
 
+from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import BaseModel, ConfigDict
 
 from lambdas.shared import clients
@@ -19,6 +20,11 @@ CACHE_SECONDS = 60.0
 def parameter_name(deployment: str) -> str:
     """The document's name in SSM."""
     return f"/recostack/{deployment}/deployment"
+
+
+def rules_parameter_name(deployment: str) -> str:
+    """The name in SSM of the document that overrides rules and placements."""
+    return f"/recostack/{deployment}/rules"
 
 
 class Deployment(BaseModel):
@@ -41,10 +47,18 @@ _cached: tuple[float, Deployment] | None = None
 
 
 def current_deployment() -> Deployment:
-    """The published deployment, at most CACHE_SECONDS old. Raises NotDeployed before the first train run."""
+    """The published deployment, at most CACHE_SECONDS old unless SSM does not answer.
+
+    Raises NotDeployed before the first train run.
+    """
     global _cached
     if _cached is None or time.monotonic() - _cached[0] > CACHE_SECONDS:
-        _cached = (time.monotonic(), read_deployment())
+        try:
+            _cached = (time.monotonic(), read_deployment())
+        except (ClientError, BotoCoreError):
+            if _cached is None:
+                raise
+            _cached = (time.monotonic(), _cached[1])
     return _cached[1]
 
 

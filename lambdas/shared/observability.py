@@ -14,3 +14,9 @@ def count(**counts: int) -> None:
     """Add counts under their metric names; a count of zero is a data point too, so that alarms see that all is well."""
     for name, value in counts.items():
         metrics.add_metric(name, MetricUnit.Count, value)
+
+
+def publish_counts() -> None:
+    """Write what was counted, if anything was."""
+    if metrics.provider.metric_set:
+        metrics.flush_metrics()

@@ -137,6 +137,12 @@ def shop(moto_endpoint: str, personalize_endpoint: str, monkeypatch: pytest.Monk
         AttributeDefinitions=[{"AttributeName": "user_id", "AttributeType": "S"}],
         BillingMode="PAY_PER_REQUEST",
     )
+    made.client("dynamodb").create_table(
+        TableName=f"{name}-recent-items",
+        KeySchema=[{"AttributeName": "user_id", "KeyType": "HASH"}, {"AttributeName": "what", "KeyType": "RANGE"}],
+        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in ("user_id", "what")],
+        BillingMode="PAY_PER_REQUEST",
+    )
     made.client("sns").create_topic(Name=f"{name}-runs")
     made.client("sqs").create_queue(QueueName=f"{name}-dead-letters")
     yield made
@@ -206,6 +212,8 @@ def environment(name: str, packed: Path, moto_endpoint: str, personalize_endpoin
         "DEPLOYMENT_PARAMETER": deployment.parameter_name(name),
         "PERSONALIZE_ARN_PREFIX": "arn:aws:personalize:us-east-1:123456789012",
         "PERSONALIZE_ROLE_ARN": "arn:aws:iam::123456789012:role/personalize",
+        "RECENT_ITEMS_TABLE": f"{name}-recent-items",
+        "RULES_PARAMETER": deployment.rules_parameter_name(name),
         "RUNS_TABLE": f"{name}-runs",
         "API_URL_PARAMETER": f"/recostack/{name}/api-url",
         "TOPIC_ARN": f"arn:aws:sns:us-east-1:123456789012:{name}-runs",
@@ -220,4 +228,7 @@ def forget() -> None:
         if hasattr(made, "cache_clear"):
             made.cache_clear()
     config.packed_config.cache_clear()
-    deployment.forget()
+    from lambdas.recommend import breaker, catalogue, override, sources  # once the environment is there
+
+    for kept in (deployment, breaker, catalogue, override, sources):
+        kept.forget()

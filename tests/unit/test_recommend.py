@@ -29,7 +29,7 @@ def serving(shop: Deployment) -> Deployment:
     solutions = list(shop.config.solutions)
     trained = shop.until_done(train_solutions.handler, **train_request("for-you", solutions=solutions))
     verdicts = [{"name": made["name"], "arn": made["arn"], "decision": "deploy"} for made in trained]
-    campaigns = shop.until_done(deploy_campaigns.handler, verdicts=verdicts, answers=[])
+    campaigns = shop.until_done(deploy_campaigns.handler, verdicts=verdicts, answers=[], trained=trained)
     shop.call(publish_deployment.handler, run_id="run-1", resources=resources, campaigns=campaigns)
     return shop
 

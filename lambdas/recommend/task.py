@@ -1,0 +1,109 @@
+"""One call to a placement: what Personalize is asked, the local twin of the filter, what rules may know."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+from functools import cached_property
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from lambdas.recommend.api import RankingRequest, RecommendationRequest
+from lambdas.recommend.budget import Budget, start
+from lambdas.recommend.catalogue import attributes
+from lambdas.recommend.filters import placeholder_values, quote
+from lambdas.recommend.rules import Call, Candidate
+from lambdas.recommend.sources import SourceFailed
+from lambdas.shared.config import Config, Placement
+from lambdas.shared.deployment import Deployment, NotDeployed
+from lambdas.shared.item_filters import Facts, ItemFilter, parse_filter
+from lambdas.shared.observability import count, logger
+from lambdas.shared.recent_items import recent_items
+from lambdas.shared.recipes import RECIPES
+
+Recent = dict[str, dict[str, float]]
+
+
+class Task:
+    """Raises BadRequest for filter parameters that do not fit the placement."""
+
+    def __init__(
+        self, config: Config, deployed: Deployment, placement: Placement, request: RecommendationRequest | RankingRequest
+    ) -> None:
+        self.config, self.deployed, self.placement, self.request = config, deployed, placement, request
+        self.budget = Budget(config.serving.time_budget_ms / 1000)
+        self.recommendation_id: str | None = None
+        self.not_deployed: NotDeployed | None = None
+        self.rules = {name: config.rules[name] for name in placement.rules}
+        self.expression = config.filters[placement.filter] if placement.filter else ""
+        self.values = placeholder_values(self.expression, request.filter_values)
+        self.item_id = getattr(request, "item_id", None)
+        self._recent: Future[Recent] | None = None
+        if request.user_id and self._asks_for_recent():
+            self._recent = start(recent_items, request.user_id)
+
+    @cached_property
+    def twin(self) -> ItemFilter | None:
+        """The filter for items that Personalize has not filtered. The config has one for each placement that needs it."""
+        return parse_filter(self.expression) if self.expression and self.config.needs_twin(self.placement) else None
+
+    def _asks_for_recent(self) -> bool:
+        if any(rule.drop_recent for rule in self.rules.values()):
+            return True
+        return self.twin is not None and bool(self.twin.event_types(self.config.event_types))
+
+    @cached_property
+    def recent(self) -> Recent:
+        """The user's recent items; without an answer in time, none."""
+        if self._recent is None:
+            return {}
+        try:
+            return self.budget.wait(self._recent)
+        except (TimeoutError, ClientError, BotoCoreError) as error:
+            logger.warning("the recent items did not come", extra={"reason": repr(error)})
+            count(RecentItemsFailed=1)
+            return {}
+
+    def rule_call(self) -> Call:
+        return Call(self.request.context, self.recent if any(rule.drop_recent for rule in self.rules.values()) else {})
+
+    def call(self, source: str) -> dict[str, Any]:
+        """The parameters of a call to the campaign of a solution. Raises SourceFailed when it can't be made."""
+        recipe = RECIPES[self.config.solutions[source].recipe]
+        if (recipe.type == "USER_PERSONALIZATION" and not self.request.user_id) or (
+            recipe.type == "RELATED_ITEMS" and not self.item_id
+        ):
+            raise SourceFailed(f"'{source}' needs a user or an item that the call does not name")
+        call: dict[str, Any] = {"campaignArn": self._deployed("campaign", source)}
+        call |= {name: value for name, value in {"userId": self.request.user_id, "itemId": self.item_id}.items() if value}
+        if self.request.context:
+            call["context"] = self.request.context
+        if self.placement.filter and self.filtered_by_service(source):
+            call["filterArn"] = self._deployed("filter", self.placement.filter)
+            if self.values:
+                call["filterValues"] = {name: quote(texts) for name, texts in self.values.items()}
+        return call
+
+    def _deployed(self, kind: str, name: str) -> str:
+        arn = (self.deployed.campaigns if kind == "campaign" else self.deployed.filters).get(name)
+        if arn is None:
+            said = f"the campaign of solution '{name}'" if kind == "campaign" else f"the filter '{name}'"
+            self.not_deployed = NotDeployed(f"{said} is not deployed yet")
+            raise SourceFailed(str(self.not_deployed))
+        return arn
+
+    def filtered_by_service(self, source: str) -> bool:
+        """Whether the service can apply the filter: one about the current item works with related items alone."""
+        if self.twin is None or source == self.placement.solution:
+            return True
+        return not self.twin.needs_current_item() or RECIPES[self.config.solutions[source].recipe].type == "RELATED_ITEMS"
+
+    def filtered(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+        """Those that the local twin of the filter keeps."""
+        twin = self.twin
+        if twin is None:
+            return list(candidates)
+        known = attributes([c.item_id for c in candidates] + ([self.item_id] if self.item_id else []), self.budget)
+        facts = Facts(self.values, known.get(self.item_id or "", {}), self.recent)
+        return [c for c in candidates if twin.keeps(c.item_id, known.get(c.item_id, {}), facts)]

@@ -1,0 +1,58 @@
+"""What users did lately, fresher than a filter of Personalize knows it: one row for each user, event type and item.
+
+Writing a row again changes nothing but its time, so events may come twice and in any order. Rows leave by TTL.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from lambdas.shared import clients
+
+KEPT_DAYS = 90
+#: BatchWriteItem takes this many at once (amazondynamodb/latest/APIReference/API_BatchWriteItem.html).
+BATCH = 25
+#: The latest rows of a user that are looked at.
+MOST = 1000
+
+
+def keep(events: Iterable[tuple[str, str, str, float]]) -> None:
+    """Remember events: user, event type, item, seconds since 1970. Keys that the table puts off are written again."""
+    latest: dict[tuple[str, str], float] = {}
+    for user_id, event_type, item_id, at in events:
+        what = user_id, f"{event_type}#{item_id}"
+        latest[what] = max(at, latest.get(what, 0))
+    rows = (
+        {
+            "user_id": {"S": user_id},
+            "what": {"S": what},
+            "at": {"N": str(round(at))},
+            "expires": {"N": str(round(at) + KEPT_DAYS * 86_400)},
+        }
+        for (user_id, what), at in latest.items()
+    )
+    table = os.environ["RECENT_ITEMS_TABLE"]
+    while batch := list(itertools.islice(rows, BATCH)):
+        waiting: Any = {table: [{"PutRequest": {"Item": row}} for row in batch]}
+        while waiting:
+            waiting = clients.dynamodb().batch_write_item(RequestItems=waiting)["UnprocessedItems"]
+
+
+def recent_items(user_id: str) -> dict[str, dict[str, float]]:
+    """By event type: item id to seconds since the event."""
+    found: dict[str, dict[str, float]] = {}
+    now = time.time()
+    answer = clients.prompt_dynamodb().query(
+        TableName=os.environ["RECENT_ITEMS_TABLE"],
+        KeyConditionExpression="user_id = :user",
+        ExpressionAttributeValues={":user": {"S": user_id}},
+        Limit=MOST,
+    )
+    for entry in answer["Items"]:
+        event_type, _, item_id = entry["what"]["S"].partition("#")
+        found.setdefault(event_type, {})[item_id] = now - float(entry["at"]["N"])
+    return found

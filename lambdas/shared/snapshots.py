@@ -1,0 +1,45 @@
+"""The list of a popularity count, kept as a file: it is the same for all users, and needs no campaign to be served.
+
+A batch inference job with one line of input writes it beside the data; the next version's job replaces it.
+docs: personalize/latest/dg/getting-batch-recommendations.html
+"""
+
+from __future__ import annotations
+
+import json
+
+from lambdas.shared import clients
+from lambdas.shared.config import Config
+from lambdas.shared.names import arn, fingerprint
+
+#: Longest list of a job.
+LENGTH = 500
+INPUT = "anyone.json"
+
+
+def input_key(solution: str) -> str:
+    return f"snapshots/{solution}/input/{INPUT}"
+
+
+def output_prefix(solution: str) -> str:
+    return f"snapshots/{solution}/"
+
+
+def output_key(solution: str) -> str:
+    """The service names an output after its input."""
+    return f"{output_prefix(solution)}{INPUT}.out"
+
+
+def job_name(config: Config, solution: str, version_arn: str) -> str:
+    """One job for each version."""
+    return f"{config.name}-{solution}-{fingerprint(version_arn)}"
+
+
+def job_arn(config: Config, solution: str, version_arn: str) -> str:
+    return arn(f"batch-inference-job/{job_name(config, solution, version_arn)}")
+
+
+def read_snapshot(bucket: str, solution: str) -> list[str]:
+    """Item ids, most popular first. Raises ClientError when there is no snapshot yet."""
+    text = clients.s3().get_object(Bucket=bucket, Key=output_key(solution))["Body"].read()
+    return [str(item_id) for item_id in json.loads(text.splitlines()[0])["output"]["recommendedItems"]]
