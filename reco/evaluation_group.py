@@ -34,7 +34,8 @@ class EvaluationGroup:
     def __init__(self, target: Target, config: Config, tell: Callable[[str], None]) -> None:
         self.config, self.tell = config, tell
         self.owner = Owner.evaluation(config)
-        self.tags = [{"tagKey": self.owner.tag, "tagValue": self.owner.value}]
+        tags = config.tags | {self.owner.tag: self.owner.value}
+        self.tags = [{"tagKey": key, "tagValue": value} for key, value in tags.items()]
         self.name = f"{config.name}-evaluate-{''.join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(4))}"
         self.client, self.s3 = target.client("personalize"), target.client("s3")
         self.bucket, self.role = target.output("storage", "DataBucket"), target.output("training", "PersonalizeRoleArn")

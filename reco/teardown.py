@@ -17,7 +17,6 @@ from botocore.exceptions import ClientError
 from lambdas.shared.config import Config
 from lambdas.shared.ensure import short
 from lambdas.shared.schemas import DATASET_TYPES
-from lambdas.shared.tags import deployment_tags
 from reco.errors import RecoError
 
 #: Kinds of resources as boto3 spells them, each before what it holds back. Jobs and solution versions can't be deleted.
@@ -42,8 +41,7 @@ class Owner:
 
     @staticmethod
     def deployment(config: Config) -> Owner:
-        (tag,) = deployment_tags(config)
-        return Owner(tag["tagKey"], tag["tagValue"], schema_names(re.escape(config.name)))
+        return Owner("recostack:deployment", config.name, schema_names(re.escape(config.name)))
 
     @staticmethod
     def evaluation(config: Config) -> Owner:

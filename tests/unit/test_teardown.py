@@ -90,7 +90,7 @@ def two(shop: Deployment) -> tuple[Made, Made]:
     shop.put_all_csvs()
     made = []
     for name in (shop.config.name, f"{shop.config.name}-two"):
-        made.append(Made(shop.config.model_copy(update={"name": name}), boto3.client("personalize")))
+        made.append(Made(shop.config.model_copy(update={"name": name, "tags": {"team": "shop"}}), boto3.client("personalize")))
         made[-1].make(shop.bucket)
     return made[0], made[1]
 
