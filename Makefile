@@ -5,7 +5,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := .venv/bin
 
-.PHONY: help demo test lint setup setup-test synth clean
+.PHONY: help demo test chaos lint setup setup-test synth clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -15,6 +15,9 @@ demo: setup  ## the main job on this machine: MovieLens from CSVs to recommendat
 
 test: setup-test  ## all tests
 	@$(BIN)/python -m pytest
+
+chaos: setup-test  ## shows that ingestion loses nothing: 100,000 events, faults, kills (minutes)
+	@$(BIN)/python -m bench.chaos --events 100000
 
 lint: setup-test  ## ruff, mypy strict, cfn-lint
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/mypy app.py

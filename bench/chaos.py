@@ -117,9 +117,9 @@ class Ledger:
         """(event id, user, time) of every event that Personalize holds, in the order in which they came."""
         rows: list[tuple[str, str, int]] = []
         for file in (self._folder / "aws" / "personalize").rglob("records.sqlite"):
-            with contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as records:
-                with contextlib.suppress(sqlite3.OperationalError):  # just being made
-                    rows += records.execute("SELECT event_id, user_id, timestamp FROM events ORDER BY id").fetchall()
+            records = sqlite3.connect(f"file:{file}?mode=ro", uri=True)
+            with contextlib.closing(records), contextlib.suppress(sqlite3.OperationalError):  # it may just be being made
+                rows += records.execute("SELECT event_id, user_id, timestamp FROM events ORDER BY id").fetchall()
         return rows
 
     def update(self) -> None:
