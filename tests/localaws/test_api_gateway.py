@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 import urllib3
 
+from localaws.api_gateway import vtl
 from localaws.environment import Environment
 from tests.localaws.apps import function, lambda_uri, role, write_app
 from tests.localaws.conftest import eventually
@@ -206,7 +208,7 @@ def _add_cors(api: Api) -> None:
         "OPTIONS",
         {
             "Type": "MOCK",
-            "RequestTemplates": {"application/json": '{"statusCode": 204}'},
+            "RequestTemplates": {"application/json": "{ statusCode: 204 }"},
             "IntegrationResponses": [{"StatusCode": "204", "ResponseParameters": headers}],
         },
         MethodResponses=[{"StatusCode": "204"}],
@@ -265,7 +267,7 @@ def test_unknown_paths_get_the_gateway_response_of_the_api(url: str) -> None:
 def test_parameters_and_body_are_validated(url: str) -> None:
     expected = {"message": "Missing required request parameters: [color]"}
     assert call("POST", f"{url}/checked", {"id": 1})[:2] == (400, expected)
-    for bad in (b"{", {"no": "id"}, b""):
+    for bad in (b"{", {"no": "id"}, b"", b'{"id": NaN}'):
         assert call("POST", f"{url}/checked?color=red", bad)[:2] == (400, {"message": "Invalid request body"})
     assert call("POST", f"{url}/checked?color=red", {"id": 1})[0] == 201
 
@@ -309,6 +311,16 @@ def test_a_preflight_request_is_answered_by_the_mock(url: str) -> None:
     assert (status, headers["Access-Control-Allow-Origin"]) == (204, "*")
 
 
+def test_templates_know_java_s_strings() -> None:
+    def rendered(template: str, body: str) -> str:
+        return vtl.render(template, body, {"path": {}, "querystring": {}, "header": {}}, {}, {})
+
+    cut = "#set($text = $input.path('$.a'))$text.substring(1, 3)-$text.substring(2)"
+    assert rendered(cut, '{"a": "abcde"}') == "bc-cde"
+    half_a_pair = "$util.base64Encode($input.path('$.a'))"
+    assert rendered(half_a_pair, '{"a": "x\\ud83d"}') == base64.b64encode(b"x?").decode()
+
+
 def test_a_body_over_ten_megabytes_is_refused(url: str) -> None:
     assert call("POST", f"{url}/things/1", b"x" * 10_485_761)[0] == 413
     assert call("GET", f"{url}/things/1")[0] == 201
@@ -320,13 +332,17 @@ def test_keys_must_belong_to_a_usage_plan_of_the_stage_and_are_throttled(
     api = Api("keyed")
     api.path("Things", "things")
     api.method("Things", "GET", proxy(), ApiKeyRequired=True)
+    api.method("Things", "POST", proxy(), ApiKeyRequired=True)
     resources = api.stage()
+    read_only = {"/things/POST": {"RateLimit": 0, "BurstLimit": 0}}
     stages = [{"ApiId": {"Ref": "Api"}, "Stage": {"Ref": "Stage"}}]
     for name, throttle, quota in (
         ("slow", {"RateLimit": 0.001, "BurstLimit": 2}, None),
         ("few", None, {"Limit": 1, "Period": "DAY"}),
+        ("read", {"RateLimit": 100, "BurstLimit": 100}, None),
     ):
-        plan = {"UsagePlanName": name, "ApiStages": stages, "Throttle": throttle, "Quota": quota}
+        covered = [{**stages[0], "Throttle": read_only}] if name == "read" else stages
+        plan = {"UsagePlanName": name, "ApiStages": covered, "Throttle": throttle, "Quota": quota}
         resources[f"{name}Plan"] = {
             "Type": "AWS::ApiGateway::UsagePlan",
             "Properties": {key: value for key, value in plan.items() if value is not None},
@@ -348,6 +364,8 @@ def test_keys_must_belong_to_a_usage_plan_of_the_stage_and_are_throttled(
     assert [get(None), get("unknown"), get("stranger")] == [forbidden] * 3
     assert [get("slow")[0], get("slow")[0], get("slow")] == [201, 201, (429, {"message": "Too Many Requests"})]
     assert get("few") == (429, {"message": "Limit Exceeded"})
+    key = {"x-api-key": "read-key-of-twenty-characters"}
+    assert [call(verb, url, headers=key)[0] for verb in ("GET", "POST", "GET")] == [201, 429, 201]
 
 
 def test_a_change_shows_with_the_next_deployment(environment: Environment, deploy: Callable[..., dict[str, str]]) -> None:
