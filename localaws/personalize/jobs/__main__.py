@@ -1,5 +1,6 @@
 """A child process that works through jobs: a specification per line of input, an answer per line of output."""
 
+import contextlib
 import json
 import os
 import queue
@@ -18,11 +19,12 @@ def main() -> None:
     specifications: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(specifications,), daemon=True).start()
     last = False
-    while not last:
-        result = run(json.loads(specifications.get()))
-        last = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > LARGE
-        answers.write(json.dumps({"result": result, "last": last}) + "\n")
-        answers.flush()
+    with contextlib.suppress(BrokenPipeError):  # the parent has died
+        while not last:
+            result = run(json.loads(specifications.get()))
+            last = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > LARGE
+            answers.write(json.dumps({"result": result, "last": last}) + "\n")
+            answers.flush()
     os._exit(0)  # the reading thread holds standard input, which an orderly end would wait for
 
 

@@ -173,12 +173,16 @@ class Context:
         return {"directory": str(self.stores.directory(group)), "schemas": self.stores.schema_texts(group)}
 
     def new_model(self, resource: Resource) -> str:
-        """The directory for the next model of a solution version or recommender."""
-        number = resource.internal.get("models", 0) + 1
-        resource.internal["models"] = number
-        # The present one still serves; the one before it does not.
-        shutil.rmtree(self.directory / "models" / resource.internal["id"] / str(number - 2), ignore_errors=True)
-        return str(self.directory / "models" / resource.internal["id"] / str(number))
+        """The directory for the next model of a solution version or recommender; models that nothing reads are deleted."""
+        self.runner.cancel(upkeep_key(resource))
+        under_way = [t.job for r in self.store.all() for t in r.transitions.values() if t.job]
+        read = {resource.internal.get("model"), *(job.get(member) for job in under_way for member in ("model", "base"))}
+        folder = self.directory / "models" / resource.internal["id"]
+        for model in folder.glob("*"):
+            if str(model) not in read:
+                shutil.rmtree(model, ignore_errors=True)
+        number = resource.internal["models"] = resource.internal.get("models", 0) + 1
+        return str(folder / str(number))
 
     def discard_models(self, resource: Resource) -> None:
         self.runner.cancel(upkeep_key(resource))

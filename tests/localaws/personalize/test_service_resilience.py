@@ -99,6 +99,24 @@ def test_a_killed_emulator_goes_on_where_it_was(tmp_path: Path, s3_endpoint: str
         assert process.stop() == 0
 
 
+def test_a_campaign_outlives_updates_that_never_end(tmp_path: Path, s3_endpoint: str) -> None:
+    process = Process(tmp_path / "data", s3_endpoint, "--speed", "30000")  # an automatic update every quarter of a second
+    with running(process) as client:
+        client.s3.create_bucket(Bucket=BUCKET)
+        group = client.loaded_group("updates", ["Interactions"])
+        tracking_id = client.tracker(group, "updates")
+        campaign = client.campaign(client.version(client.solution(group, "updates", "aws-user-personalization")), "updates")
+        process.kill()
+    for n in range(3):
+        with running(process) as client:
+            event = {"eventType": "View", "itemId": f"new-{n}", "sentAt": time.time()}
+            client.events.put_events(trackingId=tracking_id, sessionId="s", userId="u1", eventList=[event])
+            time.sleep(0.5)
+            process.kill()
+    with running(process) as client:
+        assert client.recommended(campaign, userId="u1")
+
+
 def test_no_kill_loses_an_acknowledged_event_or_a_resource(tmp_path: Path, s3_endpoint: str) -> None:
     draw = random.Random(3)
     process = Process(tmp_path / "data", s3_endpoint, "--speed", "1000")
