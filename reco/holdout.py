@@ -77,7 +77,7 @@ class Holdout:
 def split(files: Sequence[Path], training: Path, catalogue: Catalogue, users: int, seed: int = 0) -> Holdout:
     """Write the events to train on to `training`, and draw at most `users` of those with held-out events.
 
-    Memory: 24 bytes an event, and the ids. Raises RecoError naming file and line of what can't be read, or when no user has
+    Memory: some 80 bytes an event, and the ids. Raises RecoError naming file and line of what can't be read, or when no user has
     enough events.
     """
     user_ids, who, what, when = read_events(files, catalogue)
