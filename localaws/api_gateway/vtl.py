@@ -11,7 +11,6 @@ from typing import Any
 import airspeed
 from jsonpath_ng.ext.parser import parse
 
-
 # Methods of Java's strings that airspeed lacks.
 airspeed.__additional_methods__[str]["substring"] = lambda text, start, end=None: text[start:end]
 
