@@ -1,6 +1,6 @@
 """A pytest fixture that gives each test, or each session, an Amazon Personalize of its own.
 
-In a conftest.py: `pytest_plugins = ["localaws.personalize.pytest_plugin"]`.
+In a conftest.py: `from localaws.personalize.pytest_plugin import personalize_emulator, start_personalize`.
 """
 
 from collections.abc import Callable, Iterator
