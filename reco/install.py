@@ -18,7 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
-EXTRAS = {"demo": ["cdk", "local"], "test": ["cdk", "local", "dev"]}
+EXTRAS = {"demo": ["cdk", "local"], "test": ["cdk", "local", "plots", "dev"]}
 
 
 def main() -> None:
