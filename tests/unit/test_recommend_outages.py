@@ -1,0 +1,226 @@
+"""Serving while Personalize, the catalogue or the snapshot are away: full lists wherever there are enough items, never an error.
+
+Personalize is the emulator's place taken by a small server on a socket: what it answers, a test decides call by call.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, ClassVar
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lambdas.recommend import breaker, catalogue, override, sources
+from lambdas.shared import clients, config, deployment, snapshots
+from lambdas.shared.config import parse_config
+from tests.unit.conftest import Deployment
+from tests.unit.test_recommend import call
+
+ITEMS = 30
+OUTAGES = {
+    "throttled": (429, {"__type": "ThrottlingException", "message": "Rate exceeded"}),
+    "missing": (404, {"__type": "ResourceNotFoundException", "message": "arn:aws:personalize:::campaign/x"}),
+    "broken": (500, {"message": "internal"}),
+}
+
+
+class Campaign(BaseHTTPRequestHandler):
+    """GetRecommendations by a test's will: a list of item ids, or an outage."""
+
+    protocol_version = "HTTP/1.1"
+    items: ClassVar[list[str]] = []
+    outage: ClassVar[str | None] = None
+    asked: ClassVar[list[dict[str, Any]]] = []
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        type(self).asked.append(body)
+        if self.outage == "slow":
+            time.sleep(0.4)
+        wanted = [{"itemId": item_id, "score": 0.5} for item_id in self.items[: body.get("numResults", 25)]]
+        status, answer = OUTAGES.get(self.outage or "", (200, {"itemList": wanted, "recommendationId": "RID-1"}))
+        text = json.dumps(answer).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Nothing to stderr."""
+
+
+@pytest.fixture
+def away(shop: Deployment, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
+    """The shop deployed on the server above, with 30 items of three categories and brands in the catalogue and the snapshot."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Campaign)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setenv("AWS_ENDPOINT_URL_PERSONALIZE_RUNTIME", f"http://127.0.0.1:{server.server_port}")
+    for n in range(ITEMS):
+        attributes = {"STOCK": {"N": str(n % 7)}, "BRAND": {"S": f"b{n % 5}"}, "CATEGORY": {"L": [{"S": f"c{n % 3}"}]}}
+        row = {"item_id": {"S": f"i{n}"}, "attributes": {"M": attributes}}
+        clients.dynamodb().put_item(TableName=f"{shop.config.name}-catalogue", Item=row)  # type: ignore[arg-type]
+    put_snapshot(shop, [f"i{n}" for n in range(ITEMS)])
+    deployment.publish(
+        deployment.Deployment(
+            run_id="run-1",
+            dataset_group_arn="group",
+            tracking_id="tracker",
+            campaigns={
+                name: f"arn:aws:personalize:us-east-1:123456789012:campaign/{name}" for name in ("for-you", "related", "ranking")
+            },
+            filters={name: f"arn:aws:personalize:us-east-1:123456789012:filter/{name}" for name in shop.config.filters},
+        )
+    )
+    Campaign.items, Campaign.outage, Campaign.asked = [f"i{n}" for n in range(ITEMS)], None, []
+    yield shop
+    server.shutdown()
+    server.server_close()
+
+
+def put_snapshot(shop: Deployment, item_ids: list[str]) -> None:
+    line = {"input": {"userId": "anyone"}, "output": {"recommendedItems": item_ids}, "error": None}
+    shop.client("s3").put_object(Bucket=shop.bucket, Key=snapshots.output_key("best-sellers"), Body=json.dumps(line).encode())
+
+
+def home(shop: Deployment, **query: str) -> tuple[int, Any]:
+    return call(shop, "GET", "/recommendations/home", {name: [value] for name, value in ({"user_id": "u1"} | query).items()})
+
+
+@pytest.mark.parametrize("outage", [*OUTAGES, "slow"])
+def test_an_outage_is_answered_from_the_snapshot(away: Deployment, outage: str) -> None:
+    assert home(away, num_results="10")[1]["source"] == "for-you"
+    Campaign.outage = outage
+    status, answer = home(away, num_results="10")
+    assert (status, answer["source"], answer["returned"]) == (200, "best-sellers", 10)
+    assert "recommendation_id" not in answer
+    assert all(item["attributes"]["STOCK"] > 0 for item in answer["items"]), "the local twin of the filter and the rule hold"
+
+
+def test_a_campaign_that_keeps_failing_is_left_alone_for_a_while(away: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(breaker, "FIRST_PAUSE", 0.3)
+    Campaign.outage = "throttled"
+    for _ in range(12):
+        assert home(away)[0] == 200
+    assert len(Campaign.asked) < 12
+    Campaign.outage = None
+    deadline = time.monotonic() + 10
+    while home(away)[1]["source"] != "for-you":
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_short_list_is_asked_for_again_and_filled_up(away: Deployment) -> None:
+    Campaign.items = [f"i{n}" for n in range(12)]
+    _, answer = home(away, num_results="15")
+    assert (answer["source"], answer["returned"]) == ("for-you", 15)
+    assert {item.get("source") for item in answer["items"]} == {None, "best-sellers"}
+    assert Campaign.asked[0]["numResults"] == 23
+    dropped, crowded = [0, 7, 14, 21, 28], [5, 10, 15, 20]
+    Campaign.items = [f"i{n}" for n in [*dropped, *crowded, *(set(range(ITEMS)) - {*dropped, *crowded})]]
+    Campaign.asked = []
+    assert home(away, num_results="6")[1]["returned"] == 6
+    assert [asked["numResults"] for asked in Campaign.asked] == [9, 500]
+
+
+def test_recent_items_are_left_out_whoever_answers(away: Deployment) -> None:
+    clients.dynamodb().put_item(
+        TableName=f"{away.config.name}-recent-items",
+        Item={"user_id": {"S": "u1"}, "what": {"S": "buy#i1"}, "at": {"N": str(round(time.time()))}},
+    )
+    for outage in (None, "broken"):
+        Campaign.outage = outage
+        assert "i1" not in {item["item_id"] for item in home(away)[1]["items"]}
+        assert "i1" in {item["item_id"] for item in home(away, user_id="u2")[1]["items"]}
+
+
+def test_explain_says_what_each_rule_did(away: Deployment) -> None:
+    _, answer = home(away, explain="true", num_results="10")
+    told = {effect["rule"]: effect for effect in answer["explain"]}
+    assert list(told) == away.config.placements["home"].rules
+    assert told["sold_out"]["dropped"] == ["i0", "i7", "i14"]
+
+
+def test_without_anybody_the_answer_is_empty_and_still_an_answer(away: Deployment) -> None:
+    Campaign.outage = "broken"
+    status, answer = call(away, "GET", "/recommendations/category", {"user_id": ["u1"], "category": ["c1"]})
+    assert (status, answer["source"], answer["items"], answer["returned"]) == (200, "none", [], 0)
+
+
+def test_a_ranking_falls_back_to_the_order_as_given(away: Deployment) -> None:
+    Campaign.outage = "broken"
+    status, answer = call(away, "POST", "/rankings/search", body={"user_id": "u1", "item_ids": ["i9", "i7", "i3"]})
+    assert (status, answer["source"], answer["filtered"]) == (200, "given", ["i7"])
+    assert [item["item_id"] for item in answer["items"]] == ["i9", "i3"]
+
+
+def test_rules_change_by_the_override_and_a_broken_one_changes_nothing(
+    away: Deployment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("lambdas.recommend.override.CACHE_SECONDS", 0.0)
+    name = deployment.rules_parameter_name(away.config.name)
+
+    def put(text: str) -> None:
+        away.client("ssm").put_parameter(Name=name, Value=text, Type="String", Overwrite=True)
+
+    put(json.dumps({"rules": {"few_of_a_brand": {"cap": {"by": "BRAND", "at_most": 1}}}}))
+    assert home(away)[1]["returned"] == 5
+    capsys.readouterr()
+    for broken in ('{"rules": {"few_of_a_brand": {"cap": {"by": "BRANT", "at_most": 9}}}}', "{", '{"filters": {}}', "[]"):
+        put(broken)
+        assert home(away)[1]["returned"] == 5
+        assert '"RulesOverrideBroken":[1' in capsys.readouterr().out
+    away.client("ssm").delete_parameter(Name=name)
+    assert home(away)[1]["returned"] == 20
+
+
+RULES = [
+    {"drop": {"attribute": "STOCK", "below": 3}},
+    {"drop": {"attribute": "BRAND", "equals": "b1"}},
+    {"boost": {"attribute": "CATEGORY", "equals": "c2", "factor": 3}},
+    {"pin": {"item": "i13", "position": 2}},
+    {"diversify": {"by": ["CATEGORY"]}},
+    {"cap": {"by": "CATEGORY", "at_most": 4}},
+]
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    rules=st.lists(st.sampled_from(RULES), max_size=4, unique_by=json.dumps),
+    campaign=st.lists(st.integers(0, ITEMS - 1), unique=True),
+    popular=st.lists(st.integers(0, ITEMS - 1), unique=True, min_size=1),
+    outage=st.sampled_from([None, *OUTAGES]),
+    wanted=st.integers(1, 25),
+    filtered=st.booleans(),
+)
+def test_as_many_items_as_there_are_come_back(
+    away: Deployment, rules: list[Any], campaign: list[int], popular: list[int], outage: str | None, wanted: int, filtered: bool
+) -> None:
+    """Over random catalogues, rules and outages: N distinct items that satisfy every rule if N are eligible, else all of them."""
+    raw = away.config.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    raw["rules"] = {f"rule_{n}": rule for n, rule in enumerate(rules)}
+    raw["placements"] = {"home": {"solution": "for-you", "rules": list(raw["rules"]), "fallback": ["best-sellers"]}}
+    raw["placements"]["home"] |= {"filter": "in_stock"} if filtered else {}
+    parse_config(raw)
+    away.packed.write_text(json.dumps(raw))
+    config.packed_config.cache_clear()
+    for kept in (breaker, catalogue, override, sources):
+        kept.forget()
+    Campaign.items, Campaign.outage = [f"i{n}" for n in campaign if n % 7 or not filtered], outage
+    put_snapshot(away, [f"i{n}" for n in popular])
+    status, answer = home(away, num_results=str(wanted))
+    eligible = {n for n in (set() if outage else set(campaign)) | set(popular) if n % 7 or not filtered}
+    eligible -= {n for n in eligible if (RULES[0] in rules and n % 7 < 3) or (RULES[1] in rules and n % 5 == 1)}
+    room = 4 if RULES[5] in rules else ITEMS
+    most = sum(min(room, sum(n % 3 == category for n in eligible)) for category in range(3))
+    got = [int(item["item_id"][1:]) for item in answer["items"]]
+    assert (status, answer["returned"], len(set(got))) == (200, min(wanted, most), min(wanted, most))
+    assert set(got) <= eligible
+    assert all(sum(n % 3 == category for n in got) <= room for category in range(3))
+    if RULES[3] in rules and wanted >= 2 and 13 in eligible and 13 in got:
+        assert got.index(13) == min(1, len(got) - 1)
