@@ -4,8 +4,8 @@
 
 A synthetic shop (bench.generator) is imported from S3, every recipe is trained on it, and campaigns are asked one
 call after the other over a kept-alive connection, with and without a filter. Seconds are wall time as a client sees
-it: from the Create call to ACTIVE, or from request to answer. Memory is the greatest sum of the resident memory of
-the emulator and its job processes.
+it: from the Create call to ACTIVE, or from request to answer. Processor seconds and memory (the greatest sum of what
+is resident) are those of the emulator and its job processes.
 """
 
 from __future__ import annotations
@@ -60,6 +60,7 @@ BUCKET = "bench"
 CALLS, WARM_UP = 1_000, 50
 RANKED = 100
 SAMPLE_SECONDS = 0.05
+WORK = ("seconds", "cpu_seconds", "peak_mib")
 
 Figures = dict[str, Any]
 
@@ -77,29 +78,34 @@ class Size:
         return f"{_short(self.interactions)} interactions, {_short(self.items)} items, {_short(self.users)} users"
 
 
-class Memory:
-    """The resident memory of a process and of its children."""
+class Usage:
+    """What a process and its children use of the machine."""
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
 
-    def now(self) -> int:
-        """MiB."""
+    def resident_mib(self) -> int:
         return sum(_resident_kib(pid) for pid in (self._pid, *_children(self._pid))) // 1024
 
+    def cpu_seconds(self) -> float:
+        """Since the start, with the children that have ended."""
+        ticks = sum(sum(_cpu_ticks(pid)) for pid in (self._pid, *_children(self._pid)))
+        return ticks / os.sysconf("SC_CLK_TCK")
+
     @contextmanager
-    def peak(self, into: Figures) -> Iterator[None]:
-        """Adds to `into` how many seconds the block took, and the peak of the memory meanwhile."""
-        samples, ended = [self.now()], threading.Event()
+    def measured(self, into: Figures) -> Iterator[None]:
+        """Adds to `into` the wall and processor seconds of the block, and the peak of the memory meanwhile."""
+        samples, ended = [self.resident_mib()], threading.Event()
 
         def sample() -> None:
             while not ended.wait(SAMPLE_SECONDS):
-                samples.append(self.now())
+                samples.append(self.resident_mib())
 
-        sampler, begin = threading.Thread(target=sample, daemon=True), time.perf_counter()
+        sampler, begin, cpu = threading.Thread(target=sample, daemon=True), time.perf_counter(), self.cpu_seconds()
         sampler.start()
         yield
-        into |= {"seconds": round(time.perf_counter() - begin, 2), "peak_mib": max(samples)}
+        wall, cpu = time.perf_counter() - begin, self.cpu_seconds() - cpu
+        into |= {"seconds": round(wall, 2), "cpu_seconds": round(cpu, 2), "peak_mib": max(samples)}
         ended.set()
         sampler.join()
 
@@ -119,7 +125,7 @@ class Emulator:
         )
         assert self._process.stdout is not None
         endpoint = self._process.stdout.readline().split()[-1]
-        self.memory = Memory(self._process.pid)
+        self.usage = Usage(self._process.pid)
         self.connection = HTTPConnection(urlsplit(endpoint).netloc, timeout=60)
         self.client = _client("personalize", endpoint)
 
@@ -189,7 +195,7 @@ def load(emulator: Emulator, group: str) -> Figures:
         schema = emulator.client.create_schema(name=kind, schema=text)["schemaArn"]
         dataset = emulator.create("dataset", name=kind, schemaArn=schema, datasetGroupArn=group, datasetType=kind)
         source = {"dataLocation": f"s3://{BUCKET}/{kind}.csv"}
-        with emulator.memory.peak(imports.setdefault(kind, {})):
+        with emulator.usage.measured(imports.setdefault(kind, {})):
             emulator.create("dataset_import_job", jobName=kind, datasetArn=dataset, dataSource=source, roleArn=ROLE)
     return imports
 
@@ -198,7 +204,7 @@ def try_recipe(emulator: Emulator, group: str, name: str, filter_arn: str, shop:
     recipe = RECIPES[name]
     solution = emulator.create("solution", name=name, datasetGroupArn=group, recipeArn=recipe.arn, performAutoTraining=False)
     training: Figures = {}
-    with emulator.memory.peak(training):
+    with emulator.usage.measured(training):
         version = emulator.create("solution_version", solutionArn=solution)
     shown = emulator.client.get_solution_metrics(solutionVersionArn=version)["metrics"]
     figures: Figures = {"training": training, "metrics": shown}
@@ -209,7 +215,7 @@ def try_recipe(emulator: Emulator, group: str, name: str, filter_arn: str, shop:
     for name, asked in (("plain", None), ("filtered", filter_arn)):
         figures[name] = percentiles(emulator.latencies(path, requests(campaign, path, shop, asked)))
     emulator.client.delete_campaign(campaignArn=campaign)
-    return figures | {"serving_mib": emulator.memory.now()}
+    return figures | {"serving_mib": emulator.usage.resident_mib()}
 
 
 def requests(campaign: str, path: str, shop: Shop, filter_arn: str | None = None) -> list[Figures]:
@@ -241,25 +247,24 @@ def growth(results: dict[str, dict[str, Figures]], sizes: list[Size]) -> dict[st
         for recipe, by_size in results.items():
             if few.name in by_size and many.name in by_size:
                 before, after = by_size[few.name]["training"], by_size[many.name]["training"]
-                ratios = {name: round(after[name] / max(before[name], 0.01), 1) for name in ("seconds", "peak_mib")}
+                ratios = {name: round(after[name] / max(before[name], 0.01), 1) for name in WORK}
                 found.setdefault(recipe, {})[f"{items} items"] = {"interactions": many.interactions // few.interactions} | ratios
     return found
 
 
 def tables(results: dict[str, dict[str, Figures]], imports: dict[str, Figures], sizes: list[Size]) -> Iterator[Table]:
-    """A table per size: seconds and peak MiB of the work, then milliseconds of an answer."""
+    """A table per size: seconds and peak MiB of the work, then milliseconds of an answer without and with a filter."""
     for size in sizes:
         shown = Table(title=size.name, title_justify="left", title_style="bold")
         shown.add_column("", no_wrap=True)
-        for column in ("s", "MiB", "p50", "p99", "p50 filter", "p99 filter"):
+        for column in ("s", "CPU s", "MiB", "p50", "p99", "p50 f", "p99 f"):
             shown.add_column(column, justify="right")
         for kind, figures in imports[size.name].items():
-            shown.add_row(f"import {kind.lower()}", str(figures["seconds"]), str(figures["peak_mib"]))
+            shown.add_row(f"import {kind.lower()}", *(str(figures[name]) for name in WORK))
         for recipe, by_size in results.items():
             figures = by_size[size.name]
             latencies = [figures.get(when, {}).get(p, "") for when in ("plain", "filtered") for p in ("p50_ms", "p99_ms")]
-            training = figures["training"]
-            shown.add_row(recipe, *map(str, (training["seconds"], training["peak_mib"], *latencies)))
+            shown.add_row(recipe, *(str(figures["training"][name]) for name in WORK), *map(str, latencies))
         yield shown
 
 
@@ -275,6 +280,15 @@ def _resident_kib(pid: int) -> int:
     except OSError:
         return 0
     return pages * os.sysconf("SC_PAGE_SIZE") // 1024
+
+
+def _cpu_ticks(pid: int) -> list[int]:
+    """User and system time of a process, and of its children that have ended."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    except OSError:
+        return []
+    return [int(field) for field in fields[11:15]]
 
 
 def _children(pid: int) -> list[int]:
