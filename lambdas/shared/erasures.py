@@ -1,4 +1,4 @@
-"""Users that asked to be forgotten: a tombstone each, which stays. Nothing may use such a user again."""
+"""Users that asked to be forgotten: a tombstone each, which stays, for whoever handles users to ask for."""
 
 from __future__ import annotations
 
