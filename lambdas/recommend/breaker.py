@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 #: Failures in a row that open the circuit.
 THRESHOLD = 5
@@ -16,7 +16,7 @@ class Breaker:
     """The state of one campaign in this worker."""
 
     failures: int = 0
-    pause: float = FIRST_PAUSE
+    pause: float = field(default_factory=lambda: FIRST_PAUSE)
     quiet_until: float = 0.0
 
     def allows(self) -> bool:

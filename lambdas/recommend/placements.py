@@ -129,9 +129,7 @@ class Gathered:
         self.chosen, self.effects = apply(self.task.rules, list(self.candidates.values()), self.wanted, self.task.rule_call())
 
     def answer(self, name: str, wanted: int, explain: bool) -> Answer:
-        """What was found. Raises NotDeployed when nothing was, because the placement's campaign is not there yet."""
-        if not self.candidates and self.task.not_deployed is not None:
-            raise self.task.not_deployed
+        """What was found, in the shape of the API."""
         source = next(iter(self.candidates.values())).source if self.candidates else NOBODY
         fallbacks = sum(candidate.source != self.task.placement.solution for candidate in self.chosen)
         count(**{metric: n for metric, n in {"FallbackItems": fallbacks, "MissingItems": wanted - len(self.chosen)}.items() if n})

@@ -34,7 +34,6 @@ class Task:
         self.config, self.deployed, self.placement, self.request = config, deployed, placement, request
         self.budget = Budget(config.serving.time_budget_ms / 1000)
         self.recommendation_id: str | None = None
-        self.not_deployed: NotDeployed | None = None
         self.rules = {name: config.rules[name] for name in placement.rules}
         self.expression = config.filters[placement.filter] if placement.filter else ""
         self.values = placeholder_values(self.expression, request.filter_values)
@@ -69,7 +68,7 @@ class Task:
         return Call(self.request.context, self.recent if any(rule.drop_recent for rule in self.rules.values()) else {})
 
     def call(self, source: str) -> dict[str, Any]:
-        """The parameters of a call to the campaign of a solution. Raises SourceFailed when it can't be made."""
+        """The parameters of a call to the campaign of a solution. Raises SourceFailed or NotDeployed when it can't be made."""
         recipe = RECIPES[self.config.solutions[source].recipe]
         if (recipe.type == "USER_PERSONALIZATION" and not self.request.user_id) or (
             recipe.type == "RELATED_ITEMS" and not self.item_id
@@ -86,11 +85,11 @@ class Task:
         return call
 
     def _deployed(self, kind: str, name: str) -> str:
+        """Raises NotDeployed where the placement has nobody else to ask, SourceFailed where it has."""
         arn = (self.deployed.campaigns if kind == "campaign" else self.deployed.filters).get(name)
         if arn is None:
-            said = f"the campaign of solution '{name}'" if kind == "campaign" else f"the filter '{name}'"
-            self.not_deployed = NotDeployed(f"{said} is not deployed yet")
-            raise SourceFailed(str(self.not_deployed))
+            said = f"the {'campaign of solution' if kind == 'campaign' else 'filter'} '{name}' is not deployed yet"
+            raise SourceFailed(said) if self.placement.fallback else NotDeployed(said)
         return arn
 
     def filtered_by_service(self, source: str) -> bool:

@@ -111,7 +111,8 @@ def personalize_endpoint(start_personalize: StartEmulator, moto_endpoint: str) -
 def shop(moto_endpoint: str, personalize_endpoint: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Deployment]:
     """A deployment of `config/shop.yaml` under a name of its own, with an empty bucket and table."""
     name = f"shop{time.time_ns() % 10**12:x}"
-    shop_config = load_config(SHOP).model_copy(update={"name": name})
+    # A busy machine must not make answers fall back.
+    shop_config = load_config(SHOP).model_copy(update={"name": name, "serving": config.Serving(time_budget_ms=4000)})
     packed = tmp_path / "config.json"
     packed.write_text(shop_config.model_dump_json(by_alias=True, exclude_defaults=True))
     for key, value in environment(name, packed, moto_endpoint, personalize_endpoint).items():

@@ -42,7 +42,7 @@ class Campaign(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         type(self).asked.append(body)
         if self.outage == "slow":
-            time.sleep(0.4)
+            time.sleep(2.5)
         wanted = [{"itemId": item_id, "score": 0.5} for item_id in self.items[: body.get("numResults", 25)]]
         status, answer = OUTAGES.get(self.outage or "", (200, {"itemList": wanted, "recommendationId": "RID-1"}))
         text = json.dumps(answer).encode()
@@ -103,16 +103,20 @@ def test_an_outage_is_answered_from_the_snapshot(away: Deployment, outage: str) 
 
 
 def test_a_campaign_that_keeps_failing_is_left_alone_for_a_while(away: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(breaker, "FIRST_PAUSE", 0.3)
+    monkeypatch.setattr(breaker, "FIRST_PAUSE", 1000.0)
     Campaign.outage = "throttled"
-    for _ in range(12):
-        assert home(away)[0] == 200
-    assert len(Campaign.asked) < 12
+    assert [home(away)[0] for _ in range(12)] == [200] * 12
+    assert len(Campaign.asked) == breaker.THRESHOLD
     Campaign.outage = None
-    deadline = time.monotonic() + 10
-    while home(away)[1]["source"] != "for-you":
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    assert home(away)[1]["source"] == "best-sellers"
+
+
+def test_after_the_pause_a_campaign_is_asked_again(away: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(breaker, "FIRST_PAUSE", 0.0)
+    Campaign.outage = "throttled"
+    assert [home(away)[0] for _ in range(12)] == [200] * 12
+    Campaign.outage = None
+    assert home(away)[1]["source"] == "for-you"
 
 
 def test_a_short_list_is_asked_for_again_and_filled_up(away: Deployment) -> None:
