@@ -126,9 +126,6 @@ class DatasetStore:
             tables.append(self._streamed_table(kind))
         return write_csv(self._schema(kind), [table for table in tables if table is not None], out)
 
-    def has_bulk_data(self, kind: Kind) -> bool:
-        return self._bulk(kind).current is not None
-
     # Individual records
 
     def put_events(self, request: Mapping[str, Any], now: float) -> None:
@@ -173,10 +170,6 @@ class DatasetStore:
             actions=self.entities("ACTIONS"),
             action_interactions=self._all_interactions("ACTION_INTERACTIONS") if "ACTION_INTERACTIONS" in known else None,
         )
-
-    def events_since(self, timestamp: int, kind: Kind = "INTERACTIONS") -> Interactions:
-        """The interactions of all users since a time."""
-        return self._all_interactions(kind, timestamp)
 
     def entities(self, kind: Kind) -> Entities | None:
         """The current items, users or actions; None without such a dataset. Cheap while nothing changes."""
@@ -283,18 +276,14 @@ class DatasetStore:
         records = self._streamed.entities_after(kind, 0)
         return table_of(schema, [{schema.id_field: key, **values} for key, values in records])
 
-    def _all_interactions(self, kind: Kind, since: int = 0) -> Interactions:
+    def _all_interactions(self, kind: Kind) -> Interactions:
         bulk = self._bulk_table(kind)
-        if bulk is not None and since:
-            bulk = take(bulk, bulk["TIMESTAMP"].values >= since)
-        streamed = [row for row in self._streamed.all_events(kind, since) if row[0] is not None]
+        streamed = [row for row in self._streamed.all_events(kind) if row[0] is not None]
         if bulk is not None and not streamed:
             table = bulk
         else:
             table = event_table(self._schema(kind), streamed)
             table = sorted_unique(table if bulk is None else concatenate(bulk, table))
-        if since:
-            table = without_unused(table, "USER_ID", item_column(kind))
         return to_interactions(table, kind)
 
     def _delete_bulk_users(self, kind: Kind, user_ids: set[str]) -> int:

@@ -188,12 +188,12 @@ class StreamedRecords:
         )
         return {owner for (owner,) in rows}
 
-    def all_events(self, kind: Kind, since: int = 0) -> list[tuple[Any, ...]]:
+    def all_events(self, kind: Kind) -> list[tuple[Any, ...]]:
         """(user, session or user, item, time, type, value, other columns) of the events with an item, oldest first."""
         rows = self._read(
             "SELECT user_id, owner, item_id, timestamp, event_type, event_value, columns FROM events "
-            "WHERE kind = ? AND item_id IS NOT NULL AND timestamp >= ? ORDER BY timestamp, id",
-            *(kind, since),
+            "WHERE kind = ? AND item_id IS NOT NULL ORDER BY timestamp, id",
+            kind,
         )
         return [(*row[:-1], json.loads(row[-1])) for row in rows]
 

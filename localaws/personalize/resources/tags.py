@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from localaws.personalize.errors import InvalidInput, ResourceNotFound
+from localaws.personalize.errors import InvalidInput, ResourceNotFound, TooManyTagKeys
 from localaws.personalize.resources.context import Context, Operation, Request
 from localaws.personalize.resources.records import Resource
 from localaws.personalize.resources.types import TYPES
@@ -28,6 +28,9 @@ class Tags:
 
     def untag_resource(self, request: Request) -> dict[str, Any]:
         resource = self._find(request)
+        most = self.context.quotas.tags_per_resource
+        if len(request["tagKeys"]) > most:
+            raise TooManyTagKeys(f"tagKeys: a resource can have at most {most} tags, not {len(request['tagKeys'])}")
         for key in request["tagKeys"]:
             resource.tags.pop(key, None)
         self.context.store.put(resource)

@@ -59,14 +59,6 @@ def test_an_event_that_was_imported_and_streamed_counts_once(tmp_path: Path) -> 
     assert len(store.training_data().interactions) == 1000
 
 
-def test_recent_events_of_all_users(tmp_path: Path) -> None:
-    store = loaded(tmp_path)
-    put_events(store, event("new"), user="u0")
-    recent = store.events_since(1_700_000_998)
-    assert sorted(recent.item_ids) == ["i38", "i39", "new"]
-    assert sorted(recent.user_ids) == ["u0", "u48", "u49"]
-
-
 def test_deleted_users_leave_nothing(tmp_path: Path) -> None:
     store = loaded(tmp_path)
     store.import_csv("USERS", [csv_file("USERS", ["u1,20,gold", "u2,30,"])], "FULL")
@@ -89,7 +81,6 @@ def test_a_deleted_dataset_is_empty(tmp_path: Path) -> None:
     put_events(store, event("x"), user="u1")
     store.delete_dataset("INTERACTIONS")
     assert store.statistics("INTERACTIONS") == {"bulk": 0, "put": 0, "users": 0, "items": 0}
-    assert not store.has_bulk_data("INTERACTIONS")
     assert store.history("u1").item_ids == []
 
 

@@ -258,6 +258,8 @@ def test_tags(client: Client, shop: str) -> None:
     p = client.personalize
     many = [{"tagKey": f"k{n}", "tagValue": ""} for n in range(51)]
     assert error_of(p.tag_resource, resourceArn=shop, tags=many)[0] == "TooManyTagsException"
+    keys = [tag["tagKey"] for tag in many]
+    assert error_of(p.untag_resource, resourceArn=shop, tagKeys=keys)[0] == "TooManyTagKeysException"
     assert error_of(p.create_dataset_group, name="tagged", tags=many)[0] == "TooManyTagsException"
     assert error_of(p.tag_resource, resourceArn=shop, tags=[many[0], many[0]])[0] == "InvalidInputException"
     schema = NONE + "schema/shop-Items"
