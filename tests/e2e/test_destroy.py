@@ -38,7 +38,7 @@ def test_destroy_during_a_train_run(reco: CommandLine) -> None:
     assert personalize.list_dataset_groups()["datasetGroups"]
 
     done = reco.json("destroy", "--yes", "--keep-stacks", *SHOP)
-    assert client(endpoints, "stepfunctions").describe_execution(executionArn=execution)["status"] == "ABORTED"
+    assert client(endpoints, "stepfunctions").describe_execution(executionArn=execution)["status"] != "RUNNING"
     assert {arn.split(":")[-1].split("/")[0] for arn in done["resources"]} >= {"solution", "dataset", "dataset-group", "schema"}
     for kind in ("campaigns", "solutions", "event_trackers", "filters", "datasets", "dataset_groups", "schemas"):
         left = next(v for v in getattr(personalize, f"list_{kind}")().values() if isinstance(v, list))
