@@ -6,6 +6,7 @@ import hashlib
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -33,11 +34,13 @@ def layer_directory() -> Path:
         digest.update(source.read_bytes())
     built = ROOT / ".cache" / f"layer-{digest.hexdigest()[:12]}"
     if not built.exists():
-        unfinished = built.with_suffix(".part")
-        shutil.rmtree(unfinished, ignore_errors=True)
-        install(unfinished / "python")
-        prune(unfinished / "python")
-        unfinished.rename(built)
+        built.parent.mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=built.parent, ignore_cleanup_errors=True) as folder:  # another synth may do the same
+            unfinished = Path(folder) / "layer"
+            install(unfinished / "python")
+            prune(unfinished / "python")
+            if not built.exists():
+                unfinished.rename(built)
     return built
 
 

@@ -15,8 +15,6 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_scheduler as scheduler
-from aws_cdk import aws_sns as sns
-from aws_cdk import aws_sns_subscriptions as subscriptions
 from aws_cdk import aws_stepfunctions as stepfunctions
 from constructs import Construct
 
@@ -26,6 +24,7 @@ from stacks import names
 from stacks.acknowledged import acknowledge
 from stacks.functions import Functions
 from stacks.grants import NO_RESOURCE, OWN_NAMES, Grant
+from stacks.run_topic import run_topic
 
 DEFINITION = Path(__file__).parents[1] / "statemachines" / "train.asl.json"
 
@@ -39,9 +38,7 @@ class TrainingStack(cdk.Stack):
         self.bucket = f"arn:{cdk.Aws.PARTITION}:s3:::{names.data_bucket(config)}"
         self.functions = Functions(self, config)
         self.personalize_role = self._personalize_role()
-        self.topic = sns.Topic(self, "Runs", topic_name=f"{config.name}-runs", enforce_ssl=True)
-        if config.alarms.email:
-            self.topic.add_subscription(subscriptions.EmailSubscription(config.alarms.email))
+        self.topic = run_topic(self, config)
         self.runs = self._runs_table()
         machine = self._state_machine(
             {
