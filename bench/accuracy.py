@@ -9,6 +9,7 @@ predicted. A seed is a draw of the users. Figures are means and standard deviati
 from __future__ import annotations
 
 import argparse
+import io
 import json
 from collections import defaultdict
 from collections.abc import Iterable
@@ -65,6 +66,16 @@ SHOWN = {
     "serendipity": "serendipity_at_10",
     "diversity": "diversity_at_10",
 }
+EXPLANATION = """
+A tenth of the users is held out; the newest tenth of their events is to be predicted from the older ones. The users, their
+events and what is predicted are the same in every row. The recipes know the order of events, as the service does; the
+baselines below them know only who had what, and leave out what a user already had. "aws-popularity-count" and
+"aws-trending-now" do not leave it out.
+
+Coverage is the share of the items that anybody is recommended; novelty how rare the first ten items are, in bits;
+serendipity the share of the first ten that are right and not among the 25 most popular items new to the user; diversity
+how little the genres of the first ten have in common (1: nothing). What follows from the figures is said in
+[the page of the emulator](personalize-emulator.md#accuracy)."""
 
 WIDTH = 200
 
@@ -187,11 +198,12 @@ def table(summaries: Summary, columns: dict[str, str]) -> Table:
 def report(console: Console, result: dict[str, Summary], seeds: int) -> None:
     console.print("# Accuracy on MovieLens 100k\n")
     console.print(f"Means and standard deviations over {seeds} draws of the test users, by `python -m bench.accuracy`.")
+    console.print(f"{EXPLANATION}\n", markup=False)
+    for name, reason in LEFT_OUT.items():
+        console.print(f"`{name}` is left out: {reason}.")
     for heading, shown in tables(result).items():
         console.print(f"\n## {heading}")
         console.print(shown)
-    for name, reason in LEFT_OUT.items():
-        console.print(f"`{name}` is left out: {reason}.")
 
 
 def main() -> None:
@@ -219,8 +231,9 @@ def main() -> None:
     arguments.json.write_text(json.dumps(about | result, indent=2) + "\n")
     report(Console(width=WIDTH), result, arguments.seeds)
     if arguments.markdown:
-        with arguments.markdown.open("w") as file:
-            report(Console(file=file, width=WIDTH), result, arguments.seeds)
+        text = io.StringIO()
+        report(Console(file=text, width=WIDTH), result, arguments.seeds)
+        arguments.markdown.write_text("\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n")
 
 
 if __name__ == "__main__":
