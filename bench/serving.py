@@ -1,0 +1,278 @@
+"""What serving costs: our own code beside a bare `get_recommendations` of boto3, both against the same constant stub.
+
+    python -m bench.serving --json serving.json
+
+Personalize and DynamoDB are stubbed at the socket. 25 results, 100 candidates, 5 rules, 100 attributes cached; then 500
+candidates. Own time is the whole request less the same call through the function's own client, in the same run; that client
+leaves out boto3's validation of parameters, so it is faster than the bare call, which has boto3's defaults.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from multiprocessing.connection import Connection
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, ClassVar
+
+import boto3
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver
+from rich.console import Console
+from rich.table import Table
+
+from lambdas.shared.config_file import load_config
+from lambdas.shared.deployment import Deployment
+from stacks.layer import ROOT, layer_directory
+
+CALLS, WARM_UP = 1000, 200
+RESULTS, CANDIDATES = 25, (100, 500)
+RULES: dict[str, Any] = {
+    "sold_out": {"drop": {"attribute": "STOCK", "equals": 0}},
+    "few_of_a_brand": {"cap": {"by": "BRAND", "at_most": 6}},
+    "brands_apart": {"distance": {"by": "BRAND", "at_least": 2}},
+    "cheap": {"boost": {"attribute": "PRICE", "below": 20, "factor": 2}},
+    "hero": {"pin": {"item": "i7", "position": 3}},
+}
+CAMPAIGN = "arn:aws:personalize:us-east-1:123456789012:campaign/shop-for-you"
+
+
+class Stub(BaseHTTPRequestHandler):
+    """GetRecommendations with as many items as the header says, BatchGetItem with all keys, no rules override in SSM."""
+
+    protocol_version = "HTTP/1.1"
+    bodies: ClassVar[dict[int, bytes]] = {
+        n: json.dumps(
+            {"itemList": [{"itemId": f"i{i}", "score": 1 / (i + 2)} for i in range(n)], "recommendationId": "RID-1"}
+        ).encode()
+        for n in CANDIDATES
+    }
+    length: ClassVar[int] = CANDIDATES[0]
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        target = self.headers.get("X-Amz-Target", "")
+        if target.endswith("BatchGetItem"):
+            self.answer(catalogue(json.loads(body)))
+        elif target.endswith("GetParameter"):
+            self.answer(parameter(json.loads(body)["Name"]))
+        else:
+            wanted = json.loads(body)["numResults"]
+            self.answer(self.bodies[CANDIDATES[1] if wanted > CANDIDATES[0] else CANDIDATES[0]])
+
+    def answer(self, body: bytes | None) -> None:
+        status, body = (200, body) if body is not None else (400, b'{"__type": "ParameterNotFound", "message": "none"}')
+        self.wfile.write(
+            b"HTTP/1.1 %d x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (status, len(body), body)
+        )
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Nothing to stderr."""
+
+
+def catalogue(request: dict[str, Any]) -> bytes:
+    rows = []
+    for key in request["RequestItems"]["catalogue"]["Keys"]:
+        n = int(key["item_id"]["S"][1:])
+        columns = {
+            "STOCK": {"N": str(n % 9)},
+            "BRAND": {"S": f"brand{n % 23}"},
+            "PRICE": {"N": str(n % 97)},
+            "TITLE": {"S": f"Item {n}"},
+        }
+        rows.append({**key, "attributes": {"M": columns}})
+    return json.dumps({"Responses": {"catalogue": rows}, "UnprocessedKeys": {}}).encode()
+
+
+def parameter(name: str) -> bytes | None:
+    if name != "deployment":
+        return None
+    there = Deployment(run_id="r", dataset_group_arn="g", tracking_id="t", campaigns={"for-you": CAMPAIGN}, filters={})
+    return json.dumps({"Parameter": {"Name": name, "Type": "String", "Value": there.model_dump_json()}}).encode()
+
+
+def serve(pipe: Connection) -> None:
+    """The stub in a process of its own, so that it takes no time from who calls it."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Stub)
+    pipe.send(server.server_port)
+    server.serve_forever()
+
+
+def environment(folder: Path, port: int) -> dict[str, str]:
+    """As the stacks give it to the function, with the shop's config and five rules at its placement `home`."""
+    raw = load_config(ROOT / "config" / "shop.yaml").model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    raw["rules"] = RULES
+    raw["placements"] = {"home": {"solution": "for-you", "rules": list(RULES)}}
+    raw["serving"] = {"time_budget_ms": 5000}
+    (folder / "config.json").write_text(json.dumps(raw))
+    return {
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "CONFIG_PATH": str(folder / "config.json"),
+        "CATALOGUE_TABLE": "catalogue",
+        "DEPLOYMENT_PARAMETER": "deployment",
+        "RULES_PARAMETER": "rules",
+        "POWERTOOLS_METRICS_NAMESPACE": "bench",
+        "POWERTOOLS_LOG_LEVEL": "ERROR",
+    }
+
+
+def event(results: int) -> dict[str, Any]:
+    query = {"user_id": "u1", "num_results": str(results)}
+    return {
+        "resource": "/recommendations/{placement}",
+        "path": "/recommendations/home",
+        "httpMethod": "GET",
+        "headers": {},
+        "queryStringParameters": query,
+        "multiValueQueryStringParameters": {name: [value] for name, value in query.items()},
+        "requestContext": {"requestId": "r", "stage": "v1", "httpMethod": "GET", "path": "/", "identity": {}},
+        "body": None,
+        "isBase64Encoded": False,
+    }
+
+
+def timed_in_turn(calls: dict[str, Callable[[], object]]) -> dict[str, list[float]]:
+    """Milliseconds of each call, taken in turn so that a busy machine troubles all alike."""
+    taken: dict[str, list[float]] = {name: [] for name in calls}
+    for n in range(WARM_UP + CALLS):
+        for name, call in calls.items():
+            began = time.perf_counter()
+            call()
+            if n >= WARM_UP:
+                taken[name].append(1000 * (time.perf_counter() - began))
+    return taken
+
+
+def percentile(values: list[float], share: float) -> float:
+    return statistics.quantiles(values, n=100, method="inclusive")[round(share * 100) - 1]
+
+
+def powertools_alone() -> Callable[[], object]:
+    """A route that answers at once: what the resolver takes."""
+    app = APIGatewayRestResolver()
+    app.get("/recommendations/<placement>")(lambda placement: {})
+    return lambda: app.resolve(event(RESULTS), SimpleNamespace())  # type: ignore[arg-type]
+
+
+def measure() -> dict[int, dict[str, dict[str, float]]]:
+    from lambdas.recommend.handler import handler  # its module reads the environment
+    from lambdas.shared import clients
+
+    client = boto3.client("personalize-runtime")
+    context: Any = SimpleNamespace(
+        function_name="f",
+        memory_limit_in_mb=1024,
+        invoked_function_arn="arn",
+        aws_request_id="r",
+        get_remaining_time_in_millis=lambda: 9000,
+    )
+    found = {}
+    for candidates, results in zip(CANDIDATES, (RESULTS, 100), strict=True):
+        answer = json.loads(handler(event(results), context)["body"])
+        assert (answer["returned"], answer["source"]) == (results, "for-you"), answer
+        taken = timed_in_turn(
+            {
+                "bare": lambda n=candidates: client.get_recommendations(campaignArn=CAMPAIGN, userId="u1", numResults=n),  # type: ignore[misc]
+                "client": lambda n=candidates: clients.personalize_runtime().get_recommendations(  # type: ignore[misc]
+                    campaignArn=CAMPAIGN, userId="u1", numResults=n
+                ),
+                "all": lambda n=results: handler(event(n), context),  # type: ignore[misc]
+                "powertools": powertools_alone(),
+            }
+        )
+        found[candidates] = {name: {"p50": percentile(ms, 0.5), "p99": percentile(ms, 0.99)} for name, ms in taken.items()}
+    return found
+
+
+def import_ms(env: dict[str, str]) -> float:
+    """The least of five fresh interpreters, less an empty one: modules of the function, boto3 included."""
+
+    def least(code: str) -> float:
+        took = []
+        for _ in range(5):
+            began = time.perf_counter()
+            subprocess.run([sys.executable, "-c", code], env=os.environ | env, cwd=ROOT, check=True)
+            took.append(1000 * (time.perf_counter() - began))
+        return min(took)
+
+    return least("import lambdas.recommend.handler") - least("pass")
+
+
+def zipped_mb() -> float:
+    """Layer and code, as Lambda gets them."""
+    with tempfile.TemporaryFile() as file:
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+            for folder in (layer_directory(), ROOT / "lambdas"):
+                for path in folder.rglob("*"):
+                    if path.is_file() and "__pycache__" not in path.parts:
+                        archive.write(path, path.relative_to(folder))
+        return file.tell() / 1e6
+
+
+def run() -> dict[str, Any]:
+    ours, theirs = multiprocessing.Pipe()
+    stub = multiprocessing.Process(target=serve, args=(theirs,), daemon=True)
+    stub.start()
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            env = environment(Path(folder), ours.recv())
+            os.environ.update(env)
+            return results(measure(), import_ms(env))
+    finally:
+        stub.terminate()
+
+
+def results(found: dict[int, dict[str, dict[str, float]]], imported: float) -> dict[str, Any]:
+    bare, client, whole, powertools = (found[CANDIDATES[0]][name] for name in ("bare", "client", "all", "powertools"))
+    own = {name: whole[name] - client[name] for name in whole}
+    return {
+        "own_ms": own,
+        "all_ms": whole,
+        "bare_boto3_ms": bare,
+        "own_client_ms": client,
+        "powertools_ms": powertools,
+        "vs_bare_boto3": {
+            "own_p50": own["p50"] / bare["p50"],
+            "all_p50": whole["p50"] / bare["p50"],
+            "all_p99": whole["p99"] / bare["p99"],
+        },
+        "at_500_candidates": {
+            "all_ms": found[CANDIDATES[1]]["all"],
+            "own_client_ms": found[CANDIDATES[1]]["client"],
+        },
+        "requests_per_s": 1000 / whole["p50"],
+        "import_ms": imported,
+        "zipped_mb": zipped_mb(),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", type=Path)
+    made = run()
+    table = Table("measure", "value", title="Serving")
+    for name, value in made.items():
+        numbers = value if isinstance(value, dict) else {"": value}
+        for part, number in numbers.items():
+            table.add_row(f"{name} {part}", f"{number:.3f}" if isinstance(number, float) else json.dumps(number))
+    Console().print(table)
+    target = parser.parse_args().json
+    if target:
+        target.write_text(json.dumps(made, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
