@@ -7,6 +7,7 @@ from localaws.personalize.datasets.attribution import parse_expression
 from localaws.personalize.errors import InvalidInput, LimitExceeded, ResourceAlreadyExists, ResourceInUse
 from localaws.personalize.resources.context import Context, Operation, Request
 from localaws.personalize.resources.reading import page
+from localaws.personalize.resources.records import Resource
 from localaws.personalize.schemas import Kind, Schema
 
 MOST_METRICS = 10
@@ -69,6 +70,12 @@ class MetricAttributions:
         if attribution is None or attribution.type != "metric-attribution":
             raise InvalidInput(f"metricAttributionArn: resource Arn {arn} does not exist")
         return page("metrics", attribution.internal["metrics"], request, "metricName")
+
+
+def measured_kinds(attribution: Resource) -> set[Kind]:
+    """The types of the datasets that a metric attribution reads."""
+    operands = [parse_expression(metric["expression"]) for metric in attribution.internal["metrics"]]
+    return {"INTERACTIONS", *(operand.kind for operand in operands if operand)}
 
 
 def _checked(metrics: Iterable[Mapping[str, str]], schemas: Mapping[Kind, Schema]) -> list[Mapping[str, str]]:

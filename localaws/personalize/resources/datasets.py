@@ -6,6 +6,7 @@ from typing import Any, cast, get_args
 
 from localaws.personalize.errors import InvalidInput, ResourceAlreadyExists, ResourceInUse
 from localaws.personalize.quotas import check_active
+from localaws.personalize.resources.attributions import measured_kinds
 from localaws.personalize.resources.context import Context, Operation, Request
 from localaws.personalize.resources.records import Resource
 from localaws.personalize.schemas import Kind, check_schema_update, parse_schema
@@ -127,11 +128,11 @@ class Datasets:
 
     def _users_of(self, dataset: Resource) -> list[Resource]:
         """What forbids deleting a dataset (docs: personalize/latest/dg/deleting-resources.html)."""
-        context, group = self.context, dataset.group
+        context, group, kind = self.context, dataset.group, dataset.fields["datasetType"]
         users = list(context.store.of_type("filter", group=group))
-        if dataset.fields["datasetType"] == "INTERACTIONS":
+        if kind == "INTERACTIONS":
             users += context.store.of_type("event-tracker", group=group)
-        users += context.store.of_type("metric-attribution", group=group)
+        users += [a for a in context.store.of_type("metric-attribution", group=group) if kind in measured_kinds(a)]
         users += [c for c in context.store.of_type("campaign", group=group) if c.status != "CREATE FAILED"]
         for resource_type in ("recommender", "solution-version", "batch-inference-job", "batch-segment-job"):
             users += context.in_transition(resource_type, group=group)

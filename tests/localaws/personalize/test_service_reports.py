@@ -33,14 +33,18 @@ def table_of(fields: list[dict[str, Any]], table: list[list[Any]]) -> bytes:
 
 def test_an_import_publishes_what_recommendations_brought(client: Client) -> None:
     p = client.personalize
-    group = client.loaded_group("attributed", ["Items"])
+    group = client.loaded_group("attributed", ["Items", "Users"])
     dataset = client.dataset(group, "Interactions", EVENTS)
     output = {"roleArn": ROLE, "s3DataDestination": {"path": f"s3://{BUCKET}/reports"}}
     request = {"name": "attributed", "datasetGroupArn": group, "metricsOutputConfig": output}
     wrong = [{"eventType": "View", "metricName": "genres", "expression": "SUM(Items.GENRES)"}]
     code, message = error_of(p.create_metric_attribution, **request, metrics=wrong)
     assert (code, "GENRES" in message) == ("InvalidInputException", True)
-    client.wait(p.create_metric_attribution(**request, metrics=METRICS)["metricAttributionArn"])
+    attribution = p.create_metric_attribution(**request, metrics=METRICS)["metricAttributionArn"]
+    client.wait(attribution)
+    code, message = error_of(p.delete_dataset, datasetArn=dataset.replace("INTERACTIONS", "ITEMS"))
+    assert (code, attribution in message) == ("ResourceInUseException", True)
+    p.delete_dataset(datasetArn=dataset.replace("INTERACTIONS", "USERS"))
     events = [[*row, "", ""] for row in rows("Interactions")]
     client.wait(client.start_import(dataset, table_of(EVENTS, events), "attributed"))
     assert not client.s3.list_objects_v2(Bucket=BUCKET, Prefix="reports/").get("Contents")
