@@ -55,6 +55,7 @@ def fold_in(rows: sparse.csr_array, factors: Floats) -> Floats:
     order = np.argsort(lengths, kind="stable")
     order = order[lengths[order] > 0]
     shared = gram(factors)
+    inverse = np.linalg.inv(shared)
     padded = np.vstack([factors, np.zeros((1, factors.shape[1]), np.float32)])
     result = np.zeros((rows.shape[0], factors.shape[1]), np.float32)
     begin = 0
@@ -62,7 +63,9 @@ def fold_in(rows: sparse.csr_array, factors: Floats) -> Floats:
         end = _batch_end(lengths, order, begin)
         batch = order[begin:end]
         columns, weights = _dense_rows(rows, batch, int(lengths[batch[-1]]), len(factors))
-        result[batch] = _solve(shared, padded[columns], weights)
+        entries = padded[columns]
+        short = entries.shape[1] < entries.shape[2]
+        result[batch] = _solve_short(inverse, entries, weights) if short else _solve(shared, entries, weights)
         begin = end
     return result
 
@@ -98,6 +101,16 @@ def _dense_rows(rows: sparse.csr_array, batch: NDArray[np.int64], width: int, bl
     inside = offsets < rows.indptr[batch + 1][:, None]
     offsets = np.where(inside, offsets, 0)
     return np.where(inside, rows.indices[offsets], blank), np.where(inside, rows.data[offsets], np.float32(0))
+
+
+def _solve_short(inverse: Floats, entries: Floats, weights: Floats) -> Floats:
+    """`_solve` for rows with fewer entries than factors: systems of their size, by the push-through identity."""
+    roots = np.sqrt(weights)[:, :, None]
+    scaled = entries * roots
+    turned = scaled @ inverse
+    left = CONFIDENCE * (turned @ scaled.transpose(0, 2, 1)) + np.eye(entries.shape[1], dtype=np.float32)
+    solved = np.linalg.solve(left, (1 + CONFIDENCE) * roots)
+    return np.asarray((turned.transpose(0, 2, 1) @ solved)[:, :, 0])
 
 
 def _solve(shared: Floats, entries: Floats, weights: Floats) -> Floats:
