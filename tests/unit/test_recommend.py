@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from lambdas.import_data import handler as import_data
 from lambdas.prepare_resources import handler as prepare_resources
 from lambdas.publish_deployment import handler as publish_deployment
 from lambdas.recommend import handler as recommend
+from lambdas.shared import snapshots
 from lambdas.train_solutions import handler as train_solutions
 from tests.unit.conftest import Deployment
 from tests.unit.test_training import import_request, prepare_request, train_request
@@ -60,6 +62,7 @@ def test_the_serving_api(serving: Deployment) -> None:
     filters_apply(serving)
     rankings_keep_every_item(serving)
     bad_requests_name_the_field(serving)
+    the_popular_list_is_kept_as_a_file(serving)
 
 
 def answers_hold_what_the_contract_says(serving: Deployment) -> None:
@@ -123,6 +126,17 @@ def bad_requests_name_the_field(serving: Deployment) -> None:
         assert (answered, said["error"].get("field")) == (status, field), (path, query, body, said)
         assert said["error"]["code"]
         assert "arn:" not in json.dumps(said)
+
+
+def the_popular_list_is_kept_as_a_file(serving: Deployment) -> None:
+    """Deploying started the batch job; its output is what fallbacks are served from."""
+    for _ in range(300):
+        written = serving.client("s3").list_objects_v2(Bucket=serving.bucket, Prefix=snapshots.output_key("best-sellers"))
+        if written["KeyCount"]:
+            break
+        time.sleep(0.1)
+    popular = snapshots.read_snapshot(serving.bucket, "best-sellers")
+    assert len(set(popular)) == len(popular) > 20
 
 
 def test_before_the_first_train_run_the_api_says_so(shop: Deployment) -> None:

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lambdas.recommend import breaker, catalogue, override, sources
-from lambdas.shared import clients, config, deployment, snapshots
+from lambdas.shared import clients, config, deployment, recent_items, snapshots
 from lambdas.shared.config import parse_config
 from tests.unit.conftest import Deployment
 from tests.unit.test_recommend import call
@@ -133,10 +133,7 @@ def test_a_short_list_is_asked_for_again_and_filled_up(away: Deployment) -> None
 
 
 def test_recent_items_are_left_out_whoever_answers(away: Deployment) -> None:
-    clients.dynamodb().put_item(
-        TableName=f"{away.config.name}-recent-items",
-        Item={"user_id": {"S": "u1"}, "what": {"S": "buy#i1"}, "at": {"N": str(round(time.time()))}},
-    )
+    recent_items.keep([("u1", "buy", "i1", time.time()), ("u1", "buy", "i1", time.time() - 60)])
     for outage in (None, "broken"):
         Campaign.outage = outage
         assert "i1" not in {item["item_id"] for item in home(away)[1]["items"]}
