@@ -44,7 +44,7 @@ def add_stacks(app: cdk.App, config: Config) -> None:
     stacks["ingestion"].add_stack_dependency(stacks["training"])
     stacks["api"].add_stack_dependency(stacks["ingestion"])
     cdk.Validations.of(app).add_plugins(cdk_nag.AwsSolutionsChecks(app))
-    for key, value in ({"recostack:deployment": config.name} | config.tags).items():
+    for key, value in (config.tags | {"recostack:deployment": config.name}).items():
         cdk.Tags.of(app).add(key, value)
 
 

@@ -191,6 +191,14 @@ class Config(Section):
     )
     prune: bool = Field(False, description="delete campaigns and solutions that the config no longer names")
 
+    @field_validator("tags")
+    @classmethod
+    def tags_are_free(cls, tags: dict[str, str]) -> dict[str, str]:
+        for key in tags:
+            if key.startswith(("aws:", "recostack:")):
+                raise ValueError(f"the key '{key}' is taken: keys that begin with aws: or recostack: are not the config's")
+        return tags
+
     @model_validator(mode="after")
     def references_resolve(self) -> Config:
         for name, solution in self.solutions.items():

@@ -11,4 +11,4 @@ if TYPE_CHECKING:
 
 
 def deployment_tags(config: Config) -> list[TagTypeDef]:
-    return [{"tagKey": key, "tagValue": value} for key, value in ({"recostack:deployment": config.name} | config.tags).items()]
+    return [{"tagKey": key, "tagValue": value} for key, value in (config.tags | {"recostack:deployment": config.name}).items()]

@@ -29,6 +29,7 @@ def test_shipped_configs_are_valid(name: str) -> None:
         ("num_results: 10", "num_results: 501", "placements.home.num_results: Input should be less than or equal to 500"),
         ("name: movielens", "name: Movie Lens", "name: String should match pattern"),
         ("name: movielens\n", "", "name: is required"),
+        ("name: movielens\n", "name: movielens\ntags: {'recostack:deployment': other}\n", "tags: the key 'recostack:deployment' is taken"),
         ("campaign: {}\n", "campaign: {tps: 2}\n", "solutions.for-you.campaign.tps: there is no such setting"),
         ("campaign: {}\n", "campaign: {min_provisioned_tps: 0}\n", "solutions.for-you.campaign.min_provisioned_tps: Input should be greater"),
         ("campaign: {}\n", "campaign: {exploration_weight: 0.3}\n", "solutions.for-you.campaign.exploration_weight: 'aws-user-personalization-v2' manages"),

@@ -198,7 +198,7 @@ def created_at(first: NDArray[np.float64], item_ids: NDArray[np.object_], items:
     docs: personalize/latest/dg/ITEM-dataset-requirements.html, "Creation timestamp data".
     """
     column = items.columns.get("CREATION_TIMESTAMP") if items is not None else None
-    if items is None or column is None:
+    if items is None or column is None or not len(items.ids):
         return first
     rows = rows_of(items, item_ids)
     values = np.where(rows >= 0, column.values.astype(np.float64)[rows], np.nan)
