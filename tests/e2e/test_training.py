@@ -249,18 +249,33 @@ def test_killed_workers_do_not_end_a_run(clean: Site) -> None:
 
 
 def test_a_marker_beside_the_csvs_starts_a_run(clean: Site) -> None:
-    stepfunctions, machine = clean.environment.client("stepfunctions"), clean.target.output("training", "TrainStateMachine")
-    before = len(stepfunctions.list_executions(stateMachineArn=machine, maxResults=1000)["executions"])
-    clean.environment.client("s3").put_object(
-        Bucket=clean.target.output("storage", "DataBucket"), Key="datasets/_READY", Body=b""
-    )
+    bucket = clean.target.output("storage", "DataBucket")
+    put = clean.environment.client("s3").put_object
+    train.require_success(run_started_by(clean, lambda: put(Bucket=bucket, Key="datasets/_READY", Body=b"")))
+
+
+def test_the_schedule_starts_a_run_that_retrains(clean: Site) -> None:
+    before = clean.counts()["versions"]
+    schedule = clean.environment.client("scheduler").get_schedule(Name="shop-train")
+    assert schedule["ScheduleExpression"] == "cron(0 3 ? * SUN *)"
+    train.require_success(run_started_by(clean, lambda: clean.environment.fire(schedule["Arn"])))
+    assert clean.counts()["versions"] == before + 4
+
+
+def run_started_by(site: Site, start: Callable[[], object]) -> Outcome:
+    """The outcome of the run that `start` brings about by itself."""
+    client, machine = site.environment.client("stepfunctions"), site.target.output("training", "TrainStateMachine")
+
+    def executions() -> set[str]:
+        listed = client.list_executions(stateMachineArn=machine, maxResults=1000)["executions"]
+        return {execution["executionArn"] for execution in listed}
+
+    before = executions()
+    start()
     deadline = time.monotonic() + 120
-    executions: list[dict[str, Any]] = []
-    while time.monotonic() < deadline and len(executions) <= before:
-        executions = stepfunctions.list_executions(stateMachineArn=machine, maxResults=1000)["executions"]
+    while not (started := executions() - before) and time.monotonic() < deadline:
         time.sleep(0.2)
-    started = max(executions, key=lambda execution: execution["startDate"])
-    train.require_success(train.follow(clean.target, started["executionArn"], lambda state: None, 0.1))
+    return train.follow(site.target, started.pop(), lambda state: None, 0.1)
 
 
 def test_approvals(clean: Site) -> None:
