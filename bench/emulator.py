@@ -308,10 +308,10 @@ def _short(number: int) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.emulator", description=__doc__.splitlines()[0])
     parser.add_argument("--json", type=Path, required=True, help="where the figures go")
-    parser.add_argument("--sizes", choices=SIZES, default="full", help="small takes two minutes (default: %(default)s)")
+    parser.add_argument("--sizes", choices=SIZES, default="full", help="small takes a minute (default: %(default)s)")
     parser.add_argument("--recipes", default=",".join(RECIPES_MEASURED), help="names, separated by commas")
     arguments = parser.parse_args()
-    console = Console()
+    console = Console(width=110)
     recipes = arguments.recipes.split(",")
     sizes = [Size(*numbers) for numbers in SIZES[arguments.sizes]]
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # else a line per request of S3
