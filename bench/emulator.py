@@ -15,6 +15,7 @@ import json
 import logging
 import os
 import platform
+import signal
 import subprocess
 import sys
 import threading
@@ -311,6 +312,7 @@ def main() -> None:
     parser.add_argument("--sizes", choices=SIZES, default="full", help="small takes a minute (default: %(default)s)")
     parser.add_argument("--recipes", default=",".join(RECIPES_MEASURED), help="names, separated by commas")
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the emulator ends too
     console = Console(width=110)
     recipes = arguments.recipes.split(",")
     sizes = [Size(*numbers) for numbers in SIZES[arguments.sizes]]
