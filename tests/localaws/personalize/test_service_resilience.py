@@ -78,7 +78,8 @@ def exported_items(client: Client, dataset: str, job: str) -> set[str]:
 
 
 def test_a_killed_emulator_goes_on_where_it_was(tmp_path: Path, s3_endpoint: str) -> None:
-    process = Process(tmp_path / "data", s3_endpoint, "--speed", "60")
+    slow_imports = json.dumps({"dataset-import-job": [1, 600]})  # longer than a restart takes on a busy machine
+    process = Process(tmp_path / "data", s3_endpoint, "--speed", "60", "--durations", slow_imports)
     with running(process) as client:
         client.s3.create_bucket(Bucket=BUCKET)
         group = client.group("killed")
