@@ -6,12 +6,10 @@ import json
 import time
 from typing import Any
 
-from boto3.dynamodb.types import TypeDeserializer
-
+from lambdas.shared.runs import key
+from lambdas.shared.tables import from_row
 from reco.errors import RecoError
 from reco.target import Target
-
-_deserialize = TypeDeserializer().deserialize
 
 
 def waiting(target: Target) -> list[dict[str, Any]]:
@@ -21,7 +19,7 @@ def waiting(target: Target) -> list[dict[str, Any]]:
         FilterExpression="begins_with(pk, :kind)",
         ExpressionAttributeValues={":kind": {"S": "approval#"}},
     )  # fmt: skip
-    rows = [{name: _deserialize(value) for name, value in row.items()} for page in pages for row in page["Items"]]
+    rows = [from_row(row) for page in pages for row in page["Items"]]
     return [row for row in rows if row["expires"] > time.time()]
 
 
@@ -34,7 +32,7 @@ def decide(target: Target, solution: str, approved: bool) -> None:
     try:
         database.delete_item(
             TableName=target.output("training", "RunsTable"),
-            Key={"pk": {"S": row["pk"]}, "sk": {"S": row["sk"]}},
+            Key=key(row["pk"], row["sk"]),
             ConditionExpression="attribute_exists(pk)",
         )
     except database.exceptions.ConditionalCheckFailedException:

@@ -16,7 +16,7 @@ from lambdas.shared.config import Config
 from lambdas.shared.ensure import short
 from lambdas.shared.recipes import recipe_arn
 from lambdas.shared.schemas import RECORD_NAME, DatasetKind
-from lambdas.train_solutions.solutions import solution_config
+from lambdas.shared.solution_config import solution_config
 from reco.errors import RecoError
 from reco.target import Target
 from reco.teardown import LONGEST_PAUSE_SECONDS, Owner, Teardown, camel, code

@@ -6,13 +6,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from boto3.dynamodb.types import TypeDeserializer
-
-from lambdas.shared.runs import VersionRecord
+from lambdas.shared.runs import read_versions, version_key
 from reco.errors import RecoError
 from reco.target import Target
-
-_deserialize = TypeDeserializer().deserialize
 
 
 def rollback(target: Target, solution: str, on_wait: Callable[[], None] = lambda: None, every: float = 2.0) -> tuple[str, str]:
@@ -24,7 +20,8 @@ def rollback(target: Target, solution: str, on_wait: Callable[[], None] = lambda
     personalize = target.client("personalize")
     campaign = find_campaign(target, solution)
     serving = campaign["solutionVersionArn"]
-    earlier = [r for r in history(target, solution) if r.deployed and r.version_arn != serving and r.decision != "rolled_back"]
+    remembered = read_versions(target.client("dynamodb"), target.output("training", "RunsTable"), solution)
+    earlier = [r for r in remembered if r.deployed and r.version_arn != serving and r.decision != "rolled_back"]
     if not earlier:
         raise RecoError(f"No version of '{solution}' was deployed before the one that serves ({serving}).")
     back_to = earlier[-1].version_arn
@@ -46,21 +43,10 @@ def find_campaign(target: Target, solution: str) -> dict[str, Any]:
     raise RecoError(f"There is no campaign {wanted}.")
 
 
-def history(target: Target, solution: str) -> list[VersionRecord]:
-    """The versions that runs remembered, oldest first."""
-    pages = target.client("dynamodb").get_paginator("query").paginate(
-        TableName=target.output("training", "RunsTable"),
-        KeyConditionExpression="pk = :pk",
-        ExpressionAttributeValues={":pk": {"S": f"version#{solution}"}},
-    )  # fmt: skip
-    rows = [{name: _deserialize(value) for name, value in row.items()} for page in pages for row in page["Items"]]
-    return sorted((VersionRecord.model_validate(row) for row in rows), key=lambda record: record.trained_at)
-
-
 def mark_rolled_back(target: Target, solution: str, version: str) -> None:
     target.client("dynamodb").update_item(
         TableName=target.output("training", "RunsTable"),
-        Key={"pk": {"S": f"version#{solution}"}, "sk": {"S": version}},
+        Key=version_key(solution, version),
         UpdateExpression="SET decision = :decision, deployed = :no, solution = :solution, version_arn = :version",
         ExpressionAttributeValues={
             ":decision": {"S": "rolled_back"},

@@ -24,6 +24,7 @@ from stacks.archive import Archive
 from stacks.functions import Functions
 from stacks.grants import NO_RESOURCE, OWN_NAMES, Grant
 from stacks.ingestion_alarms import IngestionAlarms
+from stacks.tables import add_table
 
 
 @jsii.implements(lambda_.IEventSourceDlq)
@@ -88,15 +89,7 @@ class IngestionStack(cdk.Stack):
         return queue
 
     def _erasures(self) -> dynamodb.Table:
-        return dynamodb.Table(
-            self,
-            "Erasures",
-            table_name=names.erasures_table(self.config),
-            partition_key=dynamodb.Attribute(name="user_id", type=dynamodb.AttributeType.STRING),
-            billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
-            point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(point_in_time_recovery_enabled=True),
-            removal_policy=cdk.RemovalPolicy.DESTROY,
-        )
+        return add_table(self, "Erasures", names.erasures_table(self.config), partition="user_id")
 
     def _put_events(self) -> lambda_.Function:
         parameter, recent = parameter_name(self.config.name), names.recent_items_table(self.config)

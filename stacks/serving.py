@@ -17,6 +17,7 @@ from lambdas.shared.deployment import parameter_name, rules_parameter_name
 from stacks import names
 from stacks.functions import Functions
 from stacks.grants import OWN_NAMES, Grant
+from stacks.tables import add_table
 
 
 class ServingStack(cdk.Stack):
@@ -35,16 +36,8 @@ class ServingStack(cdk.Stack):
 
     def _recent_items(self) -> dynamodb.Table:
         """Written by `put_events`, read for rules and for the local twins of filters."""
-        return dynamodb.Table(
-            self,
-            "RecentItems",
-            table_name=names.recent_items_table(self.config),
-            partition_key=dynamodb.Attribute(name="user_id", type=dynamodb.AttributeType.STRING),
-            sort_key=dynamodb.Attribute(name="what", type=dynamodb.AttributeType.STRING),
-            billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
-            time_to_live_attribute="expires",
-            point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(point_in_time_recovery_enabled=True),
-            removal_policy=cdk.RemovalPolicy.DESTROY,
+        return add_table(
+            self, "RecentItems", names.recent_items_table(self.config), partition="user_id", sort="what", ttl="expires"
         )
 
     def _recommend(self, recent_items: dynamodb.Table) -> lambda_.Function:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import aws_cdk as cdk
-from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
@@ -13,6 +12,7 @@ from constructs import Construct
 
 from lambdas.shared.config import Config
 from stacks import names
+from stacks.tables import add_table
 
 
 class StorageStack(cdk.Stack):
@@ -22,15 +22,7 @@ class StorageStack(cdk.Stack):
         super().__init__(scope, id_, **kwargs)
         bucket = self._data_bucket(config)
         let_personalize_in(bucket)
-        table = dynamodb.Table(
-            self,
-            "Catalogue",
-            table_name=names.catalogue_table(config),
-            partition_key=dynamodb.Attribute(name="item_id", type=dynamodb.AttributeType.STRING),
-            billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
-            point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(point_in_time_recovery_enabled=True),
-            removal_policy=cdk.RemovalPolicy.DESTROY,
-        )
+        table = add_table(self, "Catalogue", names.catalogue_table(config), partition="item_id")
         cdk.CfnOutput(self, "DataBucket", value=bucket.bucket_name)
         cdk.CfnOutput(self, "CatalogueTable", value=table.table_name)
 

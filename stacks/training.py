@@ -25,6 +25,7 @@ from stacks.acknowledged import acknowledge
 from stacks.functions import Functions
 from stacks.grants import NO_RESOURCE, OWN_NAMES, Grant
 from stacks.run_topic import run_topic
+from stacks.tables import add_table
 
 DEFINITION = Path(__file__).parents[1] / "statemachines" / "train.asl.json"
 
@@ -107,17 +108,7 @@ class TrainingStack(cdk.Stack):
 
     def _runs_table(self) -> dynamodb.Table:
         """The lock, the versions and what became of them, approvals that are waited for."""
-        return dynamodb.Table(
-            self,
-            "RunRecords",
-            table_name=names.runs_table(self.config),
-            partition_key=dynamodb.Attribute(name="pk", type=dynamodb.AttributeType.STRING),
-            sort_key=dynamodb.Attribute(name="sk", type=dynamodb.AttributeType.STRING),
-            billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
-            time_to_live_attribute="expires",
-            point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(point_in_time_recovery_enabled=True),
-            removal_policy=cdk.RemovalPolicy.DESTROY,
-        )
+        return add_table(self, "RunRecords", names.runs_table(self.config), partition="pk", sort="sk", ttl="expires")
 
     def _starts(self, machine: stepfunctions.StateMachine) -> None:
         """A run starts by schedule, and when somebody puts the marker `datasets/_READY` beside the CSVs."""

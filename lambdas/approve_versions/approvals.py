@@ -16,7 +16,8 @@ from pydantic import BaseModel, ConfigDict
 
 from lambdas.approve_versions.gate import Verdict
 from lambdas.shared import clients
-from lambdas.shared.runs import from_row, key, to_row
+from lambdas.shared.runs import key
+from lambdas.shared.tables import from_row, to_row
 
 
 class Approval(BaseModel):

@@ -5,21 +5,12 @@ from __future__ import annotations
 import csv
 import itertools
 import os
-import time
 from collections.abc import Callable, Iterator, Mapping, Set
-from decimal import Decimal
 from typing import Any
 
-from boto3.dynamodb.types import TypeSerializer
-
-from lambdas.shared import clients
 from lambdas.shared.csv_files import csv_files, lines
 from lambdas.shared.schemas import AvroSchema, cell_reader
-
-#: BatchWriteItem takes this many at once (amazondynamodb/latest/APIReference/API_BatchWriteItem.html).
-BATCH = 25
-
-serialize = TypeSerializer().serialize
+from lambdas.shared.tables import WRITE_BATCH, serialize, write_all
 
 
 def load_catalogue(schema: AvroSchema, already: int, out_of_time: Callable[[], bool]) -> tuple[int, bool]:
@@ -27,9 +18,9 @@ def load_catalogue(schema: AvroSchema, already: int, out_of_time: Callable[[], b
     rows = itertools.islice(item_rows(), already, None)
     readers = {field.name: cell_reader(field) for field in schema.fields if field.name != "ITEM_ID" and not field.textual}
     categories = {field.name for field in schema.fields if field.categorical}
-    while batch := list(itertools.islice(rows, BATCH)):
+    while batch := list(itertools.islice(rows, WRITE_BATCH)):
         items = {row["ITEM_ID"]: catalogue_item(row, readers, categories) for row in batch}
-        write(list(items.values()))
+        write_all(os.environ["CATALOGUE_TABLE"], items.values())
         already += len(batch)
         if out_of_time():
             return already, False
@@ -56,16 +47,5 @@ def catalogue_item(row: Mapping[str, str], readers: Mapping[str, Callable[[str],
         if name in categories and value is not None:
             value = value.split("|")
         if value is not None:
-            attributes[name] = Decimal(str(value)) if isinstance(value, float) else value
+            attributes[name] = value
     return {"item_id": serialize(row["ITEM_ID"]), "attributes": serialize(attributes)}
-
-
-def write(items: list[dict[str, Any]]) -> None:
-    """Write up to BATCH items, again and again until the table has taken all."""
-    table = os.environ["CATALOGUE_TABLE"]
-    waiting: Mapping[str, Any] = {table: [{"PutRequest": {"Item": item}} for item in items]}
-    for attempt in itertools.count():
-        waiting = clients.dynamodb().batch_write_item(RequestItems=waiting)["UnprocessedItems"]
-        if not waiting:
-            return
-        time.sleep(min(0.05 * 2**attempt, 5))

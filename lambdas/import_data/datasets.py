@@ -18,6 +18,7 @@ from lambdas.shared.ensure import (
     pending,
     short,
 )
+from lambdas.shared.imports import import_jobs
 from lambdas.shared.names import arn, dataset_arn, dataset_group_arn, import_job_name, imported_files, schema_name
 from lambdas.shared.schemas import RECORD_NAME, DatasetKind
 from lambdas.shared.tags import deployment_tags
@@ -86,7 +87,7 @@ def ensure_import(config: Config, kind: DatasetKind, location: str, files: str, 
     An import that failed in an earlier run is tried again; one that failed in this run raises ResourceFailed.
     """
     dataset = dataset_arn(config, kind)
-    latest = newest_import(dataset)
+    latest = newest(import_jobs(dataset))
     name = import_job_name(config, kind, files, run_id)
     if latest is not None:
         if latest["jobName"] == name:
@@ -105,9 +106,3 @@ def ensure_import(config: Config, kind: DatasetKind, location: str, files: str, 
             tags=deployment_tags(config),
         ),
     )
-
-
-def newest_import(dataset: str) -> dict[str, Any] | None:
-    """The latest import job of a dataset, by its creation."""
-    pages = clients.personalize().get_paginator("list_dataset_import_jobs").paginate(datasetArn=dataset)
-    return newest([job for page in pages for job in page["datasetImportJobs"]])

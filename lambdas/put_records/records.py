@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from boto3.dynamodb.types import TypeSerializer
 from pydantic import BaseModel, ValidationError
 
 from lambdas.put_records.rows import Unusable, attributes, properties_text, read_row
@@ -20,6 +19,7 @@ from lambdas.shared.erasures import erased
 from lambdas.shared.names import dataset_arn
 from lambdas.shared.patience import Patience, Refused
 from lambdas.shared.schemas import DatasetKind
+from lambdas.shared.tables import serialize
 
 #: PutItems and PutUsers take this many records at once (personalize/latest/dg/limits.html).
 CHUNK = 10
@@ -27,8 +27,6 @@ DATASETS: dict[str, DatasetKind] = {"item": "items", "user": "users"}
 MAX_ID = 256
 #: Longest properties (personalize/latest/dg/API_UBS_Item.html, API_UBS_User.html).
 MAX_PROPERTIES: dict[str, int] = {"item": 32_000, "user": 24_000}
-
-serialize = TypeSerializer().serialize
 
 
 class RecordMessage(BaseModel):

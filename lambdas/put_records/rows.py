@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
 
 from lambdas.shared.schemas import AvroField, AvroSchema
@@ -79,5 +78,5 @@ def attributes(schema: AvroSchema, row: Mapping[str, Any]) -> dict[str, Any]:
             continue
         if field.categorical:
             value = value.split("|")
-        kept[name] = Decimal(str(value)) if isinstance(value, float) else value
+        kept[name] = value
     return kept

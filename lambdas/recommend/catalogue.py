@@ -9,20 +9,17 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
-from boto3.dynamodb.types import TypeDeserializer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from lambdas.recommend.budget import Budget, start
 from lambdas.shared import clients
 from lambdas.shared.observability import count, logger
+from lambdas.shared.tables import READ_BATCH, deserialize, read_all
 
-#: BatchGetItem takes this many keys (amazondynamodb/latest/APIReference/API_BatchGetItem.html).
-CHUNK = 100
 #: Seconds for which attributes may be old, and how many items are kept.
 FRESH_SECONDS, MOST_ITEMS = 60.0, 20_000
 
 Attributes = dict[str, Any]
-_deserialize = TypeDeserializer().deserialize
 #: When each item was read, and what was found; the one that was not asked for longest comes first.
 _kept: OrderedDict[str, tuple[float, Attributes]] = OrderedDict()
 
@@ -47,7 +44,7 @@ def attributes(item_ids: Iterable[str], budget: Budget) -> dict[str, Attributes]
 
 def fetch(item_ids: Sequence[str], budget: Budget) -> None:
     """Read items into the cache, chunks side by side; an item that the table does not know is remembered as empty."""
-    chunks = [item_ids[place : place + CHUNK] for place in range(0, len(item_ids), CHUNK)]
+    chunks = [item_ids[place : place + READ_BATCH] for place in range(0, len(item_ids), READ_BATCH)]
     for chunk, running in [(chunk, start(read, chunk)) for chunk in chunks]:
         try:
             found = budget.wait(running)
@@ -60,14 +57,10 @@ def fetch(item_ids: Sequence[str], budget: Budget) -> None:
 
 
 def read(item_ids: Sequence[str]) -> dict[str, Attributes]:
-    """The items that are in the table; keys that it put off are asked for again."""
-    table, found = os.environ["CATALOGUE_TABLE"], []
-    waiting: Any = {table: {"Keys": [{"item_id": {"S": item_id}} for item_id in item_ids]}}
-    while waiting:
-        answer = clients.prompt_dynamodb().batch_get_item(RequestItems=waiting)
-        found += answer["Responses"].get(table, [])
-        waiting = answer["UnprocessedKeys"]
-    return {row["item_id"]["S"]: plain(_deserialize(row["attributes"])) for row in found}
+    """The items that are in the table."""
+    keys = [{"item_id": {"S": item_id}} for item_id in item_ids]
+    rows = read_all(clients.prompt_dynamodb(), os.environ["CATALOGUE_TABLE"], keys)
+    return {row["item_id"]["S"]: plain(deserialize(row["attributes"])) for row in rows}
 
 
 def plain(value: Any) -> Any:

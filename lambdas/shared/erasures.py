@@ -8,9 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from lambdas.shared import clients
-
-#: BatchGetItem takes this many keys (amazondynamodb/latest/APIReference/API_BatchGetItem.html).
-CHUNK = 100
+from lambdas.shared.tables import read_all
 
 
 def erase(user_id: str) -> int:
@@ -23,16 +21,9 @@ def erase(user_id: str) -> int:
 
 def erased(user_ids: Sequence[str]) -> set[str]:
     """Those of the users that are erased, as of this moment."""
-    table, found = os.environ["ERASURES_TABLE"], set[str]()
-    distinct = list(dict.fromkeys(user_ids))
-    for start in range(0, len(distinct), CHUNK):
-        keys = [{"user_id": {"S": user_id}} for user_id in distinct[start : start + CHUNK]]
-        waiting: Any = {table: {"Keys": keys, "ConsistentRead": True}}
-        while waiting:
-            answer = clients.dynamodb().batch_get_item(RequestItems=waiting)
-            found |= {row["user_id"]["S"] for row in answer["Responses"].get(table, [])}
-            waiting = answer["UnprocessedKeys"]
-    return found
+    keys = [{"user_id": {"S": user_id}} for user_id in dict.fromkeys(user_ids)]
+    rows = read_all(clients.dynamodb(), os.environ["ERASURES_TABLE"], keys, consistent=True)
+    return {row["user_id"]["S"] for row in rows}
 
 
 def all_erased() -> Iterator[str]:

@@ -5,17 +5,14 @@ Writing a row again changes nothing but its time, so events may come twice and i
 
 from __future__ import annotations
 
-import itertools
 import os
 import time
 from collections.abc import Iterable
-from typing import Any
 
 from lambdas.shared import clients
+from lambdas.shared.tables import write_all
 
 KEPT_DAYS = 90
-#: BatchWriteItem takes this many at once (amazondynamodb/latest/APIReference/API_BatchWriteItem.html).
-BATCH = 25
 #: The latest rows of a user that are looked at.
 MOST = 1000
 
@@ -35,11 +32,7 @@ def keep(events: Iterable[tuple[str, str, str, float]]) -> None:
         }
         for (user_id, what), at in latest.items()
     )
-    table = os.environ["RECENT_ITEMS_TABLE"]
-    while batch := list(itertools.islice(rows, BATCH)):
-        waiting: Any = {table: [{"PutRequest": {"Item": row}} for row in batch]}
-        while waiting:
-            waiting = clients.dynamodb().batch_write_item(RequestItems=waiting)["UnprocessedItems"]
+    write_all(os.environ["RECENT_ITEMS_TABLE"], rows)
 
 
 def recent_items(user_id: str) -> dict[str, dict[str, float]]:

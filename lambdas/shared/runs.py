@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import os
 from datetime import datetime
-from decimal import Decimal
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from pydantic import BaseModel, ConfigDict, Field
 
 from lambdas.shared import clients
+from lambdas.shared.tables import from_row, to_row
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
 
 Decision = Literal["keep", "deploy", "ask", "refuse", "rejected", "rolled_back"]
-
-_serialize, _deserialize = TypeSerializer().serialize, TypeDeserializer().deserialize
 
 
 class VersionRecord(BaseModel):
@@ -38,29 +38,12 @@ def key(kind: str, name: str = "-") -> dict[str, Any]:
     return {"pk": {"S": kind}, "sk": {"S": name}}
 
 
-def to_row(values: dict[str, Any]) -> dict[str, Any]:
-    """Plain values as DynamoDB holds them; floats become decimals."""
-    return {name: _serialize(_decimals(value)) for name, value in values.items()}
-
-
-def from_row(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: _deserialize(value) for name, value in row.items()}
-
-
-def _decimals(value: Any) -> Any:
-    if isinstance(value, float):
-        return Decimal(str(value))
-    if isinstance(value, dict):
-        return {name: _decimals(inner) for name, inner in value.items()}
-    return [_decimals(inner) for inner in value] if isinstance(value, list) else value
-
-
 def keep_version(record: VersionRecord) -> None:
     """Remember a version. What a person or a rollback decided about it earlier stands."""
     values = record.model_dump(mode="json")
     clients.dynamodb().update_item(
         TableName=os.environ["RUNS_TABLE"],
-        Key=key(f"version#{record.solution}", record.version_arn),
+        Key=version_key(record.solution, record.version_arn),
         UpdateExpression="SET "
         + ", ".join(
             f"#{name} = " + (f"if_not_exists(#{name}, :{name})" if name in FIRST_STANDS else f":{name}") for name in values
@@ -76,8 +59,17 @@ FIRST_STANDS = frozenset({"run_id", "trained_at"})
 
 def versions(solution: str) -> list[VersionRecord]:
     """All remembered versions of a solution, oldest first."""
-    pages = clients.dynamodb().get_paginator("query").paginate(
-        TableName=os.environ["RUNS_TABLE"],
+    return read_versions(clients.dynamodb(), os.environ["RUNS_TABLE"], solution)
+
+
+def version_key(solution: str, version_arn: str) -> dict[str, Any]:
+    return key(f"version#{solution}", version_arn)
+
+
+def read_versions(client: DynamoDBClient, table: str, solution: str) -> list[VersionRecord]:
+    """The same for whoever brings a client and the table's name."""
+    pages = client.get_paginator("query").paginate(
+        TableName=table,
         KeyConditionExpression="pk = :pk",
         ExpressionAttributeValues={":pk": {"S": f"version#{solution}"}},
     )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from lambdas.shared import clients
 from lambdas.shared.config import Config, Solution
@@ -16,12 +16,11 @@ from lambdas.shared.ensure import (
     found_status,
     newest,
 )
+from lambdas.shared.imports import import_jobs
 from lambdas.shared.names import dataset_arn, dataset_group_arn, solution_arn, solution_name
 from lambdas.shared.recipes import recipe_arn
+from lambdas.shared.solution_config import solution_config
 from lambdas.shared.tags import deployment_tags
-
-if TYPE_CHECKING:
-    from types_boto3_personalize.type_defs import SolutionConfigUnionTypeDef
 
 
 def ensure_solution(config: Config, name: str) -> Look:
@@ -45,22 +44,6 @@ def create_solution(config: Config, name: str, wanted: Solution) -> None:
         tags=deployment_tags(config),
         **cast(Any, {"eventType": wanted.event_type} if wanted.event_type else {}),
     )
-
-
-def solution_config(wanted: Solution) -> SolutionConfigUnionTypeDef:
-    """The threshold is a string here and a number in the event weights: so does the API want it."""
-    settings: dict[str, Any] = {}
-    if wanted.event_value_threshold is not None:
-        settings["eventValueThreshold"] = f"{wanted.event_value_threshold:g}"
-    if wanted.hyperparameters:
-        settings["algorithmHyperParameters"] = wanted.hyperparameters
-    if wanted.event_weights:
-        settings["eventsConfig"] = {"eventParametersList": [
-            {"eventType": w.event_type, "weight": w.weight}
-            | ({} if w.value_threshold is None else {"eventValueThreshold": w.value_threshold})
-            for w in wanted.event_weights
-        ]}  # fmt: skip
-    return settings  # type: ignore[return-value]
 
 
 def refuse_drift(name: str, wanted: Solution, there: dict[str, Any]) -> None:
@@ -97,12 +80,12 @@ def ensure_version(config: Config, name: str, run_started: datetime, retrain: bo
         fresh = latest["status"] == "ACTIVE" and latest["creationDateTime"] >= last_import(config)
         if fresh and not retrain:
             return active(latest["solutionVersionArn"])
-    mode = "UPDATE" if latest is not None and not retrain and latest["status"] == "ACTIVE" else "FULL"
+    builds_on = latest is not None and latest["status"] == "ACTIVE" and not retrain
     return create_or_wait(
         solution,
         lambda: clients.personalize().create_solution_version(
             solutionArn=solution,
-            trainingMode="UPDATE" if mode == config.solutions[name].training_mode == "UPDATE" else "FULL",
+            trainingMode=config.solutions[name].training_mode if builds_on else "FULL",
             tags=deployment_tags(config),
         ),
     )
@@ -121,11 +104,9 @@ def describe_version(version: str) -> dict[str, Any]:
 
 def last_import(config: Config) -> datetime:
     """When the last import into any dataset of the deployment ended."""
-    pages = [
-        clients.personalize().list_dataset_import_jobs(datasetArn=dataset_arn(config, kind), maxResults=100)
-        for kind in config.datasets.present()
-    ]
-    return max(job["lastUpdatedDateTime"] for page in pages for job in page["datasetImportJobs"] if job["status"] == "ACTIVE")
+    jobs = [job for kind in config.datasets.present() for job in import_jobs(dataset_arn(config, kind))]
+    ends: list[datetime] = [job["lastUpdatedDateTime"] for job in jobs if job["status"] == "ACTIVE"]
+    return max(ends)
 
 
 def metrics(version: str) -> dict[str, float]:
