@@ -2,28 +2,44 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
+from lambdas.shared.config.data import Dataset, Datasets, EventType
+from lambdas.shared.config.operations import Alarms, Schedules
+from lambdas.shared.config.section import MAX_NAME, FilterName, Name, Section, did_you_mean, require
+from lambdas.shared.config.serving import GIVEN, Placement, Serving
+from lambdas.shared.config.solutions import Approval, Campaign, EventWeight, Gate, Solution
 from lambdas.shared.item_filters import NoTwin, parse_filter
 from lambdas.shared.recipes import RECIPES
 from lambdas.shared.rules import Rule, contradiction
-from lambdas.shared.schemas import DATASET_TYPES, AvroSchema, DatasetKind
 
-#: Longest deployment name: Personalize names end at 63 characters, and ours append a kind, a fingerprint and a run.
-MAX_NAME = 24
-
-#: The fallback of a ranking: the items in the order in which they were given.
-GIVEN = "given"
-
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=MAX_NAME)]
-FilterName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=MAX_NAME)]
+__all__ = [
+    "GIVEN",
+    "MAX_NAME",
+    "Alarms",
+    "Approval",
+    "Campaign",
+    "Config",
+    "ConfigError",
+    "Dataset",
+    "Datasets",
+    "EventType",
+    "EventWeight",
+    "Gate",
+    "Placement",
+    "Schedules",
+    "Serving",
+    "Solution",
+    "json_schema",
+    "packed_config",
+    "parse_config",
+]
 
 
 class ConfigError(Exception):
@@ -32,142 +48,6 @@ class ConfigError(Exception):
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
         self.problems = problems
-
-
-class Section(BaseModel):
-    """What every part of the config shares: unknown keys are errors, values don't change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Dataset(Section):
-    """One dataset: its Avro schema (in the file: a path beside the config, or the schema itself) and how CSVs are imported."""
-
-    avro: AvroSchema = Field(alias="schema")
-    import_mode: Literal["FULL", "INCREMENTAL"] = "FULL"
-
-
-class Datasets(Section):
-    interactions: Dataset
-    items: Dataset | None = None
-    users: Dataset | None = None
-
-    @model_validator(mode="after")
-    def schemas_match_their_dataset(self) -> Datasets:
-        for kind, dataset in self.present().items():
-            problems = dataset.avro.problems(kind)
-            if problems:
-                raise ValueError(f"{kind}.schema: {problems[0]}")
-        return self
-
-    def present(self) -> dict[DatasetKind, Dataset]:
-        """The configured datasets in the order in which they are imported."""
-        found = {kind: getattr(self, kind) for kind in DATASET_TYPES}
-        return {kind: dataset for kind, dataset in found.items() if dataset is not None}
-
-
-class EventType(Section):
-    """A kind of event that the shop sends."""
-
-    archive_only: bool = Field(False, description="kept in the archive, never sent to Personalize (an event without an item)")
-
-
-class Campaign(Section):
-    """A real-time endpoint. One that idles is billed for its minimum: about $144 a month for each transaction per second."""
-
-    min_provisioned_tps: int = Field(1, ge=1)
-    exploration_weight: float | None = Field(None, ge=0, le=1)
-    exploration_item_age_cut_off: int | None = Field(None, ge=1, description="days")
-    metadata: bool | None = Field(None, description="whether answers may carry item metadata")
-
-
-class EventWeight(Section):
-    """How much one event type counts in training (v2 recipes; only the ratios of the weights matter)."""
-
-    event_type: str = Field(min_length=1, max_length=256)
-    weight: float = Field(ge=0, le=1)
-    value_threshold: float | None = None
-
-
-class Gate(Section):
-    """Conditions that a new version must meet before it may serve; one that does not is kept and reported."""
-
-    metric: str = "normalized_discounted_cumulative_gain_at_25"
-    at_least: float | None = Field(None, ge=0, description="absolute floor")
-    may_fall_by: float | None = Field(None, ge=0, lt=1, description="share of the serving version's value that may be lost")
-    beats: str | None = Field(None, description="a solution trained in the same run, as baseline")
-
-
-class Approval(Section):
-    """A person decides, by a link in a mail, before a version that passed its gate goes live."""
-
-    within_hours: float = Field(24, gt=0, le=24 * 30, description="without an answer by then it counts as rejected")
-
-
-class Solution(Section):
-    recipe: str
-    training_mode: Literal["FULL", "UPDATE"] = Field(
-        "FULL", description="UPDATE adds new items to the model between full trainings"
-    )
-    gate: Gate | None = None
-    approval: Approval | None = None
-    event_type: str | None = Field(None, description="train on this event type alone")
-    event_value_threshold: float | None = Field(None, description="train on events of at least this value")
-    event_weights: list[EventWeight] = Field(default_factory=list, max_length=10)
-    hyperparameters: dict[str, str] = Field(default_factory=dict)
-    campaign: Campaign | None = None
-
-    @field_validator("recipe")
-    @classmethod
-    def recipe_is_known(cls, recipe: str) -> str:
-        if recipe not in RECIPES:
-            raise ValueError(f"unknown recipe '{recipe}'{did_you_mean(recipe, RECIPES)}")
-        return recipe
-
-    @model_validator(mode="after")
-    def options_fit_the_recipe(self) -> Solution:
-        recipe = RECIPES[self.recipe]
-        if self.event_weights and not recipe.event_weights:
-            raise ValueError(f"event_weights: only v2 recipes take them, not '{self.recipe}'")
-        if self.campaign and self.campaign.exploration_weight is not None and not recipe.exploration_weight:
-            raise ValueError(f"campaign.exploration_weight: '{self.recipe}' manages exploration itself; leave it out")
-        if self.campaign and not recipe.campaign:
-            raise ValueError(f"campaign: '{self.recipe}' answers batch jobs only; leave it out")
-        if self.training_mode == "UPDATE" and not recipe.update_training:
-            raise ValueError(f"training_mode: '{self.recipe}' is always trained in full")
-        return self
-
-
-class Placement(Section):
-    """A spot on a page that asks for recommendations."""
-
-    solution: str
-    filter: str | None = None
-    num_results: int = Field(25, ge=1, le=500, description="how many items an answer holds unless the call says otherwise")
-    rules: list[str] = Field(default_factory=list, max_length=25, description="names of rules, in the order in which they apply")
-    fallback: list[str] = Field(
-        default_factory=list,
-        max_length=5,
-        description="solutions that fill the list where the first gives too few items or none; `given` for a ranking",
-    )
-
-
-class Serving(Section):
-    """How the API answers."""
-
-    time_budget_ms: int = Field(400, ge=50, le=5000, description="after it, an answer is made of what has come in so far")
-
-
-class Schedules(Section):
-    """When runs start by themselves, as EventBridge Scheduler writes it: `rate(7 days)` or `cron(0 3 ? * SUN *)`, in UTC."""
-
-    train: Annotated[str, Field(pattern=r"^(rate|cron)\(.+\)$")] | None = None
-
-
-class Alarms(Section):
-    """Who gets the mails of runs and alarms."""
-
-    email: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")] | None = None
 
 
 class Config(Section):
@@ -276,18 +156,6 @@ class Config(Section):
             if placement.filter and self.needs_twin(placement):
                 found |= parse_filter(self.filters[placement.filter]).event_types(self.event_types)
         return found
-
-
-def require(path: str, name: str, known: dict[str, Any], what: str) -> None:
-    """Raise ValueError unless `name` is one of the `known`."""
-    if name not in known:
-        raise ValueError(f"{path}: there is no {what} '{name}'{did_you_mean(name, known)}")
-
-
-def did_you_mean(word: str, known: Any) -> str:
-    """`, did you mean 'x'?`, or the list of what there is."""
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f", did you mean '{close[0]}'?" if close else f" (there are: {', '.join(sorted(known))})"
 
 
 def parse_config(raw: Any) -> Config:

@@ -1,0 +1,42 @@
+"""What a deployment learns from: datasets and event types."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from lambdas.shared.config.section import Section
+from lambdas.shared.schemas import DATASET_TYPES, AvroSchema, DatasetKind
+
+
+class Dataset(Section):
+    """One dataset: its Avro schema (in the file: a path beside the config, or the schema itself) and how CSVs are imported."""
+
+    avro: AvroSchema = Field(alias="schema")
+    import_mode: Literal["FULL", "INCREMENTAL"] = "FULL"
+
+
+class Datasets(Section):
+    interactions: Dataset
+    items: Dataset | None = None
+    users: Dataset | None = None
+
+    @model_validator(mode="after")
+    def schemas_match_their_dataset(self) -> Datasets:
+        for kind, dataset in self.present().items():
+            problems = dataset.avro.problems(kind)
+            if problems:
+                raise ValueError(f"{kind}.schema: {problems[0]}")
+        return self
+
+    def present(self) -> dict[DatasetKind, Dataset]:
+        """The configured datasets in the order in which they are imported."""
+        found = {kind: getattr(self, kind) for kind in DATASET_TYPES}
+        return {kind: dataset for kind, dataset in found.items() if dataset is not None}
+
+
+class EventType(Section):
+    """A kind of event that the shop sends."""
+
+    archive_only: bool = Field(False, description="kept in the archive, never sent to Personalize (an event without an item)")

@@ -1,0 +1,76 @@
+"""Solutions: a recipe, how it is trained, what a version must reach, and its campaign."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from lambdas.shared.config.section import Section, did_you_mean
+from lambdas.shared.recipes import RECIPES
+
+
+class Campaign(Section):
+    """A real-time endpoint. One that idles is billed for its minimum: about $144 a month for each transaction per second."""
+
+    min_provisioned_tps: int = Field(1, ge=1)
+    exploration_weight: float | None = Field(None, ge=0, le=1)
+    exploration_item_age_cut_off: int | None = Field(None, ge=1, description="days")
+    metadata: bool | None = Field(None, description="whether answers may carry item metadata")
+
+
+class EventWeight(Section):
+    """How much one event type counts in training (v2 recipes; only the ratios of the weights matter)."""
+
+    event_type: str = Field(min_length=1, max_length=256)
+    weight: float = Field(ge=0, le=1)
+    value_threshold: float | None = None
+
+
+class Gate(Section):
+    """Conditions that a new version must meet before it may serve; one that does not is kept and reported."""
+
+    metric: str = "normalized_discounted_cumulative_gain_at_25"
+    at_least: float | None = Field(None, ge=0, description="absolute floor")
+    may_fall_by: float | None = Field(None, ge=0, lt=1, description="share of the serving version's value that may be lost")
+    beats: str | None = Field(None, description="a solution trained in the same run, as baseline")
+
+
+class Approval(Section):
+    """A person decides, by a link in a mail, before a version that passed its gate goes live."""
+
+    within_hours: float = Field(24, gt=0, le=24 * 30, description="without an answer by then it counts as rejected")
+
+
+class Solution(Section):
+    recipe: str
+    training_mode: Literal["FULL", "UPDATE"] = Field(
+        "FULL", description="UPDATE adds new items to the model between full trainings"
+    )
+    gate: Gate | None = None
+    approval: Approval | None = None
+    event_type: str | None = Field(None, description="train on this event type alone")
+    event_value_threshold: float | None = Field(None, description="train on events of at least this value")
+    event_weights: list[EventWeight] = Field(default_factory=list, max_length=10)
+    hyperparameters: dict[str, str] = Field(default_factory=dict)
+    campaign: Campaign | None = None
+
+    @field_validator("recipe")
+    @classmethod
+    def recipe_is_known(cls, recipe: str) -> str:
+        if recipe not in RECIPES:
+            raise ValueError(f"unknown recipe '{recipe}'{did_you_mean(recipe, RECIPES)}")
+        return recipe
+
+    @model_validator(mode="after")
+    def options_fit_the_recipe(self) -> Solution:
+        recipe = RECIPES[self.recipe]
+        if self.event_weights and not recipe.event_weights:
+            raise ValueError(f"event_weights: only v2 recipes take them, not '{self.recipe}'")
+        if self.campaign and self.campaign.exploration_weight is not None and not recipe.exploration_weight:
+            raise ValueError(f"campaign.exploration_weight: '{self.recipe}' manages exploration itself; leave it out")
+        if self.campaign and not recipe.campaign:
+            raise ValueError(f"campaign: '{self.recipe}' answers batch jobs only; leave it out")
+        if self.training_mode == "UPDATE" and not recipe.update_training:
+            raise ValueError(f"training_mode: '{self.recipe}' is always trained in full")
+        return self
