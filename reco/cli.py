@@ -15,10 +15,11 @@ from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, Te
 
 from lambdas.shared.config import Config, ConfigError, json_schema
 from lambdas.shared.config_file import load_config
-from reco import approvals, destroy_command, events, load, movielens, redrive, serving, train
+from reco import approvals, cost_command, destroy_command, events, load, movielens, redrive, serving, train
 from reco import demo as demo_run
 from reco import rollback as rolling_back
 from reco.console import progress, results, say, show_json, show_table
+from reco.cost_inputs import TRAFFIC
 from reco.errors import RecoError
 from reco.local import start_local, stop_local, wait_until_stopped
 from reco.metrics import metrics_rows, reasons
@@ -329,6 +330,18 @@ def redrive_command(
         show_json(vars(done))
     else:
         results.print(f"{done.put_back} put back, {done.left} left, {done.unreadable} that no one can read left.")
+
+
+@app.command(name="cost")
+def cost_of(
+    config: ConfigOption = DEFAULT_CONFIG,
+    traffic: Annotated[Path, typer.Option(help="What goes on in the shop: users, events, requests by the hour.")] = TRAFFIC,
+    prices: Annotated[Path | None, typer.Option(help="A file with prices that differ from those that come along.")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the estimate to this file.")] = None,
+    plot: Annotated[Path | None, typer.Option("--plot", help="Draw the estimate to this .svg or .png file.")] = None,
+) -> None:
+    """What the deployment will cost a month, in real time and by batch. Asks nobody: prices are in config/prices.yaml."""
+    cost_command.run(config_of(config), traffic_file=traffic, prices_file=prices, json_file=json_file, plot=plot)
 
 
 @app.command()

@@ -1,7 +1,4 @@
-"""What an evaluation will be billed for, before it begins.
-
-Prices are of us-east-1, from notes of third parties of 2026, and may have changed: aws.amazon.com/personalize/pricing decides.
-"""
+"""What an evaluation will be billed for, before it begins; by the prices of config/prices.yaml."""
 
 from __future__ import annotations
 
@@ -11,12 +8,11 @@ from typing import Any
 
 from lambdas.shared.config import Config
 from lambdas.shared.names import solution_name
+from reco.cost import BYTES_PER_GB, SECONDS_PER_HOUR, TRAINING_BY_INTERACTIONS, campaign_price, training_price
+from reco.cost_inputs import Prices, load_prices
 from reco.evaluate import Plan
 from reco.target import Target
 
-DOLLARS_PER_GB = 0.05
-DOLLARS_PER_TRAINING_HOUR = 0.24
-DOLLARS_PER_TPS_HOUR = 0.20
 #: A campaign of one transaction per second, from ACTIVE to its deletion.
 CAMPAIGN_HOURS = 0.25
 
@@ -33,29 +29,35 @@ class Item:
 def estimate(target: Target, config: Config, planned: Plan) -> list[Item]:
     """The billed items in the order in which they arise."""
     size = sum(path.stat().st_size for paths in planned.files.values() for path in paths)
-    items = [Item("import", f"{size / 1e6:.1f} MB", size / 1e9 * DOLLARS_PER_GB)]
-    items += trainings(target, config, planned)
+    prices = load_prices()
+    items = [Item("import", f"{size / 1e6:.1f} MB", prices["personalize_ingestion"].dollars(size / BYTES_PER_GB))]
+    items += trainings(target, config, planned, prices)
     calls = len(planned.holdout.cases)
-    tps_hours = max(CAMPAIGN_HOURS, calls / 3600)
+    billed_calls = max(CAMPAIGN_HOURS * SECONDS_PER_HOUR, calls)
     quantity = f"{calls} calls, some {60 * CAMPAIGN_HOURS:.0f} minutes"
-    return items + [Item(f"campaign {name}", quantity, tps_hours * DOLLARS_PER_TPS_HOUR) for name in planned.solutions]
+    for name in planned.solutions:
+        price = prices[campaign_price(config.solutions[name])]
+        items.append(Item(f"campaign {name}", quantity, price.dollars(billed_calls)))
+    return items
 
 
-def trainings(target: Target, config: Config, planned: Plan) -> Iterator[Item]:
+def trainings(target: Target, config: Config, planned: Plan, prices: Prices) -> Iterator[Item]:
     """Recipes of the second version are billed by interactions, the others by hours: as many as the last training took."""
     client = target.client("personalize")
     pages = client.get_paginator("list_solutions").paginate()
     arns = {solution["name"]: solution["solutionArn"] for page in pages for solution in page["solutions"]}
     for name in planned.solutions:
-        if config.solutions[name].recipe.endswith("-v2"):
-            yield Item(f"training {name}", f"{planned.holdout.training_events} interactions", None)
+        price = training_price(config.solutions[name])
+        if price == TRAINING_BY_INTERACTIONS:
+            events = planned.holdout.training_events
+            yield Item(f"training {name}", f"{events} interactions", prices[price].dollars(events))
             continue
         solution = arns.get(solution_name(config, name))
         hours = last_hours(client, solution) if solution else None
         if hours is None:
             yield Item(f"training {name}", "hours not known before its first training", None)
         else:
-            yield Item(f"training {name}", f"{hours:.2f} training hours, as the last time", hours * DOLLARS_PER_TRAINING_HOUR)
+            yield Item(f"training {name}", f"{hours:.2f} training hours, as the last time", prices[price].dollars(hours))
 
 
 def last_hours(client: Any, solution: str) -> float | None:

@@ -1,0 +1,183 @@
+"""`reco cost`: the arithmetic on cases that one can follow by hand, the files, the output."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from lambdas.shared.config import Config
+from lambdas.shared.config_file import load_config
+from reco import cost, cost_command
+from reco.cost_inputs import PRICES, TRAFFIC, Price, Prices, Traffic, load_prices, load_traffic
+from reco.errors import RecoError
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def shop() -> Config:
+    return load_config(ROOT / "config" / "shop.yaml")
+
+
+@pytest.fixture(scope="module")
+def prices() -> Prices:
+    return load_prices()
+
+
+def traffic(**changed: Any) -> Traffic:
+    """The traffic that comes along, with one request a second all day to each placement; parts that are mappings are merged."""
+    raw = yaml.safe_load(TRAFFIC.read_text()) | {"requests_per_second": {"default": [1.0] * 24}}
+    for name, value in changed.items():
+        raw[name] = raw[name] | value if name in ("batch", "assumptions") else value
+    return Traffic.model_validate(raw)
+
+
+def dollars(lines: list[cost.Line], service: str, what: str) -> float:
+    [line] = [line for line in lines if (line.service, line.what) == (service, what)]
+    return line.dollars
+
+
+def test_a_price_in_tiers_bills_each_tier_by_its_own() -> None:
+    price = Price.model_validate(
+        {"unit": "requests", "per": 10, "tiers": [{"up_to": 100, "usd": 3}, {"up_to": 300, "usd": 2}, {"usd": 1}]}
+    )
+    assert [price.dollars(n) for n in (0, 50, 100, 200, 300, 400)] == [0, 15, 30, 50, 70, 80]
+
+
+def test_an_idle_campaign_is_billed_for_its_minimum(shop: Config, prices: Prices) -> None:
+    """30 days of one request a second are 2,592,000 requests: at $0.0556 for a thousand, $144.12."""
+    idle = traffic(requests_per_second={"default": [0.0] * 24})
+    lines = cost.estimate(shop, idle, prices).real_time
+    assert dollars(lines, "Personalize", "campaign related") == pytest.approx(144.1152)
+    assert dollars(lines, "Personalize", "campaign for-you") == pytest.approx(2592 * 0.15)
+    assert dollars(lines, "API Gateway", "recommendations") == 0
+
+
+def test_hours_above_the_minimum_are_billed_by_their_calls(shop: Config, prices: Prices) -> None:
+    """Twelve hours at 5 requests a second with 1.2 calls each, twelve hours at nothing: 6 and 1 a second are billed."""
+    busy = traffic(requests_per_second={"default": [0.0] * 24, "item-page": [5.0] * 12 + [0.0] * 12})
+    lines = cost.estimate(shop, busy, prices).real_time
+    requests = (6 * 12 + 1 * 12) * 3600 * 30
+    assert dollars(lines, "Personalize", "campaign related") == pytest.approx(requests / 1000 * 0.0556)
+
+
+def test_placements_share_the_campaign_of_their_solution(shop: Config, prices: Prices) -> None:
+    """home and category ask for-you: 2 requests a second, 2.4 calls."""
+    lines = cost.estimate(shop, traffic(), prices).real_time
+    assert dollars(lines, "Personalize", "campaign for-you") == pytest.approx(2.4 * 2592 * 0.15)
+
+
+def test_trainings_by_interactions_and_by_hours(shop: Config, prices: Prices) -> None:
+    asked = traffic(trainings_per_month=4, interactions=1_000_000, training_hours={"default": 0.5, "related": 2.5})
+    lines = cost.estimate(shop, asked, prices).batch
+    assert dollars(lines, "Personalize", "training of for-you") == pytest.approx(4 * 1000 * 0.002)
+    assert dollars(lines, "Personalize", "training of related") == pytest.approx(4 * 2.5 * 0.24)
+    assert dollars(lines, "Personalize", "training of best-sellers") == pytest.approx(4 * 0.5 * 0.24)
+
+
+def test_small_events_are_billed_by_the_steps_of_the_stream_and_the_delivery(shop: Config, prices: Prices) -> None:
+    """A million events of 500 bytes a day: 1 KB each in Kinesis, read twice, and 5 KB each in Firehose."""
+    lines = cost.estimate(shop, traffic(events_per_day=1_000_000, event_bytes=500), prices).real_time
+    assert dollars(lines, "Kinesis Data Streams", "events in") == pytest.approx(30.72 * 0.08)
+    assert dollars(lines, "Kinesis Data Streams", "events out") == pytest.approx(61.44 * 0.04)
+    assert dollars(lines, "Firehose", "events") == pytest.approx(153.6 * 0.029)
+    assert dollars(lines, "Personalize", "events") == pytest.approx(15 * 0.05)
+
+
+def test_batch_makes_a_list_for_each_user_item_or_all(shop: Config, prices: Prices) -> None:
+    asked = traffic(items=500, batch={"runs_per_month": 10, "users_per_run": 2000})
+    lines = cost.estimate(shop, asked, prices).batch
+    assert dollars(lines, "Personalize", "batch inference of for-you") == pytest.approx(20 * 0.086)
+    assert dollars(lines, "Personalize", "batch inference of related") == pytest.approx(5 * 0.086)
+    assert dollars(lines, "Personalize", "batch inference of best-sellers") == pytest.approx(0.01 * 0.086)
+    lists = 10 * (2000 + 2000 + 500 + 1)
+    assert dollars(lines, "DynamoDB", "lists written") == pytest.approx(lists * 2 / 1e6 * 0.625)
+    assert not [line for line in lines if line.what.startswith("campaign")]
+
+
+def test_both_ways_cost_the_same_at_the_break_even(shop: Config, prices: Prices) -> None:
+    many = traffic(batch={"users_per_run": 1_000_000})
+    found = cost.estimate(shop, many, prices).break_even
+    assert found.requests_per_month is not None
+    bill = cost.Bill(shop, many, prices)
+    at = cost.scaled(bill, found.requests_per_month / cost.requests_per_month(bill))
+    assert cost.total(cost.real_time(at)) == pytest.approx(cost.total(cost.batch(at)))
+    assert cost.estimate(shop, traffic(batch={"users_per_run": 10}), prices).break_even == cost.BreakEven(None, "batch")
+
+
+def test_the_drivers_and_the_services_sum_up_to_the_total(shop: Config, tmp_path: Path) -> None:
+    file = tmp_path / "cost.json"
+    cost_command.run(shop, traffic_file=TRAFFIC, prices_file=None, json_file=file, plot=tmp_path / "cost.svg")
+    answer = json.loads(file.read_text())
+    for way in ("real_time", "batch"):
+        for by in ("by_service", "by_driver"):
+            assert sum(part["dollars"] for part in answer[way][by].values()) == pytest.approx(
+                answer[way]["dollars_per_month"], abs=0.1
+            )
+        assert set(answer[way]["by_driver"]) == set(cost.DRIVERS)
+        assert answer[way]["certain"] is False
+        assert {line["certain"] for line in answer[way]["lines"]} == {True, False}
+        assert set(answer[way]["lines"][0]) == {field.name for field in fields(cost.Line)}
+    assert "<svg" in (tmp_path / "cost.svg").read_text()
+
+
+def test_the_operators_prices_replace_those_that_come_along(
+    shop: Config, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = tmp_path / "prices.yaml"
+    own.write_text("region: ap-northeast-2\nprices: {glue_dpu_hours: {unit: DPU hours, usd: 1}}\n")
+    assert load_prices(own)["glue_dpu_hours"].usd == 1
+    assert load_prices(own)["lambda_requests"] == load_prices()["lambda_requests"]
+    cost_command.run(shop, traffic_file=TRAFFIC, prices_file=own, json_file=None, plot=None)
+    assert "Prices of ap-northeast-2" in capsys.readouterr().out
+
+
+def test_every_price_is_used(shop: Config, prices: Prices, monkeypatch: pytest.MonkeyPatch) -> None:
+    used: set[str] = set()
+    by_name = Prices.__getitem__
+    monkeypatch.setattr(Prices, "__getitem__", lambda self, name: (used.add(name), by_name(self, name))[1])
+    key = shop.model_copy(update={"kms_key": "arn:aws:kms:eu-west-1:123456789012:key/x"})
+    cost.estimate(key, traffic(), prices)
+    assert used == set(prices.prices)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("prices: {glue_dpu_hour: {unit: h, usd: 1}}", "glue_dpu_hour: there is no such price, did you mean 'glue_dpu_hours'?"),
+        ("prices: {kms_keys: {unit: keys}}", "prices.kms_keys: give either usd or tiers"),
+        ("prices: {kms_keys: {unit: keys, usd: -1}}", "prices.kms_keys.usd"),
+        ("prices: [1]", "prices"),
+        ("- 1", "must hold a mapping"),
+    ],
+)
+def test_a_price_file_that_is_wrong_is_refused_with_its_entry(tmp_path: Path, text: str, problem: str) -> None:
+    file = tmp_path / "prices.yaml"
+    file.write_text(text)
+    with pytest.raises(RecoError) as error:
+        load_prices(file)
+    assert str(file) in str(error.value)
+    assert problem in str(error.value)
+
+
+def test_traffic_names_placements_of_the_config(shop: Config) -> None:
+    asked = traffic(requests_per_second={"hom": [1.0] * 24})
+    with pytest.raises(RecoError, match=r"requests_per_second\.hom: .* did you mean 'home'\?"):
+        asked.check_names(TRAFFIC, shop.placements, shop.solutions)
+
+
+def test_a_day_has_24_hours(tmp_path: Path) -> None:
+    file = tmp_path / "traffic.yaml"
+    raw = yaml.safe_load(TRAFFIC.read_text()) | {"requests_per_second": {"home": [1.0] * 23}}
+    file.write_text(yaml.safe_dump(raw))
+    with pytest.raises(RecoError, match=r"requests_per_second\.home: .*at least 24"):
+        load_traffic(file)
+
+
+def test_the_prices_say_where_they_are_from() -> None:
+    assert all(entry.source for entry in load_prices(PRICES).prices.values())
