@@ -5,7 +5,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := .venv/bin
 
-.PHONY: help demo test chaos lint setup setup-test synth clean
+.PHONY: help demo test chaos permissions lint setup setup-test synth clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -18,6 +18,9 @@ test: setup-test  ## all tests
 
 chaos: setup-test  ## shows that ingestion loses nothing: 100,000 events, faults, kills (minutes)
 	@$(BIN)/python -m bench.chaos --events 100000
+
+permissions: setup-test  ## each role's calls in the end-to-end tests, held against its policies (minutes)
+	@$(BIN)/python -m tests.permissions
 
 lint: setup-test  ## ruff, mypy strict, cfn-lint
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/mypy app.py

@@ -9,6 +9,8 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
+from localaws.iam import calls
+
 _CONFIG = Config(
     retries={"total_max_attempts": 1},
     max_pool_connections=64,
@@ -26,22 +28,34 @@ class Aws:
     region: str
     account: str
     _session: boto3.session.Session = field(default_factory=boto3.session.Session, repr=False, compare=False)
-    _clients: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    _clients: dict[str | tuple[str, str], Any] = field(default_factory=dict, repr=False, compare=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     def client(self, service: str) -> Any:
         """A boto3 client of `service`; making one is slow and not thread-safe, using one is neither."""
         with self._lock:
             if service not in self._clients:
-                self._clients[service] = self._session.client(
-                    service,  # type: ignore[call-overload]
-                    endpoint_url=self.endpoint,
-                    region_name=self.region,
-                    aws_access_key_id="test",
-                    aws_secret_access_key="test",  # noqa: S106
-                    config=_CONFIG,
-                )
+                self._clients[service] = self._make(service)
             return self._clients[service]
+
+    def client_as(self, role: str, service: str) -> Any:
+        """The same for calls that are made with a role; they are written down as its calls where that is wanted."""
+        if calls.calls() is None:
+            return self.client(service)
+        with self._lock:
+            if (role, service) not in self._clients:
+                self._clients[role, service] = calls.noting_client(self._make(service), role)
+            return self._clients[role, service]
+
+    def _make(self, service: str) -> Any:
+        return self._session.client(
+            service,  # type: ignore[call-overload]
+            endpoint_url=self.endpoint,
+            region_name=self.region,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",  # noqa: S106
+            config=_CONFIG,
+        )
 
     def environ(self) -> dict[str, str]:
         """The variables with which any AWS SDK in a child process talks to this environment."""

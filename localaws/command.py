@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 from localaws import deploy, processes, state
 from localaws.errors import LocalAwsError
+from localaws.iam import calls
 from localaws.server import Server
 from localaws.settings import Settings
 
@@ -69,6 +70,8 @@ def _serve(server: Server, settings: Settings, app: Path | None, progress: Calla
     progress(f"the embedded AWS answers after {time.monotonic() - started:.1f} s")
     if app is not None:
         deploy.deploy(server.aws, app, progress)
+        if calls.HERE in os.environ:
+            calls.keep_policies(Path(os.environ[calls.HERE]), server.aws.client)
         server.warm_functions()
     current = {
         "pid": os.getpid(),
@@ -79,6 +82,7 @@ def _serve(server: Server, settings: Settings, app: Path | None, progress: Calla
         "region": settings.region,
         "account": settings.account,
         "speed": settings.speed,
+        "calls": os.environ.get(calls.HERE),
     }
     state.write(settings.data, current)
     _report(as_json, "ready", _endpoints(current), current)

@@ -21,6 +21,7 @@ import boto3
 from localaws import deploy, processes, state
 from localaws.clients import Aws
 from localaws.errors import LocalAwsError
+from localaws.iam import calls
 from localaws.settings import personalize_environ
 
 __all__ = ["Environment", "LocalAwsError", "launch"]
@@ -100,6 +101,8 @@ class Environment:
     def deploy(self, app: Path, on_progress: Callable[[str], None] = _silent) -> None:
         """Deploys a cloud assembly, or a new version of one. Raises LocalAwsError naming what failed."""
         deploy.deploy(self._aws(), app, on_progress)
+        if self._state.get("calls"):
+            calls.keep_policies(Path(self._state["calls"]), self._aws().client)
         self._state |= state.describe(self._aws(), self._state["front_endpoint"])
         state.write(self._data, self._state)
 

@@ -13,6 +13,7 @@ from typing import Any
 from localaws import processes
 from localaws.clients import Aws
 from localaws.errors import LocalAwsError
+from localaws.iam import calls
 from localaws.ports import check_port, free_port
 from localaws.settings import Settings
 
@@ -39,6 +40,7 @@ class Server:
         port = settings.port or free_port()  # known before anything starts: the emulator reads S3 there
         self.aws = Aws(f"http://127.0.0.1:{port}", settings.region, settings.account)
         os.environ.update(self.aws.environ(), MOTO_PORT=str(port), MOTO_ACCOUNT_ID=settings.account)
+        calls.start(settings.account, settings.region)
         emulator = self._start_emulator() if settings.personalize else None
         self._on_progress("starting the embedded AWS")
         self._start_services(port)

@@ -256,14 +256,14 @@ class TrainingStack(cdk.Stack):
         )
 
     def _train_solutions(self) -> lambda_.Function:
-        calls = ["DescribeSolution", "CreateSolution", "ListSolutionVersions", "CreateSolutionVersion"]
+        calls = ["DescribeSolution", "CreateSolution", "CreateSolutionVersion"]
         calls += ["DescribeSolutionVersion", "GetSolutionMetrics", "TagResource"]
         return self.functions.add(
             "train_solutions",
             description="Ensures the solutions and their trained versions, and fetches the metrics",
             may=[
                 Grant([f"personalize:{call}" for call in calls], self._ours("solution/{}-*", "dataset-group/{}"), OWN_NAMES),
-                Grant(["personalize:ListDatasetImportJobs"], ["*"], NO_RESOURCE),
+                Grant(["personalize:ListDatasetImportJobs", "personalize:ListSolutionVersions"], ["*"], NO_RESOURCE),
             ],
             environment={"PERSONALIZE_ARN_PREFIX": names.personalize_prefix()},
             timeout=cdk.Duration.minutes(2),

@@ -17,6 +17,7 @@ from werkzeug.wrappers import Response
 from localaws.api_gateway import vtl
 from localaws.api_gateway.request import Call, Refusal
 from localaws.clients import Aws
+from localaws.iam import calls
 from localaws.moto.lambda_functions import LambdaService
 
 _URI = re.compile(r"arn:[^:]+:apigateway:[^:]*:(?P<service>[^:]+):(?P<kind>action|path)/(?P<target>.*)", re.DOTALL)
@@ -85,6 +86,8 @@ class Integrations:
         if service == "lambda":
             return self._call_function(integration["uri"], payload)
         model = self._aws.client(_CLIENT_NAMES.get(service, service)).meta.service_model
+        if integration.get("credentials"):
+            calls.note_integration(integration["credentials"], model.service_name, found["target"], payload)
         path, query, headers = _mapped_parameters(call, integration)
         headers["Authorization"] = _SCOPE.format(region=self._aws.region, name=model.signing_name)
         target = ""

@@ -13,6 +13,7 @@ import site
 import sys
 from pathlib import Path
 
+from localaws.iam import calls
 from localaws.processes import end_with_parent
 
 LAYER_PATHS = "LOCALAWS_LAYER_PATHS"
@@ -37,6 +38,7 @@ def _checkout() -> Path | None:
 def main() -> None:
     end_with_parent(patience=0)
     _set_import_path()
+    calls.note_worker_calls()
     sys.argv = ["awslambdaric", os.environ["_HANDLER"]]
     runpy.run_module("awslambdaric", run_name="__main__", alter_sys=True)
 

@@ -36,6 +36,7 @@ class Function:
     memory: int
     log_group: str
     region: str
+    role: str
     reserved_concurrency: int | None = field(default=None, compare=False)
 
 

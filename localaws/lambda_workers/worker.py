@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from localaws import processes
+from localaws.iam import calls
 from localaws.lambda_workers import bootstrap
 from localaws.lambda_workers.function import CodeStore, Function
 from localaws.lambda_workers.runtime_api import Invocation, Result, RuntimeApi
@@ -90,7 +91,7 @@ class Worker:
         root = code.unpack(function.code)
         layers = [str(code.unpack(layer) / "python") for layer in function.layers]
         environ = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-        environ |= dict(function.environ) | dict(aws_environ)
+        environ |= dict(function.environ) | dict(aws_environ) | calls.worker_environ(function.role)
         environ |= {
             "AWS_LAMBDA_RUNTIME_API": self._api.address,
             "AWS_LAMBDA_FUNCTION_NAME": function.name,

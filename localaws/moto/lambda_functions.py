@@ -159,6 +159,7 @@ def describe(function: Any) -> Function:
         memory=int(function.memory_size),
         log_group=function.logs_group_name,
         region=function.region,
+        role=str(function.role),
         reserved_concurrency=None if reserved is None else int(reserved),
     )
 

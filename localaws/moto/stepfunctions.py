@@ -60,7 +60,7 @@ def install(aws: Aws, speed: float) -> None:
     locate("moto.core.config:default_user_config")[2]["stepfunctions"] = {"execute_state_machine": True}
     replace_imported(
         f"{_ASL}.utils.boto_client:boto_client_for",
-        lambda region, service, state_credentials=None: aws.client(service),
+        lambda region, service, state_credentials=None: _client(aws, service, state_credentials),
         "moto.stepfunctions",
     )
     _install_clock(speed)
@@ -73,6 +73,11 @@ def install(aws: Aws, speed: float) -> None:
     wrap("moto.stepfunctions.parser.models:StepFunctionsParserBackend.start_execution", _with_name)
     plain_json = types.SimpleNamespace(dumps=lambda value, **options: json.dumps(_plain(value), **options), loads=json.loads)
     replace("moto.stepfunctions.responses:json", plain_json)
+
+
+def _client(aws: Aws, service: str, credentials: Any) -> Any:
+    """A client for a state machine's call, which is made with the machine's role."""
+    return aws.client_as(credentials.role_arn, service) if credentials is not None else aws.client(service)
 
 
 def _with_name(start_execution: Callable[..., Any]) -> Callable[..., Any]:

@@ -12,6 +12,7 @@ from typing import Any
 from jsonpath_ng.ext.parser import parse as parse_path
 
 from localaws.clients import Aws
+from localaws.iam import calls
 from localaws.moto.lambda_functions import LambdaService
 
 _PLACEHOLDER = re.compile(r"(\")?<([\w.-]+)>(\")?")
@@ -37,6 +38,8 @@ class Targets:
     def deliver(self, arn: str, body: str, target: dict[str, Any] | None = None) -> None:
         """Sends the text `body`. `target` may hold the service's own settings (SqsParameters, KinesisParameters)."""
         service = arn.split(":")[2]
+        if target and target.get("RoleArn"):
+            calls.note_delivery(target["RoleArn"], arn)
         if service == "scheduler":  # universal target of EventBridge Scheduler: arn:aws:scheduler:::aws-sdk:service:action
             self._call_api(arn, body)
         elif service in self._send:

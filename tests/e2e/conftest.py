@@ -13,6 +13,9 @@ from typing import Any
 
 import pytest
 
+from localaws.iam.calls import ALL
+from tests.permissions.proof import prove
+
 ROOT = Path(__file__).parents[2]
 RECO = Path(sys.executable).with_name("reco")
 
@@ -51,9 +54,11 @@ class CommandLine:
 
 @pytest.fixture(scope="session")
 def reco(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandLine]:
-    """A folder with the configs of the repository; whatever still runs there at the end is stopped."""
+    """A folder with the configs of the repository; whatever still runs there at the end is stopped, and no call was denied."""
     folder = tmp_path_factory.mktemp("checkout")
     (folder / "config").symlink_to(ROOT / "config")
+    calls = Path(os.environ.setdefault(ALL, str(tmp_path_factory.mktemp("calls"))))
     made = CommandLine(folder)
     yield made
     made.run("down")
+    assert {name: role.denied for name, role in prove(calls).items() if role.denied} == {}

@@ -1,0 +1,224 @@
+"""Which actions on which resources a call to an AWS API needs.
+
+docs: service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from localaws.iam.policies import Access
+
+Parameters = Mapping[str, Any]
+ANY = "*"
+#: Stands for a state machine that is known by its token alone.
+OF_THE_TOKEN = "stateMachine:of-the-token"  # noqa: S105
+
+
+class UnknownOperation(Exception):
+    """Nothing is known about what this call needs."""
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Where a call is made: parts of the ARNs that its parameters only imply."""
+
+    region: str
+    account: str
+
+    def arn(self, service: str, resource: str) -> str:
+        return f"arn:aws:{service}:{self.region}:{self.account}:{resource}"
+
+
+def accesses(caller: Caller, service: str, operation: str, parameters: Parameters) -> list[Access]:
+    """What a call needs: usually one access. Raises UnknownOperation for a service or an operation that is not known here."""
+    if service not in _SERVICES:
+        raise UnknownOperation(f"{service}:{operation}")
+    needed = list(_SERVICES[service](caller, operation, parameters))
+    role = parameters.get("roleArn") or parameters.get("RoleArn")
+    if role and service in _PASSED_TO and operation.startswith(("Create", "Update", "Put")):
+        needed.append(Access("iam:PassRole", role, {"iam:PassedToService": _PASSED_TO[service]}))
+    if service == "personalize" and operation.startswith("Create") and parameters.get("tags"):
+        needed.append(Access("personalize:TagResource", needed[0].resource))
+    return needed
+
+
+_PASSED_TO = {"personalize": "personalize.amazonaws.com", "scheduler": "scheduler.amazonaws.com"}
+
+
+def _s3(_: Caller, operation: str, parameters: Parameters) -> Iterator[Access]:
+    bucket = f"arn:aws:s3:::{parameters.get('Bucket', '')}"
+    key = f"{bucket}/{parameters.get('Key', '')}"
+    if operation in _S3_OBJECTS:
+        yield Access(_S3_OBJECTS[operation], key)
+        if operation in ("CopyObject", "UploadPartCopy"):
+            source = parameters["CopySource"]
+            path = f"{source['Bucket']}/{source['Key']}" if isinstance(source, Mapping) else str(source).lstrip("/").split("?")[0]
+            yield Access("s3:GetObject", f"arn:aws:s3:::{path}")
+    elif operation in _S3_BUCKETS:
+        yield Access(_S3_BUCKETS[operation], bucket, {"s3:prefix": str(parameters.get("Prefix") or "")})
+    elif operation == "DeleteObjects":
+        for entry in parameters["Delete"]["Objects"]:
+            action = "s3:DeleteObjectVersion" if entry.get("VersionId") else "s3:DeleteObject"
+            yield Access(action, f"{bucket}/{entry['Key']}")
+    else:
+        raise UnknownOperation(f"s3:{operation}")
+
+
+_S3_OBJECTS = {
+    **dict.fromkeys(("GetObject", "HeadObject", "SelectObjectContent"), "s3:GetObject"),
+    **dict.fromkeys(
+        (
+            "PutObject",
+            "CopyObject",
+            "CreateMultipartUpload",
+            "UploadPart",
+            "UploadPartCopy",
+            "CompleteMultipartUpload",
+        ),
+        "s3:PutObject",
+    ),
+    "AbortMultipartUpload": "s3:AbortMultipartUpload",
+    "DeleteObject": "s3:DeleteObject",
+}
+_S3_BUCKETS = {
+    **dict.fromkeys(("ListObjects", "ListObjectsV2", "HeadBucket"), "s3:ListBucket"),
+    "ListObjectVersions": "s3:ListBucketVersions",
+    "ListMultipartUploads": "s3:ListBucketMultipartUploads",
+    "GetBucketLocation": "s3:GetBucketLocation",
+}
+
+
+def _dynamodb(caller: Caller, operation: str, parameters: Parameters) -> Iterator[Access]:
+    if operation in ("TransactWriteItems", "TransactGetItems"):
+        for entry in parameters["TransactItems"]:
+            for kind, request in entry.items():
+                action = "ConditionCheckItem" if kind == "ConditionCheck" else f"{kind}Item"
+                yield Access(f"dynamodb:{action}", caller.arn("dynamodb", f"table/{request['TableName']}"))
+        return
+    tables = list(parameters.get("RequestItems") or [parameters.get("TableName") or ""])
+    index = f"/index/{parameters['IndexName']}" if parameters.get("IndexName") else ""
+    for table in tables:
+        arn = table if table.startswith("arn:") else caller.arn("dynamodb", f"table/{table}")
+        yield Access(f"dynamodb:{operation}", f"{arn}{index}")
+
+
+#: The part of an ARN that names the kind of a resource that a call makes, by the call. docs: list_amazonpersonalize.html
+_PERSONALIZE_KINDS = {
+    "CreateBatchInferenceJob": ("batch-inference-job", "jobName"),
+    "CreateBatchSegmentJob": ("batch-segment-job", "jobName"),
+    "CreateCampaign": ("campaign", "name"),
+    "CreateDataDeletionJob": ("data-deletion-job", "jobName"),
+    "CreateDatasetExportJob": ("dataset-export-job", "jobName"),
+    "CreateDatasetGroup": ("dataset-group", "name"),
+    "CreateDatasetImportJob": ("dataset-import-job", "jobName"),
+    "CreateFilter": ("filter", "name"),
+    "CreateSchema": ("schema", "name"),
+    "CreateSolution": ("solution", "name"),
+}
+#: Calls that also touch the solution whose version they use.
+_OF_A_SOLUTION = ("CreateCampaign", "UpdateCampaign", "CreateBatchInferenceJob", "CreateBatchSegmentJob")
+
+
+def _personalize(caller: Caller, operation: str, parameters: Parameters) -> Iterator[Access]:
+    action = f"personalize:{operation}"
+    if operation.startswith("List") and operation != "ListTagsForResource":
+        yield Access(action, ANY)
+    elif operation == "CreateDataset":
+        group = parameters["datasetGroupArn"].rsplit("/", 1)[-1]
+        yield Access(action, caller.arn("personalize", f"dataset/{group}/{parameters['datasetType'].upper()}"))
+    elif operation == "CreateEventTracker":
+        yield Access(action, caller.arn("personalize", "event-tracker/new"))
+    elif operation in _PERSONALIZE_KINDS:
+        kind, name = _PERSONALIZE_KINDS[operation]
+        yield Access(action, caller.arn("personalize", f"{kind}/{parameters[name]}"))
+    else:
+        arns = [value for key, value in parameters.items() if key.lower().endswith("arn") and key != "roleArn"]
+        if not arns:
+            raise UnknownOperation(action)
+        yield Access(action, _without_version(arns[0]))
+    if operation in _OF_A_SOLUTION and parameters.get("solutionVersionArn"):
+        yield Access(action, _without_version(parameters["solutionVersionArn"]))
+
+
+def _without_version(arn: str) -> str:
+    """A solution version is authorized by its ARN, which lies below its solution's."""
+    return arn.removesuffix("/$LATEST")
+
+
+def _personalize_runtime(_: Caller, operation: str, parameters: Parameters) -> Iterator[Access]:
+    for name in ("campaignArn", "recommenderArn", "filterArn"):
+        if parameters.get(name):
+            yield Access(f"personalize:{operation}", parameters[name])
+
+
+def _personalize_events(_: Caller, operation: str, parameters: Parameters) -> Iterator[Access]:
+    """PutEvents names a tracking id, from which no ARN can be made: IAM has `*` for it."""
+    yield Access(f"personalize:{operation}", str(parameters.get("datasetArn") or ANY))
+
+
+def _queue(caller: Caller, operation: str, parameters: Parameters) -> Iterator[Access]:
+    actions = {"SendMessageBatch": "SendMessage", "DeleteMessageBatch": "DeleteMessage"}
+    name = str(parameters.get("QueueUrl") or parameters.get("QueueName") or "").rsplit("/", 1)[-1]
+    yield Access(f"sqs:{actions.get(operation, operation)}", caller.arn("sqs", name))
+
+
+def _function(caller: Caller, operation: str, parameters: Parameters) -> Iterator[Access]:
+    name = str(parameters["FunctionName"])
+    arn = name if name.startswith("arn:") else caller.arn("lambda", f"function:{name}")
+    yield Access("lambda:InvokeFunction" if operation == "Invoke" else f"lambda:{operation}", arn)
+
+
+def _stepfunctions(caller: Caller, operation: str, parameters: Parameters) -> Iterator[Access]:
+    """Which machine a task token belongs to is known to the service alone."""
+    arn = parameters.get("stateMachineArn") or parameters.get("executionArn") or parameters.get("mapRunArn")
+    yield Access(f"states:{operation}", arn or caller.arn("states", OF_THE_TOKEN))
+
+
+def _by_parameter(prefix: str, parameter: str, resource: str) -> Callable[[Caller, str, Parameters], Iterator[Access]]:
+    """For services whose calls name their resource, by name or ARN, in one parameter."""
+
+    def needed(caller: Caller, operation: str, parameters: Parameters) -> Iterator[Access]:
+        value = str(parameters.get(parameter) or "")
+        if not value:
+            yield Access(f"{prefix}:{operation}", ANY)
+        elif value.startswith("arn:"):
+            yield Access(f"{prefix}:{operation}", value)
+        else:
+            yield Access(f"{prefix}:{operation}", caller.arn(prefix, resource.format(value.lstrip("/"))))
+
+    return needed
+
+
+def _events(caller: Caller, operation: str, parameters: Parameters) -> Iterator[Access]:
+    if operation != "PutEvents":
+        raise UnknownOperation(f"events:{operation}")
+    for entry in parameters["Entries"]:
+        yield Access("events:PutEvents", caller.arn("events", f"event-bus/{entry.get('EventBusName', 'default')}"))
+
+
+def _cloudwatch(_: Caller, operation: str, parameters: Parameters) -> Iterator[Access]:
+    namespace = str(parameters.get("Namespace") or "")
+    yield Access(f"cloudwatch:{operation}", ANY, {"cloudwatch:namespace": namespace} if namespace else {})
+
+
+_SERVICES: dict[str, Callable[[Caller, str, Parameters], Iterator[Access]]] = {
+    "athena": _by_parameter("athena", "WorkGroup", "workgroup/{}"),
+    "cloudwatch": _cloudwatch,
+    "dynamodb": _dynamodb,
+    "events": _events,
+    "firehose": _by_parameter("firehose", "DeliveryStreamName", "deliverystream/{}"),
+    "glue": _by_parameter("glue", "JobName", "job/{}"),
+    "kinesis": _by_parameter("kinesis", "StreamName", "stream/{}"),
+    "lambda": _function,
+    "personalize": _personalize,
+    "personalize-events": _personalize_events,
+    "personalize-runtime": _personalize_runtime,
+    "s3": _s3,
+    "sns": _by_parameter("sns", "TopicArn", "{}"),
+    "sqs": _queue,
+    "ssm": _by_parameter("ssm", "Name", "parameter/{}"),
+    "stepfunctions": _stepfunctions,
+}

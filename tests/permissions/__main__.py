@@ -1,0 +1,62 @@
+"""The permission proof: `python -m tests.permissions [--calls FOLDER]`.
+
+Runs the end-to-end tests while every call of every role is written down, holds the calls against the roles' policies, and prints a
+row for each role. Exits 1 when a call is denied, or when something is allowed that is neither used nor explained.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from localaws.iam.calls import ALL
+from tests.permissions.proof import Role, findings, prove
+from tests.permissions.reasons import reason
+
+console = Console()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.permissions", description=__doc__)
+    parser.add_argument("--calls", type=Path, help="calls that were written down before, instead of a run of the tests")
+    given = parser.parse_args().calls
+    with tempfile.TemporaryDirectory() as folder:
+        calls = given or Path(folder)
+        if given is None:
+            console.print("Running the end-to-end tests, with every call of every role written down: some minutes.")
+            run(calls)
+        roles = prove(calls)
+    show(roles)
+    found = findings(roles)
+    for finding in found:
+        console.print(f"[red]{finding.role}[/red]: {finding.what}")
+    denied = sum(len(role.denied) for role in roles.values())
+    console.print(f"{len(roles)} roles, {denied} denied, {len(found) - denied} unexplained.")
+    sys.exit(1 if found or not roles else 0)
+
+
+def run(calls: Path) -> None:
+    """Exits with pytest's code when a test fails: its calls are not the whole story."""
+    done = subprocess.run([sys.executable, "-m", "pytest", "tests/e2e"], env={**os.environ, ALL: str(calls)}, check=False)
+    if done.returncode:
+        sys.exit(done.returncode)
+
+
+def show(roles: dict[str, Role]) -> None:
+    table = Table("Role", "Actions used", "Explained", "Denied", "Unexplained", title="What each role may do, and did")
+    for name, role in sorted(roles.items()):
+        idle = role.unused() | role.unreached()
+        explained = [what for what in idle if reason(name, what)]
+        table.add_row(name, str(len(role.used)), str(len(explained)), str(len(role.denied)), str(len(idle) - len(explained)))
+    console.print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+"""Why roles hold actions that no recorded call shows: what AWS does on our behalf, and calls that the embedded AWS has no need of."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+LAMBDA = r".*/Functions\w+Role"
+#: Roles, actions or resources (regular expressions), and why.
+_REASONS: tuple[tuple[str, str, str], ...] = (
+    (
+        LAMBDA,
+        r"logs:(CreateLogStream|PutLogEvents)",
+        "Lambda writes a function's log with the function's role (lambda/latest/dg/monitoring-cloudwatchlogs.html)",
+    ),
+    (
+        LAMBDA,
+        r"xray:(PutTraceSegments|PutTelemetryRecords)",
+        "Lambda's X-Ray daemon sends the traces with the function's role (lambda/latest/dg/services-xray.html)",
+    ),
+    (
+        r"ingestion/FunctionsPutEventsRole",
+        r"kinesis:(DescribeStream|DescribeStreamSummary|GetRecords|GetShardIterator|ListShards|ListStreams)|.*:stream/{name}-events",
+        "the event source mapping reads the stream with the function's role (lambda/latest/dg/services-kinesis-create.html)",
+    ),
+    (
+        r"ingestion/FunctionsPutEventsRole",
+        r"s3:(ListBucket|PutObject)|.*/aws/lambda/\*|arn:aws:s3:::recostack-{name}-data-\d+-[a-z0-9-]+",
+        "the event source mapping writes batches that failed to S3 with the function's role (lambda/latest/dg/kinesis-on-failure-destination.html)",
+    ),
+    (
+        r"ingestion/FunctionsPutRecordsRole",
+        r"sqs:(ChangeMessageVisibility|DeleteMessage|GetQueueAttributes|GetQueueUrl|ReceiveMessage)|.*:{name}-records",
+        "the event source mapping reads the queue with the function's role (lambda/latest/dg/services-sqs-configure.html)",
+    ),
+    (
+        r"ingestion/ArchiveRole",
+        r".*",
+        "Firehose reads the stream and writes the archive and its log by itself (firehose/latest/dev/controlling-access.html)",
+    ),
+    (
+        r"(training/Personalize|ingestion/Deletion)Role",
+        r".*",
+        "Personalize reads and writes the bucket by itself (personalize/latest/dg/granting-personalize-s3-access.html)",
+    ),
+    (
+        r"\w+/\w+Role",
+        r"logs:(\w*LogDeliver(y|ies)|DescribeLogGroups|DescribeResourcePolicies|PutResourcePolicy)",
+        "Step Functions delivers an execution's log; these calls take no resource but * (step-functions/latest/dg/cw-logs.html)",
+    ),
+    (
+        r"\w+/(?!Functions)\w+Role",
+        r"xray:(GetSamplingRules|GetSamplingTargets|PutTelemetryRecords|PutTraceSegments)",
+        "Step Functions traces its executions (step-functions/latest/dg/concepts-xray-tracing.html)",
+    ),
+)
+
+
+@cache
+def reason(role: str, what: str) -> str:
+    """Why the role may hold the action or resource; "" when nothing says so."""
+    return next((because for roles, things, because in _REASONS if re.fullmatch(roles, role) and re.fullmatch(things, what)), "")
