@@ -18,6 +18,7 @@ from localaws.lambda_workers.pool import WorkerPool
 from localaws.moto import admin, events, kinesis, patching, stepfunctions
 from localaws.moto.app import LockedApp
 from localaws.moto.cloudformation import catalogue, engine
+from localaws.moto.glue import GlueJobs
 from localaws.moto.lambda_functions import LambdaService
 from localaws.moto.logs import LogWriter
 from localaws.moto.proxy import ReverseProxy
@@ -53,6 +54,9 @@ class Services:
         stepfunctions.install(aws, speed)
         engine.install(aws, catalogue.PROVIDERS)
         kinesis.install()
+        jobs = GlueJobs(aws, self._settings.data / "glue", logs)
+        self._resources.callback(jobs.close)
+        jobs.install()
         targets = events.install(aws, self._functions)
         schedules = Schedules(aws, targets)
         delivery_streams = DeliveryStreams(aws, self._functions, speed)

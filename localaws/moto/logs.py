@@ -1,4 +1,4 @@
-"""Writes what functions print to CloudWatch Logs, one stream per worker, without delaying the answer."""
+"""Writes what functions and jobs print to CloudWatch Logs, without delaying the answer."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ class LogWriter(Pump):
         self._streams: set[tuple[str, str]] = set()
 
     def add(self, worker: Worker, outcome: Outcome) -> None:
-        self._waiting.put((worker.function.log_group, worker.log_stream, int(time.time() * 1000), outcome.log))
+        self.write(worker.function.log_group, worker.log_stream, outcome.log)
+
+    def write(self, group: str, stream: str, text: str) -> None:
+        self._waiting.put((group, stream, int(time.time() * 1000), text))
 
     def turn(self) -> bool:
         """Writes what has come within a moment in one call per stream, since each call takes time from the functions."""

@@ -1,0 +1,1 @@
+"""Glue jobs: the job's own script, run by Spark on this machine."""

