@@ -1,4 +1,7 @@
-"""The CDK app: reads the config, wires the stacks. `cdk synth -c config=config/shop.yaml` picks another deployment."""
+"""The CDK app: reads the config, wires the stacks.
+
+`cdk synth -c config=config/shop.yaml -c env=prod -c region=eu-west-1` picks the deployment, its environment and the region.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,8 @@ from lambdas.shared.config_file import load_config
 from stacks.api import ApiStack
 from stacks.ingestion import IngestionStack
 from stacks.layer import LayerError
+from stacks.protection import Protect
+from stacks.regions import RegionError, require_region
 from stacks.serving import ServingStack
 from stacks.storage import StorageStack
 from stacks.training import TrainingStack
@@ -31,10 +36,17 @@ CAPABILITIES = {
 }
 
 
-def add_stacks(app: cdk.App, config: Config) -> None:
+def add_stacks(app: cdk.App, config: Config, region: str | None = None) -> None:
     """One stack for each capability, named `recostack-<deployment>-<capability>`."""
     stacks = {
-        name: stack(app, f"recostack-{config.name}-{name}", config, description=f"recostack {config.name}: {name}")
+        name: stack(
+            app,
+            f"recostack-{config.name}-{name}",
+            config,
+            description=f"recostack {config.name}: {name}",
+            env=cdk.Environment(region=region),
+            termination_protection=config.protection.keep == "everything",
+        )
         for name, stack in CAPABILITIES.items()
     }
     stacks["training"].add_stack_dependency(stacks["storage"])
@@ -43,6 +55,7 @@ def add_stacks(app: cdk.App, config: Config) -> None:
     stacks["api"].add_stack_dependency(stacks["training"])
     stacks["ingestion"].add_stack_dependency(stacks["training"])
     stacks["api"].add_stack_dependency(stacks["ingestion"])
+    cdk.Aspects.of(app).add(Protect(config.protection))
     cdk.Validations.of(app).add_plugins(cdk_nag.AwsSolutionsChecks(app))
     for key, value in (config.tags | {"recostack:deployment": config.name}).items():
         cdk.Tags.of(app).add(key, value)
@@ -51,12 +64,15 @@ def add_stacks(app: cdk.App, config: Config) -> None:
 def main() -> None:
     app = cdk.App(outdir=os.environ.get("CDK_OUTDIR", "cdk.out"))
     path = app.node.try_get_context("config") or "config/movielens.yaml"
+    region = app.node.try_get_context("region")
     try:
-        add_stacks(app, load_config(Path(path)))
+        if region or os.environ.get("CDK_DEFAULT_REGION"):
+            require_region(region or os.environ["CDK_DEFAULT_REGION"])
+        add_stacks(app, load_config(Path(path), app.node.try_get_context("env")), region)
         app.synth()
     except ConfigError as error:
         sys.exit("\n".join(f"{path}: {problem}" for problem in error.problems))
-    except LayerError as error:
+    except (LayerError, RegionError) as error:
         sys.exit(str(error))
 
 

@@ -13,37 +13,20 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn, TransferSpeedColumn
 
-from lambdas.shared.config import Config, ConfigError, json_schema
-from lambdas.shared.config_file import load_config
+from lambdas.shared.config import json_schema
 from reco import approvals, cost_command, destroy_command, events, load, movielens, redrive, serving, train
 from reco import demo as demo_run
 from reco import rollback as rolling_back
 from reco.console import progress, results, say, show_json, show_table
-from reco.cost_inputs import TRAFFIC
 from reco.errors import RecoError
 from reco.local import start_local, stop_local, wait_until_stopped
 from reco.metrics import metrics_rows, reasons
+from reco.options import DEFAULT_CONFIG, AwsOption, ConfigOption, JsonOption, YesOption, choose_environment, config_of, target_of
 from reco.target import DATA, Target, connect
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
-ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="The description of the deployment.")]
-AwsOption = Annotated[bool, typer.Option("--aws", help="Work in the AWS account of your credentials, not on this machine.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")]
-DEFAULT_CONFIG = Path("config/movielens.yaml")
-
-
-def config_of(path: Path) -> Config:
-    """The config, or RecoError with every problem."""
-    try:
-        return load_config(path)
-    except ConfigError as error:
-        raise RecoError("\n".join(f"{path}: {problem}" for problem in error.problems)) from None
-
-
-def target_of(path: Path, aws: bool) -> Target:
-    return connect(config_of(path).name, aws)
+app.callback()(choose_environment)
 
 
 @app.command()
@@ -56,11 +39,11 @@ def validate(
     if write_schema is not None:
         write_schema.write_text(json.dumps(json_schema(), indent=2) + "\n")
     try:
-        found = load_config(config)
-    except ConfigError as error:
+        found = config_of(config)
+    except RecoError as error:
         if not as_json:
-            raise RecoError("\n".join(f"{config}: {problem}" for problem in error.problems)) from None
-        show_json({"valid": False, "problems": error.problems})
+            raise
+        show_json({"valid": False, "problems": [line.removeprefix(f"{config}: ") for line in str(error).splitlines()]})
         raise typer.Exit(1) from None
     if as_json:
         show_json({"valid": True, "problems": []})
@@ -332,16 +315,7 @@ def redrive_command(
         results.print(f"{done.put_back} put back, {done.left} left, {done.unreadable} that no one can read left.")
 
 
-@app.command(name="cost")
-def cost_of(
-    config: ConfigOption = DEFAULT_CONFIG,
-    traffic: Annotated[Path, typer.Option(help="What goes on in the shop: users, events, requests by the hour.")] = TRAFFIC,
-    prices: Annotated[Path | None, typer.Option(help="A file with prices that differ from those that come along.")] = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the estimate to this file.")] = None,
-    plot: Annotated[Path | None, typer.Option("--plot", help="Draw the estimate to this .svg or .png file.")] = None,
-) -> None:
-    """What the deployment will cost a month, in real time and by batch. Asks nobody: prices are in config/prices.yaml."""
-    cost_command.run(config_of(config), traffic_file=traffic, prices_file=prices, json_file=json_file, plot=plot)
+app.command()(cost_command.cost)
 
 
 @app.command()

@@ -4,22 +4,32 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Annotated
 
-from lambdas.shared.config import Config
-from reco import cost, cost_report
-from reco.cost_inputs import load_prices, load_traffic
+import typer
+
+from reco import cost as arithmetic
+from reco import cost_report
+from reco.cost_inputs import TRAFFIC, load_prices, load_traffic
 from reco.evaluation_plot import require_plotting
+from reco.options import DEFAULT_CONFIG, ConfigOption, config_of
 
 
-def run(config: Config, *, traffic_file: Path, prices_file: Path | None, json_file: Path | None, plot: Path | None) -> None:
-    """The whole command. Raises RecoError for a file that can't be used."""
+def cost(
+    config: ConfigOption = DEFAULT_CONFIG,
+    traffic: Annotated[Path, typer.Option(help="What goes on in the shop: users, events, requests by the hour.")] = TRAFFIC,
+    prices: Annotated[Path | None, typer.Option(help="A file with prices that differ from those that come along.")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the estimate to this file.")] = None,
+    plot: Annotated[Path | None, typer.Option("--plot", help="Draw the estimate to this .svg or .png file.")] = None,
+) -> None:
+    """What the deployment will cost a month, in real time and by batch. Asks nobody: prices are in config/prices.yaml."""
     if plot is not None:
         require_plotting(plot)
-    traffic, prices = load_traffic(traffic_file), load_prices(prices_file)
-    traffic.check_names(traffic_file, config.placements, config.solutions)
-    estimate = cost.estimate(config, traffic, prices)
-    cost_report.show(estimate, config, prices)
+    deployment, expected, known = config_of(config), load_traffic(traffic), load_prices(prices)
+    expected.check_names(traffic, deployment.placements, deployment.solutions)
+    estimate = arithmetic.estimate(deployment, expected, known)
+    cost_report.show(estimate, deployment, known)
     if json_file is not None:
-        json_file.write_text(json.dumps(cost_report.as_json(estimate, config, prices), indent=2) + "\n")
+        json_file.write_text(json.dumps(cost_report.as_json(estimate, deployment, known), indent=2) + "\n")
     if plot is not None:
-        cost_report.draw(estimate, config, prices, plot)
+        cost_report.draw(estimate, deployment, known, plot)

@@ -96,6 +96,9 @@ class Destruction:
             done.parameters.append(name)
             self.tell(f"deleted parameter {name}")
         buckets = [bucket for stack in deletion.stacks for bucket in self.physical(stack, "AWS::S3::Bucket")]
+        if self.config.protection.keep == "nothing":
+            for bucket in buckets:
+                self.empty_bucket(bucket)
         for stack in deletion.stacks:
             self.delete_stack(stack)
             done.stacks.append(stack)
@@ -143,6 +146,16 @@ class Destruction:
             reason = last.get("StackStatusReason") or last.get("StackStatus") or error
             raise RecoError(f"The stack {stack} could not be deleted: {reason}") from None
         self.tell(f"deleted stack {stack}")
+
+    def empty_bucket(self, bucket: str) -> None:
+        """All versions of all objects: CloudFormation deletes empty buckets alone."""
+        s3 = self.target.client("s3")
+        for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
+            versions = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+            if versions:
+                keys = [{"Key": version["Key"], "VersionId": version["VersionId"]} for version in versions]
+                s3.delete_objects(Bucket=bucket, Delete={"Objects": keys, "Quiet": True})
+        self.tell(f"emptied the bucket {bucket}")
 
     def bucket_exists(self, bucket: str) -> bool:
         try:

@@ -13,6 +13,8 @@ from pathlib import Path
 from reco.errors import RecoError
 
 ROOT = Path(__file__).parents[1]
+#: Holds the environment of the config, for all that one command starts: `reco --env` sets it.
+ENVIRONMENT = "RECOSTACK_ENV"
 
 
 def synthesize(config: Path, outdir: Path) -> Path:
@@ -29,9 +31,10 @@ def synthesize(config: Path, outdir: Path) -> Path:
 
 
 def context(config: Path) -> dict[str, object]:
-    """What `cdk synth` would hand to the app: the flags of cdk.json and the config to use."""
+    """What `cdk synth` would hand to the app: the flags of cdk.json, the config to use and its environment."""
     flags = json.loads((ROOT / "cdk.json").read_text())["context"]
-    return {**flags, "config": str(config.resolve())}
+    chosen = {"env": os.environ[ENVIRONMENT]} if os.environ.get(ENVIRONMENT) else {}
+    return {**flags, "config": str(config.resolve()), **chosen}
 
 
 def node_path() -> str:

@@ -16,12 +16,12 @@ from reco import cost, cost_command
 from reco.cost_inputs import PRICES, TRAFFIC, Price, Prices, Traffic, load_prices, load_traffic
 from reco.errors import RecoError
 
-ROOT = Path(__file__).parents[2]
+SHOP = Path(__file__).parents[2] / "config" / "shop.yaml"
 
 
 @pytest.fixture(scope="module")
 def shop() -> Config:
-    return load_config(ROOT / "config" / "shop.yaml")
+    return load_config(SHOP)
 
 
 @pytest.fixture(scope="module")
@@ -110,9 +110,9 @@ def test_both_ways_cost_the_same_at_the_break_even(shop: Config, prices: Prices)
     assert cost.estimate(shop, traffic(batch={"users_per_run": 10}), prices).break_even == cost.BreakEven(None, "batch")
 
 
-def test_the_drivers_and_the_services_sum_up_to_the_total(shop: Config, tmp_path: Path) -> None:
+def test_the_drivers_and_the_services_sum_up_to_the_total(tmp_path: Path) -> None:
     file = tmp_path / "cost.json"
-    cost_command.run(shop, traffic_file=TRAFFIC, prices_file=None, json_file=file, plot=tmp_path / "cost.svg")
+    cost_command.cost(SHOP, json_file=file, plot=tmp_path / "cost.svg")
     answer = json.loads(file.read_text())
     for way in ("real_time", "batch"):
         for by in ("by_service", "by_driver"):
@@ -126,14 +126,12 @@ def test_the_drivers_and_the_services_sum_up_to_the_total(shop: Config, tmp_path
     assert "<svg" in (tmp_path / "cost.svg").read_text()
 
 
-def test_the_operators_prices_replace_those_that_come_along(
-    shop: Config, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_operators_prices_replace_those_that_come_along(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     own = tmp_path / "prices.yaml"
     own.write_text("region: ap-northeast-2\nprices: {glue_dpu_hours: {unit: DPU hours, usd: 1}}\n")
     assert load_prices(own)["glue_dpu_hours"].usd == 1
     assert load_prices(own)["lambda_requests"] == load_prices()["lambda_requests"]
-    cost_command.run(shop, traffic_file=TRAFFIC, prices_file=own, json_file=None, plot=None)
+    cost_command.cost(SHOP, prices=own)
     assert "Prices of ap-northeast-2" in capsys.readouterr().out
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from lambdas.shared.config.data import Dataset, Datasets, EventType
-from lambdas.shared.config.operations import Alarms, Schedules
+from lambdas.shared.config.operations import Alarms, Protection, Schedules
 from lambdas.shared.config.section import MAX_NAME, FilterName, Name, Section, did_you_mean, require
 from lambdas.shared.config.serving import GIVEN, Placement, Serving
 from lambdas.shared.config.solutions import Approval, Campaign, EventWeight, Gate, Solution
@@ -33,6 +33,7 @@ __all__ = [
     "EventWeight",
     "Gate",
     "Placement",
+    "Protection",
     "Schedules",
     "Serving",
     "Solution",
@@ -63,6 +64,7 @@ class Config(Section):
     serving: Serving = Field(default_factory=Serving)
     schedules: Schedules = Field(default_factory=Schedules)
     alarms: Alarms = Field(default_factory=Alarms)
+    protection: Protection = Field(default_factory=Protection)
     kms_key: Annotated[str, Field(pattern=r"^arn:[\w-]+:kms:.+:key/.+$")] | None = Field(
         None, description="encrypts the data bucket; its policy must let Personalize use it"
     )
@@ -190,6 +192,11 @@ def json_schema() -> dict[str, Any]:
     avro = schema["$defs"]["Dataset"]["properties"]["schema"]
     schema["$defs"]["Dataset"]["properties"]["schema"] = {
         "anyOf": [{"type": "string", "description": "path of the Avro schema, from the config's folder"}, avro]
+    }
+    schema["properties"]["environments"] = {
+        "type": "object",
+        "description": "what differs in each environment: laid over the rest, whose `name` gets the environment's after a hyphen",
+        "additionalProperties": {"type": "object"},
     }
     return schema
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from lambdas.shared.config.section import Section
 
@@ -16,6 +16,34 @@ class Schedules(Section):
 
 
 class Alarms(Section):
-    """Who gets the mails of runs and alarms."""
+    """Who gets the mails of runs and alarms, and which bill is worth one."""
 
     email: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")] | None = None
+    monthly_budget_usd: float | None = Field(
+        None,
+        gt=0,
+        description="mails when the month's bill for what carries the deployment's tag passes it, or will",
+    )
+
+    @model_validator(mode="after")
+    def somebody_hears_of_the_budget(self) -> Alarms:
+        if self.monthly_budget_usd is not None and self.email is None:
+            raise ValueError("monthly_budget_usd: give alarms.email too, or nobody hears of it")
+        return self
+
+
+#: The periods for which CloudWatch Logs keeps (AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html).
+LogDays = Literal[
+    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653
+]  # fmt: skip
+
+
+class Protection(Section):
+    """What outlives a mistake; environments differ in it."""
+
+    keep: Literal["nothing", "buckets", "everything"] = Field(
+        "buckets",
+        description="when stacks are deleted: `buckets` outlive them, tables too with `everything`, which also protects stacks "
+        "and tables from deletion; `nothing` is for data that can be loaded again",
+    )
+    log_days: LogDays = Field(90, description="for which logs are kept")

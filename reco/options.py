@@ -1,0 +1,42 @@
+"""What many commands ask for alike, and what becomes of it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lambdas.shared.config import Config, ConfigError
+from lambdas.shared.config_file import load_config
+from reco.errors import RecoError
+from reco.synth import ENVIRONMENT
+from reco.target import Target, connect
+
+ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="The description of the deployment.")]
+EnvironmentOption = Annotated[
+    str | None, typer.Option("--env", envvar=ENVIRONMENT, help="One of the config's environments, such as prod.")
+]
+AwsOption = Annotated[bool, typer.Option("--aws", help="Work in the AWS account of your credentials, not on this machine.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")]
+DEFAULT_CONFIG = Path("config/movielens.yaml")
+
+
+def choose_environment(environment: EnvironmentOption = None) -> None:
+    """For this command and all that it starts."""
+    if environment:
+        os.environ[ENVIRONMENT] = environment
+
+
+def config_of(path: Path) -> Config:
+    """The config in the chosen environment, or RecoError with every problem."""
+    try:
+        return load_config(path, os.environ.get(ENVIRONMENT) or None)
+    except ConfigError as error:
+        raise RecoError("\n".join(f"{path}: {problem}" for problem in error.problems)) from None
+
+
+def target_of(path: Path, aws: bool) -> Target:
+    return connect(config_of(path).name, aws)

@@ -1,0 +1,88 @@
+"""Environments of a config: what is laid over what, under which name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from lambdas.shared.config import ConfigError
+from lambdas.shared.config_file import load_config
+
+SHOP = Path(__file__).parents[2] / "config" / "shop.yaml"
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Any:
+    """Writes the shop's config with other environments beside its schemas; gives the file."""
+    (tmp_path / "schemas").symlink_to(SHOP.parent / "schemas")
+
+    def written(environments: Any, **changed: Any) -> Path:
+        file = tmp_path / "shop.yaml"
+        file.write_text(yaml.safe_dump(yaml.safe_load(SHOP.read_text()) | {"environments": environments} | changed))
+        return file
+
+    return written
+
+
+def test_without_an_environment_all_is_as_the_file_says() -> None:
+    config = load_config(SHOP)
+    assert (config.name, config.protection.keep, config.protection.log_days) == ("shop", "buckets", 90)
+    assert config.schedules.train == "cron(0 3 ? * SUN *)"
+
+
+def test_an_environment_has_its_name_and_its_differences() -> None:
+    dev, prod = load_config(SHOP, "dev"), load_config(SHOP, "prod")
+    assert (dev.name, dev.protection.keep, dev.schedules.train) == ("shop-dev", "nothing", None)
+    assert (prod.name, prod.protection.keep, prod.schedules.train) == ("shop-prod", "everything", "cron(0 3 ? * SUN *)")
+    assert prod.solutions == dev.solutions
+
+
+def test_mappings_are_merged_all_else_is_replaced_and_null_takes_away(write: Any) -> None:
+    changes = {
+        "solutions": {"for-you": {"campaign": {"min_provisioned_tps": 5}, "gate": None}},
+        "placements": {"home": {"rules": ["sold_out"]}},
+        "kms_key": None,
+    }
+    config, base = load_config(write({"prod": changes}), "prod"), load_config(SHOP)
+    for_you = config.solutions["for-you"]
+    assert for_you.campaign is not None
+    assert for_you.campaign.min_provisioned_tps == 5
+    assert for_you.gate is None
+    assert for_you.event_weights == base.solutions["for-you"].event_weights
+    assert config.placements["home"].rules == ["sold_out"]
+    assert config.placements["search"] == base.placements["search"]
+
+
+def test_an_environment_may_have_a_name_of_its_own(write: Any) -> None:
+    assert load_config(write({"prod": {"name": "flagship"}}), "prod").name == "flagship"
+
+
+@pytest.mark.parametrize(
+    ("environments", "name", "problem"),
+    [
+        ({"prod": {}}, "shop", "environments: there is no environment 'prd', did you mean 'prod'?"),
+        ({}, "shop", "environments: there is no environment 'prd': the config names none"),
+        ({"prd": None}, "a-shop-of-many-letters", "name: 'a-shop-of-many-letters-prd' is longer than 24 characters"),
+        ({"prd": {"placement": {}}}, "shop", "placement: there is no such setting"),
+        (["prd"], "shop", "environments: must map"),
+    ],
+)
+def test_an_environment_that_is_wrong_is_refused(write: Any, environments: Any, name: str, problem: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        load_config(write(environments, name=name), "prd")
+    assert error.value.problems[0].startswith(problem)
+
+
+def test_the_check_of_a_config_checks_its_environments(write: Any) -> None:
+    with pytest.raises(ConfigError) as error:
+        load_config(write({"prod": {"solutions": {"for-you": {"recipe": "aws-foo"}}}}))
+    assert error.value.problems[0].startswith("environments.prod.solutions.for-you.recipe: unknown recipe 'aws-foo'")
+
+
+def test_a_budget_needs_somebody_to_hear_of_it(write: Any) -> None:
+    with pytest.raises(ConfigError) as error:
+        load_config(write({"prod": {"alarms": {"monthly_budget_usd": 100}}}), "prod")
+    assert error.value.problems == ["alarms.monthly_budget_usd: give alarms.email too, or nobody hears of it"]
