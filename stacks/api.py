@@ -44,6 +44,7 @@ class ApiStack(cdk.Stack):
         for_servers = [
             self._route("GET", "recommendations/{placement}", recommend),
             self._route("POST", "rankings/{placement}", recommend),
+            self._route("GET", "batch/{name}/users/{user_id}", recommend),
             *ingestion.put_records,
             self._route("DELETE", "users/{user_id}", apigateway.LambdaIntegration(self._function("erase_user"))),
         ]
