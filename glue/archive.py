@@ -1,0 +1,142 @@
+"""The archive of events, the imported CSVs and the erased users as the jobs read them.
+
+The jobs import this module as their sibling: a Glue job names a zip of this folder in `--extra-py-files`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from pyspark.sql import Column, DataFrame, SparkSession, Window
+from pyspark.sql import functions as f
+
+#: A record of the archive (docs/ingestion.md). `malformed` holds a line that is no such record.
+RECORD = (
+    "kind string, received_at bigint, id string, body struct<event_id: string, event_type: string, user_id: string,"
+    " session_id: string, item_id: string, timestamp: double, event_value: double, properties: map<string, string>,"
+    " impression: array<string>, recommendation_id: string>, malformed string"
+)
+#: Seconds by which the clock of an event's sender may be ahead: a later event is not believed.
+CLOCK_SKEW = 86_400
+
+
+def parser(description: str | None) -> argparse.ArgumentParser:
+    """For a job's arguments. Use parse_known_args: Glue adds its own."""
+    return argparse.ArgumentParser(description=description, allow_abbrev=False)
+
+
+def session(job: str) -> SparkSession:
+    """The Spark session of a job: times are in UTC, and a folder of results holds nothing but results."""
+    return (
+        SparkSession.builder.appName(job)
+        .config("spark.sql.session.timeZone", "UTC")
+        .config("spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs", "false")
+        .getOrCreate()
+    )
+
+
+def read_lines(spark: SparkSession, location: str) -> DataFrame:
+    """The lines of all files as `value`, with the archive's columns year, month, day and hour where the folders have them."""
+    if not exists(spark, location):
+        return spark.createDataFrame([], "value string")
+    return spark.read.text(location, lineSep="\n")
+
+
+def read_events(spark: SparkSession, archive: str, since: datetime | None = None) -> DataFrame:
+    """All records of the archive, one row each: identity, received_at, time, reason and the fields of the event.
+
+    `time` is when the event happened, in seconds since 1970; `reason` tells why a record is no event, and is null for one.
+    The same event may be there more than once, with one identity. With `since`, days that can't hold an event
+    of that time or later are not read; late events are found all the same, since days are those of the arrival.
+    """
+    lines = read_lines(spark, archive)
+    if since is not None and {"year", "month", "day"} <= set(lines.columns):
+        first_day = (since - timedelta(seconds=CLOCK_SKEW)).date()
+        lines = lines.where(f.make_date("year", "month", "day") >= f.lit(first_day))
+    record = f.from_json("value", RECORD, {"columnNameOfCorruptRecord": "malformed"})
+    read = lines.where(f.trim("value") != "").select("value", record.alias("record")).select("value", "record.*")
+    return read.select(
+        "value",
+        f.coalesce("body.event_id", "id").alias("identity"),
+        "received_at",
+        f.coalesce(f.col("body.timestamp"), f.col("received_at") / 1000).alias("time"),
+        _reason().alias("reason"),
+        *(f"body.{name}" for name in ("event_type", "user_id", "session_id", "item_id", "event_value")),
+        *(f"body.{name}" for name in ("properties", "impression", "recommendation_id")),
+    )
+
+
+def _reason() -> Column:
+    """Why a record is no event: the rules by which put_events refuses it."""
+    told, received = f.col("body.timestamp"), f.col("received_at") / 1000
+    return (
+        f.when(f.col("malformed").isNotNull(), "the line is not a record of an event")
+        .when(f.col("kind").isNull() | (f.col("kind") != "event"), "kind: is not 'event'")
+        .when(f.col("received_at").isNull(), "received_at: is missing")
+        .when(f.coalesce("body.event_id", "id").isNull(), "id: is missing")
+        .when(f.col("body.event_type").isNull(), "event_type: is missing")
+        .when(f.col("body.session_id").isNull(), "session_id: is missing")
+        .when(told > 1e11, "timestamp: looks like milliseconds; it is in seconds since 1970")
+        .when((told <= 0) | (told > received + CLOCK_SKEW), "timestamp: must be after 1970 and not in the future")
+    )
+
+
+def distinct_events(events: DataFrame) -> DataFrame:
+    """Each event once: of those with one identity the one that was received first."""
+    first = Window.partitionBy("identity").orderBy("received_at")
+    return events.withColumn("place", f.row_number().over(first)).where("place = 1").drop("place")
+
+
+def with_session_users(events: DataFrame) -> DataFrame:
+    """Gives anonymous events the user of their session: who is known next in it, else who was known last."""
+    forward = Window.partitionBy("session_id").orderBy("time", "identity")
+    backward = Window.partitionBy("session_id").orderBy(f.desc("time"), f.desc("identity"))
+    known_next = f.last("user_id", ignorenulls=True).over(backward.rowsBetween(Window.unboundedPreceding, Window.currentRow))
+    known_last = f.last("user_id", ignorenulls=True).over(forward.rowsBetween(Window.unboundedPreceding, Window.currentRow))
+    return events.withColumn("user_id", f.coalesce(known_next, known_last))
+
+
+def read_interactions(spark: SparkSession, location: str) -> DataFrame:
+    """The imported Interactions CSVs (the first level of the folder, as an import takes them): user_id, item_id, time."""
+    files = f"{location.rstrip('/')}/*.[cC][sS][vV]"
+    if not exists(spark, files):
+        return spark.createDataFrame([], "user_id string, item_id string, time double")
+    read = spark.read.csv(files, header=True, escape="\\")
+    return read.selectExpr("USER_ID AS user_id", "ITEM_ID AS item_id", "try_cast(`TIMESTAMP` AS double) AS time")
+
+
+def read_erased(spark: SparkSession, location: str | None) -> DataFrame:
+    """The erased users, as `user_id`."""
+    if location is None or not exists(spark, location):
+        return spark.createDataFrame([], "user_id string")
+    return spark.read.json(location, schema="user_id string").where("user_id IS NOT NULL").distinct()
+
+
+def exists(spark: SparkSession, location: str) -> bool:
+    """Whether there is anything at an address, which may be a pattern."""
+    path = hadoop(spark).fs.Path(location)
+    return bool(path.getFileSystem(configuration(spark)).globStatus(path))
+
+
+def report(spark: SparkSession, location: str | None, content: Mapping[str, Any]) -> None:
+    """Print what a job has done as JSON, and write it to the object of that address."""
+    text = json.dumps(content)
+    print(text, flush=True)
+    if location is not None:
+        path = hadoop(spark).fs.Path(location)
+        stream = path.getFileSystem(configuration(spark)).create(path, True)
+        stream.write(bytearray(text.encode()))
+        stream.close()
+
+
+def hadoop(spark: SparkSession) -> Any:
+    """Hadoop's Java package: Spark's own way to S3."""
+    return spark._jvm.org.apache.hadoop  # type: ignore[union-attr]
+
+
+def configuration(spark: SparkSession) -> Any:
+    return spark._jsc.hadoopConfiguration()
