@@ -21,6 +21,7 @@ from lambdas.shared.config_file import load_config
 from stacks.api import ApiStack
 from stacks.ingestion import IngestionStack
 from stacks.layer import LayerError
+from stacks.operations import OperationsStack
 from stacks.protection import Protect
 from stacks.regions import RegionError, require_region
 from stacks.serving import ServingStack
@@ -33,6 +34,7 @@ CAPABILITIES = {
     "ingestion": IngestionStack,
     "serving": ServingStack,
     "api": ApiStack,
+    "operations": OperationsStack,
 }
 
 
@@ -55,6 +57,7 @@ def add_stacks(app: cdk.App, config: Config, region: str | None = None) -> None:
     stacks["api"].add_stack_dependency(stacks["training"])
     stacks["ingestion"].add_stack_dependency(stacks["training"])
     stacks["api"].add_stack_dependency(stacks["ingestion"])
+    stacks["operations"].add_stack_dependency(stacks["training"])
     cdk.Aspects.of(app).add(Protect(config.protection))
     cdk.Validations.of(app).add_plugins(cdk_nag.AwsSolutionsChecks(app))
     for key, value in (config.tags | {"recostack:deployment": config.name}).items():

@@ -31,7 +31,7 @@ class Archive(Construct):
 
     def __init__(self, scope: Construct, id_: str, config: Config, stream: kinesis.IStream) -> None:
         super().__init__(scope, id_)
-        self.name = f"{config.name}-archive"
+        self.name = names.archive_stream(config)
         self.database = f"{config.name.replace('-', '_')}_archive"
         bucket = f"arn:{cdk.Aws.PARTITION}:s3:::{names.data_bucket(config)}"
         role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("firehose.amazonaws.com"))

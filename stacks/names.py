@@ -51,6 +51,10 @@ def event_stream(config: Config) -> str:
     return f"{config.name}-events"
 
 
+def archive_stream(config: Config) -> str:
+    return f"{config.name}-archive"
+
+
 def record_queue(config: Config) -> str:
     return f"{config.name}-records"
 

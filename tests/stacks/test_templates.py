@@ -31,7 +31,7 @@ def as_list(value: Any) -> list[Any]:
 
 
 def test_one_stack_for_each_capability(templates: Templates) -> None:
-    assert set(templates) == {"storage", "training", "ingestion", "serving", "api"}
+    assert set(templates) == {"storage", "training", "ingestion", "serving", "api", "operations"}
     for name, template in templates.items():
         text = json.dumps(template)
         assert "Fn::ImportValue" not in text, f"{name} must find others by name, not by export"
