@@ -69,3 +69,11 @@ def erasures_table(config: Config) -> str:
 
 def run_topic(config: Config) -> str:
     return f"{config.name}-runs"
+
+
+def batch_lists_table(config: Config) -> str:
+    return f"{config.name}-batch-lists"
+
+
+def segments_table(config: Config) -> str:
+    return f"{config.name}-segments"

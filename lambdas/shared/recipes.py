@@ -20,6 +20,7 @@ class Recipe:
     event_weights: bool = False
     exploration_weight: bool = False
     update_training: bool = False
+    batch: bool = True
 
 
 RECIPES: dict[str, Recipe] = {
@@ -31,7 +32,7 @@ RECIPES: dict[str, Recipe] = {
     "aws-sims": Recipe("RELATED_ITEMS"),
     "aws-semantic-similarity": Recipe("RELATED_ITEMS"),
     "aws-popularity-count": Recipe("POPULAR_ITEMS"),
-    "aws-trending-now": Recipe("POPULAR_ITEMS"),
+    "aws-trending-now": Recipe("POPULAR_ITEMS", batch=False),
     "aws-item-affinity": Recipe("USER_SEGMENTATION", campaign=False),
     "aws-item-attribute-affinity": Recipe("USER_SEGMENTATION", campaign=False),
 }

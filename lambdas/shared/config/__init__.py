@@ -10,20 +10,23 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from lambdas.shared.config.batch import BATCH, Batch, Segment
 from lambdas.shared.config.data import Dataset, Datasets, EventType
 from lambdas.shared.config.operations import Alarms, Protection, Schedules
 from lambdas.shared.config.section import MAX_NAME, FilterName, Name, Section, did_you_mean, require
 from lambdas.shared.config.serving import GIVEN, Placement, Serving
 from lambdas.shared.config.solutions import Approval, Campaign, EventWeight, Gate, Solution
 from lambdas.shared.item_filters import NoTwin, parse_filter
-from lambdas.shared.recipes import RECIPES
+from lambdas.shared.recipes import RECIPES, Recipe
 from lambdas.shared.rules import Rule, contradiction
 
 __all__ = [
+    "BATCH",
     "GIVEN",
     "MAX_NAME",
     "Alarms",
     "Approval",
+    "Batch",
     "Campaign",
     "Config",
     "ConfigError",
@@ -35,6 +38,7 @@ __all__ = [
     "Placement",
     "Protection",
     "Schedules",
+    "Segment",
     "Serving",
     "Solution",
     "json_schema",
@@ -60,6 +64,8 @@ class Config(Section):
     filters: dict[FilterName, Annotated[str, Field(min_length=1, max_length=2500)]] = Field(default_factory=dict)
     solutions: dict[Name, Solution] = Field(min_length=1)
     placements: dict[Name, Placement] = Field(min_length=1)
+    batch: dict[Name, Batch] = Field(default_factory=dict)
+    segments: dict[Name, Segment] = Field(default_factory=dict)
     rules: dict[FilterName, Rule] = Field(default_factory=dict)
     serving: Serving = Field(default_factory=Serving)
     schedules: Schedules = Field(default_factory=Schedules)
@@ -93,6 +99,10 @@ class Config(Section):
                 require(path, weight.event_type, self.event_types, "event type")
         for name, placement in self.placements.items():
             self.check_placement(f"placements.{name}", placement)
+        for name, batch in self.batch.items():
+            self.check_batch(f"batch.{name}", batch)
+        for name, segment in self.segments.items():
+            self.check_segment(f"segments.{name}", segment)
         for name, rule in self.rules.items():
             self.check_rule(f"rules.{name}", rule)
         return self
@@ -105,27 +115,73 @@ class Config(Section):
                 f"{path}.solution: '{placement.solution}' has no campaign to answer from; "
                 f"give solutions.{placement.solution} one (campaign: {{}})"
             )
-        for position, rule in enumerate(placement.rules):
-            require(f"{path}.rules[{position}]", rule, self.rules, "rule")
-        against = contradiction({rule: self.rules[rule] for rule in placement.rules})
-        if against:
-            raise ValueError(f"{path}.rules: {against}")
         for position, fallback in enumerate(placement.fallback):
             self.check_fallback(f"{path}.fallback[{position}]", placement, fallback)
-        if placement.filter is not None:
-            require(f"{path}.filter", placement.filter, self.filters, "filter")
-            if self.needs_twin(placement):
-                try:
-                    parse_filter(self.filters[placement.filter])
-                except NoTwin as error:
-                    raise ValueError(f"{path}.filter: '{placement.filter}' can't be applied to fallbacks: {error}") from None
+        self.check_rules(path, placement.rules)
+        self.check_filter(path, placement)
+
+    def check_batch(self, path: str, batch: Batch) -> None:
+        """Raise ValueError unless a batch inference job can make the lists, and rules and fallbacks can be applied to them."""
+        recipe = self.batch_recipe(path, batch.solution)
+        if recipe.type == "USER_SEGMENTATION":
+            raise ValueError(f"{path}.solution: '{batch.solution}' makes segments; they are under segments")
+        if (batch.candidates is not None) is not (recipe.type == "PERSONALIZED_RANKING"):
+            raise ValueError(f"{path}.candidates: a ranking needs them, and nothing else takes them")
+        if batch.candidates is not None:
+            require(f"{path}.candidates", batch.candidates, self.solutions, "solution")
+            if not self.has_snapshot(batch.candidates):
+                raise ValueError(f"{path}.candidates: '{batch.candidates}' is not a popularity count (aws-popularity-count)")
+        for position, fallback in enumerate(batch.fallback):
+            self.check_list_maker(f"{path}.fallback[{position}]", fallback)
+        self.check_rules(path, batch.rules)
+        self.check_filter(path, batch)
+        if batch.filter is not None and "$" in self.filters[batch.filter]:
+            raise ValueError(f"{path}.filter: '{batch.filter}' has placeholders, for which a batch has no values")
+
+    def check_segment(self, path: str, segment: Segment) -> None:
+        recipe = self.batch_recipe(path, segment.solution)
+        if recipe.type != "USER_SEGMENTATION":
+            raise ValueError(f"{path}.solution: '{segment.solution}' makes lists of items; they are under batch")
+        by_item = self.solutions[segment.solution].recipe == "aws-item-affinity"
+        if by_item is not bool(segment.item_ids):
+            raise ValueError(f"{path}.{'item_ids' if by_item else 'item_attributes'}: the solution's recipe needs them")
+
+    def batch_recipe(self, path: str, solution: str) -> Recipe:
+        """The recipe of a solution that batch jobs can be made with."""
+        require(f"{path}.solution", solution, self.solutions, "solution")
+        recipe = self.solutions[solution].recipe
+        if not RECIPES[recipe].batch:
+            raise ValueError(f"{path}.solution: '{recipe}' has no batch jobs")
+        return RECIPES[recipe]
+
+    def check_rules(self, path: str, rules: list[str]) -> None:
+        for position, rule in enumerate(rules):
+            require(f"{path}.rules[{position}]", rule, self.rules, "rule")
+        against = contradiction({rule: self.rules[rule] for rule in rules})
+        if against:
+            raise ValueError(f"{path}.rules: {against}")
+
+    def check_filter(self, path: str, of: Placement | Batch) -> None:
+        if of.filter is None:
+            return
+        require(f"{path}.filter", of.filter, self.filters, "filter")
+        if self.needs_twin(of):
+            try:
+                parse_filter(self.filters[of.filter])
+            except NoTwin as error:
+                raise ValueError(f"{path}.filter: '{of.filter}' can't be applied to fallbacks: {error}") from None
 
     def check_fallback(self, path: str, placement: Placement, fallback: str) -> None:
         ranks = RECIPES[self.solutions[placement.solution].recipe].type == "PERSONALIZED_RANKING"
         if ranks:
             if fallback != GIVEN:
                 raise ValueError(f"{path}: a ranking has one fallback, '{GIVEN}': the items as they were given")
-            return
+        elif fallback != BATCH:
+            self.check_list_maker(path, fallback)
+        elif self.batch_of(placement.solution) is None:
+            raise ValueError(f"{path}: '{placement.solution}' has no batch; add one under batch")
+
+    def check_list_maker(self, path: str, fallback: str) -> None:
         require(path, fallback, self.solutions, "solution")
         if not self.answers(fallback) or RECIPES[self.solutions[fallback].recipe].type == "PERSONALIZED_RANKING":
             raise ValueError(f"{path}: '{fallback}' can't make a list: it needs a campaign, and a recipe that does not rank")
@@ -147,16 +203,21 @@ class Config(Section):
         """The list of a popularity count is the same for all: it is kept as a file, and needs no campaign."""
         return self.solutions[solution].recipe == "aws-popularity-count"
 
-    def needs_twin(self, placement: Placement) -> bool:
-        """Whether the placement's filter must also be applied to items that no campaign has filtered."""
-        return bool(placement.fallback) or self.has_snapshot(placement.solution)
+    def batch_of(self, solution: str) -> str | None:
+        """The batch whose lists are the solution's, None when there is none."""
+        return next((name for name, batch in self.batch.items() if batch.solution == solution), None)
+
+    def needs_twin(self, of: Placement | Batch) -> bool:
+        """Whether the filter must also be applied to items that neither a campaign nor a job has filtered."""
+        return bool(of.fallback) or (isinstance(of, Placement) and self.has_snapshot(of.solution))
 
     def recent_event_types(self) -> set[str]:
         """The event types whose latest items are kept for each user: rules and the twins of filters look at them."""
         found = {kind for rule in self.rules.values() if rule.drop_recent for kind in rule.drop_recent.event_types}
-        for placement in self.placements.values():
-            if placement.filter and self.needs_twin(placement):
-                found |= parse_filter(self.filters[placement.filter]).event_types(self.event_types)
+        readers: list[Placement | Batch] = [*self.placements.values(), *self.batch.values()]
+        for reader in readers:
+            if reader.filter and self.needs_twin(reader):
+                found |= parse_filter(self.filters[reader.filter]).event_types(self.event_types)
         return found
 
 

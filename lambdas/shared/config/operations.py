@@ -13,6 +13,7 @@ class Schedules(Section):
     """When runs start by themselves, as EventBridge Scheduler writes it: `rate(7 days)` or `cron(0 3 ? * SUN *)`, in UTC."""
 
     train: Annotated[str, Field(pattern=r"^(rate|cron)\(.+\)$")] | None = None
+    batch: Annotated[str, Field(pattern=r"^(rate|cron)\(.+\)$")] | None = None
 
 
 class Alarms(Section):

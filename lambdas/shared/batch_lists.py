@@ -1,0 +1,104 @@
+"""The table of batch lists: one row for each user (of related items: for each item), and a pointer to what readers shall read.
+
+Rows: `<batch>#<version>#<key>` holds a list, zlib over JSON: half the size, so half the price of a write, for 20 microseconds.
+The pointer `<batch>` holds the version that is current, and how its load went. Versions are the times at which runs began:
+a later one is greater. Lists leave by TTL (`expires`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from lambdas.shared import clients
+from lambdas.shared.tables import from_row, to_row
+
+#: Seconds for which a reader believes that a version is current. Versions stay for a day at least after they are replaced.
+VERSION_SECONDS = 60.0
+
+_versions: dict[str, tuple[float, Published | None]] = {}
+
+
+class Published(BaseModel):
+    """The pointer of a batch: its current version, and what became of the lines of that load."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    version: str
+    published_at: datetime
+    lines: int
+    written: int
+    rejected: int
+
+
+@dataclass(frozen=True, slots=True)
+class BatchList:
+    """A list as Personalize gave it, best item first; scores and reasons only where the recipe gives them, one for each item."""
+
+    item_ids: list[str]
+    scores: list[float | None]
+    reasons: list[list[str]]
+    version: str
+    published_at: datetime
+
+
+def row_key(batch: str, version: str, key: str) -> str:
+    """The key is a user id or an item id, and may hold any character: it comes last."""
+    return f"{batch}#{version}#{key}"
+
+
+def pack(item_ids: Sequence[str], scores: Sequence[float | None], reasons: Sequence[Sequence[str]]) -> bytes:
+    """A list as the table holds it."""
+    packed = json.dumps([item_ids, scores, reasons], separators=(",", ":"), ensure_ascii=False)
+    return zlib.compress(packed.encode(), 1)
+
+
+def current_version(batch: str) -> Published | None:
+    """What readers shall read, at most a minute old; None before the first load. Raises ClientError."""
+    until, published = _versions.get(batch, (0.0, None))
+    if time.monotonic() >= until:
+        found = clients.prompt_dynamodb().get_item(TableName=os.environ["BATCH_LISTS_TABLE"], Key={"list": {"S": batch}})
+        published = Published.model_validate(from_row(found["Item"])) if "Item" in found else None
+        _versions[batch] = (time.monotonic() + VERSION_SECONDS, published)
+    return published
+
+
+def read_list(batch: str, key: str) -> BatchList | None:
+    """The current list of a user or an item; None when there is none. Raises ClientError."""
+    published = current_version(batch)
+    if published is None:
+        return None
+    row_of = {"list": {"S": row_key(batch, published.version, key)}}
+    row: Any = clients.prompt_dynamodb().get_item(TableName=os.environ["BATCH_LISTS_TABLE"], Key=row_of).get("Item")
+    if row is None or float(row["expires"]["N"]) < time.time():  # TTL takes its time
+        return None
+    item_ids, scores, reasons = json.loads(zlib.decompress(row["items"]["B"]))
+    return BatchList(item_ids, scores, reasons, published.version, published.published_at)
+
+
+def publish(batch: str, published: Published) -> bool:
+    """Make a version current, unless a newer one is: then False, and nothing changes."""
+    try:
+        clients.dynamodb().put_item(
+            TableName=os.environ["BATCH_LISTS_TABLE"],
+            Item=to_row({"list": batch} | published.model_dump(mode="json")),
+            ConditionExpression="attribute_not_exists(#list) OR version <= :version",
+            ExpressionAttributeNames={"#list": "list"},
+            ExpressionAttributeValues={":version": {"S": published.version}},
+        )
+    except clients.dynamodb().exceptions.ConditionalCheckFailedException:
+        return False
+    return True
+
+
+def forget() -> None:
+    """Forget which versions are current."""
+    _versions.clear()

@@ -1,0 +1,59 @@
+"""Lists made ahead of time for every user, and segments: users who are likely to care for an item."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from lambdas.shared.config.section import Section
+
+#: The fallback of a placement that is read from the batch of its solution.
+BATCH = "batch"
+
+#: Queries of one job. docs: personalize/latest/dg/limits.html
+MOST_ITEMS, MOST_ATTRIBUTE_QUERIES = 500, 10
+
+
+class Batch(Section):
+    """One list for each active user (of related items: for each item), made by a batch inference job."""
+
+    solution: str
+    filter: str | None = Field(None, description="applied by the job; one without placeholders")
+    num_results: int = Field(50, ge=1, le=500, description="how many items a list holds")
+    active_within_days: int = Field(90, ge=1, le=3650, description="who had an event since then gets a list")
+    candidates: str | None = Field(
+        None, description="of a ranking: the popularity count whose best sellers are put into each user's order"
+    )
+    keep_days: int = Field(3, ge=1, le=90, description="after them lists that no newer run has replaced are gone")
+    rules: list[str] = Field(default_factory=list, max_length=25, description="apply when a list is read")
+    fallback: list[str] = Field(
+        default_factory=list, max_length=5, description="solutions that fill a list that is short or missing when it is read"
+    )
+
+
+class Segment(Section):
+    """Users by their interest in items, or in items with some attributes, made by a batch segment job."""
+
+    solution: str
+    item_ids: list[Annotated[str, Field(min_length=1, max_length=256)]] = Field(
+        default_factory=list, max_length=MOST_ITEMS, description="of item affinity: one list of users for each of them"
+    )
+    item_attributes: list[Annotated[str, Field(min_length=1, max_length=1000)]] = Field(
+        default_factory=list,
+        max_length=MOST_ATTRIBUTE_QUERIES,
+        description='of item-attribute affinity: one list of users for each, `ITEMS.CATEGORY = "toys"`, joined by AND',
+    )
+    num_users: int = Field(1000, ge=1, le=5_000_000, description="how many users a list holds at most")
+    keep_days: int = Field(30, ge=1, le=365, description="after them segments that no newer run has replaced are gone")
+
+    @model_validator(mode="after")
+    def one_kind_of_query(self) -> Segment:
+        if bool(self.item_ids) == bool(self.item_attributes):
+            raise ValueError("item_ids: give either item_ids or item_attributes")
+        return self
+
+    @property
+    def queries(self) -> list[str]:
+        """What the lists of users are about, in the order of the config."""
+        return self.item_ids or self.item_attributes
