@@ -22,9 +22,9 @@ chaos: setup-test  ## shows that ingestion loses nothing: 100,000 events, faults
 permissions: setup-test  ## each role's calls in the end-to-end tests, held against its policies (minutes)
 	@$(BIN)/python -m tests.permissions
 
-lint: setup-test  ## ruff, mypy strict, cfn-lint
+lint: setup-test  ## ruff, mypy strict, the synth with cdk-nag, cfn-lint, checkov
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/mypy app.py
-	@$(MAKE) --no-print-directory synth && $(BIN)/cfn-lint
+	@$(MAKE) --no-print-directory synth && $(BIN)/cfn-lint && $(BIN)/python -m reco.checkov
 
 synth: setup  ## the CloudFormation templates, in cdk.out/
 	@$(BIN)/python -c "from pathlib import Path; from reco.synth import synthesize; synthesize(Path('config/movielens.yaml'), Path('cdk.out'))"

@@ -18,6 +18,7 @@ import cdk_nag
 
 from lambdas.shared.config import Config, ConfigError
 from lambdas.shared.config_file import load_config
+from stacks.acknowledged import AcknowledgeByKind
 from stacks.api import ApiStack
 from stacks.ingestion import IngestionStack
 from stacks.layer import LayerError
@@ -59,6 +60,7 @@ def add_stacks(app: cdk.App, config: Config, region: str | None = None) -> None:
     stacks["api"].add_stack_dependency(stacks["ingestion"])
     stacks["operations"].add_stack_dependency(stacks["training"])
     cdk.Aspects.of(app).add(Protect(config.protection))
+    cdk.Aspects.of(app).add(AcknowledgeByKind())
     cdk.Validations.of(app).add_plugins(cdk_nag.AwsSolutionsChecks(app))
     for key, value in (config.tags | {"recostack:deployment": config.name}).items():
         cdk.Tags.of(app).add(key, value)

@@ -12,6 +12,7 @@ from constructs import Construct
 
 from lambdas.shared.config import Config
 from stacks import names
+from stacks.acknowledged import acknowledge
 from stacks.tables import add_table
 
 
@@ -55,7 +56,7 @@ class StorageStack(cdk.Stack):
         return bucket
 
     def _access_logs(self) -> s3.Bucket:
-        return s3.Bucket(
+        bucket = s3.Bucket(
             self,
             "AccessLogs",
             encryption=s3.BucketEncryption.S3_MANAGED,
@@ -64,6 +65,14 @@ class StorageStack(cdk.Stack):
             lifecycle_rules=[s3.LifecycleRule(expiration=cdk.Duration.days(90))],
             removal_policy=cdk.RemovalPolicy.RETAIN,
         )
+        acknowledge(
+            bucket,
+            {
+                "CKV_AWS_18": "it holds the access logs: logging itself would never end",
+                "CKV_AWS_21": "S3 writes each log under a name of its own and nobody overwrites one",
+            },
+        )
+        return bucket
 
 
 def let_personalize_in(bucket: s3.Bucket) -> None:
