@@ -29,11 +29,17 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     return argparse.ArgumentParser(description=description, allow_abbrev=False)
 
 
+def names(text: str) -> list[str]:
+    """An argument that is a list of names with commas between them."""
+    return [name for name in text.split(",") if name]
+
+
 def session(job: str) -> SparkSession:
-    """The Spark session of a job: times are in UTC, and a folder of results holds nothing but results."""
+    """The Spark session of a job: times are in UTC, a folder of results holds nothing else, a kept frame has no needless parts."""
     return (
         SparkSession.builder.appName(job)
         .config("spark.sql.session.timeZone", "UTC")
+        .config("spark.sql.optimizer.canChangeCachedPlanOutputPartitioning", "true")
         .config("spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs", "false")
         .getOrCreate()
     )
@@ -46,6 +52,11 @@ def read_lines(spark: SparkSession, location: str) -> DataFrame:
     return spark.read.text(location, lineSep="\n")
 
 
+def read_records(spark: SparkSession, location: str) -> DataFrame:
+    """The lines of the archive that are not empty."""
+    return read_lines(spark, location).where(f.trim("value") != "")
+
+
 def read_events(spark: SparkSession, archive: str, since: datetime | None = None) -> DataFrame:
     """All records of the archive, one row each: identity, received_at, time, reason and the fields of the event.
 
@@ -53,12 +64,12 @@ def read_events(spark: SparkSession, archive: str, since: datetime | None = None
     The same event may be there more than once, with one identity. With `since`, days that can't hold an event
     of that time or later are not read; late events are found all the same, since days are those of the arrival.
     """
-    lines = read_lines(spark, archive)
+    lines = read_records(spark, archive)
     if since is not None and {"year", "month", "day"} <= set(lines.columns):
         first_day = (since - timedelta(seconds=CLOCK_SKEW)).date()
         lines = lines.where(f.make_date("year", "month", "day") >= f.lit(first_day))
     record = f.from_json("value", RECORD, {"columnNameOfCorruptRecord": "malformed"})
-    read = lines.where(f.trim("value") != "").select("value", record.alias("record")).select("value", "record.*")
+    read = lines.select("value", record.alias("record")).select("value", "record.*")
     return read.select(
         "value",
         f.coalesce("body.event_id", "id").alias("identity"),
@@ -114,6 +125,11 @@ def read_erased(spark: SparkSession, location: str | None) -> DataFrame:
     if location is None or not exists(spark, location):
         return spark.createDataFrame([], "user_id string")
     return spark.read.json(location, schema="user_id string").where("user_id IS NOT NULL").distinct()
+
+
+def count_by(frame: DataFrame, column: str) -> dict[str, int]:
+    """How many rows have each value of a column that has few."""
+    return {row[column]: row["count"] for row in frame.groupBy(column).count().collect()}
 
 
 def exists(spark: SparkSession, location: str) -> bool:

@@ -44,10 +44,7 @@ def main(argv: Sequence[str]) -> None:
     now = given.now if given.now.tzinfo else given.now.replace(tzinfo=UTC)
     spark = archive.session("batch_input")
     active = active_events(spark, given.archive, given.interactions, now - timedelta(days=given.active_days))
-    if given.kind == "items":
-        lines = items(active)
-    else:
-        lines = users(active, archive.read_erased(spark, given.erased))
+    lines = items(active) if given.kind == "items" else users(active, archive.read_erased(spark, given.erased))
     if given.kind == "rankings":
         lines = rankings(lines, read_candidates(spark, given.candidates))
     files, count = write(lines, given.output, given.users_per_file)

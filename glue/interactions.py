@@ -1,0 +1,150 @@
+"""Rebuilds the Interactions CSV from the archive, as an import into Personalize takes it.
+
+    --archive s3://…/events/ --output s3://…/ --schema AVRO_JSON [--event_types view,cart,buy] [--archive_only visit]
+    [--erased s3://…/erased.jsonl] [--rejected s3://…/] [--report s3://…]
+
+Each event once, however often it was received; anonymous events under the user of their session; erased users left out.
+Records that the import could not take go to `rejected` (by default below `output`, where an import doesn't look) as
+JSON lines of `reason` and `record`. In the report, records = written + duplicates + archive_only + anonymous + erased + rejected.
+docs: personalize/latest/dg/data-prep-formatting.html
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from math import ceil
+from typing import Any
+
+import archive
+from pyspark import StorageLevel
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as f
+
+ROWS_PER_FILE = 1_000_000
+#: SQL types for those of Avro.
+TYPES = {"string": "string", "int": "int", "long": "bigint", "float": "float", "double": "double", "boolean": "boolean"}
+#: What an event has for the reserved columns. Any other column is a property of the event.
+RESERVED = {
+    "USER_ID": "user_id",
+    "ITEM_ID": "item_id",
+    "TIMESTAMP": "CAST(floor(time) AS string)",
+    "EVENT_TYPE": "event_type",
+    "EVENT_VALUE": "CAST(event_value AS string)",
+    "IMPRESSION": "array_join(impression, '|')",
+    "RECOMMENDATION_ID": "recommendation_id",
+}
+
+
+def main(argv: Sequence[str]) -> None:
+    parser = archive.parser(__doc__)
+    parser.add_argument("--archive", required=True)
+    parser.add_argument("--output", required=True)
+    parser.add_argument("--schema", type=json.loads, required=True)
+    parser.add_argument("--event_types", type=archive.names, default=[])
+    parser.add_argument("--archive_only", type=archive.names, default=[])
+    parser.add_argument("--erased")
+    parser.add_argument("--rejected")
+    parser.add_argument("--report")
+    given, _ = parser.parse_known_args(argv)
+    spark = archive.session("interactions")
+    columns = given.schema["fields"]
+    records = archive.read_events(spark, given.archive)
+    records = records.withColumn("refusal", refusal(columns, given.event_types, given.archive_only))
+    erased = archive.read_erased(spark, given.erased).withColumn("gone", f.lit(True))
+
+    placed = place(records, columns, given.archive_only, erased).persist(StorageLevel.DISK_ONLY)
+    counts = archive.count_by(placed, "outcome")
+    write(placed.where("outcome = 'written'").select(csv_columns(columns)), given.output, counts.get("written", 0))
+    refused = records.where("refusal IS NOT NULL").join(erased, "user_id", "left").persist(StorageLevel.DISK_ONLY)
+    rejected = refused.where("gone IS NULL").select(f.col("refusal").alias("reason"), f.col("value").alias("record"))
+    counts["rejected"] = rejected.count()
+    counts["erased"] = counts.get("erased", 0) + refused.where("gone").count()
+    if counts["rejected"]:
+        rejected.write.mode("overwrite").json(given.rejected or f"{given.output.rstrip('/')}/rejected/")
+    archive.report(spark, given.report, summary(archive.read_records(spark, given.archive).count(), counts))
+
+
+def refusal(columns: Sequence[Mapping[str, Any]], event_types: Sequence[str], archive_only: Sequence[str]) -> Column:
+    """Why a record has no place in the CSV; null if it has. Archive-only events are not judged by the columns."""
+    kind = f.col("event_type")
+    known = kind.isin(event_types) if event_types else f.lit(True)
+    reason = f.coalesce(
+        f.when(~known, f.concat(f.lit("event_type: there is no event type '"), kind, f.lit("'"))),
+        *(wrong_value(column) for column in columns),
+    )
+    return f.coalesce(f.col("reason"), f.when(~kind.isin(archive_only), reason))
+
+
+def wrong_value(column: Mapping[str, Any]) -> Column:
+    """`COLUMN: what is wrong with its value`, null if nothing is. A missing user may come from the session."""
+    name, (kind, nullable) = column["name"], type_of(column)
+    given = f.expr(source(name))
+    told = f.concat(f.lit(f"{name}: '"), f.substring(given, 1, 50), f.lit(f"' is not a value of type {kind}"))
+    wrong = f.when(given.isNotNull() & converted(column).isNull(), told)
+    return wrong if nullable or name == "USER_ID" else f.coalesce(wrong, f.when(given.isNull(), f"{name}: is missing"))
+
+
+def type_of(column: Mapping[str, Any]) -> tuple[str, bool]:
+    """The Avro type of a column, and whether it may be null."""
+    kinds = column["type"] if isinstance(column["type"], list) else [column["type"]]
+    return next(kind for kind in kinds if kind != "null"), "null" in kinds
+
+
+def source(name: str) -> str:
+    """SQL for what an event has for a column, as a string. Names of properties count without case and underscores."""
+    if name in RESERVED:
+        return RESERVED[name]
+    plain = name.replace("_", "").lower()
+    return f"get(map_values(map_filter(properties, (name, value) -> lower(replace(name, '_', '')) = '{plain}')), 0)"
+
+
+def converted(column: Mapping[str, Any]) -> Column:
+    return f.expr(f"try_cast({source(column['name'])} AS {TYPES[type_of(column)[0]]})")
+
+
+def place(records: DataFrame, columns: Sequence[Mapping[str, Any]], archive_only: Sequence[str], erased: DataFrame) -> DataFrame:
+    """Each event once, with the columns of the CSV and its `outcome`: written, or why it is not."""
+    own = [converted(column).alias(f"csv_{column['name']}") for column in columns if column["name"] != "USER_ID"]
+    keys = ("identity", "received_at", "session_id", "user_id", "time", "event_type")
+    events = records.where("reason IS NULL").select(*keys, f.col("refusal").isNotNull().alias("refused"), *own)
+    events = archive.with_session_users(archive.distinct_events(events)).join(erased, "user_id", "left")
+    outcome = (
+        f.when(f.col("event_type").isin(archive_only), "archive_only")
+        .when(f.col("refused"), "rejected")
+        .when(f.col("user_id").isNull(), "anonymous")
+        .when(f.col("gone"), "erased")
+        .otherwise("written")
+    )
+    others = [f"csv_{column['name']}" for column in columns if column["name"] != "USER_ID"]
+    return events.select(outcome.alias("outcome"), f.col("user_id").alias("csv_USER_ID"), *others)
+
+
+def csv_columns(columns: Sequence[Mapping[str, Any]]) -> list[Column]:
+    """The columns in the order of the schema. What stands unquoted gets its backslashes escaped here, the rest by the writer."""
+    cells = []
+    for column in columns:
+        cell = f.col(f"csv_{column['name']}")
+        if type_of(column)[0] == "string":
+            cell = f.when(cell.rlike('[",\n\r]'), cell).otherwise(f.replace(cell, f.lit("\\"), f.lit("\\\\")))
+        cells.append(cell.alias(column["name"]))
+    return cells
+
+
+def write(rows: DataFrame, output: str, count: int) -> None:
+    """CSV files of about ROWS_PER_FILE rows, each with the header."""
+    parts = rows.coalesce(max(ceil(count / ROWS_PER_FILE), 1)).write.mode("overwrite")
+    parts.option("ignoreLeadingWhiteSpace", False).option("ignoreTrailingWhiteSpace", False).csv(
+        output, header=True, escape="\\", emptyValue=""
+    )
+
+
+def summary(records: int, counts: Mapping[str, int]) -> dict[str, int]:
+    """What became of the records; duplicates are those that are nothing else."""
+    told = {name: counts.get(name, 0) for name in ("written", "archive_only", "anonymous", "erased", "rejected")}
+    return {"records": records, "duplicates": records - sum(told.values()), **told}
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
