@@ -119,8 +119,8 @@ def post_all(target: Target, call: Sequence[str]) -> None:
 def post(target: Target, call: Sequence[str]) -> tuple[int, dict[str, Any]]:
     """One call: status and answer."""
     body = f'{{"events": [{",".join(call)}]}}'.encode()
-    headers = {"x-api-key": target.api_key, "Content-Type": "application/json"}
-    request = urllib.request.Request(f"{target.api_url}/events", body, headers)  # noqa: S310  the API's own URL
+    url = f"{target.api_url}/events"
+    request = urllib.request.Request(url, body, target.headers("POST", url, body))  # noqa: S310  the API's own URL
     try:
         with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
             return answer.status, json.load(answer)

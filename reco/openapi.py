@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document of the serving calls, made from the models that the function checks requests and builds answers with.
+"""The OpenAPI 3.1 document of the API, made from the models with which requests are checked and answers built.
 
 python -m reco.openapi docs/openapi.json
 """
@@ -14,13 +14,17 @@ from pydantic import BaseModel, Field
 from pydantic.json_schema import models_json_schema
 
 from lambdas.recommend.api import Answer, RankingRequest, RecommendationRequest
+from lambdas.shared.events import MAX_BATCH, MAX_ID, Event
 
 REF = "#/components/schemas/{model}"
 QUERY = ("user_id", "item_id", "num_results", "explain")
+#: Ids in paths: what Personalize takes (personalize/latest/dg/limits.html).
+PATH_ID = {"type": "string", "minLength": 1, "maxLength": 256}
+EVERYBODY: list[dict[str, list[str]]] = [{}]
 
 
 class ErrorDetail(BaseModel):
-    """What was wrong; `field` names the parameter, where it is one."""
+    """What was wrong; `field` names what is to blame, where it is one thing."""
 
     code: str
     message: str
@@ -33,51 +37,181 @@ class Error(BaseModel):
     error: ErrorDetail
 
 
-class GatewayError(BaseModel):
-    """API Gateway's own answer: no key or an unknown one, or more calls than the usage plan allows."""
+class Events(BaseModel):
+    """Events of any users and sessions, in the order in which they happened."""
 
-    message: str = Field(description="for people")
+    events: list[Event] = Field(min_length=1, max_length=MAX_BATCH)
+
+
+class EventsAnswer(BaseModel):
+    """How many events were taken, and the places of those that were not: send these again."""
+
+    accepted: int
+    failed: list[int]
+
+
+class RecordAnswer(BaseModel):
+    """The record was taken."""
+
+    accepted: int
+
+
+class Record(BaseModel):
+    """The columns of the dataset's schema, without the id; a put replaces the whole record."""
+
+    model_config = {"extra": "allow", "json_schema_extra": {"minProperties": 1}}
+
+
+class ErasureAnswer(BaseModel):
+    """The user's id, and when the erasure began (milliseconds since 1970)."""
+
+    user_id: str
+    erased_at: int
+
+
+GIVEN = (RankingRequest, Error, Events, Record)
+ANSWERED = (Answer, EventsAnswer, RecordAnswer, ErasureAnswer)
+WHY = {
+    "400": "something breaks a rule; `field` names it",
+    "403": "no key or an unknown one, or no signature",
+    "404": "there is no such thing",
+    "413": "too large: a request may have 10 MB, an event 1 MB, the events of a call 5 MB",
+    "415": "the content type is not application/json",
+    "429": "more calls than are allowed",
+    "503": "can't be answered right now; for events, `failed` names those to send again where some were taken",
+}
 
 
 def document() -> dict[str, Any]:
     """The document; equal code gives an equal document."""
-    models = [(model, "validation") for model in (RankingRequest, Error, GatewayError)]
-    _, schemas = models_json_schema([*models, (Answer, "serialization")], ref_template=REF)  # type: ignore[list-item]
-    placement = {"name": "placement", "in": "path", "required": True, "schema": {"type": "string"}}
+    models = [(model, "validation") for model in GIVEN] + [(model, "serialization") for model in ANSWERED]
+    _, schemas = models_json_schema(models, ref_template=REF)  # type: ignore[arg-type]
+    schemas["$defs"]["Event"]["properties"] |= {
+        name: narrowed(schemas["$defs"]["Event"]["properties"][name])
+        for name in ("event_type", "session_id", "event_id", "user_id", "item_id")
+    }
     return {
         "openapi": "3.1.0",
-        "info": {"title": "recostack: recommendations", "version": "1"},
-        "paths": {
-            "/recommendations/{placement}": {
-                "get": {
-                    "operationId": "getRecommendations",
-                    "summary": "Recommendations for a placement",
-                    "parameters": [placement, *query_parameters()],
-                    "responses": responses(),
-                }
-            },
-            "/rankings/{placement}": {
-                "post": {
-                    "operationId": "postRanking",
-                    "summary": "The given items in the order that suits the user",
-                    "parameters": [placement],
-                    "requestBody": {"required": True, "content": content("RankingRequest")},
-                    "responses": responses(),
-                }
-            },
-        },
+        "info": {"title": "recostack", "version": "1", "description": "Recommendations, and the events that they learn from."},
+        "servers": [{"url": "."}],
+        "paths": paths(),
         "components": {
             "schemas": schemas["$defs"],
-            "securitySchemes": {"key": {"type": "apiKey", "in": "header", "name": "x-api-key"}},
+            "securitySchemes": {
+                "key": {"type": "apiKey", "in": "header", "name": "x-api-key"},
+                "signature": {
+                    "type": "apiKey",
+                    "in": "header",
+                    "name": "Authorization",
+                    "description": "Signature Version 4, where the deployment's config says `api: {auth: iam}`",
+                },
+            },
         },
-        "security": [{"key": []}],
+        "security": [{"key": []}, {"signature": []}],
     }
+
+
+def narrowed(schema: dict[str, Any]) -> dict[str, Any]:
+    """An id of an event: the API takes MAX_ID characters, and no null."""
+    return without_null(schema) | {"maxLength": MAX_ID, "title": schema["title"]}
+
+
+def paths() -> dict[str, Any]:
+    placement, name = path_parameter("placement"), path_parameter("name")
+    return {
+        "/recommendations/{placement}": {
+            "get": operation(
+                "getRecommendations", "Recommendations for a placement", [placement, *query_parameters()], {"200": "Answer"},
+                ("400", "404", "503"),
+            )
+        },
+        "/rankings/{placement}": {
+            "post": operation(
+                "postRanking", "The given items in the order that suits the user", [placement], {"200": "Answer"},
+                ("400", "404", "503"), body="RankingRequest",
+            )
+        },
+        "/batch/{name}/users/{user_id}": {
+            "get": operation(
+                "getBatchList", "The list that the latest batch run made for the user", [name, path_parameter("user_id")],
+                {"200": "Answer"}, ("400", "404", "503"),
+            )
+        },
+        "/events": {
+            "post": operation(
+                "postEvents", "Up to 500 events", [], {"202": "EventsAnswer", "207": "EventsAnswer"},
+                ("400", "413", "415", "503"), body="Events",
+            )
+            | {"security": [{"key": []}]}
+        },
+        "/items/{item_id}": {"put": put_record("item")},
+        "/users/{user_id}": {
+            "put": put_record("user"),
+            "delete": operation(
+                "eraseUser", "Forget the user: nothing uses the id again", [path_parameter("user_id")],
+                {"202": "ErasureAnswer"}, ("400", "503"),
+            ),
+        },
+        "/approvals/{approval_id}": approvals(),
+        "/openapi.json": {"get": page("getOpenApi", "This document", "application/json")},
+        "/docs": {"get": page("getDocs", "This document as a page", "text/html")},
+    }  # fmt: skip
+
+
+def put_record(kind: str) -> dict[str, Any]:
+    parameters = [path_parameter(f"{kind}_id")]
+    summary = f"Put the {kind}: it is in Personalize, and known to rules, within seconds"
+    return operation(
+        f"put{kind.title()}", summary, parameters, {"202": "RecordAnswer"}, ("400", "413", "415", "503"), body="Record"
+    )
+
+
+def operation(
+    name: str,
+    summary: str,
+    parameters: list[dict[str, Any]],
+    answers: dict[str, str],
+    errors: tuple[str, ...],
+    body: str | None = None,
+) -> dict[str, Any]:
+    """An operation: its answers' models by status, and the errors that it has beside those of every call."""
+    responses = {status: {"description": "done", "content": content(model)} for status, model in answers.items()}
+    for status in sorted({*errors, "403", "429"}):
+        responses[status] = {"description": WHY[status], "content": content("Error")}
+    made: dict[str, Any] = {"operationId": name, "summary": summary, "parameters": parameters, "responses": responses}
+    return made | ({"requestBody": {"required": True, "content": content(body)}} if body else {})
+
+
+def approvals() -> dict[str, Any]:
+    """What the mail about a new solution version links to: pages for a person, no key."""
+    decision = {"type": "object", "required": ["decision"], "properties": {"decision": {"enum": ["approve", "reject"]}}}
+    form = {"application/x-www-form-urlencoded": {"schema": decision}}
+    ask = page("showApproval", "The page that asks a person whether a version may go live", "text/html", "404")
+    decide = page("decideApproval", "What the person decided", "text/html", "400", "404")
+    return {
+        "get": ask | {"parameters": [path_parameter("approval_id")]},
+        "post": decide | {"parameters": [path_parameter("approval_id")], "requestBody": {"required": True, "content": form}},
+    }
+
+
+def page(name: str, summary: str, content_type: str, *errors: str) -> dict[str, Any]:
+    """An operation that everybody may call, and that answers with a text."""
+    schema = {"type": "object" if content_type.endswith("json") else "string"}
+    answer = {"content": {content_type: {"schema": schema}}}
+    responses = {"200": {"description": "the page"} | answer} | {
+        status: {"description": WHY[status]} | answer for status in errors
+    }
+    return {"operationId": name, "summary": summary, "security": EVERYBODY, "responses": responses}
+
+
+def path_parameter(name: str) -> dict[str, Any]:
+    return {"name": name, "in": "path", "required": True, "schema": PATH_ID}
 
 
 def query_parameters() -> list[dict[str, Any]]:
     """Those with a meaning of their own, then all others: values for the filter, and `context.NAME`."""
     properties = RecommendationRequest.model_json_schema()["properties"]
-    own = [{"name": name, "in": "query", "schema": without_null(properties[name])} for name in QUERY]
+    own = [{"name": name, "in": "query", "schema": without_title(without_null(properties[name]))} for name in QUERY]
     others = {
         "name": "filter_values",
         "in": "query",
@@ -90,21 +224,13 @@ def query_parameters() -> list[dict[str, Any]]:
 
 
 def without_null(schema: dict[str, Any]) -> dict[str, Any]:
-    """A query parameter is absent rather than null."""
+    """A parameter is absent rather than null."""
     kinds = [kind for kind in schema.get("anyOf", [schema]) if kind.get("type") != "null"]
-    return {key: value for key, value in kinds[0].items() if key not in ("title", "default")}
+    return {key: value for key, value in kinds[0].items() if key != "default"}
 
 
-def responses() -> dict[str, Any]:
-    errors = {
-        "400": ("a parameter breaks a rule", "Error"),
-        "403": ("no key, or an unknown one", "GatewayError"),
-        "404": ("the config has no such placement", "Error"),
-        "429": ("more calls than the usage plan allows", "GatewayError"),
-        "503": ("nothing is deployed yet", "Error"),
-    }
-    told = {status: {"description": why, "content": content(model)} for status, (why, model) in errors.items()}
-    return {"200": {"description": "the list", "content": content("Answer")}, **told}
+def without_title(schema: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in schema.items() if key != "title"}
 
 
 def content(model: str) -> dict[str, Any]:

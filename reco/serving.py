@@ -26,9 +26,9 @@ def rank(target: Target, placement: str, user_id: str, item_ids: list[str]) -> d
 
 
 def call(target: Target, path: str, body: object = None) -> dict[str, Any]:
-    headers = {"x-api-key": target.api_key, "Content-Type": "application/json"}
-    data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(target.api_url + path, data, headers)  # noqa: S310  the API's own URL
+    data, url = None if body is None else json.dumps(body).encode(), target.api_url + path
+    headers = target.headers("GET" if data is None else "POST", url, data)
+    request = urllib.request.Request(url, data, headers)  # noqa: S310  the API's own URL
     try:
         with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
             return dict(json.load(answer))

@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError, ClientError
 
 from reco.errors import RecoError
@@ -56,6 +59,29 @@ class Target:
         """The value of the servers' API key."""
         key = self.client("apigateway").get_api_key(apiKey=self.output("api", "ApiKeyId"), includeValue=True)
         return str(key["value"])
+
+    def headers(self, method: str, url: str, body: bytes | None = None) -> dict[str, str]:
+        """What a JSON call to the API has to carry: the key, and a signature where the config asks for one."""
+        headers = {"x-api-key": self.api_key, "Content-Type": "application/json"}
+        if not self._signs:
+            return headers
+        request = AWSRequest(method, url, headers, body)
+        SigV4Auth(self._credentials, "execute-api", self.client("apigateway").meta.region_name).add_auth(request)
+        return dict(request.headers.items())
+
+    @cached_property
+    def _signs(self) -> bool:
+        return self.output("api", "ApiAuth") == "iam"
+
+    @property
+    def _credentials(self) -> Any:
+        if self.local:
+            environ = self.local.environ
+            return Credentials(environ["AWS_ACCESS_KEY_ID"], environ["AWS_SECRET_ACCESS_KEY"])
+        found = boto3.Session().get_credentials()
+        if found is None:
+            raise RecoError("The API wants signed calls, and there are no AWS credentials to sign with.")
+        return found.get_frozen_credentials()
 
 
 def connect(deployment: str, aws: bool, data: Path = DATA) -> Target:

@@ -74,10 +74,10 @@ class IngestionRoutes(Construct):
         self.put_records = [self._records(kind) for kind in ("item", "user")]
 
     def _events(self) -> apigateway.Method:
-        """Browsers may post events from any origin: the key that they hold can do nothing else."""
+        """Browsers may post events from the config's origins: the key that they hold can do nothing else."""
         resource = self.api.root.add_resource("events")
         resource.add_cors_preflight(
-            allow_origins=apigateway.Cors.ALL_ORIGINS, allow_methods=["POST"], allow_headers=["Content-Type", "x-api-key"]
+            allow_origins=self.config.api.cors_origins, allow_methods=["POST"], allow_headers=["Content-Type", "x-api-key"]
         )
         integration = apigateway.AwsIntegration(
             service="kinesis",
@@ -87,7 +87,8 @@ class IngestionRoutes(Construct):
                 {"200": ("202", template("events_answer")), "": ("503", template("events_error"))},
             ),
         )
-        return self._method(resource, "POST", integration, "Events", EVENTS_ENVELOPE, ("202", "207", "413", "503"))
+        statuses = ("202", "207", "413", "503")
+        return self._method(resource, "POST", integration, "Events", EVENTS_ENVELOPE, statuses, {"api_key_required": True})
 
     def _records(self, kind: str) -> apigateway.Method:
         resource = self.api.root.resource_for_path(f"{kind}s/{{{kind}_id}}")
@@ -106,7 +107,9 @@ class IngestionRoutes(Construct):
                 headers={"integration.request.header.Content-Type": "'application/x-www-form-urlencoded'"},
             ),
         )
-        return self._method(resource, "PUT", integration, f"{kind.title()}Record", RECORD_ENVELOPE, ("202", "503"))
+        return self._method(
+            resource, "PUT", integration, f"{kind.title()}Record", RECORD_ENVELOPE, ("202", "503"), for_servers_only(self.config)
+        )
 
     def _options(
         self, request: str, answers: dict[str, tuple[str, str]], headers: dict[str, str] | None = None
@@ -120,12 +123,21 @@ class IngestionRoutes(Construct):
                 apigateway.IntegrationResponse(
                     status_code=status,
                     selection_pattern=pattern or None,
-                    response_templates={"application/json": answer},
-                    response_parameters={CORS: "'*'"},
+                    response_templates={"application/json": self._allow_origins(answer)},
+                    response_parameters={CORS: f"'{self.config.api.cors_origins[0]}'"},
                 )
                 for pattern, (status, answer) in answers.items()
             ],
         )
+
+    def _allow_origins(self, answer: str) -> str:
+        """The answer to a page of one of several origins names that one."""
+        origins = self.config.api.cors_origins
+        if len(origins) == 1:
+            return answer
+        listed = " || ".join(f"$origin == '{origin}'" for origin in origins)
+        named = "#set($context.responseOverride.header.Access-Control-Allow-Origin = $origin)"
+        return f"#set($origin = $input.params('Origin'))#if({listed}){named}#end{answer}"
 
     def _method(
         self,
@@ -135,6 +147,7 @@ class IngestionRoutes(Construct):
         model: str,
         envelope: dict[str, Any],
         statuses: tuple[str, ...],
+        callers: dict[str, Any],
     ) -> apigateway.Method:
         schema = apigateway.CfnModel(
             self, model, rest_api_id=self.api.rest_api_id, name=model, content_type="application/json", schema=envelope
@@ -142,11 +155,17 @@ class IngestionRoutes(Construct):
         return resource.add_method(
             verb,
             integration,
-            api_key_required=True,
+            **callers,
             request_validator=self.validator,
             request_models={"application/json": apigateway.Model.from_model_name(self, f"{model}Model", schema.ref)},
             method_responses=[apigateway.MethodResponse(status_code=s, response_parameters={CORS: True}) for s in statuses],
         )
+
+
+def for_servers_only(config: Config) -> dict[str, Any]:
+    """How a method asks who calls: for the key, or for a signature."""
+    signed = config.api.auth == "iam"
+    return {"authorization_type": apigateway.AuthorizationType.IAM} if signed else {"api_key_required": True}
 
 
 def template(name: str, **values: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from localaws.api_gateway.request import Call, Refusal
+from localaws.api_gateway.signatures import check_signature
 from localaws.api_gateway.usage_plans import UsagePlans
 
 MAX_BODY_BYTES = 10_485_760  # docs: apigateway/latest/developerguide/limits.html
@@ -16,9 +17,9 @@ def check_size(content_length: int | None) -> None:
         raise Refusal("REQUEST_TOO_LARGE", 413, message, "RequestEntityTooLargeException")
 
 
-def check_call(call: Call, plans: UsagePlans) -> None:
+def check_call(call: Call, plans: UsagePlans, region: str) -> None:
     """Raises Refusal for a request that the gateway doesn't let through."""
-    _check_authorization(call)
+    _check_authorization(call, region)
     _check_api_key(call, plans)
     if call.method.validates_parameters:
         _check_parameters(call)
@@ -26,14 +27,14 @@ def check_call(call: Call, plans: UsagePlans) -> None:
         _check_body(call)
 
 
-def _check_authorization(call: Call) -> None:
+def _check_authorization(call: Call, region: str) -> None:
     kind = call.method.settings.get("authorizationType", "NONE")
     if kind == "NONE":
         return
-    header = call.request.headers.get("Authorization", "")
-    if kind == "AWS_IAM":  # who signs is not checked: there are no accounts here
-        if not header.startswith("AWS4-HMAC-SHA256") and "X-Amz-Signature" not in call.request.args:
+    if kind == "AWS_IAM":
+        if "Authorization" not in call.request.headers:
             raise missing_token()
+        check_signature(call, region)
         return
     raise Refusal("AUTHORIZER_CONFIGURATION_ERROR", 500, f"The authorizer type {kind} is not emulated.")
 

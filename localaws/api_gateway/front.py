@@ -77,7 +77,7 @@ class Front:
                 stage_variables=dict(stage.variables or {}),
                 request_id=request_id,
             )
-            check_call(call, self._plans)
+            check_call(call, self._plans, self._aws.region)
             response = self._integrate(call, api)
         except Refusal as refusal:
             return _refuse(refusal, responses, request_id)

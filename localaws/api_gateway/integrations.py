@@ -152,7 +152,8 @@ def _mapped_response(call: Call, integration: dict[str, Any], backend: Backend) 
     templates = chosen.get("responseTemplates") or {}
     body = backend.body
     accepted = call.request.accept_mimetypes.best or "application/json"
-    content_type = accepted if accepted in templates else "application/json"
+    default = "application/json" if "application/json" in templates or not templates else next(iter(templates))
+    content_type = accepted if accepted in templates else default
     template = templates.get(content_type)
     if template is not None:
         body = vtl.render(template, backend.body, call.parameters, call.context, call.stage_variables) if template else body

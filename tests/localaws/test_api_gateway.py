@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 import urllib3
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
 from localaws.api_gateway import vtl
 from localaws.environment import Environment
@@ -118,7 +121,7 @@ def _add_checked(api: Api) -> None:
         RequestValidatorId={"Ref": "All"},
     )
     api.path("Signed", "signed")
-    api.method("Signed", "GET", proxy(), AuthorizationType="AWS_IAM")
+    api.method("Signed", "POST", proxy(), AuthorizationType="AWS_IAM")
 
 
 def _add_mapped(api: Api) -> None:
@@ -272,9 +275,19 @@ def test_parameters_and_body_are_validated(url: str) -> None:
     assert call("POST", f"{url}/checked?color=red", {"id": 1})[0] == 201
 
 
-def test_iam_methods_want_a_signature(url: str) -> None:
-    assert call("GET", f"{url}/signed")[0] == 404  # MISSING_AUTHENTICATION_TOKEN, whose status this API sets
-    assert call("GET", f"{url}/signed", headers={"Authorization": "AWS4-HMAC-SHA256 Credential=x"})[0] == 201
+def test_iam_methods_want_a_signature_that_is_right(url: str) -> None:
+    def signed(key: str = "test", service: str = "execute-api", sent: bytes = b"{}") -> tuple[int, Any]:
+        request = AWSRequest("POST", f"{url}/signed?b=2&a=%C3%A9%2F1", {"Content-Type": "application/json"}, b"{}")
+        SigV4Auth(Credentials(key, "test"), service, "us-east-1").add_auth(request)
+        return call("POST", str(request.url), sent, dict(request.headers.items()))[:2]
+
+    assert call("POST", f"{url}/signed")[0] == 404  # MISSING_AUTHENTICATION_TOKEN, whose status this API sets
+    assert signed()[0] == 201
+    assert "does not match" in signed(sent=b"[]")[1]["message"]
+    assert "token" in signed(key="AKIAUNKNOWN")[1]["message"]
+    for refused in (signed(sent=b"[]"), signed(key="AKIAUNKNOWN"), signed(service="s3")):
+        assert refused[0] == 403
+    assert call("POST", f"{url}/signed", headers={"Authorization": "AWS4-HMAC-SHA256 Credential=x"})[0] == 403
 
 
 def test_mapping_templates_shape_request_and_response(url: str) -> None:

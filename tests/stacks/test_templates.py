@@ -120,7 +120,7 @@ def test_every_method_but_approval_links_and_preflights_asks_for_a_key(templates
     paths = {name: resource["Properties"]["PathPart"] for name, resource in resources(templates, "AWS::ApiGateway::Resource")}
     for _, method in resources(templates, "AWS::ApiGateway::Method"):
         path, verb = paths[method["Properties"]["ResourceId"]["Ref"]], method["Properties"]["HttpMethod"]
-        open_to_all = path == "{approval_id}" or (path, verb) == ("events", "OPTIONS")
+        open_to_all = path in ("{approval_id}", "openapi.json", "docs") or (path, verb) == ("events", "OPTIONS")
         assert method["Properties"].get("ApiKeyRequired", False) is not open_to_all
     stage = next(resources(templates, "AWS::ApiGateway::Stage"))[1]["Properties"]
     assert stage["TracingEnabled"]

@@ -10,11 +10,12 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from lambdas.shared.config.api import Api
 from lambdas.shared.config.batch import BATCH, Batch, Segment
 from lambdas.shared.config.data import Dataset, Datasets, EventType
 from lambdas.shared.config.operations import Alarms, Protection, Schedules
 from lambdas.shared.config.section import MAX_NAME, FilterName, Name, Section, did_you_mean, require
-from lambdas.shared.config.serving import GIVEN, Placement, Serving
+from lambdas.shared.config.serving import GIVEN, Experiment, Placement, Serving, Variant
 from lambdas.shared.config.solutions import Approval, Campaign, EventWeight, Gate, Solution
 from lambdas.shared.item_filters import NoTwin, parse_filter
 from lambdas.shared.recipes import RECIPES, Recipe
@@ -25,6 +26,7 @@ __all__ = [
     "GIVEN",
     "MAX_NAME",
     "Alarms",
+    "Api",
     "Approval",
     "Batch",
     "Campaign",
@@ -34,6 +36,7 @@ __all__ = [
     "Datasets",
     "EventType",
     "EventWeight",
+    "Experiment",
     "Gate",
     "Placement",
     "Protection",
@@ -41,6 +44,7 @@ __all__ = [
     "Segment",
     "Serving",
     "Solution",
+    "Variant",
     "json_schema",
     "packed_config",
     "parse_config",
@@ -68,6 +72,7 @@ class Config(Section):
     segments: dict[Name, Segment] = Field(default_factory=dict)
     rules: dict[FilterName, Rule] = Field(default_factory=dict)
     serving: Serving = Field(default_factory=Serving)
+    api: Api = Field(default_factory=Api)
     schedules: Schedules = Field(default_factory=Schedules)
     alarms: Alarms = Field(default_factory=Alarms)
     protection: Protection = Field(default_factory=Protection)
@@ -99,6 +104,7 @@ class Config(Section):
                 require(path, weight.event_type, self.event_types, "event type")
         for name, placement in self.placements.items():
             self.check_placement(f"placements.{name}", placement)
+            self.check_experiment(f"placements.{name}.experiment", placement)
         for name, batch in self.batch.items():
             self.check_batch(f"batch.{name}", batch)
         for name, segment in self.segments.items():
@@ -115,10 +121,23 @@ class Config(Section):
                 f"{path}.solution: '{placement.solution}' has no campaign to answer from; "
                 f"give solutions.{placement.solution} one (campaign: {{}})"
             )
-        for position, fallback in enumerate(placement.fallback):
+        for position, fallback in enumerate(self.fallbacks(placement)):
             self.check_fallback(f"{path}.fallback[{position}]", placement, fallback)
         self.check_rules(path, placement.rules)
         self.check_filter(path, placement)
+
+    def check_experiment(self, path: str, placement: Placement) -> None:
+        """Raise ValueError unless each variant can be served where the placement can, and all of one name split users alike."""
+        for name, variant in placement.variants().items():
+            self.check_placement(f"{path}.variants.{name}", variant)
+            types = [RECIPES[self.solutions[of.solution].recipe].type for of in (placement, variant)]
+            if types[0] != types[1]:
+                raise ValueError(f"{path}.variants.{name}.solution: '{variant.solution}' answers other calls than the placement")
+        for other in self.placements.values():
+            if placement.experiment and other.experiment and other.experiment.name == placement.experiment.name:
+                weights = [{n: v.weight for n, v in e.variants.items()} for e in (placement.experiment, other.experiment)]
+                if list(weights[0].items()) != list(weights[1].items()):
+                    raise ValueError(f"{path}.variants: '{other.experiment.name}' has other variants or weights elsewhere")
 
     def check_batch(self, path: str, batch: Batch) -> None:
         """Raise ValueError unless a batch inference job can make the lists, and rules and fallbacks can be applied to them."""
@@ -207,14 +226,21 @@ class Config(Section):
         """The batch whose lists are the solution's, None when there is none."""
         return next((name for name, batch in self.batch.items() if batch.solution == solution), None)
 
+    def fallbacks(self, of: Placement | Batch) -> list[str]:
+        """Who answers where the first source does not. A ranking has the items as they came, unless it says otherwise."""
+        if of.fallback is not None:
+            return of.fallback
+        return [GIVEN] if RECIPES[self.solutions[of.solution].recipe].type == "PERSONALIZED_RANKING" else []
+
     def needs_twin(self, of: Placement | Batch) -> bool:
         """Whether the filter must also be applied to items that neither a campaign nor a job has filtered."""
-        return bool(of.fallback) or (isinstance(of, Placement) and self.has_snapshot(of.solution))
+        return bool(self.fallbacks(of)) or (isinstance(of, Placement) and self.has_snapshot(of.solution))
 
     def recent_event_types(self) -> set[str]:
         """The event types whose latest items are kept for each user: rules and the twins of filters look at them."""
         found = {kind for rule in self.rules.values() if rule.drop_recent for kind in rule.drop_recent.event_types}
         readers: list[Placement | Batch] = [*self.placements.values(), *self.batch.values()]
+        readers += [variant for placement in self.placements.values() for variant in placement.variants().values()]
         for reader in readers:
             if reader.filter and self.needs_twin(reader):
                 found |= parse_filter(self.filters[reader.filter]).event_types(self.event_types)

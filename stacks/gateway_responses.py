@@ -1,0 +1,60 @@
+"""What API Gateway answers by itself, in the shape of all errors of the API: `{"error": {"code", "message", "field"?}}`.
+
+docs: apigateway/latest/developerguide/supported-gateway-response-types.html
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from aws_cdk import aws_apigateway as apigateway
+
+from lambdas.shared.config.api import Api
+
+Type = apigateway.ResponseType
+#: Stands for API Gateway's own message, which it writes as a JSON string.
+OWN_MESSAGE = "OWN"
+RETRY = "more calls than are allowed; send it again later"
+
+
+def add_gateway_responses(api: apigateway.RestApi, config: Api) -> None:
+    """One answer for each kind of refusal that callers meet, and one for all others of its class."""
+    answers: list[tuple[apigateway.ResponseType, str | None, dict[str, str]]] = [
+        (Type.DEFAULT_4_XX, None, error("refused", OWN_MESSAGE)),
+        (Type.DEFAULT_5_XX, None, error("unavailable", "the call can't be answered right now; send it again")),
+        (Type.BAD_REQUEST_BODY, "400", error("bad_request", "the body is not JSON, or not what this route takes", "body")),
+        (Type.INVALID_API_KEY, "403", error("forbidden", "the key is missing or unknown", "x-api-key")),
+        (Type.THROTTLED, "429", error("too_many_requests", RETRY)),
+        (Type.QUOTA_EXCEEDED, "429", error("too_many_requests", RETRY)),
+        (Type.REQUEST_TOO_LARGE, "413", error("too_large", "a request may have 10 MB", "body")),
+        (Type.UNSUPPORTED_MEDIA_TYPE, "415", error("unsupported_media_type", "must be application/json", "content-type")),
+        no_such_route(config),
+    ]
+    allow_origin = {"Access-Control-Allow-Origin": f"'{fixed_origin(config)}'"}
+    for kind, status, body in answers:
+        template = json.dumps({"error": body}).replace(f'"{OWN_MESSAGE}"', "$context.error.messageString")
+        api.add_gateway_response(
+            "".join(part.title() for part in kind.response_type.split("_")),
+            type=kind,
+            status_code=status,
+            response_headers=allow_origin,
+            templates={"application/json": template},
+        )
+
+
+def error(code: str, message: str, field: str | None = None) -> dict[str, str]:
+    return {"code": code, "message": message} | ({"field": field} if field else {})
+
+
+def no_such_route(config: Api) -> Any:
+    """API Gateway tells an unknown route and a missing signature by one type."""
+    if config.auth == "iam":
+        return Type.MISSING_AUTHENTICATION_TOKEN, "403", error("forbidden", "the call is not signed, or there is no such route")
+    return Type.MISSING_AUTHENTICATION_TOKEN, "404", error("no_such_route", "the API has no such path or no such method there")
+
+
+def fixed_origin(config: Api) -> str:
+    """The origin that answers name without looking at the request. Of several it is `*` for refusals, which tell nothing; what
+    the API answers itself names the caller's."""
+    return config.cors_origins[0] if len(config.cors_origins) == 1 else "*"
