@@ -22,6 +22,7 @@ from localaws.moto.glue import GlueJobs
 from localaws.moto.lambda_functions import LambdaService
 from localaws.moto.logs import LogWriter
 from localaws.moto.proxy import ReverseProxy
+from localaws.pumps.campaign_metrics import CampaignMetrics
 from localaws.pumps.delivery_streams import DeliveryStreams
 from localaws.pumps.mappings import EventSourceMappings
 from localaws.pumps.pump import Pump
@@ -69,6 +70,8 @@ class Services:
         self._resources.callback(front.shutdown)
         for pump in (schedules, delivery_streams, EventSourceMappings(aws, self._functions, targets, speed)):
             self._run(pump)
+        if self._personalize_endpoint:
+            self._run(CampaignMetrics(aws, self._personalize_endpoint))
         return f"http://127.0.0.1:{front.port}"
 
     def _run(self, pump: Pump) -> None:

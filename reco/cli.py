@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn, TransferSpeedColumn
 
 from lambdas.shared.config import json_schema
-from reco import approvals, cost_command, destroy_command, events, load, movielens, redrive, serving, train
+from reco import approvals, cost_command, destroy_command, events, load, movielens, redrive, serving, train, utilization_command
 from reco import demo as demo_run
 from reco import rollback as rolling_back
 from reco.console import progress, results, say, show_json, show_table
@@ -238,11 +238,15 @@ def recommend(
 
 def item_rows(items: list[dict[str, Any]]) -> tuple[list[str], list[list[Any]]]:
     """A list of recommended items as the columns and rows of a table."""
+
+    def categories(attributes: dict[str, Any]) -> str:
+        return "; ".join(", ".join(value) for value in attributes.values() if isinstance(value, list))
+
     rows = [
-        [n, item["item_id"], item["attributes"].get("TITLE", ""), ", ".join(item["attributes"].get("GENRES", []))]
+        [n, item["item_id"], item["attributes"].get("TITLE", ""), categories(item["attributes"])]
         for n, item in enumerate(items, 1)
     ]
-    return ["#", "item", "title", "genres"], rows
+    return ["#", "item", "title", "categories"], rows
 
 
 @app.command(name="send-events")
@@ -316,6 +320,7 @@ def redrive_command(
 
 
 app.command()(cost_command.cost)
+app.command()(utilization_command.utilization)
 
 
 @app.command()

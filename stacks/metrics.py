@@ -6,6 +6,7 @@ import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
 
 from lambdas.shared.config import Config
+from lambdas.shared.recipes import RECIPES
 from stacks import names
 
 FIVE_MINUTES = cdk.Duration.minutes(5)
@@ -69,11 +70,11 @@ class Metrics:
 
     def used_tps(self, solution: str, key: str) -> cloudwatch.MathExpression:
         """Transactions a second that a campaign answers; `key` keeps the expressions of one graph apart."""
-        asked = self.of_campaign(solution, "GetRecommendations", "Sum")
-        ranked = self.of_campaign(solution, "GetPersonalizedRanking", "Sum")
+        ranks = RECIPES[self.config.solutions[solution].recipe].type == "PERSONALIZED_RANKING"
+        calls = self.of_campaign(solution, "GetPersonalizedRanking" if ranks else "GetRecommendations", "Sum")
         return cloudwatch.MathExpression(
-            expression=f"(FILL({key}a, 0) + FILL({key}b, 0)) / PERIOD({key}a)",
-            using_metrics={f"{key}a": asked, f"{key}b": ranked},
+            expression=f"{key}a / PERIOD({key}a)",
+            using_metrics={f"{key}a": calls},
             label=f"{solution}, used",
             period=FIVE_MINUTES,
         )

@@ -1,4 +1,4 @@
-"""Writes what functions and jobs print to CloudWatch Logs, without delaying the answer."""
+"""Writes what functions and jobs print to CloudWatch Logs, and the metrics in it to CloudWatch, without delaying the answer."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from localaws.clients import Aws
 from localaws.lambda_workers.worker import Outcome, Worker
+from localaws.moto.embedded_metrics import put_embedded
 from localaws.pumps.pump import Pump
 
 _GATHERING_SECONDS = 0.2
@@ -46,6 +47,7 @@ class LogWriter(Pump):
             if (group, stream) not in self._streams:
                 self._create_stream(logs, group, stream)
             logs.put_log_events(logGroupName=group, logStreamName=stream, logEvents=events)
+        put_embedded(self._aws, (event["message"] for events in by_stream.values() for event in events))
         return True
 
     def _create_stream(self, logs: Any, group: str, stream: str) -> None:

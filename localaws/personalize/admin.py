@@ -50,6 +50,7 @@ def _shown(context: Context) -> dict[str, Any]:
         "durations": context.clock.durations,
         "quotas": asdict(context.quotas),
         "faults": context.faults.shown(),
+        "calls": context.calls.shown(),
     }
 
 

@@ -107,7 +107,9 @@ class Service:
         self.context.faults.meet(operation.name)
         stream = self._streams.get(operation.name)
         if stream:
-            return stream(request)
+            answer = stream(request)
+            self.context.calls.count(operation.name, request)
+            return answer
         managed = self._operations.get(operation.name)
         if managed is None:
             raise UnknownOperation(f"Operation {operation.name} is not emulated")

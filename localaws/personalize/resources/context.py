@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from localaws.personalize.calls import Calls
 from localaws.personalize.clock import Clock, Timers
 from localaws.personalize.errors import (
     InvalidInput,
@@ -53,6 +54,7 @@ class Context:
     faults: Faults
     quotas: Quotas = field(default_factory=Quotas)
     rates: RateLimiter = field(default_factory=RateLimiter)
+    calls: Calls = field(default_factory=Calls)
 
     def arn(self, path: str) -> str:
         return f"arn:aws:personalize:{self.region}:{self.account}:{path}"

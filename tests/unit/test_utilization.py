@@ -1,0 +1,66 @@
+"""What campaigns use of what they provision: the judgement on cases that one can follow by hand, and the command against metrics."""
+
+from __future__ import annotations
+
+import datetime
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from reco.cost_inputs import Price
+from reco.target import Target
+from reco.utilization import PERIOD_SECONDS, floor_to_period, judge, used_tps
+from reco.utilization_command import advice
+
+#: One dollar for a month of one transaction a second.
+DOLLAR_FOR_A_TPS = Price(unit="requests", per=30 * 86_400, usd=1)
+
+
+def test_what_is_provisioned_and_not_used_can_be_saved() -> None:
+    """Half of the time 2 TPS, half of it 4, of 10 provisioned: 2 TPS as the minimum cost what is used, 3 on the average."""
+    found = judge("for-you", 10, [2.0, 4.0] * 50, DOLLAR_FOR_A_TPS)
+    assert (found.used_tps, found.used_share, found.least_tps, found.peak_tps) == (3.0, 0.3, 2.0, 4.0)
+    assert (found.dollars_per_month, found.recommended_tps, found.recommended_dollars_per_month) == (10, 2, 3)
+    assert (found.for_peaks_tps, found.for_peaks_dollars_per_month) == (4, 4)
+    assert advice(found).startswith("for-you: set min_provisioned_tps to 2, and save $7 a month; 4 would be enough for 95 %")
+
+
+def test_a_minimum_below_what_is_always_asked_for_may_grow_for_nothing() -> None:
+    found = judge("for-you", 1, [5.5, 7.0, 9.0], DOLLAR_FOR_A_TPS)
+    assert found.recommended_tps == 5
+    assert found.recommended_dollars_per_month == pytest.approx(found.dollars_per_month)
+    assert "min_provisioned_tps: 5 costs no more than 1 does" in advice(found)
+
+
+def test_a_peak_of_a_moment_does_not_raise_the_minimum() -> None:
+    found = judge("for-you", 1, [0.5] * 99 + [50.0], DOLLAR_FOR_A_TPS)
+    assert (found.recommended_tps, found.for_peaks_tps, found.peak_tps) == (1, 1, 50.0)
+    assert "1 is right" in advice(found)
+
+
+def test_a_campaign_that_nobody_asks_is_named() -> None:
+    assert "nobody asked it" in advice(judge("related", 1, [0.0, 0.0], DOLLAR_FOR_A_TPS))
+
+
+@mock_aws
+def test_use_is_read_for_each_period_with_those_that_have_no_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    arn = "arn:aws:personalize:us-east-1:123456789012:campaign/shop-for-you"
+    now = datetime.datetime.now(datetime.UTC)
+    begun = floor_to_period(now) - datetime.timedelta(seconds=3 * PERIOD_SECONDS)
+    boto3.client("cloudwatch").put_metric_data(
+        Namespace="AWS/Personalize",
+        MetricData=[
+            {
+                "MetricName": "GetRecommendations",
+                "Dimensions": [{"Name": "CampaignArn", "Value": arn}],
+                "Timestamp": begun + datetime.timedelta(seconds=PERIOD_SECONDS + at),
+                "Value": calls,
+            }
+            for at, calls in ((10, 400), (200, 200))
+        ],
+    )
+    found = used_tps(Target("shop", None), arn, "GetRecommendations", begun, days=7)
+    assert found[:4] == [0.0, 2.0, 0.0, 0.0]
+    assert len(found) in (4, 5)
