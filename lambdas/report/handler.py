@@ -11,10 +11,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from lambdas.report.page import report_page
 from lambdas.report.report import Run, as_text, make_report, records
-from lambdas.shared import clients
 from lambdas.shared.config import packed_config
 from lambdas.shared.observability import logger
-from lambdas.shared.reports import write_report
+from lambdas.shared.reports import tell, write_report
 from lambdas.shared.runs import keep_version, release_lock, versions
 
 
@@ -27,21 +26,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     address = write_report(f"{run.run_id}/report.json", json.dumps(report, indent=1))
     history = {name: versions(name) for name in packed_config().solutions}
     page = write_report(f"{run.run_id}/report.html", report_page(report, history), "text/html; charset=utf-8")
-    tell(report, page)
+    tell("train", report, as_text(report), page)
     put_metrics(report)
     release_lock(run.execution)
     return report | {"report": address, "page": page}
-
-
-def tell(report: dict[str, Any], page: str) -> None:
-    """A mail to the operators, an event to whoever listens."""
-    deployment, status = os.environ["DEPLOYMENT"], report["status"]
-    subject = f"{deployment}: train run {status.replace('_', ' ').lower()}"
-    clients.sns().publish(TopicArn=os.environ["TOPIC_ARN"], Subject=subject[:100], Message=f"{as_text(report)}\n\n{page}")
-    detail = {"deployment": deployment, "run_id": report["run_id"], "status": status, "page": page}
-    clients.events().put_events(
-        Entries=[{"Source": "recostack", "DetailType": "Train Run Finished", "Detail": json.dumps(detail)}]
-    )
 
 
 def put_metrics(report: dict[str, Any]) -> None:

@@ -2,42 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from lambdas.shared.failures import Failure, problem
 from lambdas.shared.runs import Decision, VersionRecord
-
-#: What an operator can do about an error, by its name.
-WHAT_TO_DO = {
-    "InvalidData": "Correct the CSVs, upload them again (reco load) and start the run again.",
-    "ConfigurationDrift": "Change the config back, or make the way free as the message says, and start the run again.",
-    "ResourceFailed": "The reason is the service's own. Correct what it names and start the run again; finished steps are kept.",
-    "States.Timeout": "The step took longer than it may. Look at the resource in Personalize, then start the run again.",
-}
-OTHERWISE = "Look at the execution's failed state and the function's log; start the run again when the cause is gone."
-
-
-class Failure(BaseModel):
-    """An error that a state caught: its name, and its message (inside JSON when it comes from a function)."""
-
-    model_config = ConfigDict(extra="ignore", populate_by_name=True)
-
-    error: str = Field("States.TaskFailed", alias="Error")
-    cause: str = Field("", alias="Cause")
-
-    @property
-    def message(self) -> str:
-        try:
-            return str(json.loads(self.cause)["errorMessage"])
-        except (ValueError, KeyError, TypeError):
-            return self.cause
-
-    def advice(self) -> str:
-        return WHAT_TO_DO.get(self.error, OTHERWISE)
 
 
 class Part(BaseModel):
@@ -152,10 +124,6 @@ def status(run: Run, problems: bool) -> Literal["SUCCEEDED", "PARTLY_FAILED", "F
         return "SUCCEEDED"
     made = any(solution.status == "ACTIVE" for solution in run.solutions)
     return "PARTLY_FAILED" if made and run.failure is None else "FAILED"
-
-
-def problem(label: str, failure: Failure) -> dict[str, str]:
-    return {"part": label, "error": failure.error, "message": failure.message, "what_to_do": failure.advice()}
 
 
 def records(run: Run) -> list[VersionRecord]:

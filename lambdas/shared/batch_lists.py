@@ -1,8 +1,7 @@
 """The table of batch lists: one row for each user (of related items: for each item), and a pointer to what readers shall read.
 
 Rows: `<batch>#<version>#<key>` holds a list, zlib over JSON: half the size, so half the price of a write, for 20 microseconds.
-The pointer `<batch>` holds the version that is current, and how its load went. Versions are the times at which runs began:
-a later one is greater. Lists leave by TTL (`expires`).
+The pointer `<batch>` holds the version that is current, and how its load went. Lists leave by TTL (`expires`).
 """
 
 from __future__ import annotations
@@ -16,27 +15,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
 from lambdas.shared import clients
-from lambdas.shared.tables import from_row, to_row
+from lambdas.shared.published import Published, as_published
+from lambdas.shared.tables import from_row
 
 #: Seconds for which a reader believes that a version is current. Versions stay for a day at least after they are replaced.
 VERSION_SECONDS = 60.0
 
 _versions: dict[str, tuple[float, Published | None]] = {}
-
-
-class Published(BaseModel):
-    """The pointer of a batch: its current version, and what became of the lines of that load."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    version: str
-    published_at: datetime
-    lines: int
-    written: int
-    rejected: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +52,7 @@ def current_version(batch: str) -> Published | None:
     until, published = _versions.get(batch, (0.0, None))
     if time.monotonic() >= until:
         found = clients.prompt_dynamodb().get_item(TableName=os.environ["BATCH_LISTS_TABLE"], Key={"list": {"S": batch}})
-        published = Published.model_validate(from_row(found["Item"])) if "Item" in found else None
+        published = as_published(from_row(found.get("Item", {})))
         _versions[batch] = (time.monotonic() + VERSION_SECONDS, published)
     return published
 
@@ -82,21 +68,6 @@ def read_list(batch: str, key: str) -> BatchList | None:
         return None
     item_ids, scores, reasons = json.loads(zlib.decompress(row["items"]["B"]))
     return BatchList(item_ids, scores, reasons, published.version, published.published_at)
-
-
-def publish(batch: str, published: Published) -> bool:
-    """Make a version current, unless a newer one is: then False, and nothing changes."""
-    try:
-        clients.dynamodb().put_item(
-            TableName=os.environ["BATCH_LISTS_TABLE"],
-            Item=to_row({"list": batch} | published.model_dump(mode="json")),
-            ConditionExpression="attribute_not_exists(#list) OR version <= :version",
-            ExpressionAttributeNames={"#list": "list"},
-            ExpressionAttributeValues={":version": {"S": published.version}},
-        )
-    except clients.dynamodb().exceptions.ConditionalCheckFailedException:
-        return False
-    return True
 
 
 def forget() -> None:

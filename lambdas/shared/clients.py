@@ -11,6 +11,7 @@ from botocore.config import Config
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
     from types_boto3_events import EventBridgeClient
+    from types_boto3_kinesis import KinesisClient
     from types_boto3_personalize import PersonalizeClient
     from types_boto3_personalize_events import PersonalizeEventsClient
     from types_boto3_personalize_runtime import PersonalizeRuntimeClient
@@ -73,6 +74,18 @@ def dynamodb() -> DynamoDBClient:
 def prompt_dynamodb() -> DynamoDBClient:
     """For answers that somebody waits for."""
     return boto3.client("dynamodb", config=PROMPT)
+
+
+@cache
+def prompt_kinesis() -> KinesisClient:
+    """For what is written beside an answer that somebody waits for."""
+    return boto3.client("kinesis", config=PROMPT)
+
+
+@cache
+def bulk_dynamodb() -> DynamoDBClient:
+    """For many rows at once, by several threads."""
+    return boto3.client("dynamodb", config=STREAMING)
 
 
 @cache

@@ -13,7 +13,9 @@ from botocore.exceptions import ConnectionError as NoConnection
 
 #: Seconds of the first pause, and of the longest.
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 10.0
-THROTTLES = frozenset({"ThrottlingException", "TooManyRequestsException", "LimitExceededException"})
+THROTTLES = frozenset(
+    {"ThrottlingException", "TooManyRequestsException", "LimitExceededException", "ProvisionedThroughputExceededException"}
+)
 
 
 class Refused(Exception):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from lambdas.shared import clients
 
@@ -12,3 +15,13 @@ def write_report(key: str, text: str, content_type: str = "application/json") ->
     bucket = os.environ["DATA_BUCKET"]
     clients.s3().put_object(Bucket=bucket, Key=f"reports/{key}", Body=text.encode(), ContentType=content_type)
     return f"s3://{bucket}/reports/{key}"
+
+
+def tell(machine: Literal["train", "batch"], report: Mapping[str, Any], text: str, page: str) -> None:
+    """A mail to the operators, an event to whoever listens."""
+    deployment, status = os.environ["DEPLOYMENT"], report["status"]
+    subject = f"{deployment}: {machine} run {status.replace('_', ' ').lower()}"
+    clients.sns().publish(TopicArn=os.environ["TOPIC_ARN"], Subject=subject[:100], Message=f"{text}\n\n{page}")
+    detail = {"deployment": deployment, "run_id": report["run_id"], "status": status, "page": page}
+    entry = {"Source": "recostack", "DetailType": f"{machine.title()} Run Finished", "Detail": json.dumps(detail)}
+    clients.events().put_events(Entries=[entry])  # type: ignore[list-item]

@@ -1,6 +1,6 @@
 """The table of runs: who holds the lock, which versions were trained and what became of them, approvals that are waited for.
 
-Keys: `lock / train`, `version#<solution> / <version ARN>`, `approval#<hash> / -`. Approvals leave by TTL (`expires`).
+Keys: `lock / <state machine>`, `version#<solution> / <version ARN>`, `approval#<hash> / -`. Approvals leave by TTL (`expires`).
 """
 
 from __future__ import annotations
@@ -77,10 +77,10 @@ def read_versions(client: DynamoDBClient, table: str, solution: str) -> list[Ver
     return sorted(found, key=lambda record: record.trained_at)
 
 
-def take_lock(execution_arn: str) -> str | None:
-    """Make this execution the one that runs. Returns the ARN of another that is running; one that has ended is replaced."""
+def take_lock(execution_arn: str, machine: str = "train") -> str | None:
+    """Make this execution the one that the machine runs. Returns the ARN of another that runs; one that has ended is replaced."""
     table = os.environ["RUNS_TABLE"]
-    row = {**key("lock", "train"), "holder": {"S": execution_arn}}
+    row = {**key("lock", machine), "holder": {"S": execution_arn}}
     held: dict[str, Any] = {}
     for _ in range(3):  # somebody else may take it over between a look and a write
         condition = {"ConditionExpression": "attribute_not_exists(pk) OR holder = :holder"}
@@ -88,7 +88,7 @@ def take_lock(execution_arn: str) -> str | None:
         try:
             clients.dynamodb().put_item(TableName=table, Item=row, ExpressionAttributeValues=values, **condition)  # type: ignore[arg-type]
         except clients.dynamodb().exceptions.ConditionalCheckFailedException:
-            stored = clients.dynamodb().get_item(TableName=table, Key=key("lock", "train"), ConsistentRead=True)
+            stored = clients.dynamodb().get_item(TableName=table, Key=key("lock", machine), ConsistentRead=True)
             held = from_row(stored.get("Item", {}))
             if held and still_running(held["holder"]):
                 return str(held["holder"])
@@ -106,12 +106,12 @@ def still_running(execution_arn: str) -> bool:
         return False
 
 
-def release_lock(execution_arn: str) -> None:
+def release_lock(execution_arn: str, machine: str = "train") -> None:
     """Let the next run begin; a lock that another execution holds stays."""
     try:
         clients.dynamodb().delete_item(
             TableName=os.environ["RUNS_TABLE"],
-            Key=key("lock", "train"),
+            Key=key("lock", machine),
             ConditionExpression="holder = :holder",
             ExpressionAttributeValues={":holder": {"S": execution_arn}},
         )

@@ -21,7 +21,7 @@ class Batch(Section):
     solution: str
     filter: str | None = Field(None, description="applied by the job; one without placeholders")
     num_results: int = Field(50, ge=1, le=500, description="how many items a list holds")
-    active_within_days: int = Field(90, ge=1, le=3650, description="who had an event since then gets a list")
+    active_within_days: int = Field(90, ge=1, le=36_500, description="who had an event since then gets a list")
     candidates: str | None = Field(
         None, description="of a ranking: the popularity count whose best sellers are put into each user's order"
     )

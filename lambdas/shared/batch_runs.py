@@ -1,0 +1,41 @@
+"""Where a batch run keeps its files, and what its steps hand to each other.
+
+Below `batch/<batch or segment>/<version>/` of the data bucket: `input/`, `output/`, `rejected/`, `candidates.txt`, `input.json`
+(what the job that built the input reports). The version is the time at which the run began.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+Kind = Literal["batch", "segment"]
+
+
+class Making(BaseModel):
+    """A batch or a segment that a run makes."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    kind: Kind
+    name: str
+    version: str
+
+    def key(self, name: str) -> str:
+        return f"batch/{self.name}/{self.version}/{name}"
+
+    def address(self, name: str) -> str:
+        return f"s3://{os.environ['DATA_BUCKET']}/{self.key(name)}"
+
+
+def version_of(run_started: datetime) -> str:
+    """A later run has a greater version."""
+    return run_started.strftime("%Y%m%dT%H%M%S%f")[:-3] + "Z"
+
+
+def erased_key(version: str) -> str:
+    """The object that lists the erased users, one JSON line each, for the Spark jobs of a run."""
+    return f"batch/erased/{version}.jsonl"
