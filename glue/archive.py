@@ -35,7 +35,7 @@ def names(text: str) -> list[str]:
 
 
 def session(job: str) -> SparkSession:
-    """The Spark session of a job: times are in UTC, a folder of results holds nothing else, a kept frame has no needless parts."""
+    """The Spark session of a job: times are in UTC, and a folder of results holds nothing but results."""
     return (
         SparkSession.builder.appName(job)
         .config("spark.sql.session.timeZone", "UTC")
@@ -58,20 +58,27 @@ def read_records(spark: SparkSession, location: str) -> DataFrame:
 
 
 def read_events(spark: SparkSession, archive: str, since: datetime | None = None) -> DataFrame:
-    """All records of the archive, one row each: identity, received_at, time, reason and the fields of the event.
-
-    `time` is when the event happened, in seconds since 1970; `reason` tells why a record is no event, and is null for one.
-    The same event may be there more than once, with one identity. With `since`, days that can't hold an event
-    of that time or later are not read; late events are found all the same, since days are those of the arrival.
+    """The archive's records as events (see `as_events`). With `since`, days that can't hold an event of that time or later are
+    not read; late events are found all the same, since days are those of the arrival.
     """
     lines = read_records(spark, archive)
     if since is not None and {"year", "month", "day"} <= set(lines.columns):
         first_day = (since - timedelta(seconds=CLOCK_SKEW)).date()
         lines = lines.where(f.make_date("year", "month", "day") >= f.lit(first_day))
+    return as_events(lines)
+
+
+def as_events(lines: DataFrame, *more: str) -> DataFrame:
+    """A row for each line: value, identity, received_at, time, reason, the fields of the event, and the columns `more`.
+
+    `time` is when the event happened, in seconds since 1970; `reason` tells why a line is no event, and is null for one.
+    The same event may be there more than once, with one identity.
+    """
     record = f.from_json("value", RECORD, {"columnNameOfCorruptRecord": "malformed"})
-    read = lines.select("value", record.alias("record")).select("value", "record.*")
+    read = lines.select("value", *more, record.alias("record")).select("value", *more, "record.*")
     return read.select(
         "value",
+        *more,
         f.coalesce("body.event_id", "id").alias("identity"),
         "received_at",
         f.coalesce(f.col("body.timestamp"), f.col("received_at") / 1000).alias("time"),
@@ -94,6 +101,11 @@ def _reason() -> Column:
         .when(told > 1e11, "timestamp: looks like milliseconds; it is in seconds since 1970")
         .when((told <= 0) | (told > received + CLOCK_SKEW), "timestamp: must be after 1970 and not in the future")
     )
+
+
+def rejections(events: DataFrame) -> dict[str, int]:
+    """How many records are no events, by reason."""
+    return count_by(events.where("reason IS NOT NULL"), "reason")
 
 
 def distinct_events(events: DataFrame) -> DataFrame:
@@ -134,8 +146,7 @@ def count_by(frame: DataFrame, column: str) -> dict[str, int]:
 
 def exists(spark: SparkSession, location: str) -> bool:
     """Whether there is anything at an address, which may be a pattern."""
-    path = hadoop(spark).fs.Path(location)
-    return bool(path.getFileSystem(configuration(spark)).globStatus(path))
+    return bool(file_system(spark, location).globStatus(path(spark, location)))
 
 
 def report(spark: SparkSession, location: str | None, content: Mapping[str, Any]) -> None:
@@ -143,15 +154,23 @@ def report(spark: SparkSession, location: str | None, content: Mapping[str, Any]
     text = json.dumps(content)
     print(text, flush=True)
     if location is not None:
-        path = hadoop(spark).fs.Path(location)
-        stream = path.getFileSystem(configuration(spark)).create(path, True)
+        stream = file_system(spark, location).create(path(spark, location), True)
         stream.write(bytearray(text.encode()))
         stream.close()
 
 
-def hadoop(spark: SparkSession) -> Any:
-    """Hadoop's Java package: Spark's own way to S3."""
-    return spark._jvm.org.apache.hadoop  # type: ignore[union-attr]
+def java(spark: SparkSession) -> Any:
+    """Java's own packages, among them those of Hadoop: Spark's way to S3."""
+    return spark._jvm
+
+
+def path(spark: SparkSession, location: str) -> Any:
+    return java(spark).org.apache.hadoop.fs.Path(location)
+
+
+def file_system(spark: SparkSession, location: str) -> Any:
+    """Hadoop's file system of an address."""
+    return path(spark, location).getFileSystem(configuration(spark))
 
 
 def configuration(spark: SparkSession) -> Any:

@@ -43,21 +43,22 @@ def main(argv: Sequence[str]) -> None:
         sys.exit("--candidates is required for rankings.")
     now = given.now if given.now.tzinfo else given.now.replace(tzinfo=UTC)
     spark = archive.session("batch_input")
-    active = active_events(spark, given.archive, given.interactions, now - timedelta(days=given.active_days))
+    since = now - timedelta(days=given.active_days)
+    events = archive.read_events(spark, given.archive, since)
+    active = active_events(events, archive.read_interactions(spark, given.interactions), since)
     lines = items(active) if given.kind == "items" else users(active, archive.read_erased(spark, given.erased))
     if given.kind == "rankings":
         lines = rankings(lines, read_candidates(spark, given.candidates))
     files, count = write(lines, given.output, given.users_per_file)
-    archive.report(spark, given.report, {"lines": count, "files": files})
+    archive.report(spark, given.report, {"lines": count, "files": files, "rejected": archive.rejections(events)})
 
 
-def active_events(spark: SparkSession, events: str, interactions: str, since: datetime) -> DataFrame:
+def active_events(events: DataFrame, imported: DataFrame, since: datetime) -> DataFrame:
     """What happened since then: user_id (null if nobody knows), item_id."""
-    streamed = archive.read_events(spark, events, since).where("reason IS NULL")
-    streamed = archive.with_session_users(streamed.select("identity", "session_id", "user_id", "item_id", "time"))
-    imported = archive.read_interactions(spark, interactions)
     columns = ("user_id", "item_id", "time")
-    return streamed.select(*columns).union(imported.select(*columns)).where(f.col("time") >= since.timestamp())
+    streamed = events.where("reason IS NULL").select("identity", "session_id", *columns)
+    streamed = archive.with_session_users(streamed).select(*columns)
+    return streamed.union(imported.select(*columns)).where(f.col("time") >= since.timestamp())
 
 
 def users(active: DataFrame, erased: DataFrame) -> DataFrame:
