@@ -18,8 +18,8 @@ PLATFORM = ["--platform", "manylinux2014_aarch64", "--implementation", "cp", "--
 
 #: The services that functions call. botocore carries the descriptions of four hundred: the others stay out of the layer.
 SERVICES = frozenset({
-    "dynamodb", "events", "personalize", "personalize-events", "personalize-runtime", "s3", "sns", "sqs", "ssm", "stepfunctions",
-    "sts",
+    "dynamodb", "events", "kinesis", "personalize", "personalize-events", "personalize-runtime", "s3", "sns", "sqs", "ssm",
+    "stepfunctions", "sts",
 })  # fmt: skip
 
 

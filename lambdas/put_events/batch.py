@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from lambdas.shared.config import EventType
 from lambdas.shared.dead_letters import DeadLetter
-from lambdas.shared.events import Event, EventRecord
+from lambdas.shared.events import Event, EventRecord, ExposureRecord
 
 #: Longest JSON of `properties` (personalize/latest/dg/API_UBS_Event.html).
 MAX_PROPERTIES = 1024
@@ -51,6 +51,7 @@ class Batch:
     lanes: dict[str, list[Sendable]] = field(default_factory=dict)
     rejected: list[Rejected] = field(default_factory=list)
     archive_only: int = 0
+    request_ids: list[str] = field(default_factory=list)
 
 
 def read_batch(records: Sequence[Mapping[str, Any]], event_types: Mapping[str, EventType]) -> Batch:
@@ -60,6 +61,7 @@ def read_batch(records: Sequence[Mapping[str, Any]], event_types: Mapping[str, E
         try:
             read = EventRecord.model_validate_json(b64decode(record["kinesis"]["data"]))
             body = read.body
+            batch.request_ids.append(read.id.rpartition("-")[0])  # the API puts the event's place in the request after it
             kind = event_types.get(body.event_type)
             if kind is None:
                 raise Unusable(f"event_type: there is no event type '{body.event_type[:50]}'")
@@ -69,13 +71,25 @@ def read_batch(records: Sequence[Mapping[str, Any]], event_types: Mapping[str, E
                 continue
             event = as_personalize_wants(body, read.id, time)
         except ValidationError as error:
-            batch.rejected.append(reject(position, record, describe(error)))
+            if is_exposure(record):
+                batch.archive_only += 1
+            else:
+                batch.rejected.append(reject(position, record, describe(error)))
         except Unusable as error:
             batch.rejected.append(reject(position, record, str(error)))
         else:
             lane = batch.lanes.setdefault(body.user_id or body.session_id, [])
             lane.append(Sendable(position, time, body.user_id, body.session_id, event))
     return batch
+
+
+def is_exposure(record: Mapping[str, Any]) -> bool:
+    """Whether a record that is no event tells of an experiment: the archive has it, Personalize knows no such thing."""
+    try:
+        ExposureRecord.model_validate_json(b64decode(record["kinesis"]["data"]))
+    except ValidationError:
+        return False
+    return True
 
 
 def event_time(event: Event, received_at: int) -> float:
@@ -138,5 +152,5 @@ def record_id(data: bytes) -> str | None:
     """The id in a record, None for one that does not come from the API."""
     try:
         return str(json.loads(data)["id"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None

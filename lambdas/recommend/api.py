@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -11,7 +12,7 @@ Request = TypeVar("Request", bound=BaseModel)
 Id = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 
 #: Query parameters with a meaning of their own; the others are values for the placement's filter.
-OWN_PARAMETERS = frozenset({"user_id", "item_id", "num_results", "explain"})
+OWN_PARAMETERS = frozenset({"user_id", "item_id", "session_id", "num_results", "explain"})
 CONTEXT = "context."
 
 
@@ -24,12 +25,16 @@ class BadRequest(Exception):
 
 
 class RecommendationRequest(BaseModel):
-    """GET /recommendations/{placement}. `filter_values` holds the values of each filter parameter."""
+    """GET /recommendations/{placement}. `filter_values` holds the values of each filter parameter.
+
+    Without a user, the session decides which variant of an experiment answers.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     user_id: Id | None = None
     item_id: Id | None = None
+    session_id: Id | None = None
     num_results: int | None = Field(None, ge=1, le=500)
     explain: bool = False
     context: dict[str, Annotated[str, StringConstraints(max_length=1000)]] = Field(default_factory=dict, max_length=150)
@@ -67,21 +72,35 @@ class RuleEffect(BaseModel):
     added: list[str]
 
 
-class Answer(BaseModel):
-    """What both calls answer.
+class Listed(BaseModel):
+    """A list of items. `source` is who made its beginning: a solution, `batch`, `given` (a ranking as it came), or `none`."""
 
-    `source` is the solution that the list begins with, `given` for a ranking as it came, `none` when nobody could answer;
-    `recommendation_id` is there when the placement's own campaign answered; `filtered` lists what a ranking lost.
-    """
-
-    placement: str
-    recommendation_id: str | None = None
     source: str
     items: list[Item]
     requested: int
     returned: int
-    filtered: list[str] | None = None
     explain: list[RuleEffect] | None = None
+
+
+class Answer(Listed):
+    """What a placement answers.
+
+    `recommendation_id` is there when the placement's own campaign answered; `filtered` lists what a ranking lost; `experiment`
+    and `variant` are there when the placement has an experiment and the call names a user or a session.
+    """
+
+    placement: str
+    recommendation_id: str | None = None
+    experiment: str | None = None
+    variant: str | None = None
+    filtered: list[str] | None = None
+
+
+class BatchAnswer(Listed):
+    """The list of GET /batch/{name}/users/{user_id}; `published_at` is when the current lists of the batch became current."""
+
+    batch: str
+    published_at: datetime | None = None
 
 
 def read_query(query: Mapping[str, Sequence[str]]) -> RecommendationRequest:

@@ -1,4 +1,4 @@
-"""The serving API: GET /recommendations/{placement} and POST /rankings/{placement}."""
+"""The serving API: GET /recommendations/{placement}, POST /rankings/{placement}, GET /batch/{name}/users/{user_id}."""
 
 from __future__ import annotations
 
@@ -10,19 +10,21 @@ from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import BotoCoreError, ClientError
 
-from lambdas.recommend.api import Answer, BadRequest, RankingRequest, parse, read_query
+from lambdas.recommend.api import BadRequest, Listed, RankingRequest, parse, read_query
 from lambdas.recommend.override import current_config
-from lambdas.recommend.placements import NoSuchPlacement, rank, recommend
+from lambdas.recommend.placements import NoSuchPlacement, rank, read_batch, recommend
 from lambdas.shared.deployment import NotDeployed, current_deployment
-from lambdas.shared.observability import logger, publish_counts
+from lambdas.shared.observability import correlate, logger, publish_counts
 
 app = APIGatewayRestResolver()
 
 
 @app.get("/recommendations/<placement>")
 def get_recommendations(placement: str) -> Response[str]:
-    request = read_query(app.current_event.resolved_query_string_parameters)
-    return answered(recommend(current_config(), current_deployment(), placement, request))
+    request, config = read_query(app.current_event.resolved_query_string_parameters), current_config()
+    answer = recommend(config, current_deployment(), placement, request)
+    anybodys = answer.returned and request.user_id is None and request.session_id is None
+    return answered(answer, config.serving.cache_seconds if anybodys else 0)
 
 
 @app.post("/rankings/<placement>")
@@ -34,8 +36,19 @@ def post_ranking(placement: str) -> Response[str]:
     return answered(rank(current_config(), current_deployment(), placement, parse(RankingRequest, body)))
 
 
-def answered(answer: Answer) -> Response[str]:
-    return Response(HTTPStatus.OK, "application/json", answer.model_dump_json(exclude_none=True))
+@app.get("/batch/<name>/users/.+")
+def get_batch_list(name: str) -> Response[str]:
+    """The user is read from the parameters of the path: an id may hold any character."""
+    user_id = app.current_event.path_parameters["user_id"]
+    query = app.current_event.resolved_query_string_parameters
+    request = read_query({**query, "user_id": [*query.get("user_id", []), user_id]})
+    return answered(read_batch(current_config(), current_deployment(), name, request))
+
+
+def answered(answer: Listed, cache_seconds: int = 0) -> Response[str]:
+    """The list, and whether anybody may keep it for other users too."""
+    cached = f"public, max-age={cache_seconds}" if cache_seconds else "private, no-store"
+    return Response(HTTPStatus.OK, "application/json", answer.model_dump_json(exclude_none=True), {"Cache-Control": cached})
 
 
 def refused(status: HTTPStatus, code: str, message: str, field: str | None = None) -> Response[str]:
@@ -51,7 +64,7 @@ def bad_request(error: BadRequest) -> Response[str]:
 
 @app.exception_handler(NoSuchPlacement)
 def no_such_placement(error: NoSuchPlacement) -> Response[str]:
-    return refused(HTTPStatus.NOT_FOUND, "no_such_placement", str(error), "placement")
+    return refused(HTTPStatus.NOT_FOUND, f"no_such_{error.field}", str(error), error.field)
 
 
 @app.exception_handler(NotDeployed)
@@ -68,6 +81,7 @@ def upstream_failed(error: Exception) -> Response[str]:
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    correlate([event["requestContext"]["requestId"]])
     answer = app.resolve(event, context)
     publish_counts()
     return answer

@@ -1,156 +1,142 @@
-"""Answers for a placement: candidates from its sources in turn, until the rules let through as many as were asked for."""
+"""Answers for placements and batches: who is asked for whom, by which variant of an experiment."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from typing import TypeVar
 
-from lambdas.recommend.api import Answer, BadRequest, Item, RankingRequest, RecommendationRequest, RuleEffect
-from lambdas.recommend.catalogue import attributes
-from lambdas.recommend.rules import Candidate, Effect, apply
-from lambdas.recommend.sources import SourceFailed, ranking, recommendations, snapshot
+from lambdas.recommend import experiments
+from lambdas.recommend.api import Answer, BadRequest, BatchAnswer, RankingRequest, RecommendationRequest
+from lambdas.recommend.candidates import Gathered, gather, gather_ranking
 from lambdas.recommend.task import Task
-from lambdas.shared.config import GIVEN, Config, Placement
+from lambdas.shared.config import Config, Placement
 from lambdas.shared.deployment import Deployment
-from lambdas.shared.observability import count, logger
+from lambdas.shared.events import Exposure
 from lambdas.shared.recipes import RECIPES
 
-#: How many candidates are asked for at first where rules may take some away, and at most (docs: API_RS_GetRecommendations).
-SPARE, MOST = 1.5, 500
-#: The source of an answer that nobody could give.
-NOBODY = "none"
+Named = TypeVar("Named")
 
 
 class NoSuchPlacement(Exception):
-    """The config has no placement of that name."""
+    """The config has no placement of that name, or no batch: `field` says which."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class Assigned:
+    """A placement as this call has it: by its variant, where it has an experiment and the call names whom it is for."""
+
+    def __init__(self, name: str, placement: Placement, request: RecommendationRequest | RankingRequest) -> None:
+        self.name, self.placement, self.user_id = name, placement, request.user_id
+        self.session_id = None if request.user_id else getattr(request, "session_id", None)
+        self.experiment = self.variant = None
+        if placement.experiment is None:
+            return
+        unit = self.user_id or self.session_id
+        if unit is not None:
+            self.experiment, self.variant = placement.experiment.name, experiments.variant_of(placement.experiment, unit)
+        self.placement = placement.of_variant(self.variant or next(iter(placement.experiment.variants)))
+
+    def record(self, task: Task) -> Future[None] | None:
+        """Begin to write to the archive who got which variant."""
+        if self.experiment is None or self.variant is None:
+            return None
+        exposure = Exposure.model_construct(
+            experiment=self.experiment,
+            variant=self.variant,
+            placement=self.name,
+            user_id=self.user_id,
+            session_id=self.session_id,
+        )
+        return experiments.record(exposure, task.tombstone)
 
 
 def recommend(config: Config, deployed: Deployment, name: str, request: RecommendationRequest) -> Answer:
     """Recommendations for one placement. Raises NoSuchPlacement, BadRequest, NotDeployed."""
-    placement = find(config, name)
-    recipe = RECIPES[config.solutions[placement.solution].recipe]
-    if recipe.type == "PERSONALIZED_RANKING":
+    placement = find("placement", config.placements, name)
+    if RECIPES[config.solutions[placement.solution].recipe].type == "PERSONALIZED_RANKING":
         raise BadRequest("placement", f"'{name}' ranks given items: call POST /rankings/{name}")
-    if recipe.type == "USER_PERSONALIZATION" and request.user_id is None:
-        raise BadRequest("user_id", "is required for this placement")
-    if recipe.type == "RELATED_ITEMS" and request.item_id is None:
-        raise BadRequest("item_id", "is required for this placement")
-    task = Task(config, deployed, placement, request)
+    assigned = Assigned(name, placement, request)
     wanted = request.num_results or placement.num_results
-    gathered = Gathered(task, wanted)
-    for batch in batches(task, wanted):
-        gathered.add(batch)
-        if len(gathered.chosen) == wanted:
-            break
-    return gathered.answer(name, wanted, request.explain)
+    task = require_subject(Task(config, deployed, assigned.placement, request), "placement")
+    return answer(assigned, task, lambda of: gather(of, wanted))
 
 
 def rank(config: Config, deployed: Deployment, name: str, request: RankingRequest) -> Answer:
     """The given items in the order that suits the user. Raises NoSuchPlacement, BadRequest, NotDeployed."""
-    placement = find(config, name)
+    placement = find("placement", config.placements, name)
     if RECIPES[config.solutions[placement.solution].recipe].type != "PERSONALIZED_RANKING":
         raise BadRequest("placement", f"'{name}' does not rank: call GET /recommendations/{name}")
-    task = Task(config, deployed, placement, request)
+    assigned = Assigned(name, placement, request)
     given = list(dict.fromkeys(request.item_ids))
-    gathered = Gathered(task, len(given))
-    try:
-        found, task.recommendation_id = ranking(
-            task.call(placement.solution) | {"inputList": given}, placement.solution, task.budget
-        )
-        gathered.add(found)
-    except SourceFailed as error:
-        failed(placement.solution, error)
-        if GIVEN in placement.fallback:
-            gathered.add(task.filtered([Candidate(item_id, GIVEN) for item_id in given]))
-    answer = gathered.answer(name, len(given), request.explain)
-    kept = {item.item_id for item in answer.items}
-    return answer.model_copy(update={"filtered": [item_id for item_id in given if item_id not in kept]})
+    ranked = answer(assigned, Task(config, deployed, assigned.placement, request), lambda of: gather_ranking(of, given))
+    kept = {item.item_id for item in ranked.items}
+    ranked.filtered = [item_id for item_id in given if item_id not in kept]
+    return ranked
 
 
-def find(config: Config, name: str) -> Placement:
-    if name not in config.placements:
-        raise NoSuchPlacement(f"there is no placement '{name}' (there are: {', '.join(config.placements)})")
-    return config.placements[name]
+def read_batch(config: Config, deployed: Deployment, name: str, request: RecommendationRequest) -> BatchAnswer:
+    """The list that was made for a user ahead of time, or what fallbacks have.
 
-
-def batches(task: Task, wanted: int) -> Iterator[Sequence[Candidate]]:
-    """Candidates, the best source first; a source that can't answer is passed over."""
-    placement = task.placement
-    first = min(math.ceil(wanted * SPARE), MOST) if placement.rules else wanted
-    for source in (placement.solution, *placement.fallback):
-        lengths = [first, MOST] if source == placement.solution else [MOST]
-        for length in lengths if task.config.solutions[source].campaign else []:
-            try:
-                found = from_campaign(task, source, length)
-            except SourceFailed as error:
-                failed(source, error)
-                break
-            yield found
-            if len(found) < length:
-                break
-        if task.config.has_snapshot(source):
-            try:
-                yield task.filtered(snapshot(source, task.budget))
-            except SourceFailed as error:
-                failed(source, error)
-
-
-def from_campaign(task: Task, source: str, length: int) -> list[Candidate]:
-    """At most `length` candidates of a solution's campaign. Raises SourceFailed, NotDeployed."""
-    found, recommendation_id = recommendations(task.call(source) | {"numResults": length}, source, task.budget)
-    if source == task.placement.solution:
-        task.recommendation_id = recommendation_id
-    return found if task.filtered_by_service(source) else task.filtered(found)
-
-
-def failed(source: str, error: SourceFailed) -> None:
-    logger.warning("a source did not answer", extra={"source": source, "reason": str(error)})
-    count(SourceFailed=1)
-
-
-class Gathered:
-    """The candidates so far, and what the rules choose from them."""
-
-    def __init__(self, task: Task, wanted: int) -> None:
-        self.task, self.wanted = task, wanted
-        self.candidates: dict[str, Candidate] = {}
-        self.chosen: list[Candidate] = []
-        self.effects: list[Effect] = []
-
-    def add(self, batch: Sequence[Candidate]) -> None:
-        """Take in the candidates that are new, and choose again."""
-        new = [candidate for candidate in batch if candidate.item_id not in self.candidates]
-        if not new:
-            return
-        known = attributes([candidate.item_id for candidate in new], self.task.budget)
-        for candidate in new:
-            candidate.attributes = known.get(candidate.item_id, {})
-            self.candidates[candidate.item_id] = candidate
-        self.chosen, self.effects = apply(self.task.rules, list(self.candidates.values()), self.wanted, self.task.rule_call())
-
-    def answer(self, name: str, wanted: int, explain: bool) -> Answer:
-        """What was found, in the shape of the API."""
-        source = next(iter(self.candidates.values())).source if self.candidates else NOBODY
-        fallbacks = sum(candidate.source != self.task.placement.solution for candidate in self.chosen)
-        count(**{metric: n for metric, n in {"FallbackItems": fallbacks, "MissingItems": wanted - len(self.chosen)}.items() if n})
-        return Answer(
-            placement=name,
-            recommendation_id=self.task.recommendation_id,
-            source=source,
-            items=[item(candidate, source) for candidate in self.chosen],
-            requested=wanted,
-            returned=len(self.chosen),
-            explain=[RuleEffect(**{slot: getattr(effect, slot) for slot in Effect.__slots__}) for effect in self.effects]
-            if explain
-            else None,
-        )
-
-
-def item(candidate: Candidate, source: str) -> Item:
-    return Item.model_construct(
-        item_id=candidate.item_id,
-        score=candidate.score,
-        reason=candidate.reason,
-        source=candidate.source if candidate.source != source else None,
-        attributes=candidate.attributes,
+    Raises NoSuchPlacement, BadRequest, NotDeployed.
+    """
+    batch = find("batch", config.batch, name)
+    wanted = request.num_results or batch.num_results
+    task, found = for_whom(require_subject(Task(config, deployed, batch, request), "batch"), lambda of: gather(of, wanted))
+    return BatchAnswer.model_construct(
+        batch=name,
+        published_at=task.published_at,
+        source=found.source,
+        items=found.items(),
+        requested=wanted,
+        returned=len(found.chosen),
+        explain=found.told(),
     )
+
+
+def answer(assigned: Assigned, task: Task, gathering: Callable[[Task], Gathered]) -> Answer:
+    """What the placement answers; the exposure is written meanwhile."""
+    exposure = assigned.record(task)
+    task, found = for_whom(task, gathering)
+    counted = task.request.user_id == assigned.user_id
+    made = Answer.model_construct(
+        placement=assigned.name,
+        recommendation_id=task.recommendation_id,
+        experiment=assigned.experiment if counted else None,
+        variant=assigned.variant if counted else None,
+        source=found.source,
+        items=found.items(),
+        requested=found.wanted,
+        returned=len(found.chosen),
+        explain=found.told(),
+    )
+    experiments.finish(exposure)
+    return made
+
+
+def for_whom(task: Task, gathering: Callable[[Task], Gathered]) -> tuple[Task, Gathered]:
+    """The list for the user; for one who asked to be forgotten, that of somebody who is not known."""
+    found = gathering(task)
+    if task.erased:
+        task = task.anonymous()
+        found = gathering(task)
+    found.count()
+    return task, found
+
+
+def require_subject(task: Task, kind: str) -> Task:
+    """The task, if it says what its solution needs. Raises BadRequest."""
+    lacking = task.lacks(task.of.solution)
+    if lacking:
+        raise BadRequest(lacking, f"is required for this {kind}")
+    return task
+
+
+def find(kind: str, known: Mapping[str, Named], name: str) -> Named:
+    if name not in known:
+        there = ", ".join(known) or "none"
+        raise NoSuchPlacement(kind, f"there is no {kind} '{name}' (there are: {there})")
+    return known[name]

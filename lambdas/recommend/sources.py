@@ -1,4 +1,4 @@
-"""Where candidates come from: campaigns of Personalize, and the snapshots of popularity counts."""
+"""Where candidates come from: campaigns of Personalize, lists made ahead of time, snapshots of popularity counts."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from lambdas.recommend.breaker import breaker
 from lambdas.recommend.budget import Budget, start
 from lambdas.recommend.rules import Candidate
 from lambdas.shared import clients
+from lambdas.shared.batch_lists import BatchList, read_list
 from lambdas.shared.observability import count, logger
 from lambdas.shared.snapshots import read_snapshot
 
@@ -59,6 +60,18 @@ def ask(operation: str, call: dict[str, Any], budget: Budget) -> Any:
         raise SourceFailed(repr(error)) from None
     circuit.succeeded()
     return answer
+
+
+def batch_list(batch: str, key: str, budget: Budget) -> BatchList:
+    """The current list of a user or an item. Raises SourceFailed."""
+    try:
+        found = budget.wait(start(read_list, batch, key))
+    except (TimeoutError, ClientError, BotoCoreError) as error:
+        count(BatchListsFailed=1)
+        raise SourceFailed(repr(error)) from None
+    if found is None:
+        raise SourceFailed(f"the batch '{batch}' has no list for this call")
+    return found
 
 
 def snapshot(solution: str, budget: Budget) -> list[Candidate]:

@@ -1,21 +1,23 @@
-"""One call to a placement: what Personalize is asked, the local twin of the filter, what rules may know."""
+"""One call to a placement or a batch: what Personalize is asked, the local twin of the filter, what rules may know."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Future
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from lambdas.recommend import erased
 from lambdas.recommend.api import RankingRequest, RecommendationRequest
 from lambdas.recommend.budget import Budget, start
 from lambdas.recommend.catalogue import attributes
 from lambdas.recommend.filters import placeholder_values, quote
 from lambdas.recommend.rules import Call, Candidate
 from lambdas.recommend.sources import SourceFailed
-from lambdas.shared.config import Config, Placement
+from lambdas.shared.config import Batch, Config, Placement
 from lambdas.shared.deployment import Deployment, NotDeployed
 from lambdas.shared.item_filters import Facts, ItemFilter, parse_filter
 from lambdas.shared.observability import count, logger
@@ -26,31 +28,54 @@ Recent = dict[str, dict[str, float]]
 
 
 class Task:
-    """Raises BadRequest for filter parameters that do not fit the placement."""
+    """Raises BadRequest for filter parameters that do not fit the placement or batch, `of`."""
 
     def __init__(
-        self, config: Config, deployed: Deployment, placement: Placement, request: RecommendationRequest | RankingRequest
+        self,
+        config: Config,
+        deployed: Deployment,
+        of: Placement | Batch,
+        request: RecommendationRequest | RankingRequest,
+        budget: Budget | None = None,
     ) -> None:
-        self.config, self.deployed, self.placement, self.request = config, deployed, placement, request
-        self.budget = Budget(config.serving.time_budget_ms / 1000)
+        self.config, self.deployed, self.of, self.request = config, deployed, of, request
+        self.budget = budget or Budget(config.serving.time_budget_ms / 1000)
+        self.fallbacks = config.fallbacks(of)
         self.recommendation_id: str | None = None
-        self.rules = {name: config.rules[name] for name in placement.rules}
-        self.expression = config.filters[placement.filter] if placement.filter else ""
+        self.published_at: datetime | None = None
+        self.rules = {name: config.rules[name] for name in of.rules}
+        self.needs_recent = any(rule.drop_recent for rule in self.rules.values())
+        self.expression = config.filters[of.filter] if of.filter else ""
         self.values = placeholder_values(self.expression, request.filter_values)
-        self.item_id = getattr(request, "item_id", None)
+        self.item_id = request.item_id if isinstance(request, RecommendationRequest) else None
+        self.tombstone: Future[bool] | None = None
         self._recent: Future[Recent] | None = None
-        if request.user_id and self._asks_for_recent():
-            self._recent = start(recent_items, request.user_id)
+        if request.user_id:
+            self.tombstone = erased.look_up(request.user_id)
+            if self._asks_for_recent():
+                self._recent = start(recent_items, request.user_id)
+
+    @cached_property
+    def erased(self) -> bool:
+        """Whether the user asked to be forgotten; without an answer in time, not as far as we know."""
+        try:
+            return self.tombstone is not None and self.budget.wait(self.tombstone)
+        except (TimeoutError, ClientError, BotoCoreError) as error:
+            logger.warning("the tombstone could not be looked up", extra={"reason": repr(error)})
+            count(ErasedLookupFailed=1)
+            return False
+
+    def anonymous(self) -> Task:
+        """The same call without its user, in the time that is left."""
+        return Task(self.config, self.deployed, self.of, self.request.model_copy(update={"user_id": None}), self.budget)
 
     @cached_property
     def twin(self) -> ItemFilter | None:
-        """The filter for items that Personalize has not filtered. The config has one for each placement that needs it."""
-        return parse_filter(self.expression) if self.expression and self.config.needs_twin(self.placement) else None
+        """The filter for items that Personalize has not filtered. The config has one wherever it is needed."""
+        return parse_filter(self.expression) if self.expression and self.config.needs_twin(self.of) else None
 
     def _asks_for_recent(self) -> bool:
-        if any(rule.drop_recent for rule in self.rules.values()):
-            return True
-        return self.twin is not None and bool(self.twin.event_types(self.config.event_types))
+        return self.needs_recent or (self.twin is not None and bool(self.twin.event_types(self.config.event_types)))
 
     @cached_property
     def recent(self) -> Recent:
@@ -64,37 +89,54 @@ class Task:
             count(RecentItemsFailed=1)
             return {}
 
+    @property
+    def batch(self) -> str | None:
+        """The batch that is asked for, or the one whose lists are those of the placement's solution."""
+        if isinstance(self.of, Placement):
+            return self.config.batch_of(self.of.solution)
+        return next(name for name, batch in self.config.batch.items() if batch is self.of)
+
+    @property
+    def batch_key(self) -> str | None:
+        """Whose list it is: a user's, or that of the item to which others are related."""
+        related = RECIPES[self.config.solutions[self.of.solution].recipe].type == "RELATED_ITEMS"
+        return self.item_id if related else self.request.user_id
+
     def rule_call(self) -> Call:
-        return Call(self.request.context, self.recent if any(rule.drop_recent for rule in self.rules.values()) else {})
+        return Call(self.request.context, self.recent if self.needs_recent else {})
 
     def call(self, source: str) -> dict[str, Any]:
         """The parameters of a call to the campaign of a solution. Raises SourceFailed or NotDeployed when it can't be made."""
-        recipe = RECIPES[self.config.solutions[source].recipe]
-        if (recipe.type == "USER_PERSONALIZATION" and not self.request.user_id) or (
-            recipe.type == "RELATED_ITEMS" and not self.item_id
-        ):
+        if self.lacks(source):
             raise SourceFailed(f"'{source}' needs a user or an item that the call does not name")
         call: dict[str, Any] = {"campaignArn": self._deployed("campaign", source)}
         call |= {name: value for name, value in {"userId": self.request.user_id, "itemId": self.item_id}.items() if value}
         if self.request.context:
             call["context"] = self.request.context
-        if self.placement.filter and self.filtered_by_service(source):
-            call["filterArn"] = self._deployed("filter", self.placement.filter)
+        if self.of.filter and self.filtered_by_service(source):
+            call["filterArn"] = self._deployed("filter", self.of.filter)
             if self.values:
                 call["filterValues"] = {name: quote(texts) for name, texts in self.values.items()}
         return call
+
+    def lacks(self, solution: str) -> str | None:
+        """What a list of the solution needs and the call does not name: `user_id`, `item_id`, or nothing."""
+        kind = RECIPES[self.config.solutions[solution].recipe].type
+        if kind in ("USER_PERSONALIZATION", "PERSONALIZED_RANKING") and not self.request.user_id:
+            return "user_id"
+        return "item_id" if kind == "RELATED_ITEMS" and not self.item_id else None
 
     def _deployed(self, kind: str, name: str) -> str:
         """Raises NotDeployed where the placement has nobody else to ask, SourceFailed where it has."""
         arn = (self.deployed.campaigns if kind == "campaign" else self.deployed.filters).get(name)
         if arn is None:
             said = f"the {'campaign of solution' if kind == 'campaign' else 'filter'} '{name}' is not deployed yet"
-            raise SourceFailed(said) if self.placement.fallback else NotDeployed(said)
+            raise SourceFailed(said) if self.fallbacks else NotDeployed(said)
         return arn
 
     def filtered_by_service(self, source: str) -> bool:
         """Whether the service can apply the filter: one about the current item works with related items alone."""
-        if self.twin is None or source == self.placement.solution:
+        if self.twin is None or source == self.of.solution:
             return True
         return not self.twin.needs_current_item() or RECIPES[self.config.solutions[source].recipe].type == "RELATED_ITEMS"
 

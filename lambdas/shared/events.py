@@ -46,3 +46,26 @@ class EventRecord(BaseModel):
     received_at: int
     id: str
     body: Event
+
+
+class Exposure(BaseModel):
+    """A user, or a session without a user, got the answer of a variant of an experiment."""
+
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    experiment: str
+    variant: str
+    placement: str
+    user_id: Id | None = None
+    session_id: Id | None = None
+
+
+class ExposureRecord(BaseModel):
+    """A record of the stream that `recommend` writes, for the archive alone."""
+
+    model_config = ConfigDict(strict=True)
+
+    kind: Literal["exposure"] = "exposure"
+    received_at: int
+    id: str
+    body: Exposure

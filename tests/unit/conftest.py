@@ -20,7 +20,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from bench.deployment import make_tracker
-from lambdas.shared import clients, config, deployment, patience
+from lambdas.shared import batch_lists, clients, config, deployment, patience
 from lambdas.shared.config import Config
 from lambdas.shared.config_file import load_config
 from lambdas.shared.names import dataset_arn
@@ -144,6 +144,12 @@ def shop(moto_endpoint: str, personalize_endpoint: str, monkeypatch: pytest.Monk
         AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in ("user_id", "what")],
         BillingMode="PAY_PER_REQUEST",
     )
+    made.client("dynamodb").create_table(
+        TableName=f"{name}-batch-lists",
+        KeySchema=[{"AttributeName": "list", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "list", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
     made.client("sns").create_topic(Name=f"{name}-runs")
     made.client("sqs").create_queue(QueueName=f"{name}-dead-letters")
     yield made
@@ -219,6 +225,8 @@ def environment(name: str, packed: Path, moto_endpoint: str, personalize_endpoin
         "API_URL_PARAMETER": f"/recostack/{name}/api-url",
         "TOPIC_ARN": f"arn:aws:sns:us-east-1:123456789012:{name}-runs",
         "ERASURES_TABLE": f"{name}-erasures",
+        "BATCH_LISTS_TABLE": f"{name}-batch-lists",
+        "EVENT_STREAM": f"{name}-events",
         "DEAD_LETTER_QUEUE_URL": f"{moto_endpoint}/123456789012/{name}-dead-letters",
     }
 
@@ -229,7 +237,7 @@ def forget() -> None:
         if hasattr(made, "cache_clear"):
             made.cache_clear()
     config.packed_config.cache_clear()
-    from lambdas.recommend import breaker, catalogue, override, sources  # once the environment is there
+    from lambdas.recommend import breaker, catalogue, erased, experiments, override, sources  # once the environment is there
 
-    for kept in (deployment, breaker, catalogue, override, sources):
+    for kept in (deployment, batch_lists, breaker, catalogue, erased, experiments, override, sources):
         kept.forget()

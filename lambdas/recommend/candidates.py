@@ -1,0 +1,152 @@
+"""Candidates for one call: from its sources in turn, and what the rules choose from them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+from lambdas.recommend.api import Item, RuleEffect
+from lambdas.recommend.catalogue import attributes
+from lambdas.recommend.rules import Candidate, Effect, apply
+from lambdas.recommend.sources import SourceFailed, batch_list, ranking, recommendations, snapshot
+from lambdas.recommend.task import Task
+from lambdas.shared.config import BATCH, GIVEN, Batch
+from lambdas.shared.observability import count, logger
+
+#: How many candidates are asked for at first where rules may take some away, and at most (docs: API_RS_GetRecommendations).
+SPARE, MOST = 1.5, 500
+#: The source of an answer that nobody could give.
+NOBODY = "none"
+
+
+class Gathered:
+    """The candidates so far, and what the rules choose from them."""
+
+    def __init__(self, task: Task, wanted: int) -> None:
+        self.task, self.wanted = task, wanted
+        self.candidates: dict[str, Candidate] = {}
+        self.chosen: list[Candidate] = []
+        self.effects: list[Effect] = []
+
+    def add(self, batch: Sequence[Candidate]) -> None:
+        """Take in the candidates that are new, and choose again."""
+        new = [candidate for candidate in batch if candidate.item_id not in self.candidates]
+        if not new:
+            return
+        known = attributes([candidate.item_id for candidate in new], self.task.budget)
+        for candidate in new:
+            candidate.attributes = known.get(candidate.item_id, {})
+            self.candidates[candidate.item_id] = candidate
+        self.chosen, self.effects = apply(self.task.rules, list(self.candidates.values()), self.wanted, self.task.rule_call())
+
+    @property
+    def source(self) -> str:
+        """Who made the beginning of the list."""
+        return next(iter(self.candidates.values())).source if self.candidates else NOBODY
+
+    def items(self) -> list[Item]:
+        source = self.source
+        return [item(candidate, source) for candidate in self.chosen]
+
+    def told(self) -> list[RuleEffect] | None:
+        """What each rule did, for a call that asks for it."""
+        if not self.task.request.explain:
+            return None
+        return [RuleEffect(**{slot: getattr(effect, slot) for slot in Effect.__slots__}) for effect in self.effects]
+
+    def count(self) -> None:
+        """Tell the metrics of places that fallbacks filled, and of those that stayed empty."""
+        first = BATCH if isinstance(self.task.of, Batch) else self.task.of.solution
+        fallbacks = sum(candidate.source != first for candidate in self.chosen)
+        counts = {"FallbackItems": fallbacks, "MissingItems": self.wanted - len(self.chosen)}
+        count(**{name: n for name, n in counts.items() if n})
+
+
+def gather(task: Task, wanted: int) -> Gathered:
+    """The list of a placement or batch. Raises NotDeployed."""
+    gathered = Gathered(task, wanted)
+    for batch in batches(task, wanted):
+        gathered.add(batch)
+        if len(gathered.chosen) == wanted:
+            break
+    return gathered
+
+
+def gather_ranking(task: Task, given: Sequence[str]) -> Gathered:
+    """The given items in the user's order, or as they came. Raises NotDeployed."""
+    gathered = Gathered(task, len(given))
+    source = task.of.solution
+    try:
+        found, task.recommendation_id = ranking(task.call(source) | {"inputList": given}, source, task.budget)
+        gathered.add(found)
+    except SourceFailed as error:
+        failed(source, error)
+        if GIVEN in task.fallbacks:
+            gathered.add(task.filtered([Candidate(item_id, GIVEN) for item_id in given]))
+    return gathered
+
+
+def batches(task: Task, wanted: int) -> Iterator[Sequence[Candidate]]:
+    """Candidates, the best source first; a source that can't answer is passed over."""
+    first = BATCH if isinstance(task.of, Batch) else task.of.solution
+    for source in (first, *task.fallbacks):
+        try:
+            if source == BATCH:
+                yield from_batch(task)
+            else:
+                yield from from_solution(task, source, wanted)
+        except SourceFailed as error:
+            failed(source, error)
+
+
+def from_solution(task: Task, source: str, wanted: int) -> Iterator[list[Candidate]]:
+    """From the campaign, more when the first were not enough, then from the snapshot. Raises SourceFailed, NotDeployed."""
+    first = (min(math.ceil(wanted * SPARE), MOST) if task.rules else wanted) if source == task.of.solution else MOST
+    try:
+        for length in (first, MOST) if task.config.solutions[source].campaign else ():
+            found = from_campaign(task, source, length)
+            yield found
+            if len(found) < length or length == MOST:
+                break
+    except SourceFailed as error:
+        if not task.config.has_snapshot(source):
+            raise
+        failed(source, error)
+    if task.config.has_snapshot(source):
+        yield task.filtered(snapshot(source, task.budget))
+
+
+def from_campaign(task: Task, source: str, length: int) -> list[Candidate]:
+    """At most `length` candidates of a solution's campaign. Raises SourceFailed, NotDeployed."""
+    found, recommendation_id = recommendations(task.call(source) | {"numResults": length}, source, task.budget)
+    if source == task.of.solution:
+        task.recommendation_id = recommendation_id
+    return found if task.filtered_by_service(source) else task.filtered(found)
+
+
+def from_batch(task: Task) -> list[Candidate]:
+    """The list that was made ahead of time. Raises SourceFailed."""
+    key = task.batch_key
+    if task.batch is None or not key:
+        raise SourceFailed("the call does not name whose list it wants")
+    found = batch_list(task.batch, key, task.budget)
+    task.published_at = found.published_at
+    reasons = found.reasons or [[]] * len(found.item_ids)
+    scores = found.scores or [None] * len(found.item_ids)
+    listed = zip(found.item_ids, scores, reasons, strict=True)
+    return task.filtered([Candidate(item_id, BATCH, score, reason or None) for item_id, score, reason in listed])
+
+
+def failed(source: str, error: SourceFailed) -> None:
+    logger.warning("a source did not answer", extra={"source": source, "reason": str(error)})
+    count(SourceFailed=1)
+
+
+def item(candidate: Candidate, source: str) -> Item:
+    return Item.model_construct(
+        item_id=candidate.item_id,
+        score=candidate.score,
+        reason=candidate.reason,
+        source=candidate.source if candidate.source != source else None,
+        attributes=candidate.attributes,
+    )
