@@ -5,7 +5,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := .venv/bin
 
-.PHONY: help demo test chaos permissions lint setup setup-test synth clean
+.PHONY: help demo test chaos permissions bench bench-full lint setup setup-test setup-bench synth clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -22,6 +22,12 @@ chaos: setup-test  ## shows that ingestion loses nothing: 100,000 events, faults
 permissions: setup-test  ## each role's calls in the end-to-end tests, held against its policies (minutes)
 	@$(BIN)/python -m tests.permissions
 
+bench: setup-bench  ## all benchmarks at small sizes, and the page of their figures (minutes)
+	@$(BIN)/python -m bench
+
+bench-full: setup-bench  ## the same with all sizes (hours)
+	@$(BIN)/python -m bench --full
+
 lint: setup-test  ## ruff, mypy strict, the synth with cdk-nag, cfn-lint, checkov
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/mypy app.py
 	@$(MAKE) --no-print-directory synth && $(BIN)/cfn-lint && $(BIN)/python -m reco.checkov
@@ -32,6 +38,9 @@ synth: setup  ## the CloudFormation templates, in cdk.out/
 
 setup: python
 	@$(PYTHON) reco/install.py demo
+
+setup-bench: python
+	@$(PYTHON) reco/install.py bench
 
 setup-test: python
 	@$(PYTHON) reco/install.py test

@@ -1,6 +1,6 @@
 """Sets up `.venv` for `make`: runs on the machine's own Python, before anything is installed, so it needs nothing but that.
 
-    python3 reco/install.py [demo|test]
+    python3 reco/install.py [demo|test|bench]
 
 Says what it does; fails with a sentence that tells what to do.
 """
@@ -18,7 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
-EXTRAS = {"demo": ["cdk", "local"], "test": ["cdk", "local", "plots", "dev"]}
+EXTRAS = {"demo": ["cdk", "local"], "test": ["cdk", "local", "plots", "dev"], "bench": ["cdk", "local", "plots", "bench"]}
 
 
 def main() -> None:

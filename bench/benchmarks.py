@@ -1,0 +1,262 @@
+"""The benchmarks, declared: what each compares, how it is run at either size, and what its figures should be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from matplotlib.figure import Figure
+
+from bench import plots
+
+Figures: TypeAlias = dict[str, Any]
+Size = Literal["small", "full"]
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One figure of a benchmark's JSON, and the limit that it should keep, where there is one."""
+
+    what: str
+    read: Callable[[Figures], float]
+    at_most: float | None = None
+    at_least: float | None = None
+    unit: str = ""
+
+    def value(self, figures: Figures) -> float | None:
+        """None: not measured at the size that was run."""
+        try:
+            return float(self.read(figures))
+        except (KeyError, IndexError):
+            return None
+
+    def is_met(self, value: float) -> bool | None:
+        """None: there is no limit."""
+        if self.at_most is None and self.at_least is None:
+            return None
+        return (self.at_most is None or value <= self.at_most) and (self.at_least is None or value >= self.at_least)
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A module that writes its figures with `--json FILE`. `arguments` are those of each size, `page` says more about it."""
+
+    name: str
+    title: str
+    compares: str
+    module: str
+    page: str
+    measures: tuple[Measure, ...]
+    arguments: dict[Size, tuple[str, ...]]
+    draw: Callable[[Figures], Figure] | None = None
+
+    def command(self, size: Size) -> list[str]:
+        return ["-m", self.module, *self.arguments[size]]
+
+
+def at(*path: str) -> Callable[[Figures], float]:
+    """Reads the figure below these keys."""
+
+    def read(figures: Figures) -> float:
+        found: Any = figures
+        for key in path:
+            found = found[key]
+        return float(found)
+
+    return read
+
+
+def ratio(above: Callable[[Figures], float], below: Callable[[Figures], float]) -> Callable[[Figures], float]:
+    """Reads how many times the second figure the first is."""
+    return lambda figures: above(figures) / below(figures)
+
+
+def ndcg(kind: str, name: str) -> Callable[[Figures], float]:
+    return at(kind, name, "normalized_discounted_cumulative_gain_at_10", "mean")
+
+
+ALWAYS: dict[Size, tuple[str, ...]] = {"small": (), "full": ()}
+PERSONAL = ndcg("recipes", "aws-user-personalization-v2")
+RECIPE = ("recipes", "aws-user-personalization-v2")
+SHOP_5M, SHOP_5M_100K = (f"5M interactions, {items} items, 50k users" for items in ("10k", "100k"))
+
+BENCHMARKS = (
+    Benchmark(
+        "pipeline",
+        "The train pipeline",
+        "The train state machine under the waiting times of AWS (imports 12 minutes, trainings 45, campaigns 8), counted "
+        "from execution histories, beside what the official solution needs for the same resources (computed: each of its states "
+        "once, a check a minute for each resource).",
+        "bench.pipeline",
+        "training.md",
+        (
+            Measure("states", at("states"), at_most=40),
+            Measure("functions", at("functions"), at_most=8),
+            Measure(
+                "transitions of a first run, beside the official solution's",
+                ratio(at("transitions", "first"), at("official", "transitions")),
+                at_most=0.5,
+                unit="×",
+            ),
+            Measure("transitions when nothing changed", at("transitions", "unchanged"), at_most=40),
+        ),
+        ALWAYS,
+        plots.pipeline,
+    ),
+    Benchmark(
+        "ingestion",
+        "Ingestion",
+        "The CPU time of `put_events` beside `json.loads` of the same bytes, and beside a handler that calls PutEvents for each "
+        "record (both against the same stub); its calls beside the least possible number; seconds from the API's 202 to a "
+        "recommendation that has changed.",
+        "bench.ingestion",
+        "ingestion.md",
+        (
+            Measure("own code beside `json.loads`", at("own_vs_json_loads"), at_most=6, unit="×"),
+            Measure(
+                "a call for each record, beside ours, on chunks of 10",
+                at("end_to_end_vs_naive", "chunks_of_10"),
+                at_least=8,
+                unit="×",
+            ),
+            Measure(
+                "a call for each record, beside ours, on bursts of 3",
+                at("end_to_end_vs_naive", "bursts_of_3"),
+                at_least=2.4,
+                unit="×",
+            ),
+            Measure("calls beside the least possible number", at("calls_vs_least"), at_most=1.1, unit="×"),
+            Measure("event to changed recommendation, p50", at("freshness_s", "p50"), unit=" s"),
+            Measure("event to changed recommendation, p99", at("freshness_s", "p99"), at_most=2, unit=" s"),
+        ),
+        ALWAYS,
+    ),
+    Benchmark(
+        "chaos",
+        "Nothing is lost",
+        "Events from eight clients through the whole of ingestion while Personalize throttles 10 % of the calls, fails 5 % and "
+        "stalls 1 %, functions are killed, and 1 % of the events are malformed: where each accepted event ended.",
+        "bench.chaos",
+        "ingestion.md",
+        (
+            Measure("accepted events", at("accepted")),
+            Measure("in Personalize", at("in_personalize")),
+            Measure("for the archive alone, by their type", at("archive_only")),
+            Measure("dead letters, each with its reason", at("dead_lettered")),
+            Measure("in the archive, beside accepted", ratio(at("archived"), at("accepted")), at_least=1, unit="×"),
+            Measure("lost", at("lost"), at_most=0),
+            Measure("counted twice", at("counted_twice"), at_most=0),
+            Measure("calls made again, beside those needed", at("resent_ratio"), unit="×"),
+        ),
+        {"small": ("--events", "5000"), "full": ("--events", "100000")},
+    ),
+    Benchmark(
+        "serving",
+        "Serving",
+        "A request for 25 items out of 100 candidates with five rules, beside a bare `get_recommendations` of boto3 against the "
+        "same stub; 100 attributes are in the function's memory.",
+        "bench.serving",
+        "serving.md",
+        (
+            Measure("our own share beside the bare call, p50", at("vs_bare_boto3", "own_p50"), at_most=0.5, unit="×"),
+            Measure("the whole request beside the bare call, p50", at("vs_bare_boto3", "all_p50"), at_most=1.5, unit="×"),
+            Measure("the whole request beside the bare call, p99", at("vs_bare_boto3", "all_p99"), at_most=2, unit="×"),
+            Measure("500 candidates beside 100", ratio(at("at_500_candidates", "all_ms", "p50"), at("all_ms", "p50")), unit="×"),
+            Measure("requests a second, one after the other", at("requests_per_s")),
+            Measure("import of the function's modules", at("import_ms"), at_most=400, unit=" ms"),
+            Measure("layer and code, zipped", at("zipped_mb"), at_most=15, unit=" MB"),
+        ),
+        ALWAYS,
+        plots.serving,
+    ),
+    Benchmark(
+        "batch",
+        "Batch lists",
+        "The function that loads batch lists into DynamoDB, beside a bare loop over boto3's `batch_writer` on the same file.",
+        "bench.batch",
+        "batch.md",
+        (
+            Measure("lines a second and core", at("lines_per_s")),
+            Measure("CPU of a line, beside `batch_writer`", at("cpu_vs_batch_writer"), at_most=1.2, unit="×"),
+            Measure(
+                "memory at 100,000 lines beside 10,000",
+                ratio(at("peak_mb", "100000"), at("peak_mb", "10000")),
+                at_most=1.2,
+                unit="×",
+            ),
+            Measure(
+                "memory at 1,000,000 lines beside 10,000",
+                ratio(at("peak_mb", "1000000"), at("peak_mb", "10000")),
+                at_most=1.2,
+                unit="×",
+            ),
+        ),
+        ALWAYS,
+        plots.loader_memory,
+    ),
+    Benchmark(
+        "spark",
+        "Spark jobs",
+        "The Glue jobs on local Spark: their time as the archive grows, which should be no more than in proportion.",
+        "bench.spark",
+        "batch.md",
+        (
+            Measure("1M events", at("spark_s", "1000000"), unit=" s"),
+            Measure("5M events beside 1M", ratio(at("spark_s", "5000000"), at("spark_s", "1000000")), at_most=5, unit="×"),
+            Measure("20M events beside 1M", ratio(at("spark_s", "20000000"), at("spark_s", "1000000")), at_most=20, unit="×"),
+        ),
+        ALWAYS,
+        plots.spark_seconds,
+    ),
+    Benchmark(
+        "emulator",
+        "The Personalize emulator",
+        "Imports, trainings and answers over HTTP, one call after the other; the filter is on a category and on purchases.",
+        "bench.emulator",
+        "personalize-emulator.md",
+        (
+            Measure(
+                "training of User-Personalization-v2, 5M interactions",
+                at(*RECIPE, SHOP_5M, "training", "seconds"),
+                at_most=120,
+                unit=" s",
+            ),
+            Measure("its memory", at(*RECIPE, SHOP_5M, "training", "peak_mib"), at_most=4096, unit=" MiB"),
+            Measure("an answer at 10k items, filtered, p50", at(*RECIPE, SHOP_5M, "filtered", "p50_ms"), at_most=5, unit=" ms"),
+            Measure("an answer at 10k items, filtered, p99", at(*RECIPE, SHOP_5M, "filtered", "p99_ms"), at_most=15, unit=" ms"),
+            Measure("an answer at 100k items, filtered, p99", at(*RECIPE, SHOP_5M_100K, "filtered", "p99_ms"), unit=" ms"),
+            Measure(
+                "time of training as interactions grow tenfold, 1k items",
+                at("growth", RECIPE[1], "1000 items", "seconds"),
+                unit="×",
+            ),
+            Measure(
+                "time of training as interactions grow tenfold, 10k items",
+                at("growth", RECIPE[1], "10000 items", "seconds"),
+                unit="×",
+            ),
+        ),
+        {"small": ("--sizes", "small"), "full": ("--sizes", "full")},
+        plots.emulator,
+    ),
+    Benchmark(
+        "accuracy",
+        "Accuracy of the emulator's recipes",
+        "NDCG@10 on MovieLens 100k beside simple and well-known recommenders, on the same held-out events of the same users.",
+        "bench.accuracy",
+        "accuracy.md",
+        tuple(
+            Measure(f"User-Personalization-v2 beside {name}", ratio(PERSONAL, ndcg("baselines", key)), unit="×")
+            for name, key in {
+                "popularity, seen removed": "popularity, seen removed",
+                "item-kNN": "item-kNN",
+                "`implicit`'s BPR": "implicit BPR",
+                "`implicit`'s ALS": "implicit ALS",
+                "EASE": "EASE",
+            }.items()
+        ),
+        {"small": ("--seeds", "1"), "full": ("--seeds", "5")},
+        plots.accuracy,
+    ),
+)
