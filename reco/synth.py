@@ -10,6 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from lambdas.shared.config_file import load_config
+from reco import assemblies
 from reco.errors import RecoError
 
 ROOT = Path(__file__).parents[1]
@@ -17,17 +19,34 @@ ROOT = Path(__file__).parents[1]
 ENVIRONMENT = "RECOSTACK_ENV"
 
 
-def synthesize(config: Path, outdir: Path) -> Path:
-    """The cloud assembly of a config. Raises RecoError with what the app said."""
-    settings = {"CDK_OUTDIR": str(outdir.resolve()), "CDK_CONTEXT_JSON": json.dumps(context(config)), "PATH": node_path()}
-    environ = os.environ | settings
+def synthesize(config: Path, outdir: Path, *, validate: bool = True) -> Path:
+    """The cloud assembly of a config; one whose inputs are those of an earlier one is not made again.
+
+    `validate` lets the CDK hold the templates against the schemas of CloudFormation, which takes two thirds of the time.
+    Raises ConfigError, and RecoError with what the app said.
+    """
     shutil.rmtree(outdir, ignore_errors=True)
+    key = key_of(config, validate)
+    if not assemblies.take(key, outdir):
+        run_app(config, outdir, validate)
+        if key == key_of(config, validate):  # nobody edited the app meanwhile
+            assemblies.keep(key, outdir)
+    return outdir
+
+
+def key_of(config: Path, validate: bool) -> str:
+    """Raises ConfigError."""
+    return assemblies.key_of(load_config(config, os.environ.get(ENVIRONMENT) or None), validated=validate)
+
+
+def run_app(config: Path, outdir: Path, validate: bool) -> None:
+    settings = {"CDK_OUTDIR": str(outdir.resolve()), "CDK_CONTEXT_JSON": json.dumps(context(config)), "PATH": node_path()}
+    environ = os.environ | settings | ({} if validate else {"CDK_VALIDATION": "false"})
     command = [sys.executable, str(ROOT / "app.py")]
     done = subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         said = (done.stderr or done.stdout).strip().splitlines()
         raise RecoError("The CDK app could not be synthesized:\n" + "\n".join(said[-25:]))
-    return outdir
 
 
 def context(config: Path) -> dict[str, object]:

@@ -67,7 +67,7 @@ class Site:
             change(raw)
         file = self.folder / "shop.yaml"
         file.write_text(yaml.safe_dump(raw, sort_keys=False))
-        self.environment.deploy(synthesize(file, self.folder / "cdk.out"))
+        self.environment.deploy(synthesize(file, self.folder / "cdk.out", validate=False))
 
     def load(self, **changed: list[str]) -> None:
         load.upload(self.target, load.find_csvs(write(self.folder / "csv", **changed)))
