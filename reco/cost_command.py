@@ -11,8 +11,8 @@ import typer
 from reco import cost as arithmetic
 from reco import cost_report
 from reco.cost_inputs import TRAFFIC, load_prices, load_traffic
-from reco.evaluation_plot import require_plotting
 from reco.options import DEFAULT_CONFIG, ConfigOption, config_of
+from reco.plotting import require_plotting
 
 
 def cost(

@@ -15,7 +15,8 @@ from reco import load
 from reco.console import progress, results, say, say_step, show_json, show_table
 from reco.evaluate import METRICS, Evaluation, evaluate, plan
 from reco.evaluation_cost import Item, estimate
-from reco.evaluation_plot import draw, require_plotting
+from reco.evaluation_plot import draw
+from reco.plotting import require_plotting
 from reco.target import Target
 from reco.teardown import Owner, Teardown
 

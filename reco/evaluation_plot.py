@@ -4,22 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from reco.errors import RecoError
 from reco.evaluate import BASELINE, METRICS, Evaluation
-
-FORMATS = (".svg", ".png")
-
-
-def require_plotting(file: Path) -> None:
-    """Raises RecoError when the file's format or the library for it is not to be had: before anything is paid for."""
-    if file.suffix not in FORMATS:
-        raise RecoError(f"--plot {file}: name a file that ends in {' or '.join(FORMATS)}.")
-    if not file.absolute().parent.is_dir():
-        raise RecoError(f"--plot {file}: there is no folder {file.absolute().parent}.")
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError:
-        raise RecoError("--plot needs matplotlib: pip install 'recostack[plots]'.") from None
 
 
 def draw(evaluation: Evaluation, file: Path) -> None:
