@@ -48,7 +48,7 @@ def session(job: str) -> SparkSession:
 def read_lines(spark: SparkSession, location: str) -> DataFrame:
     """The lines of all files as `value`, with the archive's columns year, month, day and hour where the folders have them."""
     if not exists(spark, location):
-        return spark.createDataFrame([], "value string")
+        return empty(spark, value="string")
     return spark.read.text(location, lineSep="\n")
 
 
@@ -127,7 +127,7 @@ def read_interactions(spark: SparkSession, location: str) -> DataFrame:
     """The imported Interactions CSVs (the first level of the folder, as an import takes them): user_id, item_id, time."""
     files = f"{location.rstrip('/')}/*.[cC][sS][vV]"
     if not exists(spark, files):
-        return spark.createDataFrame([], "user_id string, item_id string, time double")
+        return empty(spark, user_id="string", item_id="string", time="double")
     read = spark.read.csv(files, header=True, escape="\\")
     return read.selectExpr("USER_ID AS user_id", "ITEM_ID AS item_id", "try_cast(`TIMESTAMP` AS double) AS time")
 
@@ -135,8 +135,13 @@ def read_interactions(spark: SparkSession, location: str) -> DataFrame:
 def read_erased(spark: SparkSession, location: str | None) -> DataFrame:
     """The erased users, as `user_id`."""
     if location is None or not exists(spark, location):
-        return spark.createDataFrame([], "user_id string")
+        return empty(spark, user_id="string")
     return spark.read.json(location, schema="user_id string").where("user_id IS NOT NULL").distinct()
+
+
+def empty(spark: SparkSession, **columns: str) -> DataFrame:
+    """No rows, with columns of those types."""
+    return spark.range(0).select(*(f.lit(None).cast(kind).alias(name) for name, kind in columns.items()))
 
 
 def count_by(frame: DataFrame, column: str) -> dict[str, int]:

@@ -96,7 +96,7 @@ def count(spark: SparkSession, affected: DataFrame, staging: str) -> dict[str, i
         f.count("*").alias("lines"), f.count_if("gone").alias("erased"), malformed.alias("malformed")
     )
     after = archive.read_lines(spark, staging)
-    after = after.groupBy("name").count() if "name" in after.columns else spark.createDataFrame([], "name string, count bigint")
+    after = after.groupBy("name").count() if "name" in after.columns else archive.empty(spark, name="string", count="bigint")
     files = before.join(after, "name", "left").withColumn("kept", f.coalesce("count", f.lit(0)))
     names = ("lines", "kept", "erased", "malformed")
     wrong = f.count_if(f.col("lines") != f.col("kept") + f.col("erased")).alias("wrong")
