@@ -27,6 +27,7 @@ from localaws.pumps.delivery_streams import DeliveryStreams
 from localaws.pumps.mappings import EventSourceMappings
 from localaws.pumps.pump import Pump
 from localaws.pumps.schedules import Schedules
+from localaws.pumps.service_metrics import QueueMetrics, StageMetrics
 from localaws.settings import Settings, personalize_environ
 
 
@@ -66,9 +67,11 @@ class Services:
         elsewhere = {"personalize": ReverseProxy(self._personalize_endpoint)} if self._personalize_endpoint else {}
         app = DispatcherMiddleware(LockedApp(elsewhere), {admin.PATH: admin.Admin(schedules)})
         self._resources.callback(serve(app, port).shutdown)
-        front = serve(Front(aws, self._functions), self._settings.api_port)
+        stages = StageMetrics(aws)
+        front = serve(stages.watch(Front(aws, self._functions)), self._settings.api_port)
         self._resources.callback(front.shutdown)
-        for pump in (schedules, delivery_streams, EventSourceMappings(aws, self._functions, targets, speed)):
+        mappings = EventSourceMappings(aws, self._functions, targets, speed)
+        for pump in (schedules, delivery_streams, mappings, stages, QueueMetrics(aws)):
             self._run(pump)
         if self._personalize_endpoint:
             self._run(CampaignMetrics(aws, self._personalize_endpoint))

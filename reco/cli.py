@@ -14,7 +14,19 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn, TransferSpeedColumn
 
 from lambdas.shared.config import json_schema
-from reco import approvals, cost_command, destroy_command, events, load, movielens, redrive, serving, train, utilization_command
+from reco import (
+    approvals,
+    cost_command,
+    dashboard_command,
+    destroy_command,
+    events,
+    load,
+    movielens,
+    redrive,
+    serving,
+    train,
+    utilization_command,
+)
 from reco import demo as demo_run
 from reco import rollback as rolling_back
 from reco.console import progress, results, say, show_json, show_table
@@ -321,6 +333,7 @@ def redrive_command(
 
 app.command()(cost_command.cost)
 app.command()(utilization_command.utilization)
+app.command()(dashboard_command.dashboard)
 
 
 @app.command()

@@ -106,7 +106,7 @@ def used_tps(target: Target, campaign_arn: str, operation: str, created: datetim
         for moment, value in zip(result["Timestamps"], result["Values"], strict=True)
     }
     first, last = floor_to_period(start), floor_to_period(now)
-    periods = int((last - first).total_seconds() // PERIOD_SECONDS) + 1
+    periods = max(1, int((last - first).total_seconds() // PERIOD_SECONDS))  # the one that goes on is not over
     moments = (first + datetime.timedelta(seconds=PERIOD_SECONDS * n) for n in range(periods))
     return [counts.get(moment, 0.0) / PERIOD_SECONDS for moment in moments]
 

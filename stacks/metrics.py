@@ -61,7 +61,9 @@ class Metrics:
 
     def of_solution(self, solution: str, name: str) -> cloudwatch.Metric:
         """An offline metric of a solution's versions, as the report of each train run writes it."""
-        return self._metric("recostack", name, "Average", solution, deployment=self.config.name, solution=solution)
+        return self._metric(
+            "recostack", name, "Average", solution, deployment=self.config.name, solution=solution, service="report"
+        )
 
     def of_campaign(self, solution: str, name: str, statistic: str) -> cloudwatch.Metric:
         """docs: personalize/latest/dg/cloudwatch-metrics.html"""

@@ -16,7 +16,7 @@ from stacks.metrics import Metrics
 
 RUNBOOK = "docs/operations.md"
 #: A dashboard is 24 units wide.
-ROW_WIDTH, GRAPH_HEIGHT = 24, 6
+ROW_WIDTH, HEADING_HEIGHT, GRAPH_HEIGHT = 24, 2, 6
 NDCG = "normalized_discounted_cumulative_gain_at_25"
 
 
@@ -169,7 +169,7 @@ class OperationsStack(cdk.Stack):
 
 
 def heading(title: str, text: str) -> list[cloudwatch.IWidget]:
-    return [cloudwatch.TextWidget(markdown=f"## {title}\n{text}", width=ROW_WIDTH, height=2)]
+    return [cloudwatch.TextWidget(markdown=f"## {title}\n{text}", width=ROW_WIDTH, height=HEADING_HEIGHT)]
 
 
 def row(*graphs: cloudwatch.GraphWidget) -> list[cloudwatch.IWidget]:

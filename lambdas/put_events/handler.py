@@ -16,7 +16,7 @@ from lambdas.put_events.sending import Sent, send
 from lambdas.shared import dead_letters, recent_items
 from lambdas.shared.config import packed_config
 from lambdas.shared.deployment import NotDeployed, current_deployment
-from lambdas.shared.observability import count, logger, metrics
+from lambdas.shared.observability import correlate, count, logger, metrics
 from lambdas.shared.patience import Patience
 
 #: Milliseconds that are left for dead letters and the answer.
@@ -29,6 +29,7 @@ NO_TRACKER = "there is no event tracker yet: redrive after the first train run"
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     records = event["Records"]
     batch = read_batch(records, packed_config().event_types)
+    correlate(batch.request_ids)
     patience = Patience(time.monotonic() + (context.get_remaining_time_in_millis() - RESERVE) / 1000)
     sent = put_all(batch, patience)
     undone = sent.first_undone

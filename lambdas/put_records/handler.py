@@ -15,7 +15,7 @@ from lambdas.put_records.records import CHUNK, Row, dead_letter, into_catalogue,
 from lambdas.put_records.rows import Unusable
 from lambdas.shared import dead_letters
 from lambdas.shared.config import Config, packed_config
-from lambdas.shared.observability import count, logger, metrics
+from lambdas.shared.observability import correlate, count, logger, metrics
 from lambdas.shared.patience import OutOfTime, Patience
 
 #: Milliseconds that are left for dead letters and the answer.
@@ -31,6 +31,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             rows.append(read_message(config, message))
         except Unusable as error:
             letters.append(dead_letter(message, str(error)))
+    correlate(row.request_id for row in rows)
     patience = Patience(time.monotonic() + (context.get_remaining_time_in_millis() - RESERVE) / 1000)
     current = [row for row in newest(without_erased(rows)) if into_catalogue(config, row)]
     refused, undone = put_all(config, current, patience)

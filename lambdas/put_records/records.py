@@ -49,6 +49,7 @@ class Row:
     received_at: int
     columns: dict[str, Any]
     properties: str
+    request_id: str
 
 
 def read_message(config: Config, message: Mapping[str, Any]) -> Row:
@@ -56,7 +57,7 @@ def read_message(config: Config, message: Mapping[str, Any]) -> Row:
     try:
         read = RecordMessage.model_validate_json(message["body"])
         record_id, given = b64decode(read.record_id).decode(), json.loads(b64decode(read.body))
-    except (ValidationError, ValueError):
+    except (ValidationError, ValueError, RecursionError):
         raise Unusable("the message is not one of the API's") from None
     if len(record_id) > MAX_ID:
         raise Unusable(f"{read.kind}_id: has more than {MAX_ID} characters")
@@ -65,7 +66,7 @@ def read_message(config: Config, message: Mapping[str, Any]) -> Row:
         raise Unusable(f"the deployment has no dataset of {read.kind}s")
     columns = read_row(dataset.avro, f"{read.kind.upper()}_ID", given)
     properties = properties_text(columns, MAX_PROPERTIES[read.kind])
-    return Row(message["messageId"], read.kind, record_id, read.received_at, columns, properties)
+    return Row(message["messageId"], read.kind, record_id, read.received_at, columns, properties, read.id)
 
 
 def newest(rows: Sequence[Row]) -> list[Row]:

@@ -3,6 +3,8 @@
 Metrics go to the namespace of the deployment (POWERTOOLS_METRICS_NAMESPACE), through the log.
 """
 
+from collections.abc import Iterable
+
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
@@ -14,6 +16,16 @@ def count(**counts: int) -> None:
     """Add counts under their metric names; a count of zero is a data point too, so that alarms see that all is well."""
     for name, value in counts.items():
         metrics.add_metric(name, MetricUnit.Count, value)
+
+
+def correlate(request_ids: Iterable[str]) -> None:
+    """From here on the invocation's log lines, and the one with its metrics, name the API's requests that it works on.
+
+    The API answers each request with its id in the header x-amzn-RequestId, and writes it to its access log.
+    """
+    found = list(dict.fromkeys(request_ids))
+    logger.append_keys(request_ids=found)
+    metrics.add_metadata("request_ids", found)
 
 
 def publish_counts() -> None:

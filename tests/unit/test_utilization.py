@@ -62,5 +62,5 @@ def test_use_is_read_for_each_period_with_those_that_have_no_call(monkeypatch: p
         ],
     )
     found = used_tps(Target("shop", None), arn, "GetRecommendations", begun, days=7)
-    assert found[:4] == [0.0, 2.0, 0.0, 0.0]
-    assert len(found) in (4, 5)
+    assert found[:3] == [0.0, 2.0, 0.0]
+    assert len(found) in (3, 4)  # by the clock
