@@ -108,6 +108,7 @@ class Ledger:
         self._queue = target.output("ingestion", "DeadLetterQueueUrl")
         self._read = set[str]()
         self.bodies = dict[str, dict[str, Any]]()
+        self.lines = 0
 
     @property
     def archived(self) -> set[str]:
@@ -128,6 +129,7 @@ class Ledger:
         for key in self._new_objects("events/"):
             for record in self._lines(key):
                 self.bodies[event_id(record)] = record["body"]
+                self.lines += 1
         for key in self._new_objects("aws/lambda/"):
             self._read_given_up(key)
 

@@ -13,11 +13,11 @@ from typing import Any
 from pydantic import BaseModel, Field
 from pydantic.json_schema import models_json_schema
 
-from lambdas.recommend.api import Answer, RankingRequest, RecommendationRequest
+from lambdas.recommend.api import Answer, BatchAnswer, RankingRequest, RecommendationRequest
 from lambdas.shared.events import MAX_BATCH, MAX_ID, Event
 
 REF = "#/components/schemas/{model}"
-QUERY = ("user_id", "item_id", "num_results", "explain")
+QUERY = ("user_id", "item_id", "session_id", "num_results", "explain")
 #: Ids in paths: what Personalize takes (personalize/latest/dg/limits.html).
 PATH_ID = {"type": "string", "minLength": 1, "maxLength": 256}
 EVERYBODY: list[dict[str, list[str]]] = [{}]
@@ -70,7 +70,7 @@ class ErasureAnswer(BaseModel):
 
 
 GIVEN = (RankingRequest, Error, Events, Record)
-ANSWERED = (Answer, EventsAnswer, RecordAnswer, ErasureAnswer)
+ANSWERED = (Answer, BatchAnswer, EventsAnswer, RecordAnswer, ErasureAnswer)
 WHY = {
     "400": "something breaks a rule; `field` names it",
     "403": "no key or an unknown one, or no signature",
@@ -133,8 +133,8 @@ def paths() -> dict[str, Any]:
         },
         "/batch/{name}/users/{user_id}": {
             "get": operation(
-                "getBatchList", "The list that the latest batch run made for the user", [name, path_parameter("user_id")],
-                {"200": "Answer"}, ("400", "404", "503"),
+                "getBatchList", "The list that the latest batch run made for the user",
+                [name, path_parameter("user_id"), *query_parameters(("num_results", "explain"))], {"200": "BatchAnswer"}, ("400", "404", "503"),
             )
         },
         "/events": {
@@ -208,10 +208,10 @@ def path_parameter(name: str) -> dict[str, Any]:
     return {"name": name, "in": "path", "required": True, "schema": PATH_ID}
 
 
-def query_parameters() -> list[dict[str, Any]]:
+def query_parameters(names: tuple[str, ...] = QUERY) -> list[dict[str, Any]]:
     """Those with a meaning of their own, then all others: values for the filter, and `context.NAME`."""
     properties = RecommendationRequest.model_json_schema()["properties"]
-    own = [{"name": name, "in": "query", "schema": without_title(without_null(properties[name]))} for name in QUERY]
+    own = [{"name": name, "in": "query", "schema": without_title(without_null(properties[name]))} for name in names]
     others = {
         "name": "filter_values",
         "in": "query",

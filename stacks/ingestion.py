@@ -182,11 +182,16 @@ class IngestionStack(cdk.Stack):
         ]
 
     def _erasure(self) -> lambda_.Function:
+        recent = names.recent_items_table(self.config)
+        recent_arn = self.format_arn(service="dynamodb", resource=f"table/{recent}")
         self.functions.add(
             "erase_user",
-            description="Writes the tombstone of a user who asked to be forgotten",
-            may=[Grant(["dynamodb:PutItem"], [self.erasures.table_arn])],
-            environment={"ERASURES_TABLE": self.erasures.table_name},
+            description="Writes the tombstone of a user who asked to be forgotten, and forgets their recent items",
+            may=[
+                Grant(["dynamodb:PutItem"], [self.erasures.table_arn]),
+                Grant(["dynamodb:Query", "dynamodb:BatchWriteItem"], [recent_arn]),
+            ],
+            environment={"ERASURES_TABLE": self.erasures.table_name, "RECENT_ITEMS_TABLE": recent},
         )
         lists = self.bucket.arn_for_objects("erasures/*")
         reader = iam.Role(

@@ -69,6 +69,11 @@ def decide(approval_id: str) -> Response[str]:
     return html(HTTPStatus.OK, page.decided(approval, decision == "approve"))
 
 
+@app.not_found
+def no_such_page(error: Exception) -> Response[str]:
+    return html(HTTPStatus.NOT_FOUND, page.gone())
+
+
 def html(status: HTTPStatus, body: str) -> Response[str]:
     headers: dict[str, str | list[str]] = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
     headers["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'"

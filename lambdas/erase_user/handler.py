@@ -6,28 +6,34 @@ import json
 from http import HTTPStatus
 from typing import Any
 
-from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.exceptions import BotoCoreError, ClientError
 
+from lambdas.shared import recent_items
 from lambdas.shared.erasures import erase
 from lambdas.shared.observability import logger
-
-app = APIGatewayRestResolver()
 
 #: Longest user id of Personalize (personalize/latest/dg/limits.html).
 MAX_ID = 256
 
 
-@app.delete("/users/.+")
-def delete_user() -> Response[str]:
-    user_id = app.current_event.path_parameters["user_id"]
-    if not 1 <= len(user_id) <= MAX_ID:
-        error = {"code": "bad_request", "field": "user_id", "message": f"user_id must have 1 to {MAX_ID} characters"}
-        return Response(HTTPStatus.BAD_REQUEST, "application/json", json.dumps({"error": error}))
-    answer = {"user_id": user_id, "erased_at": erase(user_id)}
-    return Response(HTTPStatus.ACCEPTED, "application/json", json.dumps(answer))
-
-
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    return app.resolve(event, context)
+    user_id = event["pathParameters"]["user_id"]
+    if not 1 <= len(user_id) <= MAX_ID:
+        return refused(HTTPStatus.BAD_REQUEST, "bad_request", f"user_id must have 1 to {MAX_ID} characters", field="user_id")
+    try:
+        erased_at = erase(user_id)
+        recent_items.forget(user_id)
+    except (ClientError, BotoCoreError):
+        logger.exception("the user could not be erased")  # the cause is for the log alone: it may name ARNs
+        return refused(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", "the user can't be erased right now; send it again")
+    return answered(HTTPStatus.ACCEPTED, {"user_id": user_id, "erased_at": erased_at})
+
+
+def refused(status: HTTPStatus, code: str, message: str, **field: str) -> dict[str, Any]:
+    return answered(status, {"error": {"code": code, "message": message} | field})
+
+
+def answered(status: HTTPStatus, body: object) -> dict[str, Any]:
+    return {"statusCode": status.value, "headers": {"Content-Type": "application/json"}, "body": json.dumps(body)}

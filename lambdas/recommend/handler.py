@@ -31,12 +31,12 @@ def get_recommendations(placement: str) -> Response[str]:
 def post_ranking(placement: str) -> Response[str]:
     try:
         body = json.loads(app.current_event.decoded_body or "")
-    except ValueError:
+    except (ValueError, RecursionError):
         raise BadRequest("body", "is not JSON") from None
     return answered(rank(current_config(), current_deployment(), placement, parse(RankingRequest, body)))
 
 
-@app.get("/batch/<name>/users/.+")
+@app.get("/batch/<name>/users/(?s:.+)")
 def get_batch_list(name: str) -> Response[str]:
     """The user is read from the parameters of the path: an id may hold any character."""
     user_id = app.current_event.path_parameters["user_id"]
@@ -55,6 +55,12 @@ def refused(status: HTTPStatus, code: str, message: str, field: str | None = Non
     """An error as every route of the API gives it."""
     error = {"code": code, "message": message} | ({"field": field} if field else {})
     return Response(status, "application/json", json.dumps({"error": error}))
+
+
+@app.not_found
+def no_such_path(error: Exception) -> Response[str]:
+    """A name in the path that none of the config's can be: names have no line breaks and the like."""
+    return refused(HTTPStatus.NOT_FOUND, "no_such_route", "there is nothing at this path")
 
 
 @app.exception_handler(BadRequest)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable
 
 from lambdas.shared import clients
-from lambdas.shared.tables import write_all
+from lambdas.shared.tables import delete_all, write_all
 
 KEPT_DAYS = 90
 #: The latest rows of a user that are looked at.
@@ -49,3 +49,19 @@ def recent_items(user_id: str) -> dict[str, dict[str, float]]:
         event_type, _, item_id = entry["what"]["S"].partition("#")
         found.setdefault(event_type, {})[item_id] = now - float(entry["at"]["N"])
     return found
+
+
+def forget(user_id: str) -> None:
+    """Delete all rows of a user."""
+    table = os.environ["RECENT_ITEMS_TABLE"]
+    pages = (
+        clients.dynamodb()
+        .get_paginator("query")
+        .paginate(
+            TableName=table,
+            KeyConditionExpression="user_id = :user",
+            ExpressionAttributeValues={":user": {"S": user_id}},
+            ProjectionExpression="user_id, what",
+        )
+    )
+    delete_all(table, (row for page in pages for row in page["Items"]))

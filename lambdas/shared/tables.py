@@ -47,9 +47,17 @@ def from_row(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def write_all(table: str, rows: Iterable[Mapping[str, Any]]) -> None:
     """Write rows with distinct keys; those that the table puts off are written again, after longer and longer pauses."""
-    remaining = iter(rows)
-    while batch := list(itertools.islice(remaining, WRITE_BATCH)):
-        waiting: Mapping[str, Any] = {table: [{"PutRequest": {"Item": row}} for row in batch]}
+    _request_all(table, ({"PutRequest": {"Item": row}} for row in rows))
+
+
+def delete_all(table: str, keys: Iterable[Mapping[str, Any]]) -> None:
+    """Delete the rows of distinct keys, as patiently."""
+    _request_all(table, ({"DeleteRequest": {"Key": key}} for key in keys))
+
+
+def _request_all(table: str, requests: Iterator[dict[str, Any]]) -> None:
+    while batch := list(itertools.islice(requests, WRITE_BATCH)):
+        waiting: Mapping[str, Any] = {table: batch}
         for attempt in itertools.count():
             waiting = clients.dynamodb().batch_write_item(RequestItems=waiting)["UnprocessedItems"]
             if not waiting:

@@ -72,7 +72,7 @@ def _check_body(call: Call) -> None:
         return
     try:
         valid = validator.is_valid(json.loads(call.body or b"null", parse_constant=_no_such_value))
-    except ValueError:
+    except (ValueError, RecursionError):
         valid = False
     if not valid:
         raise Refusal("BAD_REQUEST_BODY", 400, "Invalid request body", "BadRequestException")

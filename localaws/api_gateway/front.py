@@ -45,12 +45,7 @@ class Front:
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         request = Request(environ)
-        try:
-            response = self._handle(request)
-        except Exception as error:
-            _LOG.exception("%s %s failed: %s", request.method, request.path, error)
-            refusal = Refusal("DEFAULT_5XX", 500, "Internal server error", "InternalServerErrorException")
-            response = _refuse(refusal, {}, str(uuid.uuid4()))
+        response = self._handle(request)
         request.get_data(cache=False)  # what is left of a body would be read as the next request of the connection
         return response(environ, start_response)
 
@@ -80,6 +75,10 @@ class Front:
             check_call(call, self._plans, self._aws.region)
             response = self._integrate(call, api)
         except Refusal as refusal:
+            return _refuse(refusal, responses, request_id)
+        except Exception as error:
+            _LOG.exception("%s %r failed: %s", request.method, request.path, error)
+            refusal = Refusal("DEFAULT_5XX", 500, "Internal server error", "InternalServerErrorException")
             return _refuse(refusal, responses, request_id)
         response.headers.setdefault("x-amzn-RequestId", request_id)
         response.headers.setdefault("x-amz-apigw-id", request_id.replace("-", "")[:16])

@@ -5,12 +5,16 @@ from __future__ import annotations
 import base64
 import functools
 import json
+import re
 import urllib.parse
 from typing import Any
 
 import airspeed
 from jsonpath_ng.ext.parser import parse
 
+# Velocity's names may have hyphens, as those of headers do (velocity.apache.org/engine/1.7/user-guide.html#References).
+airspeed.NameOrCall.NAME = re.compile(r"([_a-z][a-z0-9_-]*)", re.IGNORECASE)
+airspeed.SetDirective.PLACE = re.compile(r"\s*\$([a-z_][a-z0-9_-]*(?:\.[a-z_][a-z0-9_-]*)*)", re.IGNORECASE)
 # Methods of Java's strings that airspeed lacks.
 airspeed.__additional_methods__[str]["substring"] = lambda text, start, end=None: text[start:end]
 
@@ -35,7 +39,7 @@ class _Input:
         self._parameters = parameters
         try:
             self._document = json.loads(body) if body else {}
-        except ValueError:
+        except (ValueError, RecursionError):
             self._document = body
 
     def path(self, expression: str) -> Any:
