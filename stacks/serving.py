@@ -11,6 +11,7 @@ from constructs import Construct
 
 from lambdas.shared.config import Config
 from lambdas.shared.deployment import parameter_name, rules_parameter_name
+from lambdas.shared.recent_items import NEWEST
 from stacks import names
 from stacks.alarms import Alarms
 from stacks.functions import Functions
@@ -39,9 +40,12 @@ class ServingStack(cdk.Stack):
 
     def _recent_items(self) -> dynamodb.Table:
         """Written by `put_events`, read for rules and for the local twins of filters."""
-        return add_table(
+        table = add_table(
             self, "RecentItems", names.recent_items_table(self.config), partition="user_id", sort="what", ttl="expires"
         )
+        by_time = dynamodb.Attribute(name="at", type=dynamodb.AttributeType.NUMBER)
+        table.add_local_secondary_index(index_name=NEWEST, sort_key=by_time)
+        return table
 
     def _recommend(self, recent_items: dynamodb.Table) -> lambda_.Function:
         config = self.config
@@ -58,7 +62,7 @@ class ServingStack(cdk.Stack):
                 Grant(["ssm:GetParameter"], parameters),
                 Grant(["dynamodb:BatchGetItem"], [self._table(table)]),
                 Grant(["dynamodb:GetItem"], [self._table(erasures), self._table(lists)]),
-                Grant(["dynamodb:Query"], [recent_items.table_arn]),
+                Grant(["dynamodb:Query"], [f"{recent_items.table_arn}/index/{NEWEST}"]),
                 Grant(["kinesis:PutRecord"], [self.format_arn(service="kinesis", resource=f"stream/{stream}")]),
                 Grant(["s3:GetObject"], [f"{bucket}/snapshots/*"], "each popularity count has a snapshot"),
                 *([Grant(["kms:Decrypt"], [config.kms_key])] if config.kms_key else []),

@@ -13,8 +13,8 @@ from lambdas.shared import clients
 from lambdas.shared.tables import delete_all, write_all
 
 KEPT_DAYS = 90
-#: The latest rows of a user that are looked at.
-MOST = 1000
+#: The latest rows of a user that are looked at, and the index that has them by time.
+MOST, NEWEST = 1000, "newest"
 
 
 def keep(events: Iterable[tuple[str, str, str, float]]) -> None:
@@ -41,8 +41,10 @@ def recent_items(user_id: str) -> dict[str, dict[str, float]]:
     now = time.time()
     answer = clients.prompt_dynamodb().query(
         TableName=os.environ["RECENT_ITEMS_TABLE"],
+        IndexName=NEWEST,
         KeyConditionExpression="user_id = :user",
         ExpressionAttributeValues={":user": {"S": user_id}},
+        ScanIndexForward=False,
         Limit=MOST,
     )
     for entry in answer["Items"]:

@@ -20,7 +20,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from bench.deployment import make_tracker
-from lambdas.shared import batch_lists, clients, config, deployment, patience
+from lambdas.shared import batch_lists, clients, config, deployment, patience, recent_items
 from lambdas.shared.config import Config
 from lambdas.shared.config_file import load_config
 from lambdas.shared.names import dataset_arn
@@ -141,7 +141,17 @@ def shop(moto_endpoint: str, personalize_endpoint: str, monkeypatch: pytest.Monk
     made.client("dynamodb").create_table(
         TableName=f"{name}-recent-items",
         KeySchema=[{"AttributeName": "user_id", "KeyType": "HASH"}, {"AttributeName": "what", "KeyType": "RANGE"}],
-        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in ("user_id", "what")],
+        AttributeDefinitions=[
+            *({"AttributeName": key, "AttributeType": "S"} for key in ("user_id", "what")),
+            {"AttributeName": "at", "AttributeType": "N"},
+        ],
+        LocalSecondaryIndexes=[
+            {
+                "IndexName": recent_items.NEWEST,
+                "KeySchema": [{"AttributeName": "user_id", "KeyType": "HASH"}, {"AttributeName": "at", "KeyType": "RANGE"}],
+                "Projection": {"ProjectionType": "ALL"},
+            }
+        ],
         BillingMode="PAY_PER_REQUEST",
     )
     made.client("dynamodb").create_table(
