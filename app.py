@@ -20,6 +20,7 @@ from lambdas.shared.config import Config, ConfigError
 from lambdas.shared.config_file import load_config
 from stacks.acknowledged import AcknowledgeByKind
 from stacks.api import ApiStack
+from stacks.batch import BatchStack
 from stacks.ingestion import IngestionStack
 from stacks.layer import LayerError
 from stacks.operations import OperationsStack
@@ -35,6 +36,7 @@ CAPABILITIES = {
     "ingestion": IngestionStack,
     "serving": ServingStack,
     "api": ApiStack,
+    "batch": BatchStack,
     "operations": OperationsStack,
 }
 
@@ -58,6 +60,7 @@ def add_stacks(app: cdk.App, config: Config, region: str | None = None) -> None:
     stacks["api"].add_stack_dependency(stacks["training"])
     stacks["ingestion"].add_stack_dependency(stacks["training"])
     stacks["api"].add_stack_dependency(stacks["ingestion"])
+    stacks["batch"].add_stack_dependency(stacks["ingestion"])
     stacks["operations"].add_stack_dependency(stacks["training"])
     cdk.Aspects.of(app).add(Protect(config.protection))
     cdk.Aspects.of(app).add(AcknowledgeByKind())

@@ -16,6 +16,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, Te
 from lambdas.shared.config import json_schema
 from reco import (
     approvals,
+    batch_command,
     cost_command,
     dashboard_command,
     destroy_command,
@@ -113,13 +114,19 @@ def show_endpoints(environment: Any, as_json: bool) -> None:
 
 @app.command(name="load")
 def load_command(
-    what: Annotated[str, typer.Argument(help="`movielens`, or a folder with interactions.csv, items.csv, users.csv.")],
+    what: Annotated[
+        str,
+        typer.Argument(help="`movielens`, `archive` (from the events), or a folder with interactions.csv, items.csv, users.csv."),
+    ],
     config: ConfigOption = DEFAULT_CONFIG,
     aws: AwsOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Upload CSVs for the next train run."""
     target = target_of(config, aws)
+    if what == "archive":
+        batch_command.load_archive(target, as_json)
+        return
     folder = Path(what)
     if what == "movielens":
         folder = Path(".cache/movielens")
@@ -332,6 +339,8 @@ def redrive_command(
 
 
 app.command()(cost_command.cost)
+app.command()(batch_command.batch)
+app.command()(batch_command.segment)
 app.command()(utilization_command.utilization)
 app.command()(dashboard_command.dashboard)
 

@@ -33,8 +33,14 @@ def start(target: Target, *, retrain: bool = False, solutions: list[str] | None 
     return str(answer["executionArn"])
 
 
-def follow(target: Target, execution: str, on_state: Callable[[str], None], every: float = 1.0) -> Outcome:
-    """Wait for the end of a run, telling each state when it is first entered."""
+def follow(
+    target: Target,
+    execution: str,
+    on_state: Callable[[str], None],
+    every: float = 1.0,
+    meanwhile: Callable[[], None] = lambda: None,
+) -> Outcome:
+    """Wait for the end of a run, telling each state when it is first entered; `meanwhile` is called at each look."""
     client, seen = target.client("stepfunctions"), set[str]()
     while True:
         described = client.describe_execution(executionArn=execution)
@@ -44,6 +50,7 @@ def follow(target: Target, execution: str, on_state: Callable[[str], None], ever
                 on_state(state)
         if described["status"] != "RUNNING":
             return outcome(target, described)
+        meanwhile()
         time.sleep(every)
 
 
@@ -80,9 +87,9 @@ def problems(result: Outcome) -> list[str]:
     return [] if result.status == "SUCCEEDED" else [f"{result.status} {result.error}: {result.cause}".strip()]
 
 
-def require_success(result: Outcome) -> dict[str, Any]:
+def require_success(result: Outcome, machine: str = "train") -> dict[str, Any]:
     """The report of a run that did all it should. Raises RecoError with what went wrong."""
     wrong = problems(result)
     if wrong or result.report is None:
-        raise RecoError("The train run failed.\n" + "\n".join(wrong))
+        raise RecoError(f"The {machine} run failed.\n" + "\n".join(wrong))
     return result.report

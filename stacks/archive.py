@@ -21,7 +21,8 @@ ERROR_PREFIX = "events-errors/!{firehose:error-output-type}/year=!{timestamp:yyy
 PARTITIONS = {"year": ("2024,2100", "4"), "month": ("1,12", "2"), "day": ("1,31", "2"), "hour": ("0,23", "2")}
 BODY = (
     "struct<event_id:string,event_type:string,user_id:string,session_id:string,item_id:string,timestamp:double,"
-    "event_value:double,properties:map<string,string>,impression:array<string>,recommendation_id:string>"
+    "event_value:double,properties:map<string,string>,impression:array<string>,recommendation_id:string,"
+    "experiment:string,variant:string,placement:string>"
 )
 COLUMNS = {"kind": "string", "received_at": "bigint", "id": "string", "body": BODY}
 
@@ -32,7 +33,7 @@ class Archive(Construct):
     def __init__(self, scope: Construct, id_: str, config: Config, stream: kinesis.IStream) -> None:
         super().__init__(scope, id_)
         self.name = names.archive_stream(config)
-        self.database = f"{config.name.replace('-', '_')}_archive"
+        self.database = names.archive_database(config)
         bucket = f"arn:{cdk.Aws.PARTITION}:s3:::{names.data_bucket(config)}"
         role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("firehose.amazonaws.com"))
         log_group = logs.LogGroup(

@@ -67,6 +67,10 @@ def erasures_table(config: Config) -> str:
     return f"{config.name}-erasures"
 
 
+def user_puts_table(config: Config) -> str:
+    return f"{config.name}-user-puts"
+
+
 def run_topic(config: Config) -> str:
     return f"{config.name}-runs"
 
@@ -77,3 +81,8 @@ def batch_lists_table(config: Config) -> str:
 
 def segments_table(config: Config) -> str:
     return f"{config.name}-segments"
+
+
+def archive_database(config: Config) -> str:
+    """Athena takes no hyphens without quotes."""
+    return f"{config.name.replace('-', '_')}_archive"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import aws_cdk as cdk
@@ -13,7 +11,6 @@ from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_logs as logs
 from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_stepfunctions as stepfunctions
 from constructs import Construct
@@ -21,13 +18,12 @@ from constructs import Construct
 from lambdas.shared.config import Config
 from lambdas.shared.deployment import parameter_name
 from stacks import names
-from stacks.acknowledged import acknowledge
 from stacks.functions import Functions
 from stacks.grants import NO_RESOURCE, OWN_NAMES, Grant
+from stacks.machines import add_machine, executions, machine_arn, start_by_schedule
+from stacks.personalize_role import hand_over, personalize_role
 from stacks.run_topic import run_topic
 from stacks.tables import add_table
-
-DEFINITION = Path(__file__).parents[1] / "statemachines" / "train.asl.json"
 
 
 class TrainingStack(cdk.Stack):
@@ -41,7 +37,10 @@ class TrainingStack(cdk.Stack):
         self.personalize_role = self._personalize_role()
         self.topic = run_topic(self, config)
         self.runs = self._runs_table()
-        machine = self._state_machine(
+        machine = add_machine(
+            self,
+            config,
+            "train",
             {
                 "PlanTraining": self._plan_training(),
                 "PrepareResources": self._prepare_resources(),
@@ -51,7 +50,7 @@ class TrainingStack(cdk.Stack):
                 "DeployCampaigns": self._deploy_campaigns(),
                 "PublishDeployment": self._publish_deployment(),
                 "Report": self._report(),
-            }
+            },
         )
         self._starts(machine)
         self._alarm(machine)
@@ -70,6 +69,16 @@ class TrainingStack(cdk.Stack):
             Grant(["s3:ListBucket"], [self.bucket], conditions=below),
             Grant(["s3:GetObject"], [f"{self.bucket}/datasets/*"], "the names of the CSVs are the shop's to choose"),
             *self._use_key("kms:Decrypt"),
+        ]
+
+    def _leave_out_erased(self) -> list[Grant]:
+        """Where CSVs hold rows of erased users, an import reads a copy without them; what was left out is beside the run's report."""
+        left_out, copies = f"{self.bucket}/reports/*/left-out-*.json", f"{self.bucket}/datasets/*/without-erased/*"
+        return [
+            Grant(["s3:ListBucket"], [self.bucket], conditions={"StringLike": {"s3:prefix": "reports/*"}}),
+            Grant(["s3:GetObject", "s3:PutObject"], [left_out], "each run has a folder of its own"),
+            Grant(["s3:PutObject", "s3:AbortMultipartUpload"], [copies], "each run's copy has a folder of its own"),
+            *self._use_key("kms:GenerateDataKey"),
         ]
 
     def _snapshots(self, *calls: str) -> list[Grant]:
@@ -91,17 +100,6 @@ class TrainingStack(cdk.Stack):
             return []
         calls = ["DescribeCampaign", "DeleteCampaign", "DescribeSolution", "DeleteSolution"]
         return [Grant([f"personalize:{call}" for call in calls], self._ours("campaign/{}-*", "solution/{}-*"), OWN_NAMES)]
-
-    def _machine_arn(self) -> str:
-        return self.format_arn(
-            service="states",
-            resource="stateMachine",
-            resource_name=names.state_machine(self.config, "train"),
-            arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
-        )
-
-    def _executions(self) -> str:
-        return self._machine_arn().replace(":stateMachine:", ":execution:") + ":*"
 
     def _table(self, *calls: str) -> Grant:
         return Grant([f"dynamodb:{call}" for call in calls], [self.runs.table_arn])
@@ -132,17 +130,10 @@ class TrainingStack(cdk.Stack):
             ],
         )
         if self.config.schedules.train:
-            scheduler.CfnSchedule(
-                self,
-                "TrainSchedule",
-                name=f"{self.config.name}-train",
-                description="Retrains by schedule",
-                schedule_expression=self.config.schedules.train,
-                flexible_time_window=scheduler.CfnSchedule.FlexibleTimeWindowProperty(mode="OFF"),
-                target=scheduler.CfnSchedule.TargetProperty(
-                    arn=machine.state_machine_arn, role_arn=starter.role_arn, input=self.to_json_string({"retrain": True})
-                ),
+            target = scheduler.CfnSchedule.TargetProperty(
+                arn=machine.state_machine_arn, role_arn=starter.role_arn, input=self.to_json_string({"retrain": True})
             )
+            start_by_schedule(self, self.config, "train", self.config.schedules.train, target)
 
     def _alarm(self, machine: stepfunctions.StateMachine) -> None:
         """Rings when a run fails or times out."""
@@ -160,18 +151,7 @@ class TrainingStack(cdk.Stack):
 
     def _personalize_role(self) -> iam.Role:
         """Personalize assumes it to read the CSVs and to write snapshots; for this account's resources only."""
-        role = iam.Role(
-            self,
-            "PersonalizeRole",
-            assumed_by=iam.ServicePrincipal(
-                "personalize.amazonaws.com",
-                conditions={
-                    "StringEquals": {"aws:SourceAccount": cdk.Aws.ACCOUNT_ID},
-                    "ArnLike": {"aws:SourceArn": f"{names.personalize_prefix()}:*"},
-                },
-            ),
-            description="Lets Amazon Personalize read the CSVs and write snapshots",
-        )
+        role = personalize_role(self, "Lets Amazon Personalize read the CSVs and write snapshots")
         for grant in (
             *self._read_csvs(),
             *self._snapshots("s3:GetObject", "s3:PutObject"),
@@ -179,10 +159,6 @@ class TrainingStack(cdk.Stack):
         ):
             grant.give(role)
         return role
-
-    def _hand_over_role(self) -> Grant:
-        only = {"StringEquals": {"iam:PassedToService": "personalize.amazonaws.com"}}
-        return Grant(["iam:PassRole"], [self.personalize_role.role_arn], conditions=only)
 
     def _plan_training(self) -> lambda_.Function:
         return self.functions.add(
@@ -192,7 +168,11 @@ class TrainingStack(cdk.Stack):
                 *self._read_csvs(),
                 *self._write_reports(),
                 self._table("PutItem", "GetItem"),
-                Grant(["states:DescribeExecution"], [self._executions()], "an execution's name is made when it starts"),
+                Grant(
+                    ["states:DescribeExecution"],
+                    [executions(self, self.config, "train")],
+                    "an execution's name is made when it starts",
+                ),
             ],
             environment={"DATA_BUCKET": names.data_bucket(self.config), "RUNS_TABLE": self.runs.table_name},
             memory_mb=1024,
@@ -224,7 +204,7 @@ class TrainingStack(cdk.Stack):
 
     def _import_data(self) -> lambda_.Function:
         datasets, schemas, jobs = self._ours("dataset/{}/*", "schema/{}-*", "dataset-import-job/{}-*")
-        catalogue = f"table/{names.catalogue_table(self.config)}"
+        catalogue, erasures = f"table/{names.catalogue_table(self.config)}", names.erasures_table(self.config)
         return self.functions.add(
             "import_data",
             description="Ensures that a dataset holds the CSVs in S3, and that the catalogue knows the items",
@@ -242,12 +222,15 @@ class TrainingStack(cdk.Stack):
                     OWN_NAMES,
                 ),
                 Grant(["personalize:ListDatasetImportJobs"], ["*"], NO_RESOURCE),
-                self._hand_over_role(),
+                hand_over(self.personalize_role),
                 Grant(["dynamodb:BatchWriteItem"], [self.format_arn(service="dynamodb", resource=catalogue)]),
+                Grant(["dynamodb:Scan"], [self.format_arn(service="dynamodb", resource=f"table/{erasures}")]),
+                *self._leave_out_erased(),
             ],
             environment={
                 "DATA_BUCKET": names.data_bucket(self.config),
                 "CATALOGUE_TABLE": names.catalogue_table(self.config),
+                "ERASURES_TABLE": erasures,
                 "PERSONALIZE_ARN_PREFIX": names.personalize_prefix(),
                 "PERSONALIZE_ROLE_ARN": self.personalize_role.role_arn,
             },
@@ -279,7 +262,7 @@ class TrainingStack(cdk.Stack):
                 Grant(["personalize:GetSolutionMetrics"], self._ours("solution/{}-*"), OWN_NAMES),
                 self._table("PutItem", "GetItem", "DeleteItem", "Query"),
                 Grant(["sns:Publish"], [self.topic.topic_arn]),
-                Grant(["states:SendTaskSuccess"], [self._machine_arn()]),
+                Grant(["states:SendTaskSuccess"], [machine_arn(self, self.config, "train")]),
                 Grant(["ssm:GetParameter"], [parameter]),
             ],
             environment={
@@ -305,7 +288,7 @@ class TrainingStack(cdk.Stack):
                 ),
                 *self._snapshots("s3:PutObject"),
                 *self._use_key("kms:GenerateDataKey"),
-                self._hand_over_role(),
+                hand_over(self.personalize_role),
             ],
             environment={
                 "DATA_BUCKET": names.data_bucket(self.config),
@@ -357,30 +340,3 @@ class TrainingStack(cdk.Stack):
                 "TOPIC_ARN": self.topic.topic_arn,
             },
         )
-
-    def _state_machine(self, steps: Mapping[str, lambda_.Function]) -> stepfunctions.StateMachine:
-        """The definition names functions by their folder in camel case: `${PlanTraining}`."""
-        name = names.state_machine(self.config, "train")
-        machine = stepfunctions.StateMachine(
-            self,
-            "Train",
-            state_machine_name=name,
-            definition_body=stepfunctions.DefinitionBody.from_file(str(DEFINITION)),
-            definition_substitutions={step: function.function_arn for step, function in steps.items()},
-            logs=stepfunctions.LogOptions(
-                destination=logs.LogGroup(
-                    self,
-                    "TrainLog",
-                    log_group_name=f"/aws/vendedlogs/states/{name}",
-                    retention=logs.RetentionDays.THREE_MONTHS,
-                    removal_policy=cdk.RemovalPolicy.DESTROY,
-                ),
-                level=stepfunctions.LogLevel.ALL,
-            ),
-            tracing_enabled=True,
-        )
-        machine.add_to_role_policy(
-            iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[f.function_arn for f in steps.values()])
-        )
-        acknowledge(machine, {"AwsSolutions-IAM5[Resource::*]": "log delivery and X-Ray take no resource but *"})
-        return machine

@@ -31,7 +31,7 @@ def as_list(value: Any) -> list[Any]:
 
 
 def test_one_stack_for_each_capability(templates: Templates) -> None:
-    assert set(templates) == {"storage", "training", "ingestion", "serving", "api", "operations"}
+    assert set(templates) == {"storage", "training", "ingestion", "serving", "api", "batch", "operations"}
     for name, template in templates.items():
         text = json.dumps(template)
         assert "Fn::ImportValue" not in text, f"{name} must find others by name, not by export"
@@ -68,7 +68,7 @@ def test_personalize_reaches_the_data_for_this_account_alone(templates: Template
         role["Properties"]["AssumeRolePolicyDocument"]["Statement"][0] for _, role in resources(templates, "AWS::IAM::Role")
     ]
     personalize = [t for t in trusts if t["Principal"] == {"Service": "personalize.amazonaws.com"}]
-    assert len(personalize) == 2
+    assert len(personalize) == 3
     assert all(t["Condition"]["StringEquals"] == {"aws:SourceAccount": {"Ref": "AWS::AccountId"}} for t in personalize)
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from lambdas.shared.config.api import Api
-from lambdas.shared.config.batch import BATCH, Batch, Segment
+from lambdas.shared.config.batch import BATCH, Archive, Batch, Segment
 from lambdas.shared.config.data import Dataset, Datasets, EventType
 from lambdas.shared.config.operations import Alarms, Protection, Schedules
 from lambdas.shared.config.section import MAX_NAME, FilterName, Name, Section, did_you_mean, require
@@ -28,6 +28,7 @@ __all__ = [
     "Alarms",
     "Api",
     "Approval",
+    "Archive",
     "Batch",
     "Campaign",
     "Config",
@@ -73,6 +74,7 @@ class Config(Section):
     rules: dict[FilterName, Rule] = Field(default_factory=dict)
     serving: Serving = Field(default_factory=Serving)
     api: Api = Field(default_factory=Api)
+    archive: Archive = Field(default_factory=Archive)
     schedules: Schedules = Field(default_factory=Schedules)
     alarms: Alarms = Field(default_factory=Alarms)
     protection: Protection = Field(default_factory=Protection)
@@ -109,6 +111,8 @@ class Config(Section):
             self.check_batch(f"batch.{name}", batch)
         for name, segment in self.segments.items():
             self.check_segment(f"segments.{name}", segment)
+        for position, event_type in enumerate(self.archive.funnel):
+            require(f"archive.funnel[{position}]", event_type, self.event_types, "event type")
         for name, rule in self.rules.items():
             self.check_rule(f"rules.{name}", rule)
         return self

@@ -57,3 +57,12 @@ class Segment(Section):
     def queries(self) -> list[str]:
         """What the lists of users are about, in the order of the config."""
         return self.item_ids or self.item_attributes
+
+
+class Archive(Section):
+    """What is counted of the archive."""
+
+    funnel: list[str] = Field(
+        default_factory=list, max_length=10, description="event types through which a user converts, in their order"
+    )
+    churn_days: int = Field(30, ge=1, le=365, description="a user without an event for so long is gone")

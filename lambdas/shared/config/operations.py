@@ -14,6 +14,9 @@ class Schedules(Section):
 
     train: Annotated[str, Field(pattern=r"^(rate|cron)\(.+\)$")] | None = None
     batch: Annotated[str, Field(pattern=r"^(rate|cron)\(.+\)$")] | None = None
+    archive: Annotated[str, Field(pattern=r"^(rate|cron)\(.+\)$")] | None = Field(
+        "cron(30 2 ? * SUN *)", description="erased users leave the archive, retention and churn are counted"
+    )
 
 
 class Alarms(Section):

@@ -1,0 +1,294 @@
+"""From the archive to a list for every user: Spark jobs, the batch state machine, its functions, the tables that are read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_scheduler as scheduler
+from aws_cdk import aws_stepfunctions as stepfunctions
+
+from lambdas.shared.config import Config
+from stacks import names
+from stacks.alarms import Alarms
+from stacks.functions import Functions
+from stacks.grants import OWN_NAMES, Grant
+from stacks.machines import add_machine, executions, machine_arn, start_by_schedule
+from stacks.personalize_role import hand_over, personalize_role
+from stacks.spark import SparkJobs, add_retention_table, run_jobs
+from stacks.tables import add_table
+
+#: Why functions and jobs may read and write below a prefix.
+OWN_FILES = "each run has a folder of its own below it"
+RUNBOOK = "docs/batch.md#how-it-fails"
+
+
+class BatchStack(cdk.Stack):
+    """Outputs: BatchStateMachine, ArchiveStateMachine, BatchListsTable, SegmentsTable, BatchInputJob, InteractionsJob."""
+
+    def __init__(self, scope: Any, id_: str, config: Config, **kwargs: Any) -> None:
+        super().__init__(scope, id_, **kwargs)
+        self.config = config
+        self.bucket = f"arn:{cdk.Aws.PARTITION}:s3:::{names.data_bucket(config)}"
+        self.functions, self.spark = Functions(self, config), SparkJobs(self, config)
+        self.lists = add_table(self, "BatchLists", names.batch_lists_table(config), partition="list", ttl="expires")
+        self.segments = add_table(self, "Segments", names.segments_table(config), partition="segment", sort="part", ttl="expires")
+        self.personalize_role = self._personalize_role()
+        export = self._export_erasures()
+        batch, archive = self._batch(export), self._archive(export)
+        self._schedules(batch, archive)
+        add_retention_table(self, config)
+        self._alarms(batch, archive)
+        for name, value in {
+            "BatchStateMachine": batch.state_machine_arn,
+            "ArchiveStateMachine": archive.state_machine_arn,
+            "BatchListsTable": self.lists.table_name,
+            "SegmentsTable": self.segments.table_name,
+            "BatchInputJob": self.inputs,
+            "ExportErasures": export.function_name,
+            "InteractionsJob": self._interactions_job(),
+        }.items():
+            cdk.CfnOutput(self, name, value=value)
+
+    def _batch(self, export: lambda_.Function) -> stepfunctions.StateMachine:
+        """The Distributed Map lists the output files and starts an execution of its own for each."""
+        inputs = self.inputs = self.spark.add(
+            "batch_input",
+            description="Builds the input of a batch inference job",
+            reads=["events/", "datasets/interactions/"],
+            writes=["batch/"],
+            at_once=5,
+        )
+        own = machine_arn(self, self.config, "batch")
+        below = {"StringLike": {"s3:prefix": "batch/*"}}
+        return add_machine(
+            self,
+            self.config,
+            "batch",
+            {
+                "PlanBatch": self._plan_batch(),
+                "ExportErasures": export,
+                "RunBatchJob": self._run_batch_job(),
+                "LoadRecommendations": self._load_recommendations(),
+                "PublishBatch": self._publish_batch(),
+                "ReportBatch": self._report_batch(),
+            },
+            may=[
+                run_jobs(self, [inputs]),
+                Grant(["s3:ListBucket"], [self.bucket], conditions=below),
+                Grant(["states:StartExecution"], [own]),
+                Grant(
+                    ["states:DescribeExecution", "states:StopExecution"],
+                    [executions(self, self.config, "batch"), f"{own.replace(':stateMachine:', ':execution:')}/*"],
+                    "the executions of a Distributed Map are named when they start",
+                ),
+            ],
+            substitutions={"BatchInput": inputs, "DataBucket": names.data_bucket(self.config)},
+        )
+
+    def _archive(self, export: lambda_.Function) -> stepfunctions.StateMachine:
+        erasure = self.spark.add(
+            "erasure",
+            description="Rewrites the archive without erased users",
+            reads=["events/", "batch/erased/"],
+            writes=["events/", "events-staging/", "reports/erasures/"],
+        )
+        funnel = {"--funnel": ",".join(self.config.archive.funnel)} if self.config.archive.funnel else {}
+        retention = self.spark.add(
+            "retention",
+            description="Counts retention, conversion and churn",
+            reads=["events/", "batch/erased/"],
+            writes=["retention/"],
+            arguments={"--churn_days": str(self.config.archive.churn_days), **funnel},
+        )
+        return add_machine(
+            self,
+            self.config,
+            "archive",
+            {"ExportErasures": export},
+            may=[run_jobs(self, [erasure, retention])],
+            substitutions={"Erasure": erasure, "Retention": retention, "DataBucket": names.data_bucket(self.config)},
+        )
+
+    def _interactions_job(self) -> str:
+        """`reco load archive` starts it."""
+        config, data = self.config, f"s3://{names.data_bucket(self.config)}"
+        archive_only = [name for name, kind in config.event_types.items() if kind.archive_only]
+        given = {
+            "--archive": f"{data}/events/",
+            "--output": f"{data}/datasets/interactions/",
+            "--rejected": f"{data}/batch/rejected-interactions/",
+            "--report": f"{data}/batch/interactions.json",
+            "--schema": self.to_json_string(config.datasets.interactions.avro.model_dump(mode="json", exclude_none=True)),
+            "--event_types": ",".join(name for name in config.event_types if name not in archive_only),
+        }
+        return self.spark.add(
+            "interactions",
+            description="Rebuilds the Interactions CSVs from the archive",
+            reads=["events/", "batch/erased/"],
+            writes=["datasets/interactions/", "batch/"],
+            arguments=given | ({"--archive_only": ",".join(archive_only)} if archive_only else {}),
+        )
+
+    def _schedules(self, batch: stepfunctions.StateMachine, archive: stepfunctions.StateMachine) -> None:
+        machines = {"batch": batch, "archive": archive}
+        expressions = {"batch": self.config.schedules.batch, "archive": self.config.schedules.archive}
+        wanted = {name: expression for name, expression in expressions.items() if expression}
+        if not wanted:
+            return
+        starter = iam.Role(
+            self,
+            "StartRole",
+            assumed_by=iam.ServicePrincipal("scheduler.amazonaws.com"),
+            description="Starts batch runs and the archive's upkeep",
+        )
+        Grant(["states:StartExecution"], [machines[name].state_machine_arn for name in wanted]).give(starter)
+        for name, expression in wanted.items():
+            target = scheduler.CfnSchedule.TargetProperty(
+                arn=machines[name].state_machine_arn, role_arn=starter.role_arn, input="{}"
+            )
+            start_by_schedule(self, self.config, name, expression, target)
+
+    def _alarms(self, batch: stepfunctions.StateMachine, archive: stepfunctions.StateMachine) -> None:
+        alarms, minutes = Alarms(self, self.config), cdk.Duration.minutes(5)
+        alarms.add(
+            "batch-run-failed",
+            "A batch run failed: readers have the lists before",
+            batch.metric_failed(period=minutes),
+            1,
+            runbook=RUNBOOK,
+        )
+        alarms.add(
+            "archive-run-failed",
+            "Erased users are still in the archive, or figures are old",
+            archive.metric_failed(period=minutes),
+            1,
+            runbook=RUNBOOK,
+        )
+
+    def _personalize_role(self) -> iam.Role:
+        role = personalize_role(self, "Lets Amazon Personalize read the input of batch jobs and write their output")
+        below = {"StringLike": {"s3:prefix": "batch/*"}}
+        Grant(["s3:ListBucket"], [self.bucket], conditions=below).give(role)
+        Grant(["s3:GetObject", "s3:PutObject"], [f"{self.bucket}/batch/*"], OWN_FILES).give(role)
+        for grant in self._use_key("kms:Decrypt", "kms:GenerateDataKey"):
+            grant.give(role)
+        return role
+
+    def _use_key(self, *calls: str) -> list[Grant]:
+        return [Grant(calls, [self.config.kms_key])] if self.config.kms_key else []
+
+    def _ours(self, *patterns: str) -> list[str]:
+        return [f"{names.personalize_prefix()}:{pattern.format(self.config.name)}" for pattern in patterns]
+
+    def _on(self, table: str, *calls: str) -> Grant:
+        return Grant([f"dynamodb:{call}" for call in calls], [self.format_arn(service="dynamodb", resource=f"table/{table}")])
+
+    def _files(self, prefix: str, *calls: str) -> list[Grant]:
+        keys = {"s3:GetObject": "kms:Decrypt", "s3:PutObject": "kms:GenerateDataKey"}
+        return [Grant(calls, [f"{self.bucket}/{prefix}*"], OWN_FILES), *self._use_key(*(keys[call] for call in calls))]
+
+    def _environment(self, **more: str) -> dict[str, str]:
+        return {"DATA_BUCKET": names.data_bucket(self.config), "ERASURES_TABLE": names.erasures_table(self.config), **more}
+
+    def _tables(self) -> dict[str, str]:
+        return {"BATCH_LISTS_TABLE": self.lists.table_name, "SEGMENTS_TABLE": self.segments.table_name}
+
+    def _export_erasures(self) -> lambda_.Function:
+        return self.functions.add(
+            "export_erasures",
+            description="Lists the erased users for the Spark jobs",
+            may=[self._on(names.erasures_table(self.config), "Scan"), *self._files("batch/erased/", "s3:PutObject")],
+            environment=self._environment(),
+            timeout=cdk.Duration.minutes(5),
+        )
+
+    def _plan_batch(self) -> lambda_.Function:
+        return self.functions.add(
+            "plan_batch",
+            description="Says what a batch run will make, and lets one run at a time",
+            may=[
+                self._on(names.runs_table(self.config), "PutItem", "GetItem"),
+                Grant(
+                    ["states:DescribeExecution"],
+                    [executions(self, self.config, "batch")],
+                    "an execution's name is made when it starts",
+                ),
+            ],
+            environment={"RUNS_TABLE": names.runs_table(self.config)},
+        )
+
+    def _run_batch_job(self) -> lambda_.Function:
+        kinds = ("BatchInferenceJob", "BatchSegmentJob")
+        calls = [f"personalize:{verb}{kind}" for kind in kinds for verb in ("Describe", "Create")]
+        patterns = ("batch-inference-job/{}-*", "batch-segment-job/{}-*", "solution/{}-*", "filter/{}-*")
+        return self.functions.add(
+            "run_batch_job",
+            description="Prepares the input of batch jobs and runs them in Personalize",
+            may=[
+                Grant([*calls, "personalize:TagResource"], self._ours(*patterns), OWN_NAMES),
+                Grant(["personalize:DescribeCampaign"], self._ours("campaign/{}-*"), OWN_NAMES),
+                hand_over(self.personalize_role),
+                self._on(names.runs_table(self.config), "Query"),
+                *self._files("batch/", "s3:GetObject", "s3:PutObject"),
+                *self._files("snapshots/", "s3:GetObject"),
+                # Without it, S3 answers that access is denied where an object is not there.
+                Grant(["s3:ListBucket"], [self.bucket], conditions={"StringLike": {"s3:prefix": ["batch/*", "snapshots/*"]}}),
+            ],
+            environment=self._environment(
+                PERSONALIZE_ARN_PREFIX=names.personalize_prefix(),
+                PERSONALIZE_ROLE_ARN=self.personalize_role.role_arn,
+                RUNS_TABLE=names.runs_table(self.config),
+            ),
+            timeout=cdk.Duration.minutes(2),
+        )
+
+    def _load_recommendations(self) -> lambda_.Function:
+        """1769 MB are one whole processor (lambda/latest/dg/configuration-memory.html): loading is bound by it."""
+        return self.functions.add(
+            "load_recommendations",
+            description="Loads the output of batch jobs into DynamoDB",
+            may=[
+                Grant(["dynamodb:BatchWriteItem"], [self.lists.table_arn, self.segments.table_arn]),
+                self._on(names.erasures_table(self.config), "Scan"),
+                *self._files("batch/", "s3:GetObject", "s3:PutObject"),
+            ],
+            environment=self._environment(**self._tables()),
+            memory_mb=1769,
+            timeout=cdk.Duration.minutes(15),
+        )
+
+    def _publish_batch(self) -> lambda_.Function:
+        return self.functions.add(
+            "publish_batch",
+            description="Makes complete loads current",
+            may=[
+                Grant(["dynamodb:PutItem", "dynamodb:DeleteItem"], [self.lists.table_arn]),
+                Grant(["dynamodb:PutItem"], [self.segments.table_arn]),
+                self._on(names.erasures_table(self.config), "Scan"),
+                *self._files("batch/", "s3:GetObject"),
+            ],
+            environment=self._environment(**self._tables()),
+            timeout=cdk.Duration.minutes(15),
+        )
+
+    def _report_batch(self) -> lambda_.Function:
+        topic = self.format_arn(service="sns", resource=names.run_topic(self.config))
+        return self.functions.add(
+            "report_batch",
+            description="Reports how a batch run went",
+            may=[
+                *self._files("reports/", "s3:PutObject"),
+                Grant(["sns:Publish"], [topic]),
+                Grant(["events:PutEvents"], [self.format_arn(service="events", resource="event-bus/default")]),
+                self._on(names.runs_table(self.config), "DeleteItem"),
+            ],
+            environment={
+                "DATA_BUCKET": names.data_bucket(self.config),
+                "DEPLOYMENT": self.config.name,
+                "RUNS_TABLE": names.runs_table(self.config),
+                "TOPIC_ARN": topic,
+            },
+        )

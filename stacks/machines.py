@@ -1,0 +1,86 @@
+"""A state machine from its definition in `statemachines/`: logged, traced, allowed to call its functions and to be started."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_scheduler as scheduler
+from aws_cdk import aws_stepfunctions as stepfunctions
+from constructs import Construct
+
+from lambdas.shared.config import Config
+from stacks import names
+from stacks.acknowledged import acknowledge
+from stacks.grants import Grant
+
+DEFINITIONS = Path(__file__).parents[1] / "statemachines"
+
+
+def machine_arn(stack: cdk.Stack, config: Config, name: str) -> str:
+    return stack.format_arn(
+        service="states",
+        resource="stateMachine",
+        resource_name=names.state_machine(config, name),
+        arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
+    )
+
+
+def executions(stack: cdk.Stack, config: Config, name: str) -> str:
+    return machine_arn(stack, config, name).replace(":stateMachine:", ":execution:") + ":*"
+
+
+def add_machine(
+    scope: Construct,
+    config: Config,
+    name: str,
+    steps: Mapping[str, lambda_.Function],
+    may: Sequence[Grant] = (),
+    substitutions: Mapping[str, str] | None = None,
+) -> stepfunctions.StateMachine:
+    """The machine of `<name>.asl.json`, which names functions by their folder in camel case: `${PlanTraining}`."""
+    full_name, title = names.state_machine(config, name), name.title()
+    machine = stepfunctions.StateMachine(
+        scope,
+        title,
+        state_machine_name=full_name,
+        definition_body=stepfunctions.DefinitionBody.from_file(str(DEFINITIONS / f"{name}.asl.json")),
+        definition_substitutions={step: function.function_arn for step, function in steps.items()} | dict(substitutions or {}),
+        logs=stepfunctions.LogOptions(
+            destination=logs.LogGroup(
+                scope,
+                f"{title}Log",
+                log_group_name=f"/aws/vendedlogs/states/{full_name}",
+                retention=logs.RetentionDays.THREE_MONTHS,
+                removal_policy=cdk.RemovalPolicy.DESTROY,
+            ),
+            level=stepfunctions.LogLevel.ALL,
+        ),
+        tracing_enabled=True,
+    )
+    machine.add_to_role_policy(
+        iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[f.function_arn for f in steps.values()])
+    )
+    for grant in may:
+        grant.give(machine.role)  # type: ignore[arg-type]
+    acknowledge(machine, {"AwsSolutions-IAM5[Resource::*]": "log delivery and X-Ray take no resource but *"})
+    return machine
+
+
+def start_by_schedule(
+    scope: Construct, config: Config, name: str, expression: str, target: scheduler.CfnSchedule.TargetProperty
+) -> None:
+    """Start the machine of that name as EventBridge Scheduler's expression says."""
+    scheduler.CfnSchedule(
+        scope,
+        f"{name.title()}Schedule",
+        name=f"{config.name}-{name}",
+        description=f"Starts {name} runs",
+        schedule_expression=expression,
+        flexible_time_window=scheduler.CfnSchedule.FlexibleTimeWindowProperty(mode="OFF"),
+        target=target,
+    )
