@@ -15,7 +15,7 @@ from localaws.clients import Aws
 from localaws.http import serve
 from localaws.lambda_workers.function import CodeStore
 from localaws.lambda_workers.pool import WorkerPool
-from localaws.moto import admin, events, kinesis, patching, stepfunctions
+from localaws.moto import admin, cloudwatch, events, kinesis, patching, stepfunctions
 from localaws.moto.app import LockedApp
 from localaws.moto.cloudformation import catalogue, engine
 from localaws.moto.glue import GlueJobs
@@ -56,6 +56,7 @@ class Services:
         stepfunctions.install(aws, speed)
         engine.install(aws, catalogue.PROVIDERS)
         kinesis.install()
+        cloudwatch.install()
         jobs = GlueJobs(aws, self._settings.data / "glue", logs)
         self._resources.callback(jobs.close)
         jobs.install()

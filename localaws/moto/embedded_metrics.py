@@ -47,5 +47,5 @@ def metrics_in(line: str) -> Iterator[tuple[str, dict[str, Any]]]:
                             "Values": value if isinstance(value, list) else [value],
                         },
                     )
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         return

@@ -9,7 +9,7 @@ from __future__ import annotations
 import queue
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from moto.apigateway.models import apigateway_backends
@@ -19,6 +19,8 @@ from localaws.clients import Aws
 from localaws.pumps.pump import Pump
 
 _PAUSE_SECONDS = 5.0
+#: So many latencies of a pause stand for all of its calls.
+_SAMPLES = 100
 
 
 class StageMetrics(Pump):
@@ -57,18 +59,25 @@ class StageMetrics(Pump):
 
     def _put(self, api: str, stage: str, calls: list[tuple[int, float]]) -> None:
         dimensions = [{"Name": "ApiName", "Value": api}, {"Name": "Stage", "Value": stage}]
-        values = {
-            "Count": [1.0] * len(calls),
-            "4XXError": [float(status // 100 == 4) for status, _ in calls],
-            "5XXError": [float(status // 100 == 5) for status, _ in calls],
-            "Latency": [milliseconds for _, milliseconds in calls],
-        }
-        for start in range(0, len(calls), 150):  # a datum holds this many values
-            data = [
-                {"MetricName": name, "Dimensions": dimensions, "Values": of_all[start : start + 150]}
-                for name, of_all in values.items()
-            ]
-            self._aws.client("cloudwatch").put_metric_data(Namespace="AWS/ApiGateway", MetricData=data)
+        statuses = [status // 100 for status, _ in calls]
+        data: list[dict[str, Any]] = [
+            {"MetricName": name, "Dimensions": dimensions, "StatisticValues": as_statistics(values)}
+            for name, values in {
+                "Count": [1.0] * len(calls),
+                "4XXError": [float(status == 4) for status in statuses],
+                "5XXError": [float(status == 5) for status in statuses],
+            }.items()
+        ]
+        latencies = sorted(milliseconds for _, milliseconds in calls)
+        if len(latencies) > _SAMPLES:  # moto keeps every value for ever
+            latencies = [latencies[round(n * (len(latencies) - 1) / (_SAMPLES - 1))] for n in range(_SAMPLES)]
+        data.append({"MetricName": "Latency", "Dimensions": dimensions, "Values": latencies})
+        self._aws.client("cloudwatch").put_metric_data(Namespace="AWS/ApiGateway", MetricData=data)
+
+
+def as_statistics(values: Sequence[float]) -> dict[str, float]:
+    """What PutMetricData takes instead of the values themselves."""
+    return {"Sum": sum(values), "Minimum": min(values), "Maximum": max(values), "SampleCount": len(values)}
 
 
 class QueueMetrics(Pump):
