@@ -16,7 +16,14 @@ from werkzeug.serving import BaseWSGIServer, make_server
 
 _LOG = logging.getLogger(__name__)
 
+#: A body that does not go on for so long is given up.
+BODY_SECONDS = 20.0
+
 WsgiApp = Callable[[dict[str, Any], Any], Iterable[bytes]]
+
+
+class _BadRequest(Exception):
+    """What follows the headers is not what they say."""
 
 
 class KeepAliveHandler(MotoRequestHandler):
@@ -26,7 +33,12 @@ class KeepAliveHandler(MotoRequestHandler):
     disable_nagle_algorithm = True  # headers and body are two packets, between which Nagle would wait 40 ms
 
     def run_wsgi(self) -> None:
-        environ = self._whole_request()
+        try:
+            environ = self._whole_request()
+        except (_BadRequest, TimeoutError, ConnectionError) as error:
+            self.close_connection = True  # where the next request begins is not known
+            self.send_error(400, str(error) or "Bad Request")
+            return
         status, headers, body = self._answer(environ)
         code, _, reason = status.partition(" ")
         self.send_response(int(code), reason)
@@ -46,15 +58,38 @@ class KeepAliveHandler(MotoRequestHandler):
         pass
 
     def _whole_request(self) -> dict[str, Any]:
+        """Raises _BadRequest for a length that is none or a body that ends before it, TimeoutError if the body stops coming."""
         environ = self.make_environ()
-        if environ.get("wsgi.input_terminated"):  # chunked
-            body = environ["wsgi.input"].read()
-            environ.pop("HTTP_TRANSFER_ENCODING", None)
-        else:
-            body = self.rfile.read(int(environ.get("CONTENT_LENGTH") or 0))
+        self.connection.settimeout(BODY_SECONDS)
+        try:
+            if environ.get("wsgi.input_terminated"):  # chunked
+                body = self._chunks(environ)
+            else:
+                body = self._of_length(environ.get("CONTENT_LENGTH") or "0")
+        finally:
+            self.connection.settimeout(None)
         environ["wsgi.input"] = io.BytesIO(body)
         environ["CONTENT_LENGTH"] = str(len(body))
         return environ
+
+    def _chunks(self, environ: dict[str, Any]) -> bytes:
+        try:
+            body = bytes(environ["wsgi.input"].read())
+        except OSError as error:
+            raise _BadRequest(str(error)) from None
+        environ.pop("HTTP_TRANSFER_ENCODING", None)
+        return body
+
+    def _of_length(self, length: str) -> bytes:
+        if not (length.isascii() and length.isdigit()):
+            raise _BadRequest("Content-Length is not a length")
+        body = bytearray()  # grows with what comes: a length is only a promise
+        while missing := int(length) - len(body):
+            part = self.rfile.read1(min(missing, 1 << 20))
+            if not part:
+                raise _BadRequest("the body is shorter than Content-Length says")
+            body += part
+        return bytes(body)
 
     def _answer(self, environ: dict[str, Any]) -> tuple[str, list[tuple[str, str]], bytes]:
         written: list[bytes] = []

@@ -61,6 +61,7 @@ class IngestionStack(cdk.Stack):
         )
         self.dead_letters = self._dead_letters("DeadLetters", names.dead_letter_queue(config))
         self.erasures = self._erasures()
+        self.user_puts = self._user_puts()
         put_events = self._put_events()
         put_records, records, stuck = self._put_records()
         delete_user_data = self._erasure()
@@ -90,6 +91,10 @@ class IngestionStack(cdk.Stack):
 
     def _erasures(self) -> dynamodb.Table:
         return add_table(self, "Erasures", names.erasures_table(self.config), partition="user_id")
+
+    def _user_puts(self) -> dynamodb.Table:
+        """When users were last put: one that comes late must not replace a newer one."""
+        return add_table(self, "UserPuts", names.user_puts_table(self.config), partition="user_id", ttl="expires")
 
     def _put_events(self) -> lambda_.Function:
         parameter, recent = parameter_name(self.config.name), names.recent_items_table(self.config)
@@ -148,13 +153,14 @@ class IngestionStack(cdk.Stack):
             description="Puts items and users from their queue to Personalize and the catalogue",
             may=[
                 Grant(["personalize:PutItems", "personalize:PutUsers"], [datasets], OWN_NAMES),
-                Grant(["dynamodb:UpdateItem"], [self.format_arn(service="dynamodb", resource=table)]),
+                Grant(["dynamodb:UpdateItem"], [self.format_arn(service="dynamodb", resource=table), self.user_puts.table_arn]),
                 Grant(["dynamodb:BatchGetItem"], [self.erasures.table_arn]),
                 *self._bury(),
             ],
             environment={
                 "CATALOGUE_TABLE": names.catalogue_table(self.config),
                 "ERASURES_TABLE": self.erasures.table_name,
+                "USER_PUTS_TABLE": self.user_puts.table_name,
                 "PERSONALIZE_ARN_PREFIX": names.personalize_prefix(),
                 **self._graveyard(),
             },

@@ -45,7 +45,12 @@ class StorageStack(cdk.Stack):
                 s3.LifecycleRule(
                     noncurrent_version_expiration=cdk.Duration.days(30),
                     abort_incomplete_multipart_upload_after=cdk.Duration.days(7),
-                )
+                ),
+                # Copies of CSVs for one import: whoever is erased later must not live on in them.
+                *(
+                    s3.LifecycleRule(prefix=f"datasets/{kind}/without-erased/", expiration=cdk.Duration.days(7))
+                    for kind in ("interactions", "users")
+                ),
             ],
             removal_policy=cdk.RemovalPolicy.RETAIN,
         )

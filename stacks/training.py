@@ -72,7 +72,7 @@ class TrainingStack(cdk.Stack):
         ]
 
     def _leave_out_erased(self) -> list[Grant]:
-        """Where CSVs hold rows of erased users, an import reads a copy without them; what was left out is beside the run's report."""
+        """Where CSVs hold rows of erased users, an import reads a copy without them; the count is beside the run's report."""
         left_out, copies = f"{self.bucket}/reports/*/left-out-*.json", f"{self.bucket}/datasets/*/without-erased/*"
         return [
             Grant(["s3:ListBucket"], [self.bucket], conditions={"StringLike": {"s3:prefix": "reports/*"}}),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 from lambdas.shared import clients
@@ -81,8 +82,9 @@ def ensure_schema(config: Config, kind: DatasetKind) -> str:
     return arn(f"schema/{name}")
 
 
-def ensure_import(config: Config, kind: DatasetKind, location: str, files: str, run_id: str) -> Look:
-    """The import of the CSVs whose fingerprint is `files`: nothing to do when the newest import took in the same.
+def ensure_import(config: Config, kind: DatasetKind, location: Callable[[], str], files: str, run_id: str) -> Look:
+    """The import of the CSVs whose fingerprint is `files`: nothing to do when the newest import took in the same, else of what
+    `location` names.
 
     An import that failed in an earlier run is tried again; one that failed in this run raises ResourceFailed.
     """
@@ -100,7 +102,7 @@ def ensure_import(config: Config, kind: DatasetKind, location: str, files: str, 
         lambda: clients.personalize().create_dataset_import_job(
             jobName=name,
             datasetArn=dataset,
-            dataSource={"dataLocation": location},
+            dataSource={"dataLocation": location()},
             roleArn=os.environ["PERSONALIZE_ROLE_ARN"],
             importMode=mode if latest is not None else "FULL",
             tags=deployment_tags(config),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -10,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from lambdas.import_data.catalogue import load_catalogue
 from lambdas.import_data.datasets import ensure_dataset, ensure_import
+from lambdas.import_data.without_erased import copy_without_erased, source_of
 from lambdas.shared.config import Config, packed_config
 from lambdas.shared.ensure import Look, answer, part, pending
 from lambdas.shared.observability import logger
@@ -59,6 +61,14 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 
 def ensure_data(config: Config, dataset: Dataset, run_id: str) -> Look:
-    """The dataset itself, then its import."""
+    """The dataset itself, then its import: of the CSVs, or of a copy without the rows of erased users where there are such."""
     seen = ensure_dataset(config, dataset.kind)
-    return ensure_import(config, dataset.kind, dataset.location, dataset.files, run_id) if seen.active else seen
+    if not seen.active:
+        return seen
+    source = source_of(dataset.kind, dataset.files, run_id)
+
+    def location() -> str:
+        return copy_without_erased(dataset.kind, run_id) if source.rows_left_out else dataset.location
+
+    seen = ensure_import(config, dataset.kind, location, source.files, run_id)
+    return replace(seen, more={**seen.more, "rows_left_out": source.rows_left_out}) if source.rows_left_out else seen

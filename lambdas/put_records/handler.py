@@ -11,7 +11,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from lambdas.put_records.records import CHUNK, Row, dead_letter, into_catalogue, newest, put, read_message, without_erased
+from lambdas.put_records.records import CHUNK, Row, dead_letter, is_newest, newest, put, read_message, without_erased
 from lambdas.put_records.rows import Unusable
 from lambdas.shared import dead_letters
 from lambdas.shared.config import Config, packed_config
@@ -33,7 +33,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             letters.append(dead_letter(message, str(error)))
     correlate(row.request_id for row in rows)
     patience = Patience(time.monotonic() + (context.get_remaining_time_in_millis() - RESERVE) / 1000)
-    current = [row for row in newest(without_erased(rows)) if into_catalogue(config, row)]
+    current = [row for row in newest(without_erased(rows)) if is_newest(config, row)]
     refused, undone = put_all(config, current, patience)
     messages = {message["messageId"]: message for message in event["Records"]}
     letters += [dead_letter(messages[row.message_id], reason) for row, reason in refused]

@@ -1,4 +1,4 @@
-"""Puts items and users to Personalize, and items into the catalogue: the newest of each id counts, also across retries."""
+"""Puts items and users to Personalize, and items into the catalogue: the newest put of each id counts, whenever it comes."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ from lambdas.shared.tables import serialize
 CHUNK = 10
 DATASETS: dict[str, DatasetKind] = {"item": "items", "user": "users"}
 MAX_ID = 256
+#: A message comes at most so late: the queue keeps it no longer, nor do the dead letters.
+LATEST_DAYS = 30
 #: Longest properties (personalize/latest/dg/API_UBS_Item.html, API_UBS_User.html).
 MAX_PROPERTIES: dict[str, int] = {"item": 32_000, "user": 24_000}
 
@@ -83,19 +85,26 @@ def without_erased(rows: Sequence[Row]) -> list[Row]:
     return [row for row in rows if row.kind != "user" or row.id not in gone]
 
 
-def into_catalogue(config: Config, row: Row) -> bool:
-    """Write an item into the catalogue; whether it is the newest known there. Users are not in it: always true."""
+def is_newest(config: Config, row: Row) -> bool:
+    """Whether no newer put of the record is known; an item is in the catalogue then."""
     if row.kind == "user":
-        return True
+        expires = {"N": str(row.received_at // 1000 + LATEST_DAYS * 86_400)}
+        return _newer(os.environ["USER_PUTS_TABLE"], {"user_id": {"S": row.id}}, row.received_at, "expires", expires)
     avro = config.datasets.present()["items"].avro
-    now: Any = {":attributes": serialize(attributes(avro, row.columns)), ":now": {"N": str(row.received_at)}}
+    kept = serialize(attributes(avro, row.columns))
+    return _newer(os.environ["CATALOGUE_TABLE"], {"item_id": {"S": row.id}}, row.received_at, "attributes", kept)
+
+
+def _newer(table: str, key: Any, received_at: int, attribute: str, value: Any) -> bool:
+    """Write the attribute and the time of the put, unless a newer put has been written."""
     try:
         clients.dynamodb().update_item(
-            TableName=os.environ["CATALOGUE_TABLE"],
-            Key={"item_id": {"S": row.id}},
-            UpdateExpression="SET attributes = :attributes, received_at = :now",
+            TableName=table,
+            Key=key,
+            UpdateExpression="SET #attribute = :value, received_at = :now",
             ConditionExpression="attribute_not_exists(received_at) OR received_at <= :now",
-            ExpressionAttributeValues=now,
+            ExpressionAttributeNames={"#attribute": attribute},
+            ExpressionAttributeValues={":value": value, ":now": {"N": str(received_at)}},
         )
     except clients.dynamodb().exceptions.ConditionalCheckFailedException:
         return False

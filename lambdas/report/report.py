@@ -25,6 +25,7 @@ class Part(BaseModel):
     metrics: dict[str, float] = Field(default_factory=dict)
     version_arn: str = ""
     goes_live: bool = False
+    rows_left_out: int = 0
     failure: Failure | None = None
 
 
@@ -109,6 +110,7 @@ def make_report(run: Run) -> dict[str, Any]:
         "solutions": [solution_entry(part, verdicts) for part in run.solutions if part.status == "ACTIVE"],
         "campaigns": [campaign.name for campaign in run.campaigns if campaign.status == "ACTIVE"],
         "leftover": run.leftover,
+        "rows_left_out": {dataset.kind: dataset.rows_left_out for dataset in run.datasets if dataset.rows_left_out},
     }
 
 
@@ -157,4 +159,6 @@ def as_text(report: dict[str, Any]) -> str:
             lines.append(f"  {verdict['decision']}" + (f": {'; '.join(verdict['reasons'])}" if verdict["reasons"] else ""))
     if report["leftover"]:
         lines += ["", f"In Personalize, but not in the config: {', '.join(report['leftover'])} (removed with prune: true)."]
+    for kind, rows in report["rows_left_out"].items():
+        lines += ["", f"{rows:,} rows of the {kind} CSVs were left out: their users asked to be forgotten."]
     return "\n".join(lines)

@@ -78,8 +78,8 @@ class Front:
             return _refuse(refusal, responses, request_id)
         except Exception as error:
             _LOG.exception("%s %r failed: %s", request.method, request.path, error)
-            refusal = Refusal("DEFAULT_5XX", 500, "Internal server error", "InternalServerErrorException")
-            return _refuse(refusal, responses, request_id)
+            failed = Refusal("DEFAULT_5XX", 500, "Internal server error", "InternalServerErrorException")
+            return _refuse(failed, responses, request_id)
         response.headers.setdefault("x-amzn-RequestId", request_id)
         response.headers.setdefault("x-amz-apigw-id", request_id.replace("-", "")[:16])
         return response

@@ -132,12 +132,13 @@ def shop(moto_endpoint: str, personalize_endpoint: str, monkeypatch: pytest.Monk
         AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in ("pk", "sk")],
         BillingMode="PAY_PER_REQUEST",
     )
-    made.client("dynamodb").create_table(
-        TableName=f"{name}-erasures",
-        KeySchema=[{"AttributeName": "user_id", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "user_id", "AttributeType": "S"}],
-        BillingMode="PAY_PER_REQUEST",
-    )
+    for table in ("erasures", "user-puts"):
+        made.client("dynamodb").create_table(
+            TableName=f"{name}-{table}",
+            KeySchema=[{"AttributeName": "user_id", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "user_id", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
     made.client("dynamodb").create_table(
         TableName=f"{name}-recent-items",
         KeySchema=[{"AttributeName": "user_id", "KeyType": "HASH"}, {"AttributeName": "what", "KeyType": "RANGE"}],
@@ -235,6 +236,7 @@ def environment(name: str, packed: Path, moto_endpoint: str, personalize_endpoin
         "API_URL_PARAMETER": f"/recostack/{name}/api-url",
         "TOPIC_ARN": f"arn:aws:sns:us-east-1:123456789012:{name}-runs",
         "ERASURES_TABLE": f"{name}-erasures",
+        "USER_PUTS_TABLE": f"{name}-user-puts",
         "BATCH_LISTS_TABLE": f"{name}-batch-lists",
         "EVENT_STREAM": f"{name}-events",
         "DEAD_LETTER_QUEUE_URL": f"{moto_endpoint}/123456789012/{name}-dead-letters",

@@ -10,7 +10,10 @@ import pytest
 
 from lambdas.delete_user_data import handler as delete_user_data
 from lambdas.erase_user import handler as erase_user
+from lambdas.import_data import handler as import_data
+from lambdas.prepare_resources import handler as prepare_resources
 from lambdas.put_records import handler as put_records
+from lambdas.shared import recent_items
 from lambdas.shared.erasures import erased
 from lambdas.shared.names import dataset_group_arn
 from tests.unit.conftest import Deployment, exported
@@ -41,6 +44,39 @@ def test_the_tombstone_is_there_at_once(shop: Deployment, user_id: str) -> None:
     status, answer = erase(shop, user_id)
     assert (status, answer["user_id"]) == (202, user_id)
     assert erased(["somebody", user_id]) == {user_id}
+
+
+def test_recent_items_are_forgotten_at_once(shop: Deployment) -> None:
+    recent_items.keep([(user, "buy", f"i{n}", time.time()) for user in ("u1", "u2") for n in range(30)])
+    erase(shop, "u1")
+    assert recent_items.recent_items("u1") == {}
+    assert len(recent_items.recent_items("u2")["buy"]) == 30
+
+
+def test_an_import_leaves_out_the_rows_of_erased_users(shop: Deployment) -> None:
+    shop.put_all_csvs()
+    shop.put_csv("users", 'AGE,USER_ID,GENDER,MEMBERSHIP\n30,u1,,\r\n31,"u""2",,\n32,u3,"a,b",\n', "more")
+    shop.until_active(prepare_resources.handler, resources=[{"kind": "dataset_group", "name": ""}])
+    untouched = shop.until_active(import_data.handler, **request(shop, "run-1"))
+    assert "rows_left_out" not in untouched
+    erase(shop, 'u"2')
+    erase(shop, "somebody-else")
+    made = shop.until_active(import_data.handler, **request(shop, "run-2"))
+    assert made["rows_left_out"] == 1
+    folder = "datasets/users/without-erased/run-2/"
+    s3 = shop.client("s3")
+    copies = [entry["Key"] for entry in s3.list_objects_v2(Bucket=shop.bucket, Prefix=folder)["Contents"]]
+    texts = {s3.get_object(Bucket=shop.bucket, Key=key)["Body"].read().decode() for key in copies}
+    assert 'AGE,USER_ID,GENDER,MEMBERSHIP\n30,u1,,\r\n32,u3,"a,b",\n' in texts
+    assert len(texts) == 2
+    again = shop.until_active(import_data.handler, **request(shop, "run-3"))  # the same rows: nothing to copy or to import
+    assert again["arn"] == made["arn"]
+    assert s3.list_objects_v2(Bucket=shop.bucket, Prefix="datasets/users/without-erased/run-3/")["KeyCount"] == 0
+
+
+def request(shop: Deployment, run_id: str) -> dict[str, Any]:
+    dataset = {"kind": "users", "location": f"s3://{shop.bucket}/datasets/users/", "files": "00000001"}
+    return {"run_id": run_id, "datasets": [dataset]}
 
 
 def test_an_id_that_no_user_can_have_is_refused(shop: Deployment) -> None:

@@ -53,6 +53,13 @@ def test_the_newest_put_of_a_record_counts_whatever_comes_last(stream: Deploymen
     assert exported(stream, "items", "ITEM_ID", "STOCK") == [["i1", "1"]]
 
 
+def test_the_newest_put_of_a_user_counts_too(stream: Deployment) -> None:
+    assert put(stream, message("user", "u1", {"AGE": 30}, 3000)) == []
+    assert put(stream, message("user", "u1", {"AGE": 20}, 2000)) == []
+    assert put(stream, message("user", "u1", {"AGE": 31}, 3000)) == []  # one that came again
+    assert exported(stream, "users", "USER_ID", "AGE") == [["u1", "31"]]
+
+
 def test_users_reach_personalize_but_not_erased_ones(stream: Deployment) -> None:
     erase("u2")
     assert put(stream, message("user", "u1", {"AGE": 30}), message("user", "u2", {"AGE": 40})) == []
