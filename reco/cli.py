@@ -21,6 +21,7 @@ from reco import (
     dashboard_command,
     destroy_command,
     events,
+    experiment_command,
     load,
     movielens,
     redrive,
@@ -30,6 +31,7 @@ from reco import (
 )
 from reco import demo as demo_run
 from reco import rollback as rolling_back
+from reco.config_reference import reference
 from reco.console import progress, results, say, show_json, show_table
 from reco.errors import RecoError
 from reco.local import start_local, stop_local, wait_until_stopped
@@ -46,11 +48,14 @@ app.callback()(choose_environment)
 def validate(
     config: Annotated[Path, typer.Argument(help="A config file.")] = DEFAULT_CONFIG,
     write_schema: Annotated[Path | None, typer.Option(help="Write the JSON schema of configs to this file, for editors.")] = None,
+    write_reference: Annotated[Path | None, typer.Option(help="Write the reference of all keys to this Markdown file.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Check a config; every problem is shown with its path."""
     if write_schema is not None:
         write_schema.write_text(json.dumps(json_schema(), indent=2) + "\n")
+    if write_reference is not None:
+        write_reference.write_text(reference())
     try:
         found = config_of(config)
     except RecoError as error:
@@ -339,6 +344,7 @@ def redrive_command(
 
 
 app.command()(cost_command.cost)
+app.command()(experiment_command.experiment)
 app.command()(batch_command.batch)
 app.command()(batch_command.segment)
 app.command()(utilization_command.utilization)
