@@ -257,20 +257,7 @@ def recommend(
     if as_json:
         show_json(answer)
     else:
-        show_table(f"{placement} (from {answer['source']})", *item_rows(answer["items"]))
-
-
-def item_rows(items: list[dict[str, Any]]) -> tuple[list[str], list[list[Any]]]:
-    """A list of recommended items as the columns and rows of a table."""
-
-    def categories(attributes: dict[str, Any]) -> str:
-        return "; ".join(", ".join(value) for value in attributes.values() if isinstance(value, list))
-
-    rows = [
-        [n, item["item_id"], item["attributes"].get("TITLE", ""), categories(item["attributes"])]
-        for n, item in enumerate(items, 1)
-    ]
-    return ["#", "item", "title", "categories"], rows
+        show_table(f"{placement} (from {answer['source']})", *serving.item_rows(answer["items"]))
 
 
 @app.command(name="send-events")

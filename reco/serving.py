@@ -25,6 +25,19 @@ def rank(target: Target, placement: str, user_id: str, item_ids: list[str]) -> d
     return call(target, f"/rankings/{urllib.parse.quote(placement, safe='')}", body)
 
 
+def item_rows(items: list[dict[str, Any]]) -> tuple[list[str], list[list[Any]]]:
+    """A list of recommended items as the columns and rows of a table."""
+
+    def categories(attributes: dict[str, Any]) -> str:
+        return "; ".join(", ".join(value) for value in attributes.values() if isinstance(value, list))
+
+    rows = [
+        [n, item["item_id"], item["attributes"].get("TITLE", ""), categories(item["attributes"])]
+        for n, item in enumerate(items, 1)
+    ]
+    return ["#", "item", "title", "categories"], rows
+
+
 def call(target: Target, path: str, body: object = None) -> dict[str, Any]:
     data, url = None if body is None else json.dumps(body).encode(), target.api_url + path
     headers = target.headers("GET" if data is None else "POST", url, data)

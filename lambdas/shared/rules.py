@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Attribute = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=150)]
+Attribute = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=150, description="a column of the items")]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Value = bool | int | Number | str
 ItemId = Annotated[str, Field(min_length=1, max_length=256)]
@@ -21,7 +21,7 @@ class Part(BaseModel):
 class FromContext(Part):
     """A value that the call brings along: `{context: BUDGET}` is the query parameter `context.BUDGET`."""
 
-    context: Attribute
+    context: Attribute = Field(description="its name, without `context.`")
 
 
 class Comparison(Part):
@@ -29,7 +29,7 @@ class Comparison(Part):
 
     equals: Value | FromContext | None = None
     differs_from: Value | FromContext | None = None
-    one_of: list[Value] | None = Field(None, min_length=1, max_length=500)
+    one_of: list[Value] | None = Field(None, min_length=1, max_length=500, description="equal to any of these")
     above: Number | FromContext | None = None
     below: Number | FromContext | None = None
     at_least: Number | FromContext | None = None
@@ -55,14 +55,14 @@ class AttributeTest(Comparison):
 class ContextTest(Comparison):
     """A comparison of a value of the call. A call without the value never meets it."""
 
-    context: Attribute
+    context: Attribute = Field(description="the value's name, without `context.`")
 
 
 class DropRecent(Part):
     """Drops what the user lately did something with, as of the latest event."""
 
-    event_types: list[str] = Field(min_length=1, max_length=10)
-    within_days: Number = Field(30, gt=0, le=365)
+    event_types: list[str] = Field(min_length=1, max_length=10, description="of `event_types`")
+    within_days: Number = Field(30, gt=0, le=365, description="events are known for 90 days at most")
 
 
 class Cap(Part):

@@ -65,8 +65,10 @@ class Config(Section):
 
     name: Name = Field(description="prefixes the name of every resource")
     datasets: Datasets
-    event_types: dict[str, EventType] = Field(min_length=1)
-    filters: dict[FilterName, Annotated[str, Field(min_length=1, max_length=2500)]] = Field(default_factory=dict)
+    event_types: dict[str, EventType] = Field(min_length=1, description="what the shop sends, by the name in EVENT_TYPE")
+    filters: dict[FilterName, Annotated[str, Field(min_length=1, max_length=2500)]] = Field(
+        default_factory=dict, description="filter expressions of Personalize, applied by campaigns and on fallbacks"
+    )
     solutions: dict[Name, Solution] = Field(min_length=1)
     placements: dict[Name, Placement] = Field(min_length=1)
     batch: dict[Name, Batch] = Field(default_factory=dict)

@@ -14,8 +14,8 @@ Origin = Annotated[str, Field(pattern=r"^(\*|https?://[a-z0-9.-]+(:[0-9]{1,5})?)
 class Throttle(Section):
     """A token bucket: `rate` calls a second, up to `burst` at once."""
 
-    rate: float = Field(500, gt=0, le=10_000)
-    burst: int = Field(1000, ge=1, le=5_000)
+    rate: float = Field(500, gt=0, le=10_000, description="calls a second, in the long run")
+    burst: int = Field(1000, ge=1, le=5_000, description="calls at once")
 
 
 class Api(Section):

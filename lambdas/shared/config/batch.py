@@ -18,7 +18,7 @@ MOST_ITEMS, MOST_ATTRIBUTE_QUERIES = 500, 10
 class Batch(Section):
     """One list for each active user (of related items: for each item), made by a batch inference job."""
 
-    solution: str
+    solution: str = Field(description="whose newest version makes the lists; it needs no campaign")
     filter: str | None = Field(None, description="applied by the job; one without placeholders")
     num_results: int = Field(50, ge=1, le=500, description="how many items a list holds")
     active_within_days: int = Field(90, ge=1, le=36_500, description="who had an event since then gets a list")
@@ -35,7 +35,7 @@ class Batch(Section):
 class Segment(Section):
     """Users by their interest in items, or in items with some attributes, made by a batch segment job."""
 
-    solution: str
+    solution: str = Field(description="one of a segmentation recipe")
     item_ids: list[Annotated[str, Field(min_length=1, max_length=256)]] = Field(
         default_factory=list, max_length=MOST_ITEMS, description="of item affinity: one list of users for each of them"
     )

@@ -14,10 +14,14 @@ class Dataset(Section):
     """One dataset: its Avro schema (in the file: a path beside the config, or the schema itself) and how CSVs are imported."""
 
     avro: AvroSchema = Field(alias="schema")
-    import_mode: Literal["FULL", "INCREMENTAL"] = "FULL"
+    import_mode: Literal["FULL", "INCREMENTAL"] = Field(
+        "FULL", description="INCREMENTAL: CSVs after the first import add to the data, and replace rows by id"
+    )
 
 
 class Datasets(Section):
+    """What Personalize learns from. Only interactions must be there; filters, rules and attributes in answers want items."""
+
     interactions: Dataset
     items: Dataset | None = None
     users: Dataset | None = None

@@ -12,8 +12,12 @@ from lambdas.shared.config.section import Section
 class Schedules(Section):
     """When runs start by themselves, as EventBridge Scheduler writes it: `rate(7 days)` or `cron(0 3 ? * SUN *)`, in UTC."""
 
-    train: Annotated[str, Field(pattern=r"^(rate|cron)\(.+\)$")] | None = None
-    batch: Annotated[str, Field(pattern=r"^(rate|cron)\(.+\)$")] | None = None
+    train: Annotated[str, Field(pattern=r"^(rate|cron)\(.+\)$")] | None = Field(
+        None, description="all solutions are trained anew; without it, when somebody asks"
+    )
+    batch: Annotated[str, Field(pattern=r"^(rate|cron)\(.+\)$")] | None = Field(
+        None, description="batch lists and segments are made anew; without it, when somebody asks"
+    )
     archive: Annotated[str, Field(pattern=r"^(rate|cron)\(.+\)$")] | None = Field(
         "cron(30 2 ? * SUN *)", description="erased users leave the archive, retention and churn are counted"
     )
@@ -22,7 +26,9 @@ class Schedules(Section):
 class Alarms(Section):
     """Who gets the mails of runs and alarms, and which bill is worth one."""
 
-    email: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")] | None = None
+    email: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")] | None = Field(
+        None, description="gets every run's report, approvals and alarms, once it has confirmed the mail from SNS"
+    )
     monthly_budget_usd: float | None = Field(
         None,
         gt=0,

@@ -26,15 +26,15 @@ class Variant(Section):
 class Experiment(Section):
     """Users are split over variants: always the same variant for the same user and name. The first variant is the control."""
 
-    name: Name
+    name: Name = Field(description="a new name draws the split anew")
     variants: dict[Name, Variant] = Field(min_length=2, max_length=10)
 
 
 class Placement(Section):
     """A spot on a page that asks for recommendations."""
 
-    solution: str
-    filter: str | None = None
+    solution: str = Field(description="whose campaign is asked, or the popularity count whose snapshot is read")
+    filter: str | None = Field(None, description="one of `filters`")
     num_results: int = Field(25, ge=1, le=500, description="how many items an answer holds unless the call says otherwise")
     rules: Rules = Field(default_factory=list, description="names of rules, in the order in which they apply")
     fallback: Annotated[list[str], Field(max_length=5)] | None = Field(
