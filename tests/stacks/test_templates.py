@@ -82,7 +82,7 @@ def test_tables_can_be_restored(templates: Templates) -> None:
 
 def test_functions_share_runtime_layer_logs_and_traces(templates: Templates) -> None:
     functions = [function["Properties"] for _, function in resources(templates, "AWS::Lambda::Function")]
-    assert len(functions) == 13
+    assert len(functions) == 19
     for function in functions:
         assert (function["Runtime"], function["Architectures"]) == ("python3.13", ["arm64"])
         assert function["TracingConfig"] == {"Mode": "Active"}
@@ -99,19 +99,21 @@ def test_roles_allow_named_calls_only(templates: Templates) -> None:
             assert "*" not in action, f"{name} allows {action}"
         if "*" in as_list(statement["Resource"]):
             lists = {
-                f"personalize:List{kind}" for kind in ("EventTrackers", "DatasetImportJobs", "Filters", "Solutions", "Campaigns")
+                f"personalize:List{kind}"
+                for kind in ("EventTrackers", "DatasetImportJobs", "Filters", "Solutions", "SolutionVersions", "Campaigns")
             }
             plumbing = {"xray:PutTraceSegments", "xray:PutTelemetryRecords", "xray:GetSamplingRules", "xray:GetSamplingTargets"}
             lists |= {"personalize:PutEvents"}  # takes no resource (personalize/latest/dg/recording-item-interaction-events.html)
             assert all(a in lists | plumbing or a.startswith("logs:") for a in as_list(statement["Action"])), (name, statement)
 
 
-def test_only_three_functions_hand_over_a_role_and_only_to_personalize(templates: Templates) -> None:
+def test_only_four_functions_hand_over_a_role_and_only_to_personalize(templates: Templates) -> None:
     passing = [(name, s) for name, s in statements(templates) if "iam:PassRole" in as_list(s["Action"])]
     assert sorted(name.split("RoleDefault")[0] for name, _ in passing) == [
         "FunctionsDeleteUserData",
         "FunctionsDeployCampaigns",
         "FunctionsImportData",
+        "FunctionsRunBatchJob",
     ]
     assert all(s["Condition"] == {"StringEquals": {"iam:PassedToService": "personalize.amazonaws.com"}} for _, s in passing)
 
