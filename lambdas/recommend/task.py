@@ -131,7 +131,8 @@ class Task:
         arn = (self.deployed.campaigns if kind == "campaign" else self.deployed.filters).get(name)
         if arn is None:
             said = f"the {'campaign of solution' if kind == 'campaign' else 'filter'} '{name}' is not deployed yet"
-            raise SourceFailed(said) if self.fallbacks else NotDeployed(said)
+            others = self.fallbacks or self.config.has_snapshot(self.of.solution)
+            raise SourceFailed(said) if others else NotDeployed(said)
         return arn
 
     def filtered_by_service(self, source: str) -> bool:

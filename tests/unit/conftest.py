@@ -28,8 +28,9 @@ from lambdas.shared.schemas import DatasetKind
 from localaws.personalize.pytest_plugin import StartEmulator, start_personalize
 from localaws.personalize.quotas import Quotas
 from tests.shop_csvs import csv_text, rows
+from tests.unit.serving import away
 
-__all__ = ["start_personalize"]
+__all__ = ["away", "start_personalize"]
 
 # Read by Powertools when the first handler is imported.
 os.environ.setdefault("POWERTOOLS_METRICS_NAMESPACE", "recostack/test")

@@ -13,8 +13,8 @@ from lambdas.put_events import handler as put_events
 from lambdas.shared.deployment import rules_parameter_name
 from lambdas.shared.observability import logger
 from tests.unit.conftest import Deployment, set_faults
+from tests.unit.serving import call
 from tests.unit.test_put_events import event, records
-from tests.unit.test_recommend import call
 
 
 @pytest.fixture

@@ -12,10 +12,10 @@ from lambdas.deploy_campaigns import handler as deploy_campaigns
 from lambdas.import_data import handler as import_data
 from lambdas.prepare_resources import handler as prepare_resources
 from lambdas.publish_deployment import handler as publish_deployment
-from lambdas.recommend import handler as recommend
 from lambdas.shared import snapshots
 from lambdas.train_solutions import handler as train_solutions
 from tests.unit.conftest import Deployment
+from tests.unit.serving import call
 from tests.unit.test_training import import_request, prepare_request, train_request
 
 
@@ -34,26 +34,6 @@ def serving(shop: Deployment) -> Deployment:
     campaigns = shop.until_done(deploy_campaigns.handler, verdicts=verdicts, answers=[], trained=trained)
     shop.call(publish_deployment.handler, run_id="run-1", resources=resources, campaigns=campaigns)
     return shop
-
-
-def call(
-    shop: Deployment, method: str, path: str, query: dict[str, list[str]] | None = None, body: Any = None
-) -> tuple[int, Any]:
-    """One call through the API: status and JSON."""
-    event = {
-        "resource": path,
-        "path": path,
-        "httpMethod": method,
-        "headers": {"Content-Type": "application/json"},
-        "multiValueHeaders": {"Content-Type": ["application/json"]},
-        "queryStringParameters": {name: values[-1] for name, values in (query or {}).items()} or None,
-        "multiValueQueryStringParameters": query or None,
-        "requestContext": {"requestId": "r", "stage": "v1", "httpMethod": method, "path": path, "identity": {}},
-        "body": body if isinstance(body, str) or body is None else json.dumps(body),
-        "isBase64Encoded": False,
-    }
-    answer = shop.call(recommend.handler, **event)
-    return answer["statusCode"], json.loads(answer["body"])
 
 
 def test_the_serving_api(serving: Deployment) -> None:

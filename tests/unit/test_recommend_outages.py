@@ -1,95 +1,20 @@
-"""Serving while Personalize, the catalogue or the snapshot are away: full lists wherever there are enough items, never an error.
-
-Personalize is the emulator's place taken by a small server on a socket: what it answers, a test decides call by call.
-"""
+"""Serving while Personalize, the catalogue or the snapshot are away: full lists wherever there are enough items, never an error."""
 
 from __future__ import annotations
 
 import json
-import threading
 import time
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lambdas.recommend import breaker, catalogue, override, sources
-from lambdas.shared import clients, config, deployment, recent_items, snapshots
+from lambdas.shared import config, deployment, recent_items
 from lambdas.shared.config import parse_config
 from tests.unit.conftest import Deployment
-from tests.unit.test_recommend import call
-
-ITEMS = 30
-OUTAGES = {
-    "throttled": (429, {"__type": "ThrottlingException", "message": "Rate exceeded"}),
-    "missing": (404, {"__type": "ResourceNotFoundException", "message": "arn:aws:personalize:::campaign/x"}),
-    "broken": (500, {"message": "internal"}),
-}
-
-
-class Campaign(BaseHTTPRequestHandler):
-    """GetRecommendations by a test's will: a list of item ids, or an outage."""
-
-    protocol_version = "HTTP/1.1"
-    items: ClassVar[list[str]] = []
-    outage: ClassVar[str | None] = None
-    asked: ClassVar[list[dict[str, Any]]] = []
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        type(self).asked.append(body)
-        if self.outage == "slow":
-            time.sleep(2.5)
-        wanted = [{"itemId": item_id, "score": 0.5} for item_id in self.items[: body.get("numResults", 25)]]
-        status, answer = OUTAGES.get(self.outage or "", (200, {"itemList": wanted, "recommendationId": "RID-1"}))
-        text = json.dumps(answer).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(text)))
-        self.end_headers()
-        self.wfile.write(text)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Nothing to stderr."""
-
-
-@pytest.fixture
-def away(shop: Deployment, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
-    """The shop deployed on the server above, with 30 items of three categories and brands in the catalogue and the snapshot."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Campaign)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    monkeypatch.setenv("AWS_ENDPOINT_URL_PERSONALIZE_RUNTIME", f"http://127.0.0.1:{server.server_port}")
-    for n in range(ITEMS):
-        attributes = {"STOCK": {"N": str(n % 7)}, "BRAND": {"S": f"b{n % 5}"}, "CATEGORY": {"L": [{"S": f"c{n % 3}"}]}}
-        row = {"item_id": {"S": f"i{n}"}, "attributes": {"M": attributes}}
-        clients.dynamodb().put_item(TableName=f"{shop.config.name}-catalogue", Item=row)  # type: ignore[arg-type]
-    put_snapshot(shop, [f"i{n}" for n in range(ITEMS)])
-    deployment.publish(
-        deployment.Deployment(
-            run_id="run-1",
-            dataset_group_arn="group",
-            tracking_id="tracker",
-            campaigns={
-                name: f"arn:aws:personalize:us-east-1:123456789012:campaign/{name}" for name in ("for-you", "related", "ranking")
-            },
-            filters={name: f"arn:aws:personalize:us-east-1:123456789012:filter/{name}" for name in shop.config.filters},
-        )
-    )
-    Campaign.items, Campaign.outage, Campaign.asked = [f"i{n}" for n in range(ITEMS)], None, []
-    yield shop
-    server.shutdown()
-    server.server_close()
-
-
-def put_snapshot(shop: Deployment, item_ids: list[str]) -> None:
-    line = {"input": {"userId": "anyone"}, "output": {"recommendedItems": item_ids}, "error": None}
-    shop.client("s3").put_object(Bucket=shop.bucket, Key=snapshots.output_key("best-sellers"), Body=json.dumps(line).encode())
-
-
-def home(shop: Deployment, **query: str) -> tuple[int, Any]:
-    return call(shop, "GET", "/recommendations/home", {name: [value] for name, value in ({"user_id": "u1"} | query).items()})
+from tests.unit.serving import ITEMS, OUTAGES, Campaign, call, home, put_snapshot
 
 
 @pytest.mark.parametrize("outage", [*OUTAGES, "slow"])

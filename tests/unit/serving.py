@@ -1,0 +1,117 @@
+"""A deployed shop whose Personalize is a small server on a socket: what it answers, a test decides call by call."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import pytest
+
+from lambdas.shared import clients, deployment, snapshots
+
+if TYPE_CHECKING:
+    from tests.unit.conftest import Deployment
+
+ITEMS = 30
+OUTAGES = {
+    "throttled": (429, {"__type": "ThrottlingException", "message": "Rate exceeded"}),
+    "missing": (404, {"__type": "ResourceNotFoundException", "message": "arn:aws:personalize:::campaign/x"}),
+    "broken": (500, {"message": "internal"}),
+}
+
+
+class Campaign(BaseHTTPRequestHandler):
+    """GetRecommendations by a test's will: a list of item ids, or an outage."""
+
+    protocol_version = "HTTP/1.1"
+    items: ClassVar[list[str]] = []
+    outage: ClassVar[str | None] = None
+    asked: ClassVar[list[dict[str, Any]]] = []
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        type(self).asked.append(body)
+        if self.outage == "slow":
+            time.sleep(2.5)
+        wanted = [{"itemId": item_id, "score": 0.5} for item_id in self.items[: body.get("numResults", 25)]]
+        status, answer = OUTAGES.get(self.outage or "", (200, {"itemList": wanted, "recommendationId": "RID-1"}))
+        text = json.dumps(answer).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Nothing to stderr."""
+
+
+@pytest.fixture
+def away(shop: Deployment, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
+    """The shop deployed on the server above, with 30 items of three categories and brands in the catalogue and the snapshot."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Campaign)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setenv("AWS_ENDPOINT_URL_PERSONALIZE_RUNTIME", f"http://127.0.0.1:{server.server_port}")
+    for n in range(ITEMS):
+        attributes = {"STOCK": {"N": str(n % 7)}, "BRAND": {"S": f"b{n % 5}"}, "CATEGORY": {"L": [{"S": f"c{n % 3}"}]}}
+        row = {"item_id": {"S": f"i{n}"}, "attributes": {"M": attributes}}
+        clients.dynamodb().put_item(TableName=f"{shop.config.name}-catalogue", Item=row)  # type: ignore[arg-type]
+    put_snapshot(shop, [f"i{n}" for n in range(ITEMS)])
+    deployment.publish(
+        deployment.Deployment(
+            run_id="run-1",
+            dataset_group_arn="group",
+            tracking_id="tracker",
+            campaigns={
+                name: f"arn:aws:personalize:us-east-1:123456789012:campaign/{name}" for name in ("for-you", "related", "ranking")
+            },
+            filters={name: f"arn:aws:personalize:us-east-1:123456789012:filter/{name}" for name in shop.config.filters},
+        )
+    )
+    Campaign.items, Campaign.outage, Campaign.asked = [f"i{n}" for n in range(ITEMS)], None, []
+    yield shop
+    server.shutdown()
+    server.server_close()
+
+
+def call(
+    shop: Deployment, method: str, path: str, query: dict[str, list[str]] | None = None, body: Any = None
+) -> tuple[int, Any]:
+    """One call through the API: status and JSON."""
+    status, answer, _ = call_with_headers(shop, method, path, query, body)
+    return status, answer
+
+
+def call_with_headers(
+    shop: Deployment, method: str, path: str, query: dict[str, list[str]] | None = None, body: Any = None
+) -> tuple[int, Any, dict[str, list[str]]]:
+    """The same, with the headers of the answer."""
+    from lambdas.recommend import handler as recommend  # once the environment is there
+
+    event = {
+        "resource": path,
+        "path": path,
+        "pathParameters": {"user_id": path.rpartition("/users/")[2]},
+        "httpMethod": method,
+        "headers": {"Content-Type": "application/json"},
+        "multiValueHeaders": {"Content-Type": ["application/json"]},
+        "queryStringParameters": {name: values[-1] for name, values in (query or {}).items()} or None,
+        "multiValueQueryStringParameters": query or None,
+        "requestContext": {"requestId": "r", "stage": "v1", "httpMethod": method, "path": path, "identity": {}},
+        "body": body if isinstance(body, str) or body is None else json.dumps(body),
+        "isBase64Encoded": False,
+    }
+    answer = shop.call(recommend.handler, **event)
+    return answer["statusCode"], json.loads(answer["body"]), answer["multiValueHeaders"]
+
+
+def put_snapshot(shop: Deployment, item_ids: list[str]) -> None:
+    line = {"input": {"userId": "anyone"}, "output": {"recommendedItems": item_ids}, "error": None}
+    shop.client("s3").put_object(Bucket=shop.bucket, Key=snapshots.output_key("best-sellers"), Body=json.dumps(line).encode())
+
+
+def home(shop: Deployment, **query: str) -> tuple[int, Any]:
+    return call(shop, "GET", "/recommendations/home", {name: [value] for name, value in ({"user_id": "u1"} | query).items()})
