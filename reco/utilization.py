@@ -91,7 +91,7 @@ def utilizations(target: Target, config: Config, prices: Prices, days: float) ->
 
 
 def used_tps(target: Target, campaign_arn: str, operation: str, created: datetime.datetime, days: float) -> list[float]:
-    """The use in each period of five minutes; one in which nothing was asked counts as well."""
+    """The use in each whole period of five minutes; one in which nothing was asked counts as well."""
     now = datetime.datetime.now(datetime.UTC)
     start = max(created.astimezone(datetime.UTC), now - datetime.timedelta(days=days))
     dimensions = [{"Name": "CampaignArn", "Value": campaign_arn}]
@@ -105,8 +105,10 @@ def used_tps(target: Target, campaign_arn: str, operation: str, created: datetim
         for result in page["MetricDataResults"]
         for moment, value in zip(result["Timestamps"], result["Values"], strict=True)
     }
-    first, last = floor_to_period(start), floor_to_period(now)
-    periods = max(1, int((last - first).total_seconds() // PERIOD_SECONDS))  # the one that goes on is not over
+    first = floor_to_period(start) + datetime.timedelta(seconds=PERIOD_SECONDS)
+    periods = int((floor_to_period(now) - first).total_seconds() // PERIOD_SECONDS)
+    if periods < 1:  # too young for a whole period
+        return [sum(counts.values()) / max(1.0, (now - start).total_seconds())]
     moments = (first + datetime.timedelta(seconds=PERIOD_SECONDS * n) for n in range(periods))
     return [counts.get(moment, 0.0) / PERIOD_SECONDS for moment in moments]
 

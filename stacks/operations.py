@@ -138,12 +138,16 @@ class OperationsStack(cdk.Stack):
         yield row(self._runs("train"), graph("NDCG@25", quality), graph("Coverage", coverage))
 
     def _batch(self) -> Iterator[list[cloudwatch.IWidget]]:
-        yield heading("Batch", "Runs, and the writes of lists.")
-        yield row(self._runs("batch"))
+        of = self.metrics
+        written = of.of_table(names.batch_lists_table(self.config), "ConsumedWriteCapacityUnits", "write units")
+        loaded = [of.of_function("load_recommendations", name, "Sum", name.lower()) for name in ("Invocations", "Errors")]
+        yield heading("Batch", "Runs, what they write, and the runs that keep the archive.")
+        runs = [self._runs("batch"), self._runs("archive", "Runs of the archive")]
+        yield row(*runs, graph("Lists written", [written]), graph("Loading", loaded))
 
-    def _runs(self, machine: str) -> cloudwatch.GraphWidget:
+    def _runs(self, machine: str, title: str = "Runs") -> cloudwatch.GraphWidget:
         ended = {"ExecutionsSucceeded": "succeeded", "ExecutionsFailed": "failed", "ExecutionsTimedOut": "timed out"}
-        return graph("Runs", [self.metrics.of_runs(machine, name, label) for name, label in ended.items()])
+        return graph(title, [self.metrics.of_runs(machine, name, label) for name, label in ended.items()])
 
     def _money(self) -> Iterator[list[cloudwatch.IWidget]]:
         of = self.metrics
