@@ -79,6 +79,7 @@ def ndcg(kind: str, name: str) -> Callable[[Figures], float]:
 ALWAYS: dict[Size, tuple[str, ...]] = {"small": (), "full": ()}
 PERSONAL = ndcg("recipes", "aws-user-personalization-v2")
 RECIPE = ("recipes", "aws-user-personalization-v2")
+SMALL_SHOP = "0.5M interactions, 1k items, 5k users"
 SHOP_5M, SHOP_5M_100K = (f"5M interactions, {items} items, 50k users" for items in ("10k", "100k"))
 
 BENCHMARKS = (
@@ -226,6 +227,7 @@ BENCHMARKS = (
             Measure("an answer at 10k items, filtered, p50", at(*RECIPE, SHOP_5M, "filtered", "p50_ms"), at_most=5, unit=" ms"),
             Measure("an answer at 10k items, filtered, p99", at(*RECIPE, SHOP_5M, "filtered", "p99_ms"), at_most=15, unit=" ms"),
             Measure("an answer at 100k items, filtered, p99", at(*RECIPE, SHOP_5M_100K, "filtered", "p99_ms"), unit=" ms"),
+            Measure("an answer at 1k items, filtered, p99", at(*RECIPE, SMALL_SHOP, "filtered", "p99_ms"), unit=" ms"),
             Measure(
                 "time of training as interactions grow tenfold, 1k items",
                 at("growth", RECIPE[1], "1000 items", "seconds"),

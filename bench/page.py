@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -23,6 +24,9 @@ NOTES: dict[Size, str] = {
     "full": "sizes are the full ones",
 }
 
+#: Stands for a space while lines are broken.
+NO_BREAK = "\0"
+
 Results = Mapping[str, tuple[Outcome, Figures | None]]
 
 
@@ -40,14 +44,16 @@ def lines(
     yield "# Benchmarks\n"
     flag = " --full" if size == "full" else ""
     yield paragraph(INTRODUCTION.format(command=COMMANDS[size], flag=flag, note=NOTES[size]))
-    yield paragraph(f"Measured {days(results)}. {', '.join(f'{name}: {value}' for name, value in machine.items())}.")
+    yield paragraph(f"Measured {days(results)}; {', '.join(f'{name}: {value}' for name, value in machine.items())}.")
     yield from summary(benchmarks, results)
     for benchmark in benchmarks:
         yield from section(benchmark, results.get(benchmark.name), images)
 
 
 def paragraph(text: str) -> str:
-    return textwrap.fill(text, 130, break_long_words=False, break_on_hyphens=False) + "\n"
+    """In lines of 130 letters; code is not broken."""
+    code = re.sub("`[^`]*`", lambda match: match[0].replace(" ", NO_BREAK), text)
+    return textwrap.fill(code, 130, break_long_words=False, break_on_hyphens=False).replace(NO_BREAK, " ") + "\n"
 
 
 def days(results: Results) -> str:

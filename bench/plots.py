@@ -64,7 +64,7 @@ def loader_memory(figures: dict[str, Any]) -> Figure:
     figure, axes = _canvas(2.2)
     _curve(axes, figures["peak_mb"], OURS)
     axes.set_xscale("log")
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.2 * max(figures["peak_mb"].values()))
     axes.set_xlabel("lines of the file")
     axes.set_ylabel("peak memory, MB")
     return figure
@@ -74,10 +74,12 @@ def spark_seconds(figures: dict[str, Any]) -> Figure:
     """Seconds by events, beside growth in proportion."""
     figure, axes = _canvas(2.4)
     seconds = figures["spark_s"]
+    axes.xaxis.set_major_formatter("{x:,.0f}")
     _curve(axes, seconds, OURS, "measured")
     first = min(map(int, seconds))
     proportional = {count: seconds[str(first)] * int(count) / first for count in seconds}
     _curve(axes, proportional, THEIRS, "in proportion to the smallest")
+    axes.set_ylim(bottom=0)
     axes.set_xlabel("events")
     axes.set_ylabel("seconds")
     _legend(axes)

@@ -63,7 +63,7 @@ def test_figures_stand_beside_their_targets(made: Made) -> None:
     assert "| lines a second and core | 4,321 |  |  |" in batch
     assert "| memory at 1,000,000 lines beside 10,000 | not at this size | at most 1.2× | |" in batch
     assert "It was not run." in section(page, "Ingestion")
-    assert "Measured on 2026-01-02." in page
+    assert "Measured on 2026-01-02; " in page
 
 
 def test_plots_are_small_pictures_beside_the_page(made: Made) -> None:
