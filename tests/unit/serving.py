@@ -37,8 +37,10 @@ class Campaign(BaseHTTPRequestHandler):
         type(self).asked.append(body)
         if self.outage == "slow":
             time.sleep(2.5)
-        wanted = [{"itemId": item_id, "score": 0.5} for item_id in self.items[: body.get("numResults", 25)]]
-        status, answer = OUTAGES.get(self.outage or "", (200, {"itemList": wanted, "recommendationId": "RID-1"}))
+        item_ids = body.get("inputList", self.items)[: body.get("numResults", 25)]
+        shape = "personalizedRanking" if "inputList" in body else "itemList"
+        wanted = [{"itemId": item_id, "score": 0.5} for item_id in item_ids]
+        status, answer = OUTAGES.get(self.outage or "", (200, {shape: wanted, "recommendationId": "RID-1"}))
         text = json.dumps(answer).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(text)))
