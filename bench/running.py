@@ -23,7 +23,7 @@ from bench.benchmarks import Benchmark, Figures, Size
 from reco.console import progress, say
 
 #: Seconds after which a benchmark is ended.
-LIMITS: dict[Size, int] = {"small": 300, "full": 3600}
+LIMITS: dict[Size, int] = {"small": 600, "full": 3600}
 PACKAGES = ("aws-cdk-lib", "boto3", "moto", "numpy", "pydantic", "pyspark", "scipy")
 
 
