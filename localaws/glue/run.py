@@ -18,14 +18,15 @@ from localaws.glue.java import java_home
 from localaws.glue.mirror import Mirror
 
 _POLL_SECONDS = 0.1
-#: Spark for one machine: everything in one JVM that starts fast, no web page, few partitions, no checksum files.
-_SPARK = (
+#: Spark for small data on one machine: one JVM that starts fast (its second compiler costs short jobs half of their time), no web
+#: page, few partitions, no checksum files.
+SPARK = (
     "--master local[2] --driver-memory 1g"
     " --conf spark.driver.bindAddress=127.0.0.1 --conf spark.driver.host=127.0.0.1"
     " --conf spark.ui.enabled=false --conf spark.ui.showConsoleProgress=false"
     " --conf spark.sql.shuffle.partitions=4"
     " --conf spark.hadoop.fs.file.impl=org.apache.hadoop.fs.RawLocalFileSystem"
-    " --conf spark.driver.extraJavaOptions=-XX:+UseSerialGC"
+    " --conf 'spark.driver.extraJavaOptions=-XX:+UseSerialGC -XX:TieredStopAtLevel=1'"
     " pyspark-shell"
 )
 #: Python files and archives for the script to import. docs: glue/latest/dg/aws-glue-programming-etl-glue-arguments.html
@@ -128,7 +129,7 @@ class Run:
             **self.environ,
             "JAVA_HOME": str(java_home()),
             "PYSPARK_PYTHON": sys.executable,
-            "PYSPARK_SUBMIT_ARGS": _SPARK,
+            "PYSPARK_SUBMIT_ARGS": SPARK,
             "PYTHONPATH": os.pathsep.join(paths),
             "PYTHONUNBUFFERED": "1",
             "SPARK_LOCAL_DIRS": str(scratch),

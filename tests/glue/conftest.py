@@ -1,0 +1,37 @@
+"""One Spark for all jobs, which are called as Glue calls them: with arguments, in a process where a session may be there already."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from localaws.glue.java import java_home
+from localaws.glue.run import SPARK
+
+Job = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture(scope="session")
+def run_job(tmp_path_factory: pytest.TempPathFactory) -> Job:
+    """Runs a job by the name of its script, with `--name value` for each argument; returns its report."""
+    folder = tmp_path_factory.mktemp("reports")
+    patch = pytest.MonkeyPatch()
+    patch.setenv("JAVA_HOME", str(java_home()))
+    patch.setenv("PYSPARK_SUBMIT_ARGS", SPARK)
+    patch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
+
+    def run(name: str, **arguments: object) -> dict[str, Any]:
+        report = folder / "report.json"
+        given = {**arguments, "report": report, "JOB_NAME": "added-by-glue"}
+        texts = {key: f"file://{value}" if isinstance(value, Path) else str(value) for key, value in given.items()}
+        importlib.import_module(name).main([part for key, text in texts.items() for part in (f"--{key}", text)])
+        found: dict[str, Any] = json.loads(report.read_text())
+        return found
+
+    yield run
+    patch.undo()
