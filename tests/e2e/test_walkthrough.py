@@ -1,0 +1,98 @@
+"""A newcomer's walk through the pages: every command as it stands there, in a fresh checkout, its output compared with the page's.
+
+The checkout is a copy of this one with a home and an environment variables of its own. Two things are spared: its `.venv` is a new one
+that borrows the packages of the environment which runs the tests, instead of installing them again, and the functions' layer is
+borrowed too. Its `reco` takes free ports for `up`, so that the walk can go on beside other tests.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sysconfig
+import venv
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from stacks.layer import layer_directory
+from tests.pages import ROOT, Block, blocks, is_as_expected
+
+RECO = """#!{folder}/.venv/bin/python
+import sys
+from reco.cli import main
+if sys.argv[1] == "up":
+    sys.argv += ["--port", "0", "--api-port", "0", "--personalize-port", "0"]
+main()
+"""
+#: What a working checkout holds beside what git does.
+LEFT = (".*", "cdk.out", "node_modules", "__pycache__", "*.egg-info", "mine*", "shop-export", "my-csvs", "broken", "events.jsonl")
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "recostack"
+    shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(*LEFT))
+    (folder / ".cache").mkdir()
+    (folder / ".cache" / layer_directory().name).symlink_to(layer_directory())
+    venv.create(folder / ".venv", symlinks=True)
+    own, borrowed = (sysconfig.get_paths(vars=names)["purelib"] for names in (bases(folder / ".venv"), None))
+    Path(own, "checkout.pth").write_text(f"{folder}\nimport site; site.addsitedir({borrowed!r})\n")
+    reco = folder / ".venv" / "bin" / "reco"
+    reco.write_text(RECO.format(folder=folder))
+    reco.chmod(0o755)
+    yield folder
+    run(folder, "reco down")
+
+
+def bases(environment: Path) -> dict[str, str]:
+    return {name: str(environment) for name in ("base", "platbase", "installed_base", "installed_platbase")}
+
+
+def run(folder: Path, script: str) -> str:
+    """What a shell says to the commands; without a terminal, and with nothing of this process but its PATH."""
+    path = f"{folder / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-c", script],
+        cwd=folder,
+        env={"PATH": path, "HOME": str(folder.parent)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+        check=False,
+        timeout=600,
+    )
+    return done.stdout
+
+
+def test_own_data(checkout: Path) -> None:
+    """From a shop's exports to its recommendations."""
+    commands = [block for block in blocks("docs/own-data.md") if block.language == "sh" and not block.in_an_account]
+    assert len(commands) >= 8
+    said = run(checkout, "set -e\n" + "".join(f"echo '=== block {n}'\n{block.text}" for n, block in enumerate(commands)))
+    parts = [part.partition("\n")[2] for part in said.split("=== block ")[1:]]
+    assert len(parts) == len(commands), said
+    for block, part in zip(commands, parts, strict=True):
+        assert "Traceback" not in part
+        compare(block, part)
+
+
+def compare(block: Block, said: str) -> None:
+    if block.printed is None:
+        assert said == "", block.text
+    else:
+        assert is_as_expected(said, block.printed), f"{block.text}\nprinted\n{said}\nand the page says\n{block.printed}"
+
+
+def test_the_two_commands_of_the_readme() -> None:
+    """They have tests of their own: `make test` is this one, `make demo` is test_main_job's path with other data."""
+    shown = [block for block in blocks("README.md") if block.language == "sh" and not block.in_an_account]
+    lines = [line.split("#")[0].strip() for block in shown for line in block.text.splitlines() if line.strip()]
+    assert lines[:2] == ["make demo", "make test"]
+    for line in lines:
+        assert line.startswith("make ")
+        said = subprocess.run([*line.split(), "--dry-run"], cwd=ROOT, capture_output=True, text=True, check=False)
+        assert said.returncode == 0, f"{line}: {said.stderr}"
