@@ -197,8 +197,10 @@ POST = b"POST {base}/events HTTP/1.1\r\nHost: x\r\nx-api-key: {key}\r\nContent-T
 )
 def test_what_is_no_http_is_refused_and_the_next_call_is_answered(shop: Target, request_: bytes) -> None:
     answer = raw(shop, request_)
-    status = answer.split(b" ", 2)[1:2]
-    assert not status or status[0].startswith(b"4") or status[0] == b"505", answer[:300]
+    if answer.startswith(b"HTTP/"):
+        assert answer.split(b" ", 2)[1][:1] == b"4" or answer.split(b" ", 2)[1] == b"505", answer[:300]
+    else:  # without a version in the request, an answer has no status line
+        assert not answer or b"error" in answer.lower()
     assert b"Traceback" not in answer
     assert b"x-injected" not in answer.split(b"\r\n\r\n")[0].lower()
     assert Api(shop).call("GET", "/recommendations/best-sellers")[0] == 200

@@ -1,0 +1,74 @@
+"""The API as the config wants it: who may call, from which pages, how often, and what it says of itself."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import aws_cdk as cdk
+import pytest
+from aws_cdk import assertions
+
+from lambdas.shared.config import Api
+from lambdas.shared.config.api import Throttle
+from lambdas.shared.config_file import load_config
+from reco.synth import ROOT
+from stacks.api import ApiStack
+
+ALLOW_ORIGIN = "Access-Control-Allow-Origin"
+
+
+def resources(kind: str, **settings: Any) -> list[dict[str, Any]]:
+    """The properties of the stack's resources of a kind, for a config with these settings of `api`."""
+    config = load_config(ROOT / "config" / "shop.yaml").model_copy(update={"api": Api(**settings)})
+    template = assertions.Template.from_stack(ApiStack(cdk.App(), "api", config))
+    return [found["Properties"] for found in template.find_resources(f"AWS::ApiGateway::{kind}").values()]
+
+
+def test_with_iam_all_calls_of_servers_are_signed_and_browsers_keep_their_key() -> None:
+    methods = [method for method in resources("Method", auth="iam") if method["HttpMethod"] != "OPTIONS"]
+    assert sum(method["AuthorizationType"] == "AWS_IAM" for method in methods) == 6
+    assert sum(method.get("ApiKeyRequired", False) for method in methods) == 1  # POST /events
+    assert not any(method.get("ApiKeyRequired") and method["AuthorizationType"] == "AWS_IAM" for method in methods)
+
+
+def test_throttles_are_those_of_the_config() -> None:
+    settings = {"throttle": Throttle(rate=7, burst=8), "browser_throttle": Throttle(rate=5, burst=6)}
+    plans = {plan["UsagePlanName"]: plan["Throttle"] for plan in resources("UsagePlan", **settings)}
+    assert plans["shop-servers"] == {"RateLimit": 7, "BurstLimit": 8}
+    assert plans["shop-browsers"] == {"RateLimit": 5, "BurstLimit": 6}
+    (stage,) = resources("Stage", **settings)
+    (everything,) = [s for s in stage["MethodSettings"] if s["ResourcePath"] == "/*"]
+    assert (everything["ThrottlingRateLimit"], everything["ThrottlingBurstLimit"]) == (7, 8)
+    assert not everything.get("DataTraceEnabled", False)
+
+
+@pytest.mark.parametrize("origins", [["*"], ["https://shop.example"], ["https://a.example", "https://b.example"]])
+def test_only_the_pages_of_the_config_may_read_answers(origins: list[str]) -> None:
+    events = next(m for m in resources("Method", cors_origins=origins) if "PutRecords" in json.dumps(m["Integration"].get("Uri")))
+    for answer in events["Integration"]["IntegrationResponses"]:
+        assert answer["ResponseParameters"][f"method.response.header.{ALLOW_ORIGIN}"] == f"'{origins[0]}'"
+        template = answer["ResponseTemplates"]["application/json"]
+        assert all(f"$origin == '{origin}'" in template for origin in origins) is (len(origins) > 1)
+
+
+def test_every_refusal_has_the_shape_of_all_errors() -> None:
+    answers = {answer["ResponseType"]: answer for answer in resources("GatewayResponse")}
+    assert {"DEFAULT_4XX", "DEFAULT_5XX", "INVALID_API_KEY", "THROTTLED", "REQUEST_TOO_LARGE"} <= answers.keys()
+    for answer in answers.values():
+        template = answer["ResponseTemplates"]["application/json"].replace("$context.error.messageString", '"why"')
+        error = json.loads(template)["error"]
+        assert {"code", "message"} <= error.keys() <= {"code", "message", "field"}
+
+
+def test_the_description_is_served_unless_the_config_hides_it() -> None:
+    assert {"docs", "openapi.json"} <= {resource["PathPart"] for resource in resources("Resource")}
+    assert not {"docs", "openapi.json"} & {resource["PathPart"] for resource in resources("Resource", docs=False)}
+
+
+def test_access_logs_say_nothing_of_people() -> None:
+    (stage,) = resources("Stage")
+    written = set(json.loads(stage["AccessLogSetting"]["Format"]).values())
+    assert "$context.resourcePath" in written
+    personal = ("$context.path", "identity.sourceIp", "identity.userAgent", "identity.user", "querystring", "authorizer")
+    assert not [field for field in written for word in personal if field.startswith(word) or f".{word}" in field]
