@@ -7,16 +7,18 @@ from xml.sax.saxutils import escape
 
 from reco.architecture_parts import Band, Lane, Step, Store
 
-WIDTH, MARGIN, GAP = 1100, 16, 10
+WIDTH, MARGIN, GAP = 1180, 16, 8
 #: Left edges and widths of the columns: what starts a lane, its stream or queue, the lane itself, calls, Personalize.
-ENTRY, SOURCE, LANE, CALLS, PERSONALIZE = (16, 198), (234, 86), (340, 522), (862, 126), (988, 96)
-STEPS_WIDTH, CHIP_WIDTH, CHIP_HEIGHT, STEP_HEIGHT, LINE = 270, 116, 19, 23, 14
+ENTRY, SOURCE, LANE, CALLS, PERSONALIZE = (16, 196), (228, 76), (320, 646), (966, 122), (1088, 84)
+STEPS_WIDTH, CHIP_WIDTH, CHIP_HEIGHT, STEP_HEIGHT, LINE = 342, 94, 19, 23, 14
+#: Steps and chips in a row.
+ACROSS = 3
 #: Pixels of a letter, by the size of the text: of a common sans-serif, on the safe side.
 LETTER = 0.52
 FONTS = "-apple-system, Segoe UI, Helvetica, Arial, sans-serif"
 MARKER = 'markerWidth="8" markerHeight="8" refX="4" refY="4" orient="auto"'
 #: What stands above the columns.
-HEADINGS = {"what starts it": 16, "buffer": 234, "what runs": 340, "what it reads and writes": 620, "what it asks": 868}
+HEADINGS = {"what starts it": 16, "buffer": 228, "what runs": 320, "what it reads and writes": 666, "what it asks": 968}
 
 PALETTES: Mapping[str, Mapping[str, str]] = {
     "light": {
@@ -151,10 +153,8 @@ def draw_beginning(canvas: Canvas, group: list[tuple[Lane, float, float]]) -> No
 
 
 def height_of(lane: Lane) -> float:
-    steps = (
-        26 + (STEP_HEIGHT + 4) * -(-len(lane.steps) // 2) + 4 if lane.machine else 24 + LINE * len(described(lane.steps[0])) + 4
-    )
-    chips = (CHIP_HEIGHT + 4) * -(-len(lane.stores) // 2) + 8
+    steps = 26 + (STEP_HEIGHT + 4) * rows(lane.steps) + 4 if lane.machine else 24 + LINE * len(described(lane.steps[0])) + 4
+    chips = (CHIP_HEIGHT + 4) * rows(lane.stores) + 8
     return max(steps, chips, 42 if lane.calls else 0)
 
 
@@ -172,20 +172,23 @@ def draw_lane(canvas: Canvas, lane: Lane, y: float, height: float) -> None:
         canvas.text(x + 10, y + 18, step.name, 12, bold=True)
         for row, words in enumerate(described(step)):
             canvas.text(x + 10, y + 33 + LINE * row, words, 10.5, "soft")
-    chips = (CHIP_HEIGHT + 4) * -(-len(lane.stores) // 2) - 4
+    chips = (CHIP_HEIGHT + 4) * rows(lane.stores) - 4
     for position, store in enumerate(lane.stores):
         draw_chip(
-            canvas, store, x + STEPS_WIDTH + 10 + position % 2 * (CHIP_WIDTH + 4), y + (height - chips) / 2 + position // 2 * 23
+            canvas,
+            store,
+            x + STEPS_WIDTH + 6 + position % ACROSS * (CHIP_WIDTH + 4),
+            y + (height - chips) / 2 + position // ACROSS * 23,
         )
     if lane.calls:
         draw_calls(canvas, lane.calls, y + height / 2)
 
 
 def draw_step(canvas: Canvas, step: Step, position: int, y: float) -> None:
-    wide = (STEPS_WIDTH - 18) / 2
-    x, y = LANE[0] + 10 + position % 2 * (wide + 4), y + position // 2 * (STEP_HEIGHT + 4)
+    wide = (STEPS_WIDTH - 18) / ACROSS
+    x, y = LANE[0] + 8 + position % ACROSS * (wide + 4), y + position // ACROSS * (STEP_HEIGHT + 4)
     canvas.box(x, y, wide, STEP_HEIGHT, "band", step.kind, radius=4)
-    canvas.text(x + 7, y + 15.5, step.name, 10.5)
+    canvas.text(x + 6, y + 15.5, step.name, min(10, (wide - 8) / (LETTER * len(step.name))))
 
 
 def draw_chip(canvas: Canvas, store: Store, x: float, y: float) -> None:
@@ -195,7 +198,7 @@ def draw_chip(canvas: Canvas, store: Store, x: float, y: float) -> None:
     canvas.box(x, y, 3, CHIP_HEIGHT, store.kind, radius=1)
     canvas.text(x + 8, y + 13.5, how, 10.5, store.kind, bold=True)
     name = "EventBridge" if store.kind == "bus" else store.name
-    canvas.text(x + 22, y + 13.5, fitted(name, CHIP_WIDTH - 24, 10.5), 10.5)
+    canvas.text(x + 22, y + 13.5, fitted(name, CHIP_WIDTH - 14, 10), 10)
 
 
 def draw_calls(canvas: Canvas, calls: Sequence[str], y: float) -> None:
@@ -206,7 +209,7 @@ def draw_calls(canvas: Canvas, calls: Sequence[str], y: float) -> None:
     for row, call in enumerate(named):
         below = row == len(named) - 1 and len(named) > 1
         canvas.text(
-            x + 6, y + 11 if below else y - 5 - 11 * (max(len(named) - 2, 0) - row), fitted(call, CALLS[1] - 10, 9.5), 9.5, "soft"
+            x + 3, y + 11 if below else y - 5 - 11 * (max(len(named) - 2, 0) - row), fitted(call, CALLS[1] - 10, 9.5), 9.5, "soft"
         )
 
 
@@ -218,6 +221,10 @@ def legend(canvas: Canvas, y: float, watched: str) -> None:
         x += 15 + LETTER * 10.5 * len(words) + 10
     canvas.text(x + 6, y, "← reads  → writes  ⇄ both", 10.5, "soft")
     canvas.text(MARGIN, y + 19, watched, 10.5, "soft")
+
+
+def rows(parts: Sequence[object]) -> int:
+    return -(-len(parts) // ACROSS)
 
 
 def described(step: Step) -> list[str]:
