@@ -10,6 +10,7 @@ leaves out boto3's validation of parameters, so it is faster than the bare call,
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import multiprocessing
 import os
@@ -48,7 +49,7 @@ CAMPAIGN = "arn:aws:personalize:us-east-1:123456789012:campaign/shop-for-you"
 
 
 class Stub(BaseHTTPRequestHandler):
-    """GetRecommendations with as many items as the header says, BatchGetItem with all keys, no rules override in SSM."""
+    """GetRecommendations with as many items as are asked for, BatchGetItem with all keys, no tombstones, no override in SSM."""
 
     protocol_version = "HTTP/1.1"
     bodies: ClassVar[dict[int, bytes]] = {
@@ -64,6 +65,8 @@ class Stub(BaseHTTPRequestHandler):
         target = self.headers.get("X-Amz-Target", "")
         if target.endswith("BatchGetItem"):
             self.answer(catalogue(json.loads(body)))
+        elif target.endswith("GetItem"):
+            self.answer(b"{}")
         elif target.endswith("GetParameter"):
             self.answer(parameter(json.loads(body)["Name"]))
         else:
@@ -122,6 +125,7 @@ def environment(folder: Path, port: int) -> dict[str, str]:
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
         "CONFIG_PATH": str(folder / "config.json"),
         "CATALOGUE_TABLE": "catalogue",
+        "ERASURES_TABLE": "erasures",
         "DEPLOYMENT_PARAMETER": "deployment",
         "RULES_PARAMETER": "rules",
         "POWERTOOLS_METRICS_NAMESPACE": "bench",
@@ -129,8 +133,8 @@ def environment(folder: Path, port: int) -> dict[str, str]:
     }
 
 
-def event(results: int) -> dict[str, Any]:
-    query = {"user_id": "u1", "num_results": str(results)}
+def event(results: int, user: int = 1) -> dict[str, Any]:
+    query = {"user_id": f"u{user}", "num_results": str(results)}
     return {
         "resource": "/recommendations/{placement}",
         "path": "/recommendations/home",
@@ -172,6 +176,7 @@ def measure() -> dict[int, dict[str, dict[str, float]]]:
     from lambdas.shared import clients
 
     client = boto3.client("personalize-runtime")
+    users = itertools.count(2)
     context: Any = SimpleNamespace(
         function_name="f",
         memory_limit_in_mb=1024,
@@ -190,6 +195,7 @@ def measure() -> dict[int, dict[str, dict[str, float]]]:
                     campaignArn=CAMPAIGN, userId="u1", numResults=n
                 ),
                 "all": lambda n=results: handler(event(n), context),  # type: ignore[misc]
+                "new_user": lambda n=results: handler(event(n, next(users)), context),  # type: ignore[misc]
                 "powertools": powertools_alone(),
             }
         )
@@ -253,6 +259,7 @@ def results(found: dict[int, dict[str, dict[str, float]]], imported: float) -> d
             "all_ms": found[CANDIDATES[1]]["all"],
             "own_client_ms": found[CANDIDATES[1]]["client"],
         },
+        "new_user_ms": found[CANDIDATES[0]]["new_user"],
         "requests_per_s": 1000 / whole["p50"],
         "import_ms": imported,
         "zipped_mb": zipped_mb(),

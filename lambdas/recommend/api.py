@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Any, TypeVar
 
@@ -53,14 +54,15 @@ class RankingRequest(BaseModel):
     filter_values: dict[str, list[str]] = Field(default_factory=dict, max_length=25)
 
 
-class Item(BaseModel):
+@dataclass(slots=True)
+class Item:
     """One recommended item; `attributes` come from the catalogue, `source` stands where it is not that of the answer."""
 
     item_id: str
     score: float | None = None
     reason: list[str] | None = None
     source: str | None = None
-    attributes: dict[str, Any] = Field(default_factory=dict)
+    attributes: dict[str, Any] = field(default_factory=dict)
 
 
 class RuleEffect(BaseModel):

@@ -143,10 +143,5 @@ def failed(source: str, error: SourceFailed) -> None:
 
 
 def item(candidate: Candidate, source: str) -> Item:
-    return Item.model_construct(
-        item_id=candidate.item_id,
-        score=candidate.score,
-        reason=candidate.reason,
-        source=candidate.source if candidate.source != source else None,
-        attributes=candidate.attributes,
-    )
+    brought = candidate.source if candidate.source != source else None
+    return Item(candidate.item_id, candidate.score, candidate.reason, brought, candidate.attributes)

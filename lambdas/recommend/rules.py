@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import itertools
 import operator
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -100,13 +101,14 @@ def drop(rules: Rules, candidates: Sequence[Candidate], call: Call, effects: Map
     for name, rule in rules.items():
         if rule.drop:
             meets, attribute = tester(rule.drop, call), rule.drop.attribute
-            out = {c.item_id for c in left if meets(c.attributes.get(attribute))}
+            out = [meets(candidate.attributes.get(attribute)) for candidate in left]
         elif rule.drop_recent:
-            out = recent_items(rule.drop_recent, call)
+            recent = recent_items(rule.drop_recent, call)
+            out = [candidate.item_id in recent for candidate in left]
         else:
             continue
-        effects[name].dropped = [c.item_id for c in left if c.item_id in out]
-        left = [c for c in left if c.item_id not in out]
+        effects[name].dropped = [candidate.item_id for candidate in itertools.compress(left, out)]
+        left = [candidate for candidate, dropped in zip(left, out, strict=True) if not dropped]
     return left
 
 
@@ -125,12 +127,24 @@ def tester(test: Comparison, call: Call) -> Callable[[Any], bool]:
             return lambda found: False
     if name in COMPARE:
         compare = COMPARE[name]
-        return lambda found: any(ordered(compare, value, wanted) for value in as_list(found))
+        return of_any(lambda value: ordered(compare, value, wanted))
     if name == "one_of":
-        return lambda found: any(same(value, one) for value in as_list(found) for one in wanted)
+        return of_any(lambda value: any(same(value, one) for one in wanted))
+    equal = of_any(lambda value: same(value, wanted))
     if name == "differs_from":
-        return lambda found: found is not None and not any(same(value, wanted) for value in as_list(found))
-    return lambda found: any(same(value, wanted) for value in as_list(found))
+        return lambda found: found is not None and not equal(found)
+    return equal
+
+
+def of_any(meets: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    """The test of a value as one of a value, of a list of values or of nothing."""
+
+    def test(found: Any) -> bool:
+        if isinstance(found, list):
+            return any(map(meets, found))
+        return found is not None and meets(found)
+
+    return test
 
 
 def as_list(found: Any) -> list[Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -31,17 +32,17 @@ class SourceFailed(Exception):
 def recommendations(call: dict[str, Any], source: str, budget: Budget) -> tuple[list[Candidate], str]:
     """GetRecommendations: candidates, best first, and the recommendation id. Raises SourceFailed."""
     answer = ask("get_recommendations", call, budget)
-    return [candidate(entry, source) for entry in answer["itemList"]], answer["recommendationId"]
+    return candidates(answer["itemList"], source), answer["recommendationId"]
 
 
 def ranking(call: dict[str, Any], source: str, budget: Budget) -> tuple[list[Candidate], str]:
     """GetPersonalizedRanking: the given items, best first, and the recommendation id. Raises SourceFailed."""
     answer = ask("get_personalized_ranking", call, budget)
-    return [candidate(entry, source) for entry in answer["personalizedRanking"]], answer["recommendationId"]
+    return candidates(answer["personalizedRanking"], source), answer["recommendationId"]
 
 
-def candidate(entry: Any, source: str) -> Candidate:
-    return Candidate(entry["itemId"], source, entry.get("score"), entry.get("reason"))
+def candidates(entries: Sequence[Any], source: str) -> list[Candidate]:
+    return [Candidate(entry["itemId"], source, entry.get("score"), entry.get("reason")) for entry in entries]
 
 
 def ask(operation: str, call: dict[str, Any], budget: Budget) -> Any:
