@@ -4,8 +4,11 @@
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := .venv/bin
+# For diff and deploy: the config, one of its environments, and the region where that of your credentials is not the one.
+CONFIG ?= config/movielens.yaml
+CONTEXT = -c config=$(CONFIG) $(if $(ENV),-c env=$(ENV)) $(if $(REGION),-c region=$(REGION))
 
-.PHONY: help demo test chaos permissions bench bench-full lint setup setup-test setup-bench synth clean
+.PHONY: help demo test chaos permissions bench bench-full lint setup setup-test setup-bench synth clean audit diff deploy
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -35,6 +38,21 @@ lint: setup-test  ## ruff, mypy strict, the synth with cdk-nag, cfn-lint, checko
 synth: setup  ## the CloudFormation templates, in cdk.out/
 	@$(BIN)/python -c "from pathlib import Path; from reco.synth import synthesize; synthesize(Path('config/movielens.yaml'), Path('cdk.out'))"
 	@echo "The templates are in cdk.out/."
+
+audit: setup  ## known vulnerabilities in the pinned packages
+	@$(BIN)/python -m reco.audit
+
+diff: setup npm  ## what a deployment would change: make diff ENV=prod CONFIG=config/shop.yaml
+	@npx --no-install cdk diff --all --method template $(CONTEXT)
+
+deploy: diff  ## the same, then a question, then the deployment (YES=1: without the question)
+	@test -n "$(YES)" || { printf 'Deploy this to the account of your credentials? [y/N] '; read answer; test "$$answer" = y; } \
+		|| { echo "Nothing was deployed."; exit 1; }
+	@npx --no-install cdk deploy --all --require-approval never $(CONTEXT)
+
+.PHONY: npm
+npm:
+	@test -d node_modules || npm install --silent --no-fund --no-audit --no-package-lock
 
 setup: python
 	@$(PYTHON) reco/install.py demo

@@ -25,7 +25,7 @@ class Metrics:
             dimensions_map=dimensions,
             statistic=statistic,
             period=FIVE_MINUTES,
-            label=label or name,
+            label=label,  # an alarm on a metric with a label would become one on an expression
         )
 
     def own(self, folder: str, name: str, label: str | None = None) -> cloudwatch.Metric:
@@ -33,7 +33,7 @@ class Metrics:
         return self._metric(f"recostack/{self.config.name}", name, "Sum", label, service=folder)
 
     def of_function(self, folder: str, name: str, statistic: str, label: str | None = None) -> cloudwatch.Metric:
-        return self._metric("AWS/Lambda", name, statistic, label or folder, FunctionName=names.function(self.config, folder))
+        return self._metric("AWS/Lambda", name, statistic, label, FunctionName=names.function(self.config, folder))
 
     def of_api(self, name: str, statistic: str, label: str | None = None) -> cloudwatch.Metric:
         return self._metric("AWS/ApiGateway", name, statistic, label, ApiName=self.config.name, Stage="v1")
