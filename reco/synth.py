@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from lambdas.shared.config_file import load_config
+from localaws.processes import kill_group
 from reco import assemblies
 from reco.errors import RecoError
 
@@ -43,9 +44,14 @@ def run_app(config: Path, outdir: Path, validate: bool) -> None:
     settings = {"CDK_OUTDIR": str(outdir.resolve()), "CDK_CONTEXT_JSON": json.dumps(context(config)), "PATH": node_path()}
     environ = os.environ | settings | ({} if validate else {"CDK_VALIDATION": "false"})
     command = [sys.executable, str(ROOT / "app.py")]
-    done = subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True, check=False)
-    if done.returncode:
-        said = (done.stderr or done.stdout).strip().splitlines()
+    pipe = subprocess.PIPE
+    app = subprocess.Popen(command, env=environ, cwd=ROOT, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
+    try:
+        out, err = app.communicate()
+    finally:
+        kill_group(app)  # when interrupted: its Node.js would go on
+    if app.returncode:
+        said = (err or out).strip().splitlines()
         raise RecoError("The CDK app could not be synthesized:\n" + "\n".join(said[-25:]))
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import time
 import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
+import yaml
 
 from tests.e2e.conftest import CommandLine
 from tests.shop_csvs import START, rows, write
@@ -85,7 +88,7 @@ def test_the_api_as_a_shop_calls_it(up: CommandLine) -> None:
     with pytest.raises(urllib.error.HTTPError) as refused:
         urllib.request.urlopen(f"{url}/recommendations/home?user_id=u1", timeout=20)
     assert refused.value.code == 403
-    assert json.loads(refused.value.read()) == {"message": "Forbidden"}
+    assert json.loads(refused.value.read())["error"]["code"] == "forbidden"
     said = up.run("recommend", "home", *SHOP, code=1)[1]
     assert "The API answered 400: user_id is required for this placement" in said
 
@@ -117,35 +120,66 @@ def test_a_second_up_finds_the_first(up: CommandLine) -> None:
 def test_down_and_up_again(up: CommandLine) -> None:
     up.run("down")
     assert "No embedded AWS is running here" in up.run("status", code=1)[1]
-    _, said = up.run("up", "--detach", *SHOP, *PORTS, "--speed", "1000")
-    assert "Personalize still holds what it had" in said
+    process = up.start("up", *SHOP, *PORTS, "--speed", "1000")
+    assert "Personalize still holds what it had" in until_said(process, "Deploy the stacks")
     up.run("load", str(up.folder / "good"), *SHOP)
     up.json("train", "--wait", *SHOP)
     assert up.json("recommend", "home", "--user", "u1", *SHOP)["returned"] == 20
-    up.run("down")
+    interrupt(process, up.folder)
 
 
 def test_an_interrupt_leaves_no_process(reco: CommandLine) -> None:
-    for seconds in (1.0, 6.0, 15.0):
+    """While the app is synthesized, while the embedded AWS starts, while the stacks are deployed."""
+    (reco.folder / "schemas").symlink_to(Path("config/schemas").resolve())
+    never_synthesized = yaml.safe_load(Path("config/shop.yaml").read_text()) | {"name": f"shop-{uuid4().hex[:8]}"}
+    (reco.folder / "new.yaml").write_text(yaml.safe_dump(never_synthesized))
+    process = reco.start("up", "--config", "new.yaml", *PORTS)
+    deadline = time.monotonic() + 60
+    while not any("app.py" in command for command in processes_of(reco.folder)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(1)
+    interrupt(process, reco.folder)
+    for step in ("Synthesize the CDK app", "Start the embedded AWS"):
         process = reco.start("up", *SHOP, *PORTS)
-        time.sleep(seconds)
-        os.kill(process.pid, signal.SIGINT)
-        _, said = process.communicate(timeout=60)
-        assert process.returncode in (0, 130), said
-        assert "Traceback" not in said
-        assert processes_of(reco.folder) == []
+        until_said(process, step)
+        time.sleep(1)
+        interrupt(process, reco.folder)
+
+
+def until_said(process: subprocess.Popen[str], step: str) -> str:
+    """All that the command has said up to the end of a step."""
+    assert process.stderr is not None
+    said = ""
+    for line in process.stderr:
+        said += line
+        if step in line:
+            return said
+    raise AssertionError(f"It ended before '{step}' was done: {said}")
+
+
+def interrupt(process: subprocess.Popen[str], folder: Path) -> None:
+    """As by Ctrl-C: it says so in a sentence, if at all, and nothing goes on working in the folder."""
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode in (0, 130), said
+    assert "Traceback" not in said
+    deadline = time.monotonic() + 5
+    while (left := processes_of(folder)) and time.monotonic() < deadline:
+        time.sleep(0.05)  # those that were killed a moment ago
+    assert left == []
 
 
 def processes_of(folder: Path) -> list[str]:
-    """Command lines of processes that work in the folder or name it."""
+    """Command lines of processes that work in the folder, or are told of it."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
             command = (process / "cmdline").read_text().replace("\0", " ")
+            told = command + (process / "environ").read_text(errors="replace")
             inside = os.readlink(process / "cwd").startswith(str(folder))
         except OSError:
             continue
-        if inside or str(folder) in command:
+        if inside or str(folder) in told:
             found.append(command)
     return found
 

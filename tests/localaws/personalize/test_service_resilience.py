@@ -91,6 +91,7 @@ def test_a_killed_emulator_goes_on_where_it_was(tmp_path: Path, s3_endpoint: str
         assert client.personalize.describe_dataset_group(datasetGroupArn=group)["datasetGroup"]["status"] == "ACTIVE"
         shown = client.personalize.describe_dataset_import_job(datasetImportJobArn=job)["datasetImportJob"]
         assert shown["status"] == "CREATE IN_PROGRESS"
+        assert admin(client, "PUT", body={"speed": 2000})[0] == 200  # of what begins from now on
         client.wait(job)
         campaign = client.campaign(client.version(client.solution(group, "killed", "aws-popularity-count")), "killed")
         before = client.recommended(campaign, userId="u1")
