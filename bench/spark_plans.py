@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 def count(frame: DataFrame) -> int:
     """Shuffles of rows between partitions; a broadcast of few rows is none, and neither is what is used a second time."""
     plan = frame._jdf.queryExecution().executedPlan().toString()
-    return len(re.findall(r"\bExchange ", plan))
+    return len(set(re.findall(r"\bExchange .*\[plan_id=(\d+)\]", plan)))
 
 
 def main() -> None:

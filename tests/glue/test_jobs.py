@@ -207,7 +207,7 @@ def lines_of(archive: Path) -> dict[Path, list[str]]:
     return {file: gzip.decompress(file.read_bytes()).decode().split("\n")[:-1] for file in sorted(archive.rglob("*.gz"))}
 
 
-FEW_DAYS = (6, 40)
+FEW_DAYS = (6, 120)
 
 
 @pytest.fixture

