@@ -76,6 +76,11 @@ def ndcg(kind: str, name: str) -> Callable[[Figures], float]:
     return at(kind, name, "normalized_discounted_cumulative_gain_at_10", "mean")
 
 
+def exchanges_beyond(figures: Figures) -> float:
+    """Full shuffles of all jobs that their plans could do without."""
+    return float(sum(max(0, count - figures["necessary"][job]) for job, count in figures["exchanges"].items()))
+
+
 ALWAYS: dict[Size, tuple[str, ...]] = {"small": (), "full": ()}
 PERSONAL = ndcg("recipes", "aws-user-personalization-v2")
 RECIPE = ("recipes", "aws-user-personalization-v2")
@@ -180,6 +185,7 @@ BENCHMARKS = (
         (
             Measure("lines a second and core", at("lines_per_s")),
             Measure("CPU of a line, beside `batch_writer`", at("cpu_vs_batch_writer"), at_most=1.2, unit="×"),
+            Measure("time of the file, beside `batch_writer`", at("time_vs_batch_writer"), at_most=1, unit="×"),
             Measure(
                 "memory at 100,000 lines beside 10,000",
                 ratio(at("peak_mb", "100000"), at("peak_mb", "10000")),
@@ -193,21 +199,26 @@ BENCHMARKS = (
                 unit="×",
             ),
         ),
-        ALWAYS,
+        {"small": ("--sizes", "10000,100000", "--spark-sizes", ""), "full": ("--spark-sizes", "")},
         plots.loader_memory,
     ),
     Benchmark(
         "spark",
         "Spark jobs",
-        "The Glue jobs on local Spark: their time as the archive grows, which should be no more than in proportion.",
+        "The four Glue jobs on local Spark with two cores, their starts included: their time together as the archive grows, which "
+        "should be no more than in proportion, and the exchanges in their plans beside those that they can't do without.",
         "bench.spark",
         "batch.md",
         (
+            Measure("100,000 events", at("spark_s", "100000"), unit=" s"),
             Measure("1M events", at("spark_s", "1000000"), unit=" s"),
-            Measure("5M events beside 1M", ratio(at("spark_s", "5000000"), at("spark_s", "1000000")), at_most=5, unit="×"),
+            Measure("5M events", at("spark_s", "5000000"), unit=" s"),
+            Measure("20M events", at("spark_s", "20000000"), unit=" s"),
             Measure("20M events beside 1M", ratio(at("spark_s", "20000000"), at("spark_s", "1000000")), at_most=20, unit="×"),
+            Measure("power of the number of events with which the time grows", at("exponent"), at_most=1),
+            Measure("exchanges beyond the necessary", exchanges_beyond, at_most=0),
         ),
-        ALWAYS,
+        {"small": ("--sizes", "100000,1000000"), "full": ()},
         plots.spark_seconds,
     ),
     Benchmark(

@@ -188,7 +188,7 @@ def draw_step(canvas: Canvas, step: Step, position: int, y: float) -> None:
     wide = (STEPS_WIDTH - 18) / ACROSS
     x, y = LANE[0] + 8 + position % ACROSS * (wide + 4), y + position // ACROSS * (STEP_HEIGHT + 4)
     canvas.box(x, y, wide, STEP_HEIGHT, "band", step.kind, radius=4)
-    canvas.text(x + 6, y + 15.5, step.name, min(10, (wide - 8) / (LETTER * len(step.name))))
+    canvas.text(x + 6, y + 15.5, step.name, min(10, round((wide - 8) / (LETTER * len(step.name)), 1)))
 
 
 def draw_chip(canvas: Canvas, store: Store, x: float, y: float) -> None:

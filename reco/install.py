@@ -18,7 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
-EXTRAS = {"demo": ["cdk", "local"], "test": ["cdk", "local", "plots", "dev"], "bench": ["cdk", "local", "plots", "bench"]}
+EXTRAS = {"demo": ["cdk", "local"], "test": ["cdk", "local", "plots", "dev"], "bench": ["cdk", "local", "spark", "plots", "bench"]}
 
 
 def main() -> None:
