@@ -205,7 +205,7 @@ BENCHMARKS = (
     Benchmark(
         "spark",
         "Spark jobs",
-        "The four Glue jobs on local Spark with two cores, their starts included: their time together as the archive grows, which "
+        "The four Glue jobs on local Spark with two cores, starts included: their time together as the archive grows, which "
         "should be no more than in proportion, and the exchanges in their plans beside those that they can't do without.",
         "bench.spark",
         "batch.md",
