@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,8 +26,8 @@ class Block:
 
 def pages() -> list[Path]:
     """Every page, from the repository's root."""
-    found = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("*/README.md"), *ROOT.glob(".github/*.md")]
-    return sorted({path.relative_to(ROOT) for path in found})
+    found = {path.relative_to(ROOT) for pattern in ("*.md", "docs/*.md", "[!.]*/README.md") for path in ROOT.glob(pattern)}
+    return sorted(found)
 
 
 def blocks(page: str | Path) -> list[Block]:
@@ -34,7 +35,8 @@ def blocks(page: str | Path) -> list[Block]:
     text = (ROOT / page).read_text(encoding="utf-8")
     matches = list(FENCE.finditer(text))
     found = []
-    for match, after in zip(matches, [*matches[1:], None], strict=True):
+    for match, after in itertools.pairwise([*matches, None]):
+        assert match is not None
         follows = after is not None and after[1] == "text" and not text[match.end() : after.start()].strip()
         printed = after[2] if after is not None and follows else None
         found.append(Block(match[1], match[2], text[: match.start()].endswith(IN_AN_ACCOUNT), printed))
