@@ -76,6 +76,11 @@ def ndcg(kind: str, name: str) -> Callable[[Figures], float]:
     return at(kind, name, "normalized_discounted_cumulative_gain_at_10", "mean")
 
 
+def faults_p99(figures: Figures) -> float:
+    """How much of the time that it may take a slow answer takes."""
+    return float(figures["faults_ms"]["p99"] / (figures["time_budget_ms"] + figures["well_ms"]["p99"]))
+
+
 def exchanges_beyond(figures: Figures) -> float:
     """Full shuffles of all jobs that their plans could do without."""
     return float(sum(max(0, count - figures["necessary"][job]) for job, count in figures["exchanges"].items()))
@@ -175,6 +180,21 @@ BENCHMARKS = (
         ),
         ALWAYS,
         plots.serving,
+    ),
+    Benchmark(
+        "faults",
+        "Serving while Personalize fails",
+        "Requests over HTTP while Personalize throttles a fifth of the calls, stalls a twentieth past the time budget and, half-way, "
+        "fails every call for ten seconds. The p99 is compared with the budget and what a request takes while all is well.",
+        "bench.faults",
+        "serving.md",
+        (
+            Measure("requests", at("requests")),
+            Measure("answers of 500 and above", at("server_errors"), at_most=0),
+            Measure("lists that are not full", at("short_lists"), at_most=0),
+            Measure("p99 beside time budget and p99 while all is well", faults_p99, at_most=1, unit="×"),
+        ),
+        {"small": ("--requests", "1000"), "full": ("--requests", "10000")},
     ),
     Benchmark(
         "batch",
