@@ -193,9 +193,9 @@ def counts(target: Target) -> Counter[str]:
     for page in pages:
         for entry in page["events"]:
             if entry["message"].startswith('{"_aws"'):
-                for name, values in json.loads(entry["message"]).items():
-                    if isinstance(values, list):
-                        sums[name] += int(sum(values))
+                line = json.loads(entry["message"])
+                for metric in (metric for part in line["_aws"]["CloudWatchMetrics"] for metric in part["Metrics"]):
+                    sums[metric["Name"]] += int(sum(line[metric["Name"]]))
     return sums
 
 

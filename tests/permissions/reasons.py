@@ -44,6 +44,16 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
         "Personalize reads and writes the bucket by itself (personalize/latest/dg/granting-personalize-s3-access.html)",
     ),
     (
+        r"training/FunctionsImportDataRole",
+        r"s3:AbortMultipartUpload|.*/datasets/\*/without-erased/\*",
+        "CSVs that hold rows of erased users are copied without them, and an upload that breaks off is taken back",
+    ),
+    (
+        r"ingestion/FunctionsEraseUserRole",
+        r"dynamodb:BatchWriteItem",
+        "deletes the recent items of a user who has some",
+    ),
+    (
         r"\w+/\w+Role",
         r"logs:(\w*LogDeliver(y|ies)|DescribeLogGroups|DescribeResourcePolicies|PutResourcePolicy)",
         "Step Functions delivers an execution's log; these calls take no resource but * (step-functions/latest/dg/cw-logs.html)",
