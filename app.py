@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 # Node releases leave support while this file does not change; the CDK's banner is not our users' news.
@@ -30,21 +31,23 @@ from stacks.serving import ServingStack
 from stacks.storage import StorageStack
 from stacks.training import TrainingStack
 
-CAPABILITIES = {
-    "storage": StorageStack,
-    "training": TrainingStack,
-    "ingestion": IngestionStack,
-    "serving": ServingStack,
-    "api": ApiStack,
-    "batch": BatchStack,
-    "operations": OperationsStack,
+#: The stack of each capability, and those that must be there before it.
+CAPABILITIES: dict[str, tuple[Callable[..., cdk.Stack], tuple[str, ...]]] = {
+    "storage": (StorageStack, ()),
+    "training": (TrainingStack, ("storage",)),
+    "ingestion": (IngestionStack, ("training",)),
+    "serving": (ServingStack, ("storage",)),
+    "api": (ApiStack, ("training", "ingestion", "serving")),
+    "batch": (BatchStack, ("ingestion",)),
+    "operations": (OperationsStack, ("training",)),
 }
 
 
 def add_stacks(app: cdk.App, config: Config, region: str | None = None) -> None:
     """One stack for each capability, named `recostack-<deployment>-<capability>`."""
-    stacks = {
-        name: stack(
+    stacks: dict[str, cdk.Stack] = {}
+    for name, (stack, needs) in CAPABILITIES.items():
+        stacks[name] = stack(
             app,
             f"recostack-{config.name}-{name}",
             config,
@@ -52,16 +55,8 @@ def add_stacks(app: cdk.App, config: Config, region: str | None = None) -> None:
             env=cdk.Environment(region=region),
             termination_protection=config.protection.keep == "everything",
         )
-        for name, stack in CAPABILITIES.items()
-    }
-    stacks["training"].add_stack_dependency(stacks["storage"])
-    stacks["serving"].add_stack_dependency(stacks["storage"])
-    stacks["api"].add_stack_dependency(stacks["serving"])
-    stacks["api"].add_stack_dependency(stacks["training"])
-    stacks["ingestion"].add_stack_dependency(stacks["training"])
-    stacks["api"].add_stack_dependency(stacks["ingestion"])
-    stacks["batch"].add_stack_dependency(stacks["ingestion"])
-    stacks["operations"].add_stack_dependency(stacks["training"])
+        for needed in needs:
+            stacks[name].add_stack_dependency(stacks[needed])
     cdk.Aspects.of(app).add(Protect(config.protection))
     cdk.Aspects.of(app).add(AcknowledgeByKind())
     cdk.Validations.of(app).add_plugins(cdk_nag.AwsSolutionsChecks(app))
@@ -74,8 +69,7 @@ def main() -> None:
     path = app.node.try_get_context("config") or "config/movielens.yaml"
     region = app.node.try_get_context("region")
     try:
-        if region or os.environ.get("CDK_DEFAULT_REGION"):
-            require_region(region or os.environ["CDK_DEFAULT_REGION"])
+        require_region(region or os.environ.get("CDK_DEFAULT_REGION"))
         add_stacks(app, load_config(Path(path), app.node.try_get_context("env")), region)
         app.synth()
     except ConfigError as error:

@@ -60,6 +60,7 @@ class OperationsStack(cdk.Stack):
             1,
         )
         add("catalogue-failing", "Items' attributes can't be read", of.own("recommend", "CatalogueFailed"), 100)
+        add("erasures-failing", "Users who ask to be forgotten are turned away", of.own("erase_user", "ErasuresFailed"), 1)
         add("erase-user-errors", "erase_user fails", of.of_function("erase_user", "Errors", "Sum"), 1)
         full = of.of_stream("WriteProvisionedThroughputExceeded", "Sum")
         add("stream-full", "The stream takes fewer events than the API is sent", full, 1, periods=3)

@@ -26,9 +26,9 @@ class RegionError(Exception):
     """A region in which the app can't be deployed."""
 
 
-def require_region(region: str) -> None:
-    """Raises RegionError unless Amazon Personalize is in the region."""
-    if region not in REGIONS:
+def require_region(region: str | None) -> None:
+    """Raises RegionError unless Amazon Personalize is in the region; one that is not known yet may be any."""
+    if region is not None and region not in REGIONS:
         raise RegionError(
             f"Amazon Personalize is not in the region {region} (as of {AS_OF}): "
             f"choose another one with -c region=..., of {', '.join(sorted(REGIONS))}."

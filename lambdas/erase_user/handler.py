@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from lambdas.shared import recent_items
 from lambdas.shared.erasures import erase
-from lambdas.shared.observability import logger
+from lambdas.shared.observability import correlate, count, logger, publish_counts
 
 #: Longest user id of Personalize (personalize/latest/dg/limits.html).
 MAX_ID = 256
@@ -19,6 +19,7 @@ MAX_ID = 256
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    correlate([event["requestContext"]["requestId"]])
     user_id = event["pathParameters"]["user_id"]
     if not 1 <= len(user_id) <= MAX_ID:
         return refused(HTTPStatus.BAD_REQUEST, "bad_request", f"user_id must have 1 to {MAX_ID} characters", field="user_id")
@@ -27,6 +28,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         recent_items.forget(user_id)
     except (ClientError, BotoCoreError):
         logger.exception("the user could not be erased")  # the cause is for the log alone: it may name ARNs
+        count(ErasuresFailed=1)
+        publish_counts()
         return refused(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", "the user can't be erased right now; send it again")
     return answered(HTTPStatus.ACCEPTED, {"user_id": user_id, "erased_at": erased_at})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from base64 import b64decode, b64encode
 from typing import Any
 
@@ -14,6 +15,7 @@ from lambdas.shared.deployment import rules_parameter_name
 from lambdas.shared.observability import logger
 from tests.unit.conftest import Deployment, set_faults
 from tests.unit.serving import call
+from tests.unit.test_erasure import erase
 from tests.unit.test_put_events import event, records
 
 
@@ -62,6 +64,20 @@ def test_the_next_invocation_forgets_the_requests_of_the_last(
     put_events.handler({"Records": late}, hurried)
     [undone] = [line for line in lines(log.getvalue()) if line["message"] == "the batch is not done"]
     assert undone["request_ids"] == ["another"]
+
+
+def test_an_erasure_that_fails_is_counted_and_names_the_request_and_not_the_user(
+    shop: Deployment, log: io.StringIO, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop.client("dynamodb").delete_table(TableName=os.environ["ERASURES_TABLE"])
+    capsys.readouterr()
+    status, answer = erase(shop, "u-secret")
+    assert (status, answer["error"]["code"]) == (503, "unavailable")
+    [failed] = lines(log.getvalue())
+    assert failed["request_ids"] == ["r"]
+    [counted] = [line for line in lines(capsys.readouterr().out) if "ErasuresFailed" in line]
+    assert (counted["ErasuresFailed"], counted["request_ids"]) == ([1.0], ["r"])
+    assert "u-secret" not in log.getvalue()
 
 
 def rename(data: str, old: str, new: str) -> str:
