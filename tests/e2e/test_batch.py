@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import time
-import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from bench.deployment import set_faults
 from localaws.environment import Environment, launch
 from reco import batch, events, load, train
 from reco.synth import synthesize
@@ -37,6 +38,7 @@ def config() -> dict[str, Any]:
     raw["batch"] = {BATCH: {"solution": "for-you", "filter": "not_bought", "num_results": 20, "active_within_days": 1}}
     raw["segments"] = {"fans": {"solution": "fans", "item_ids": ["i1", "i2"], "num_users": 15}}
     raw["schedules"] = {"batch": "cron(0 4 * * ? *)"}
+    raw["serving"] = {"time_budget_ms": 5000}  # a busy machine must not make answers fall back
     return raw
 
 
@@ -62,7 +64,6 @@ def event(user: int) -> events.Event:
 
 
 def until_archived(target: Target, count: int) -> None:
-    import gzip
 
     s3, bucket = target.client("s3"), target.output("storage", "DataBucket")
     for _ in range(600):
@@ -108,3 +109,38 @@ def test_the_schedule_makes_a_list_for_every_active_user(site: Target) -> None:
         live = runtime.get_recommendations(campaignArn=campaign, userId=f"u{user}", numResults=20, filterArn=filter_arn)
         assert answer["source"] == "batch"
         assert [item["item_id"] for item in answer["items"]] == [item["itemId"] for item in live["itemList"]]
+
+    assert made["fans"]["status"] == "ACTIVE"
+    _, users = batch.segment(site, "fans")
+    assert set(users) == {"i1", "i2"}
+    assert all(len(found) == len(set(found)) == 15 for found in users.values())
+
+
+def test_a_failed_job_is_reported_and_leaves_what_was_there(site: Target) -> None:
+    before = batch.segment(site, "fans")
+    set_faults(site, [{"operation": "CreateBatchSegmentJob", "action": "create-failed", "reason": "No capacity left"}])
+    try:
+        outcome = batch.follow(site, batch.start(site, ["fans"]), lambda state: None, 0.1)
+    finally:
+        set_faults(site, [])
+    assert outcome.status == "FAILED"
+    assert outcome.report is not None
+    (problem,) = outcome.report["problems"]
+    assert problem["part"] == "segment fans"
+    assert "CREATE FAILED: No capacity left" in problem["message"]
+    assert "start the run again" in problem["what_to_do"]
+    assert batch.segment(site, "fans") == before
+
+
+def test_a_second_run_while_one_runs_ends_as_already_running(site: Target) -> None:
+    set_faults(site, [{"operation": "DescribeBatchSegmentJob", "action": "throttle"}])  # the first run waits
+    try:
+        first = batch.start(site, ["fans"])
+        time.sleep(2)
+        second = batch.follow(site, batch.start(site, ["fans"]), lambda state: None, 0.1)
+    finally:
+        set_faults(site, [])
+    assert second.report is not None
+    assert second.report == {"status": "ALREADY_RUNNING", "execution": first}
+    report = train.require_success(batch.follow(site, first, lambda state: None, 0.1), "batch")
+    assert [each["name"] for each in report["made"]] == ["fans"]

@@ -1,0 +1,306 @@
+"""The loader: files of batch jobs into DynamoDB, whatever the file, the table or the function do meanwhile."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import yaml
+from botocore.awsrequest import AWSResponse
+
+from lambdas.load_recommendations.handler import handler as load
+from lambdas.load_recommendations.lines import RANGE_BYTES
+from lambdas.publish_batch.handler import TooFewWritten
+from lambdas.publish_batch.handler import handler as publish
+from lambdas.shared import batch_lists, clients, config
+from lambdas.shared.batch_lists import read_list
+from lambdas.shared.erasures import erase
+from lambdas.shared.patience import OutOfTime
+from lambdas.shared.segments import read_users
+from tests.unit.conftest import Deployment
+
+VERSION = "20261124T025000000Z"
+OUTPUT = f"batch/for-you/{VERSION}/output/"
+REJECTED = f"batch/for-you/{VERSION}/rejected/"
+
+
+def line(user: str, items: int = 3, **changed: Any) -> str:
+    output = {"recommendedItems": [f"i{n}" for n in range(items)], "scores": [1 / (n + 2) for n in range(items)]}
+    return json.dumps({"input": {"userId": user}, "output": output, "error": None} | changed)
+
+
+class Batch:
+    """The shop with a batch and a segment, their tables, and what a run would hand to the loader."""
+
+    def __init__(self, shop: Deployment) -> None:
+        self.shop = shop
+
+    def put(self, name: str, text: str | bytes) -> str:
+        body = text if isinstance(text, bytes) else text.encode()
+        self.shop.client("s3").put_object(Bucket=self.shop.bucket, Key=f"{OUTPUT}{name}", Body=body)
+        return f"{OUTPUT}{name}"
+
+    def put_input(self, lines: int) -> None:
+        body = json.dumps({"lines": lines}).encode()
+        self.shop.client("s3").put_object(Bucket=self.shop.bucket, Key=f"batch/for-you/{VERSION}/input.json", Body=body)
+
+    def event(self, key: str, **more: Any) -> dict[str, Any]:
+        expires = round(time.time()) + 86_400
+        names = {"kind": "batch", "name": "for-you", "version": VERSION}
+        return {**names, "key": key, "rejected_prefix": REJECTED, "expires": expires, **more}
+
+    def load(self, key: str, **more: Any) -> dict[str, Any]:
+        answer = self.shop.call(load, **self.event(key, **more))
+        counts = answer["counts"]
+        assert counts["lines"] == counts["written"] + counts["rejected"]
+        return answer
+
+    def publish(self, *loads: dict[str, Any], version: str = VERSION) -> dict[str, Any]:
+        making = {"kind": "batch", "name": "for-you", "version": version}
+        return self.shop.call(publish, making=making, loads=list(loads))
+
+    def rows(self) -> int:
+        pages = self.shop.client("dynamodb").get_paginator("scan").paginate(TableName=os.environ["BATCH_LISTS_TABLE"])
+        return sum("#" in row["list"]["S"] for page in pages for row in page["Items"])
+
+    def rejected(self) -> list[dict[str, Any]]:
+        s3 = self.shop.client("s3")
+        keys = [entry["Key"] for entry in s3.list_objects_v2(Bucket=self.shop.bucket, Prefix=REJECTED).get("Contents", [])]
+        bodies = [s3.get_object(Bucket=self.shop.bucket, Key=key)["Body"].read() for key in keys]
+        return [json.loads(text) for body in bodies for text in body.splitlines()]
+
+
+@pytest.fixture
+def batch(shop: Deployment, monkeypatch: pytest.MonkeyPatch) -> Iterator[Batch]:
+    raw = yaml.safe_load(shop.packed.read_text())
+    raw["solutions"]["fans"] = {"recipe": "aws-item-attribute-affinity"}
+    raw["batch"] = {"for-you": {"solution": "for-you"}}
+    raw["segments"] = {
+        "garden": {"solution": "fans", "item_attributes": ['ITEMS.CATEGORY = "garden"', 'ITEMS.CATEGORY = "toys"']}
+    }
+    shop.packed.write_text(json.dumps(raw))
+    config.packed_config.cache_clear()
+    table = f"{shop.config.name}-segments"
+    monkeypatch.setenv("SEGMENTS_TABLE", table)
+    shop.client("dynamodb").create_table(
+        TableName=table,
+        KeySchema=[{"AttributeName": "segment", "KeyType": "HASH"}, {"AttributeName": "part", "KeyType": "RANGE"}],
+        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in ("segment", "part")],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    batch_lists.forget()
+    yield Batch(shop)
+    batch_lists.forget()
+
+
+def answer_writes(answer: Callable[[Any], dict[str, Any] | None]) -> None:
+    """Let a share of BatchWriteItem calls be answered by something other than the table."""
+
+    def before_send(request: Any, **_: Any) -> AWSResponse | None:
+        body = answer(request)
+        if body is None:
+            return None
+        status = 400 if "__type" in body else 200
+        made = AWSResponse(request.url, status, {"Content-Type": "application/x-amz-json-1.0"}, None)
+        made._content = json.dumps(body).encode()  # the way botocore's own stubs are answered
+        return made
+
+    clients.bulk_dynamodb().meta.events.register("before-send.dynamodb.BatchWriteItem", before_send)
+
+
+def hurried(batch: Batch, milliseconds: int) -> None:
+    batch.shop.context = SimpleNamespace(**vars(batch.shop.context) | {"get_remaining_time_in_millis": lambda: milliseconds})
+
+
+def test_a_file_becomes_lists_that_readers_see_once_it_is_published(batch: Batch) -> None:
+    batch.put_input(60)
+    key = batch.put("part.json.out", "\n".join(line(f"ü{n}#x", 50) for n in range(60)) + "\n")
+    loaded = batch.load(key)
+    assert loaded["counts"] == {"lines": 60, "written": 60, "rejected": 0, "erased": 0}
+    assert read_list("for-you", "ü7#x") is None
+    batch_lists.forget()
+    assert batch.publish(loaded)["status"] == "ACTIVE"
+    found = read_list("for-you", "ü7#x")
+    assert found is not None
+    assert found.item_ids == [f"i{n}" for n in range(50)]
+    assert found.scores[0] == 0.5
+    assert found.version == VERSION
+    assert read_list("for-you", "nobody") is None
+
+
+def test_each_line_that_makes_no_row_is_kept_with_its_reason(batch: Batch) -> None:
+    erase("u9")
+    bad = {
+        "not json": "is not JSON",
+        "[]": "is not a JSON object",
+        line("u1", error="User error: no"): "Personalize: User error: no",
+        json.dumps({"input": {}, "output": {"recommendedItems": []}}): "input.userId: is missing",
+        json.dumps({"input": {"userId": "u2"}}): "input, output: are not both there",
+        line("u3", output={"recommendedItems": "i1"}): "output.recommendedItems: is not a list of item ids",
+        line("u4", output={"recommendedItems": ["i1"], "scores": [1, 2]}): "output.scores: are not as many as the items",
+        line("u" * 3000): "bytes; one of DynamoDB holds 2048",
+        line("u5", output={"recommendedItems": [random.Random(1).randbytes(500_000).hex()]}): "a row of DynamoDB holds 400 KB",
+        '{"input": {"userId": "\\ud800"}, "output": {"recommendedItems": []}}': "not Unicode",
+        line("u9"): "erased",
+    }
+    texts = [text.encode() for text in bad] + [b"\xff\xfe", line("good").encode()]
+    counts = batch.load(batch.put("x.out", b"\n\n".join(texts)))["counts"]  # empty lines are no lines
+    assert counts == {"lines": len(bad) + 2, "written": 1, "rejected": len(bad) + 1, "erased": 1}
+    reasons = [entry["reason"] for entry in batch.rejected()]
+    for expected, reason in zip([*bad.values(), "is not JSON"], reasons, strict=True):
+        assert expected in reason
+    assert batch.rows() == 1
+
+
+def test_a_user_twice_in_a_file_counts_twice_and_has_the_later_list(batch: Batch) -> None:
+    batch.put_input(2)
+    loaded = batch.load(batch.put("x.out", f"{line('u1', 1)}\n{line('u1', 2)}"))
+    assert loaded["counts"]["written"] == 2
+    batch.publish(loaded)
+    found = read_list("for-you", "u1")
+    assert found is not None
+    assert len(found.item_ids) == 2
+
+
+@pytest.mark.parametrize("text", ["", "\n", line("u1"), line("u1") + "\n"])
+def test_files_with_and_without_a_last_line_end(batch: Batch, text: str) -> None:
+    assert batch.load(batch.put("x.out", text))["counts"]["written"] == (1 if "u1" in text else 0)
+
+
+def test_the_marker_of_a_complete_output_is_no_file_of_lines(batch: Batch) -> None:
+    assert batch.load(batch.put("_CHECK", "done"))["counts"]["lines"] == 0
+
+
+def test_lines_that_lie_over_the_edges_of_ranges_are_whole(batch: Batch) -> None:
+    long = "x" * RANGE_BYTES
+    text = "\n".join(
+        [line("u1", said=long), "x" + line("u2", said=long), *(line(f"v{n}", said="y" * 999) for n in range(200)), line("last")]
+    )
+    assert len(text) > 2 * RANGE_BYTES
+    counts = batch.load(batch.put("x.out", text))["counts"]
+    assert counts == {"lines": 203, "written": 202, "rejected": 1, "erased": 0}
+
+
+def test_a_call_without_time_goes_on_where_it_was(batch: Batch) -> None:
+    key = batch.put("x.out", "\n".join(line(f"u{n}") if n % 10 else "broken" for n in range(1000)))
+    hurried(batch, 1)
+    answer, calls = batch.load(key), 1
+    while answer["status"] == "PENDING":
+        answer = batch.load(key, offset=answer["offset"], counts=answer["counts"])
+        calls += 1
+    assert calls == 6
+    assert answer["counts"] == {"lines": 1000, "written": 900, "rejected": 100, "erased": 0}
+    assert batch.rows() == 900
+    assert len(batch.rejected()) == 100
+
+
+def test_throttles_and_rows_that_are_put_off_lose_nothing(batch: Batch) -> None:
+    dice = random.Random(5)
+
+    def sometimes(request: Any) -> dict[str, Any] | None:
+        drawn = dice.random()
+        if drawn < 0.2:
+            return {"__type": "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException", "message": "slow"}
+        return {"UnprocessedItems": json.loads(request.body)["RequestItems"]} if drawn < 0.3 else None
+
+    answer_writes(sometimes)
+    counts = batch.load(batch.put("x.out", "\n".join(line(f"u{n}") for n in range(1500))))["counts"]
+    assert counts == {"lines": 1500, "written": 1500, "rejected": 0, "erased": 0}
+    assert batch.rows() == 1500
+
+
+def test_a_table_that_takes_nothing_fails_the_call_and_counts_nothing(batch: Batch) -> None:
+    answer_writes(lambda request: {"__type": "ProvisionedThroughputExceededException", "message": "slow"})
+    key = batch.put("x.out", line("u1"))
+    hurried(batch, 400)
+    with pytest.raises(OutOfTime):
+        batch.load(key)
+
+
+def test_a_function_that_is_killed_in_mid_file_is_called_again(batch: Batch) -> None:
+    key = batch.put("x.out", "\n".join(line(f"u{n}", 30) for n in range(2500)))
+    call = (
+        "import json, sys; from types import SimpleNamespace as N; from lambdas.load_recommendations.handler import handler;"
+        "handler(json.loads(sys.argv[1]), N(function_name='f', memory_limit_in_mb=1, invoked_function_arn='a',"
+        " aws_request_id='r', get_remaining_time_in_millis=lambda: 60_000))"
+    )
+    child = subprocess.Popen([sys.executable, "-c", call, json.dumps(batch.event(key))], stdout=subprocess.DEVNULL)
+    while batch.rows() == 0 and child.poll() is None:
+        time.sleep(0.05)
+    child.send_signal(signal.SIGKILL)
+    assert child.wait() == -signal.SIGKILL, "it ended before it could be killed"
+    assert 0 < batch.rows() < 2500
+    assert batch.load(key)["counts"] == {"lines": 2500, "written": 2500, "rejected": 0, "erased": 0}
+    assert batch.rows() == 2500
+
+
+@pytest.mark.parametrize("users", [50, 4])
+def test_one_corrupt_file_of_twenty(batch: Batch, users: int) -> None:
+    """With 50 lines a file, 5 % of all are lost: the version before stays. One file of 4 lines among larger ones is a gap to tell."""
+    earlier = "20261123T025000000Z"
+    key = f"batch/for-you/{earlier}/input.json"
+    batch.shop.client("s3").put_object(Bucket=batch.shop.bucket, Key=key, Body=b'{"lines": 0}')
+    batch.publish(version=earlier)
+    batch.put_input(19 * 50 + users)
+    loads = [batch.load(batch.put(f"{n}.json.out", "\n".join(line(f"u{n}-{m}") for m in range(50)))) for n in range(19)]
+    loads.append(batch.load(batch.put("19.json.out", b"\n".join([b"\x00\xff rubbish"] * users))))
+    batch_lists.forget()
+    if users == 50:
+        with pytest.raises(TooFewWritten, match="950 of 1000 lines were written"):
+            batch.publish(*loads)
+        assert batch_lists.current_version("for-you").version == earlier  # type: ignore[union-attr]
+        assert read_list("for-you", "u1-1") is None
+    else:
+        found = batch.publish(*loads)
+        assert (found["lines"], found["written"], found["rejected"]) == (954, 950, 4)
+        assert found["rejected_lines"].endswith(REJECTED)
+        assert read_list("for-you", "u1-1") is not None
+
+
+def test_an_output_file_that_never_came_is_missing_lines(batch: Batch) -> None:
+    batch.put_input(200)
+    loaded = batch.load(batch.put("x.out", "\n".join(line(f"u{n}") for n in range(100))))
+    with pytest.raises(TooFewWritten, match=r"100 of 200 lines were written \(0 rejected, 100 missing\)"):
+        batch.publish(loaded)
+
+
+def test_a_slower_older_run_does_not_replace_a_newer(batch: Batch) -> None:
+    for version in ("20261125T025000000Z", VERSION):
+        key = f"batch/for-you/{version}/input.json"
+        batch.shop.client("s3").put_object(Bucket=batch.shop.bucket, Key=key, Body=b'{"lines": 0}')
+    batch.publish(version="20261125T025000000Z")
+    with pytest.raises(Exception, match="a newer version than"):
+        batch.publish()
+    assert batch_lists.current_version("for-you").version == "20261125T025000000Z"  # type: ignore[union-attr]
+
+
+def test_who_is_erased_while_lists_are_loaded_has_none_when_they_are_published(batch: Batch) -> None:
+    batch.put_input(2)
+    loaded = batch.load(batch.put("x.out", f"{line('u1')}\n{line('u2')}"))
+    erase("u1")
+    batch.publish(loaded)
+    assert read_list("for-you", "u1") is None
+    assert read_list("for-you", "u2") is not None
+
+
+@pytest.mark.parametrize("key", ["usersList", "recommendedUsers"])
+@pytest.mark.parametrize("inside", [True, False])
+def test_segments_come_in_both_shapes(batch: Batch, key: str, inside: bool) -> None:
+    erase("u3")
+    query, users = {"itemAttributes": 'ITEMS.CATEGORY = "garden"'}, [f"u{n}" for n in range(12_000)]
+    text = json.dumps(({"input": query} if inside else query) | {"output": {key: users}, "error": None})
+    unknown = json.dumps({"input": {"itemAttributes": "ITEMS.X = 1"}, "output": {key: ["u1"]}})
+    answer = batch.load(batch.put("q.json.out", f"{text}\n{unknown}"), kind="segment", name="garden")
+    assert answer["counts"] == {"lines": 2, "written": 1, "rejected": 1, "erased": 0}
+    parts = list(read_users(batch.shop.client("dynamodb"), os.environ["SEGMENTS_TABLE"], "garden", VERSION))
+    assert {found for found, _ in parts} == {query["itemAttributes"]}
+    assert [user for _, some in parts for user in some] == [user for user in users if user != "u3"]
