@@ -280,14 +280,18 @@ def run_started_by(site: Site, start: Callable[[], object]) -> Outcome:
 
 def test_approvals(clean: Site) -> None:
     """Nobody answers, a person says no by the link, the operator says yes by the command line."""
-    clean.deploy(lambda raw: raw["solutions"]["related"].update(approval={"within_hours": 8 / 3600}))
-    clean.load()
-    serving = clean.campaign("related")["solutionVersionArn"]
-    unanswered = verdict(clean.run(retrain=True, solutions=["related"]), "related")
-    assert unanswered == {"decision": "rejected", "reasons": ["nobody answered in time"]}
-    assert clean.campaign("related")["solutionVersionArn"] == serving
 
-    clean.deploy(lambda raw: raw["solutions"]["related"].update(approval={}))
+    def ask(raw: dict[str, Any]) -> None:
+        raw["solutions"]["ranking"]["approval"] = {"within_hours": 5 / 3600}
+        raw["solutions"]["related"]["approval"] = {}
+
+    clean.deploy(ask)
+    clean.load()
+    serving = {name: clean.campaign(name)["solutionVersionArn"] for name in ("ranking", "related")}
+    unanswered = verdict(clean.run(retrain=True, solutions=["ranking"]), "ranking")
+    assert unanswered == {"decision": "rejected", "reasons": ["nobody answered in time"]}
+    assert clean.campaign("ranking")["solutionVersionArn"] == serving["ranking"]
+
     link = mailbox(clean)
     execution = train.start(clean.target, retrain=True, solutions=["related"])
     approval = link()
@@ -296,7 +300,7 @@ def test_approvals(clean: Site) -> None:
     post(approval, "reject")
     rejected = train.follow(clean.target, execution, lambda state: None, 0.1)
     assert verdict(rejected, "related") == {"decision": "rejected", "reasons": ["a person rejected it"]}
-    assert clean.campaign("related")["solutionVersionArn"] == serving
+    assert clean.campaign("related")["solutionVersionArn"] == serving["related"]
     with pytest.raises(urllib.error.HTTPError) as used:
         post(approval, "approve")
     assert used.value.code == 404
@@ -308,7 +312,7 @@ def test_approvals(clean: Site) -> None:
     decide(clean.target, "related", approved=True)
     approved = train.follow(clean.target, execution, lambda state: None, 0.1)
     assert verdict(approved, "related") == {"decision": "deploy", "reasons": ["a person approved it"]}
-    assert clean.campaign("related")["solutionVersionArn"] != serving
+    assert clean.campaign("related")["solutionVersionArn"] != serving["related"]
 
 
 def mailbox(site: Site) -> Callable[[], str]:
