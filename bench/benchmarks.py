@@ -184,8 +184,8 @@ BENCHMARKS = (
     Benchmark(
         "faults",
         "Serving while Personalize fails",
-        "Requests over HTTP while Personalize throttles a fifth of the calls, stalls a twentieth past the time budget and, half-way, "
-        "fails every call for ten seconds. The p99 is compared with the budget and what a request takes while all is well.",
+        "Requests over HTTP while Personalize throttles a fifth of the calls, stalls a twentieth past the time budget and, "
+        "half-way, fails every call for ten seconds. The p99 is compared with the budget and the time while all is well.",
         "bench.faults",
         "serving.md",
         (
