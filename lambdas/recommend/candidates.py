@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from lambdas.recommend.api import Item, RuleEffect
 from lambdas.recommend.catalogue import attributes
 from lambdas.recommend.rules import Candidate, Effect, apply
-from lambdas.recommend.sources import SourceFailed, batch_list, ranking, recommendations, snapshot
+from lambdas.recommend.sources import SourceFailed, batch_list, prepare, ranking, recommendations, snapshot
 from lambdas.recommend.task import Task
 from lambdas.shared.config import BATCH, GIVEN, Batch
 from lambdas.shared.observability import count, logger
@@ -65,6 +65,9 @@ class Gathered:
 def gather(task: Task, wanted: int) -> Gathered:
     """The list of a placement or batch. Raises NotDeployed."""
     gathered = Gathered(task, wanted)
+    for source in (task.of.solution, *task.fallbacks):
+        if source != BATCH and task.config.has_snapshot(source):
+            prepare(source)
     for batch in batches(task, wanted):
         gathered.add(batch)
         if len(gathered.chosen) == wanted:

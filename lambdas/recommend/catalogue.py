@@ -52,8 +52,17 @@ def fetch(item_ids: Sequence[str], budget: Budget) -> None:
             logger.warning("the catalogue did not answer", extra={"reason": repr(error)})
             count(CatalogueFailed=1)
             continue
-        now = time.monotonic()
-        _kept.update((item_id, (now, found.get(item_id, {}))) for item_id in chunk)
+        remember(chunk, found)
+
+
+def keep(item_ids: Sequence[str]) -> None:
+    """Read items into the cache ahead of a call that may need them. Raises ClientError or BotoCoreError."""
+    remember(item_ids, read(item_ids))
+
+
+def remember(item_ids: Sequence[str], found: dict[str, Attributes]) -> None:
+    now = time.monotonic()
+    _kept.update((item_id, (now, found.get(item_id, {}))) for item_id in item_ids)
 
 
 def read(item_ids: Sequence[str]) -> dict[str, Attributes]:

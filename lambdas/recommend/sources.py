@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from lambdas.recommend.breaker import breaker
 from lambdas.recommend.budget import Budget, start
+from lambdas.recommend.catalogue import keep
 from lambdas.recommend.rules import Candidate
 from lambdas.shared import clients
 from lambdas.shared.batch_lists import BatchList, read_list
@@ -22,7 +25,17 @@ CAMPAIGN_SHARE = 0.7
 #: Seconds for which a snapshot may be old, and those before another attempt when it could not be read.
 SNAPSHOT_SECONDS, RETRY_SECONDS = 300.0, 5.0
 
-_snapshots: dict[str, tuple[float, list[str]]] = {}
+
+@dataclass
+class Snapshot:
+    """A snapshot in this worker: its list, when to look for a newer one, and the reading that is under way."""
+
+    item_ids: list[str] = field(default_factory=list)
+    until: float = 0.0
+    loading: Future[None] | None = None
+
+
+_snapshots: dict[str, Snapshot] = {}
 
 
 class SourceFailed(Exception):
@@ -75,20 +88,35 @@ def batch_list(batch: str, key: str, budget: Budget) -> BatchList:
     return found
 
 
+def prepare(solution: str) -> None:
+    """Begin to read a snapshot that is absent or too old, and its items' attributes: once a campaign stalls, it is too late."""
+    kept = _snapshots.setdefault(solution, Snapshot())
+    if time.monotonic() >= kept.until and (kept.loading is None or kept.loading.done()):
+        kept.loading = start(load_snapshot, solution, kept)
+
+
+def load_snapshot(solution: str, kept: Snapshot) -> None:
+    try:
+        kept.item_ids = read_snapshot(os.environ["DATA_BUCKET"], solution)
+        kept.until = time.monotonic() + SNAPSHOT_SECONDS
+        keep(kept.item_ids)
+    except (ClientError, BotoCoreError) as error:
+        logger.warning("the snapshot could not be read", extra={"solution": solution, "reason": repr(error)})
+        kept.until = time.monotonic() + RETRY_SECONDS
+
+
 def snapshot(solution: str, budget: Budget) -> list[Candidate]:
-    """The list of a popularity count, at most SNAPSHOT_SECONDS old unless it can't be read. Raises SourceFailed."""
-    until, item_ids = _snapshots.get(solution, (0.0, []))
-    now = time.monotonic()
-    if now >= until:
+    """The list of a popularity count, the one before while a newer one is read. Raises SourceFailed."""
+    prepare(solution)
+    kept = _snapshots[solution]
+    if not kept.item_ids and kept.loading is not None:
         try:
-            item_ids = budget.wait(start(read_snapshot, os.environ["DATA_BUCKET"], solution))
-            _snapshots[solution] = (now + SNAPSHOT_SECONDS, item_ids)
-        except (TimeoutError, ClientError, BotoCoreError) as error:
-            logger.warning("the snapshot could not be read", extra={"solution": solution, "reason": repr(error)})
-            _snapshots[solution] = (now + RETRY_SECONDS, item_ids)
-    if not item_ids:
+            budget.wait(kept.loading)
+        except TimeoutError:
+            raise SourceFailed(f"the snapshot of '{solution}' did not come in time") from None
+    if not kept.item_ids:
         raise SourceFailed(f"there is no snapshot of '{solution}' yet")
-    return [Candidate(item_id, solution) for item_id in item_ids]
+    return [Candidate(item_id, solution) for item_id in kept.item_ids]
 
 
 def forget() -> None:
