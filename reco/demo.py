@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lambdas.shared.config import Config
-from reco import events, load, movielens, serving, train
+from reco import batch, events, load, movielens, serving, train
 from reco.console import results, say, show_table
 from reco.errors import RecoError
 from reco.local import start_local, step
@@ -21,6 +21,8 @@ CACHE = Path(".cache/movielens")
 PLACEMENT = "home"
 #: The films that the user of the demo watches while we look on.
 GENRE, WATCHED = "Horror", 5
+#: Items of a batch list that are shown.
+SHOWN = 10
 #: Seconds for which the events may be on their way.
 PATIENCE = 30.0
 
@@ -44,6 +46,7 @@ def run(config_path: Path, config: Config, source: Path | None, speed: float) ->
         outcome, report = train_all(target)
         show_table("Metrics on held-out users", *metrics_rows(report["solutions"]))
         recommendations = before_and_after(target, folder)
+        made, lists = batch_lists(target, folder)
     return {
         "dataset": counts.as_dict(),
         "train": {
@@ -52,12 +55,14 @@ def run(config_path: Path, config: Config, source: Path | None, speed: float) ->
             "solutions": [{key: s[key] for key in ("name", "recipe", "metrics")} for s in report["solutions"]],
         },
         "recommendations": recommendations,
+        "batch": {"status": made.status, "seconds": round(made.seconds, 1), **lists},
         "seconds": {
             name: round(value, 1)
             for name, value in {
                 **vars(seconds),
                 "load": load_seconds,
                 "train": outcome.seconds,
+                "batch": made.seconds,
                 "total": time.monotonic() - began,
             }.items()
         },
@@ -88,6 +93,18 @@ def before_and_after(target: Target, folder: Path) -> dict[str, list[str]]:
     if set(ids["after"]) & set(watched):
         raise RecoError("Films that the user has just watched are still recommended.")
     return ids
+
+
+def batch_lists(target: Target, folder: Path) -> tuple[train.Outcome, dict[str, Any]]:
+    """A list for every user, made ahead of time; one of them is shown. Raises RecoError when a run did not make them."""
+    with step("Run the batch state machine: Spark, batch inference, DynamoDB"):
+        outcome = batch.follow(target, batch.start(target), lambda state: say(f"    {state}"), every=0.3)
+    (made,) = train.require_success(outcome, "batch")["made"]
+    user, _ = user_and_films(folder)
+    answer = serving.batch_list(target, made["name"], user)
+    rows = [[n, label(item)] for n, item in enumerate(answer["items"], 1)]
+    show_table(f"The list of user {user}, one of {made['written']} (from {answer['source']})", ["#", "item"], rows[:SHOWN])
+    return outcome, {"lists": made["written"], "list": [item["item_id"] for item in answer["items"]]}
 
 
 def until_changed(target: Target, user: str, before: list[dict[str, Any]]) -> list[dict[str, Any]]:

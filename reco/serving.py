@@ -25,6 +25,11 @@ def rank(target: Target, placement: str, user_id: str, item_ids: list[str]) -> d
     return call(target, f"/rankings/{urllib.parse.quote(placement, safe='')}", body)
 
 
+def batch_list(target: Target, name: str, user_id: str) -> dict[str, Any]:
+    """GET /batch/{name}/users/{user_id}. Raises RecoError with the API's own message."""
+    return call(target, f"/batch/{name}/users/{urllib.parse.quote(user_id, safe='')}")
+
+
 def item_rows(items: list[dict[str, Any]]) -> tuple[list[str], list[list[Any]]]:
     """A list of recommended items as the columns and rows of a table."""
 

@@ -43,6 +43,7 @@ def base_config() -> dict[str, Any]:
         "popular": {"recipe": "aws-popularity-count"},
     }
     raw["filters"] = {"in_stock": raw["filters"]["in_stock"], "not_bought": raw["filters"]["not_bought"]}
+    del raw["batch"]
     raw["placements"] = {
         "home": {"solution": "for-you", "filter": "in_stock"},
         "item-page": {"solution": "related"},
