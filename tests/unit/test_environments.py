@@ -5,11 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 import yaml
+from moto import mock_aws
 
 from lambdas.shared.config import ConfigError
 from lambdas.shared.config_file import load_config
+from reco.destroy import Destruction
+from reco.target import Target
 
 SHOP = Path(__file__).parents[2] / "config" / "shop.yaml"
 
@@ -86,3 +90,18 @@ def test_a_budget_needs_somebody_to_hear_of_it(write: Any) -> None:
     with pytest.raises(ConfigError) as error:
         load_config(write({"prod": {"alarms": {"monthly_budget_usd": 100}}}), "prod")
     assert error.value.problems == ["alarms.monthly_budget_usd: give alarms.email too, or nobody hears of it"]
+
+
+@mock_aws
+def test_a_bucket_of_an_environment_that_keeps_nothing_is_emptied_of_all_versions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    s3 = boto3.client("s3")
+    s3.create_bucket(Bucket="dev")
+    s3.put_bucket_versioning(Bucket="dev", VersioningConfiguration={"Status": "Enabled"})
+    for key in ("a", "a", "b"):
+        s3.put_object(Bucket="dev", Key=key, Body=b"x")
+    s3.delete_object(Bucket="dev", Key="b")
+    said: list[str] = []
+    Destruction(Target("shop-dev", None), load_config(SHOP, "dev"), tell=said.append).empty_bucket("dev")
+    s3.delete_bucket(Bucket="dev")
+    assert said == ["emptied the bucket dev"]
