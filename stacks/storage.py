@@ -51,6 +51,8 @@ class StorageStack(cdk.Stack):
                     s3.LifecycleRule(prefix=f"datasets/{kind}/without-erased/", expiration=cdk.Duration.days(7))
                     for kind in ("interactions", "users")
                 ),
+                # Inputs and outputs of batch jobs name users.
+                s3.LifecycleRule(prefix="batch/", expiration=cdk.Duration.days(30)),
             ],
             removal_policy=cdk.RemovalPolicy.RETAIN,
         )
