@@ -74,12 +74,13 @@ class _Job:
 
 
 class JobRunner:
-    """A few threads, each with a child process that it gives one job at a time."""
+    """A few threads, each of which gives one job at a time to a child process: one that is there, or else a new one."""
 
     def __init__(self, environment: Mapping[str, str] | None = None, workers: int | None = None) -> None:
         self._environment = dict(environment or {})
         self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._jobs: dict[str, _Job] = {}
+        self._idle: list[Child] = []
         self._lock = threading.Lock()
         self._threads = [
             threading.Thread(target=self._work, name=f"personalize-job-{i}", daemon=True)
@@ -117,16 +118,15 @@ class JobRunner:
             self._queue.put(None)
         for thread in self._threads:
             thread.join()
+        for child in self._idle:
+            child.close()
 
     def _work(self) -> None:
-        child: Child | None = None
         while job := self._queue.get():
             with job.lock:
                 if job.cancelled:
                     continue
-                if child is None or not child.alive:
-                    child = Child(self._environment)
-                job.child = child
+                child = job.child = self._child()
             result = child.run(job.spec)
             with job.lock:
                 job.child = None  # from here on the child may be at another job
@@ -134,11 +134,18 @@ class JobRunner:
                     child.close()
                     continue
             with self._lock:
+                self._idle.append(child)
                 if self._jobs.get(job.key) is job:
                     del self._jobs[job.key]
             try:
                 job.done(result)
             except Exception:
                 log.exception("the end of job %s", job.key)
-        if child:
-            child.close()
+
+    def _child(self) -> Child:
+        """The process that was at work last; starting another takes longer than most jobs."""
+        with self._lock:
+            while self._idle:
+                if (child := self._idle.pop()).alive:
+                    return child
+        return Child(self._environment)

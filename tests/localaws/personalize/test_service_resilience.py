@@ -48,6 +48,11 @@ class Process:
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
 
+    def children(self) -> list[str]:
+        """The ids of the processes that work through its jobs."""
+        threads = Path(f"/proc/{self.process.pid}/task").glob("*/children")
+        return " ".join(thread.read_text() for thread in threads).split()
+
     def stop(self) -> int:
         self.process.terminate()
         return self.process.wait(timeout=20)
@@ -95,6 +100,7 @@ def test_a_killed_emulator_goes_on_where_it_was(tmp_path: Path, s3_endpoint: str
         client.wait(job)
         campaign = client.campaign(client.version(client.solution(group, "killed", "aws-popularity-count")), "killed")
         before = client.recommended(campaign, userId="u1")
+        assert len(process.children()) == 1  # one after the other, jobs share a process
         process.kill()
     with running(process) as client:
         assert client.recommended(campaign, userId="u1") == before
