@@ -42,9 +42,10 @@ SPARK = (
     " --conf spark.driver.host=127.0.0.1 --conf spark.sql.shuffle.partitions=16"
     " --conf spark.hadoop.fs.file.impl=org.apache.hadoop.fs.RawLocalFileSystem pyspark-shell"
 )
-#: The exchanges that a job can't do without, one each: of all events by identity (each counts once) and by session (who was
-#: it?); of users or visitors; of the erased users among themselves.
-EXCHANGES = {"batch_input": 3, "interactions": 3, "retention": 5, "erasure": 4}
+#: The exchanges that a job can't do without. Of all events: by identity (each counts once; the input of a batch needs none), by
+#: session (who was it?), by visitor, by day; erasure has none of all events. Of few rows: erased users, active users, the
+#: sessions of erased users and their events.
+EXCHANGES = {"batch_input": 3, "interactions": 3, "retention": 5, "erasure": 3}
 _EVENTS = """
 SELECT 'event' AS kind, CAST(time * 1000 AS bigint) + 200 AS received_at, 'r' || i || again AS id,
   {'event_id': 'e' || i, 'session_id': 's' || session,
