@@ -10,6 +10,7 @@ leaves out boto3's validation of parameters, so it is faster than the bare call,
 from __future__ import annotations
 
 import argparse
+import http.client
 import itertools
 import json
 import multiprocessing
@@ -19,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.parse
 import zipfile
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -29,6 +31,9 @@ from typing import Any, ClassVar
 
 import boto3
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from rich.console import Console
 from rich.table import Table
 
@@ -171,6 +176,21 @@ def powertools_alone() -> Callable[[], object]:
     return lambda: app.resolve(event(RESULTS), SimpleNamespace())  # type: ignore[arg-type]
 
 
+def lean_call(endpoint: str, candidates: int) -> Callable[[], object]:
+    """GetRecommendations with botocore's signer alone, on a connection that is kept: what boto3's other layers cost."""
+    connection = http.client.HTTPConnection(urllib.parse.urlsplit(endpoint).netloc)
+    signer = SigV4Auth(Credentials("test", "test"), "personalize", "us-east-1")
+
+    def call() -> object:
+        body = json.dumps({"campaignArn": CAMPAIGN, "userId": "u1", "numResults": candidates}).encode()
+        request = AWSRequest("POST", f"{endpoint}/recommendations", {"Content-Type": "application/json"}, body)
+        signer.add_auth(request)
+        connection.request("POST", "/recommendations", body, dict(request.headers.items()))
+        return json.loads(connection.getresponse().read())
+
+    return call
+
+
 def measure() -> dict[int, dict[str, dict[str, float]]]:
     from lambdas.recommend.handler import handler  # its module reads the environment
     from lambdas.shared import clients
@@ -197,6 +217,7 @@ def measure() -> dict[int, dict[str, dict[str, float]]]:
                 "all": lambda n=results: handler(event(n), context),  # type: ignore[misc]
                 "new_user": lambda n=results: handler(event(n, next(users)), context),  # type: ignore[misc]
                 "powertools": powertools_alone(),
+                "lean": lean_call(os.environ["AWS_ENDPOINT_URL"], candidates),
             }
         )
         found[candidates] = {name: {"p50": percentile(ms, 0.5), "p99": percentile(ms, 0.99)} for name, ms in taken.items()}
@@ -259,6 +280,7 @@ def results(found: dict[int, dict[str, dict[str, float]]], imported: float) -> d
             "all_ms": found[CANDIDATES[1]]["all"],
             "own_client_ms": found[CANDIDATES[1]]["client"],
         },
+        "lean_signed_call_ms": found[CANDIDATES[0]]["lean"],
         "new_user_ms": found[CANDIDATES[0]]["new_user"],
         "requests_per_s": 1000 / whole["p50"],
         "import_ms": imported,
