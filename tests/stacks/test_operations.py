@@ -172,6 +172,6 @@ def test_a_region_without_personalize_is_refused_with_a_sentence() -> None:
 
 def test_the_regions_are_those_of_personalize_and_have_all_other_services() -> None:
     session = boto3.Session()
-    assert set(session.get_available_regions("personalize")) == REGIONS - {"cn-north-1"}
+    assert set(session.get_available_regions("personalize")) == REGIONS
     for service in ("apigateway", "athena", "dynamodb", "firehose", "glue", "kinesis", "lambda", "scheduler", "stepfunctions"):
-        assert set(session.get_available_regions(service)) >= REGIONS - {"cn-north-1"}, service
+        assert set(session.get_available_regions(service)) >= REGIONS, service
