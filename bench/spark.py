@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -29,7 +30,7 @@ SIZES = (1_000_000, 5_000_000, 20_000_000)
 NOW = "2026-11-24T00:00:00+00:00"
 DAYS = 90
 EVENTS_PER_FILE = 100_000
-SCHEMA = {
+SCHEMA: dict[str, list[dict[str, Any]]] = {
     "fields": [
         *({"name": name, "type": "string"} for name in ("USER_ID", "ITEM_ID", "EVENT_TYPE")),
         {"name": "TIMESTAMP", "type": "long"},
