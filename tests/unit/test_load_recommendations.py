@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import yaml
 from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 
 from lambdas.load_recommendations.handler import handler as load
 from lambdas.load_recommendations.lines import RANGE_BYTES
@@ -110,11 +111,12 @@ def answer_writes(answer: Callable[[Any], dict[str, Any] | None]) -> None:
         if body is None:
             return None
         status = 400 if "__type" in body else 200
-        made = AWSResponse(request.url, status, {"Content-Type": "application/x-amz-json-1.0"}, None)
-        made._content = json.dumps(body).encode()  # the way botocore's own stubs are answered
+        headers = HTTPHeaders.from_dict({"Content-Type": "application/x-amz-json-1.0"})
+        made = AWSResponse(request.url, status, headers, None)
+        made._content = json.dumps(body).encode()  # type: ignore[attr-defined]  # the way botocore's own stubs answer
         return made
 
-    clients.bulk_dynamodb().meta.events.register("before-send.dynamodb.BatchWriteItem", before_send)
+    clients.bulk_dynamodb().meta.events.register("before-send.dynamodb.BatchWriteItem", before_send)  # type: ignore[arg-type]
 
 
 def hurried(batch: Batch, milliseconds: int) -> None:
