@@ -134,7 +134,8 @@ def paths() -> dict[str, Any]:
         "/batch/{name}/users/{user_id}": {
             "get": operation(
                 "getBatchList", "The list that the latest batch run made for the user",
-                [name, path_parameter("user_id"), *query_parameters(("num_results", "explain"))], {"200": "BatchAnswer"}, ("400", "404", "503"),
+                [name, path_parameter("user_id"), *query_parameters(("num_results", "explain"))], {"200": "BatchAnswer"},
+                ("400", "404", "503"),
             )
         },
         "/events": {
