@@ -72,7 +72,7 @@ class Condition:
         found = values(attributes.get(self.name))
         wanted = [value for operand in self.operands for value in resolve(operand, facts)]
         if self.test in ("IN", "NOT IN"):
-            return bool(set(map(str, found)) & set(map(str, wanted))) is not (self.test == "NOT IN")
+            return any(equal(value, one) for value in found for one in wanted) is not (self.test == "NOT IN")
         if not found:
             return self.test == "!="
         return any(compare(self.test, found[0], value) for value in wanted)
@@ -143,6 +143,11 @@ def resolve(operand: Operand, facts: Facts) -> Sequence[Any]:
     if isinstance(operand, CurrentItem):
         return values(facts.current_item.get(operand.name))
     return (operand,)
+
+
+def equal(found: Any, wanted: Any) -> bool:
+    """Numbers equal their spelling: lists of values are written as text."""
+    return compare("=", found, wanted) if isinstance(found, (int, float)) else str(found) == str(wanted)
 
 
 def compare(test: str, found: Any, wanted: Any) -> bool:
