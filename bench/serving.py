@@ -119,7 +119,7 @@ def serve(pipe: Connection) -> None:
 def environment(folder: Path, port: int) -> dict[str, str]:
     """As the stacks give it to the function, with the shop's config and five rules at its placement `home`."""
     raw = load_config(ROOT / "config" / "shop.yaml").model_dump(mode="json", by_alias=True, exclude_defaults=True)
-    raw["rules"] = RULES
+    raw["rules"], raw["batch"] = RULES, {}
     raw["placements"] = {"home": {"solution": "for-you", "rules": list(RULES)}}
     raw["serving"] = {"time_budget_ms": 5000}
     (folder / "config.json").write_text(json.dumps(raw))

@@ -129,7 +129,7 @@ def test_as_many_items_as_there_are_come_back(
 ) -> None:
     """Over random catalogues, rules and outages: N distinct items that satisfy every rule if N are eligible, else all of them."""
     raw = away.config.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-    raw["rules"] = {f"rule_{n}": rule for n, rule in enumerate(rules)}
+    raw["rules"], raw["batch"] = {f"rule_{n}": rule for n, rule in enumerate(rules)}, {}
     raw["placements"] = {"home": {"solution": "for-you", "rules": list(raw["rules"]), "fallback": ["best-sellers"]}}
     raw["placements"]["home"] |= {"filter": "in_stock"} if filtered else {}
     parse_config(raw)
