@@ -8,13 +8,16 @@ from pathlib import Path
 import pytest
 import yaml
 
+from reco import assemblies
 from reco.errors import RecoError
-from reco.synth import synthesize
+from reco.synth import key_of, synthesize
 
 CONFIG = Path("config/movielens.yaml")
 
 
 def test_an_unchanged_app_is_not_synthesized_again(assembly: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(assemblies, "KEPT", tmp_path / "kept")
+    assemblies.keep(key_of(CONFIG, validate=True), assembly)
     monkeypatch.setenv("JSII_NODE", "/nowhere/node")
     again = synthesize(CONFIG, tmp_path / "again")
     templates = [template.name for template in assembly.glob("*.template.json")]
