@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 from pathlib import Path
 
@@ -31,6 +32,7 @@ def main() -> None:
     options = parser.parse_args()
     if unknown := set(options.names) - {one.name for one in BENCHMARKS}:
         parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the benchmark at work ends too
     size: Size = "full" if options.full else "small"
     folder = options.cache / size
     if not options.from_cache:

@@ -1,6 +1,6 @@
 """Draws the architecture from the synthesized templates, for light and dark pages.
 
-python -m reco.architecture [--config config/movielens.yaml] [--output docs/images]
+python -m reco.architecture [--config config/shop.yaml] [--output docs/images]
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m reco.architecture", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--config", type=Path, default=Path("config/movielens.yaml"))
+    parser.add_argument("--config", type=Path, default=Path("config/shop.yaml"))
     parser.add_argument("--output", type=Path, default=Path("docs/images"), help="the folder of the pictures")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
