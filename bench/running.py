@@ -9,6 +9,7 @@ import platform
 import signal
 import subprocess
 import sys
+import textwrap
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -21,6 +22,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from bench.benchmarks import Benchmark, Figures, Size
 from reco.console import progress, say
+from reco.synth import ROOT
 
 #: Seconds after which a benchmark is ended.
 LIMITS: dict[Size, int] = {"small": 600, "full": 3600}
@@ -82,9 +84,10 @@ def ended_with_us(command: list[str], output: IO[str]) -> Iterator[subprocess.Po
 
 
 def last_words(log: Path, code: int) -> str:
-    """The last line that a benchmark wrote before it failed."""
+    """The last line that a benchmark wrote before it failed, cut, without where this folder is."""
     lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
-    return f"exit code {code}: {lines[-1] if lines else 'no output'}"
+    said = lines[-1].replace(f"{ROOT}/", "") if lines else "no output"
+    return f"exit code {code}: {textwrap.shorten(said, 160, placeholder=' ...')}"
 
 
 def read_back(benchmarks: Sequence[Benchmark], folder: Path) -> dict[str, tuple[Outcome, Figures | None]]:
