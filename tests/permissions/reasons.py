@@ -39,7 +39,7 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
         "Firehose reads the stream and writes the archive and its log by itself (firehose/latest/dev/controlling-access.html)",
     ),
     (
-        r"(training/Personalize|ingestion/Deletion)Role",
+        r"((training|batch)/Personalize|ingestion/Deletion)Role",
         r".*",
         "Personalize reads and writes the bucket by itself (personalize/latest/dg/granting-personalize-s3-access.html)",
     ),
@@ -47,6 +47,41 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
         r"training/FunctionsImportDataRole",
         r"s3:AbortMultipartUpload|.*/datasets/\*/without-erased/\*",
         "CSVs that hold rows of erased users are copied without them, and an upload that breaks off is taken back",
+    ),
+    (
+        r"batch/Spark\w+Role",
+        r".*",
+        "Glue reads its script, reads and writes the bucket and writes its log by itself (glue/latest/dg/create-an-iam-role.html)",
+    ),
+    (
+        r"batch/(Batch|Archive)Role",
+        r"glue:(GetJobRuns|BatchStopJobRun)",
+        "Step Functions waits for a job's end, and stops it with its execution (step-functions/latest/dg/connect-glue.html)",
+    ),
+    (
+        r"batch/BatchRole",
+        r"states:(StartExecution|DescribeExecution|StopExecution)|.*:(stateMachine:{name}-batch|execution:{name}-batch[:/]\*)",
+        "a Distributed Map starts executions of its own machine (step-functions/latest/dg/iam-policies-eg-dist-map.html)",
+    ),
+    (
+        r"batch/(ArchiveRole|StartRole)",
+        r"glue:\w+|lambda:InvokeFunction|.*(:job/{name}-(erasure|retention)|:function:{name}-export-erasures|:stateMachine:{name}-archive)",
+        "the archive's upkeep runs once a week",
+    ),
+    (
+        r"batch/FunctionsLoadRecommendationsRole",
+        r"s3:PutObject",
+        "writes the lines that it rejects, where there are any",
+    ),
+    (
+        r"batch/FunctionsPublishBatchRole",
+        r"dynamodb:DeleteItem",
+        "takes out lists of users who are erased while they are loaded",
+    ),
+    (
+        r"batch/FunctionsRunBatchJobRole",
+        r"s3:ListBucket|arn:aws:s3:::recostack-{name}-data-\d+-[a-z0-9-]+(/snapshots/\*)?|.*:filter/{name}-\*",
+        "a ranking takes its candidates from a snapshot, and a batch may have a filter; without ListBucket S3 denies what is missing",
     ),
     (
         r"ingestion/FunctionsEraseUserRole",
