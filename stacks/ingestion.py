@@ -23,7 +23,7 @@ from stacks.acknowledged import acknowledge
 from stacks.archive import Archive
 from stacks.functions import Functions
 from stacks.grants import NO_RESOURCE, OWN_NAMES, Grant
-from stacks.ingestion_alarms import IngestionAlarms
+from stacks.ingestion_alarms import add_alarms
 from stacks.tables import add_table
 
 
@@ -66,7 +66,7 @@ class IngestionStack(cdk.Stack):
         put_records, records, stuck = self._put_records()
         delete_user_data = self._erasure()
         archive = Archive(self, "Archive", config, self.stream)
-        IngestionAlarms(self, config, put_events, put_records, delete_user_data, self.dead_letters, stuck, archive)
+        add_alarms(self, config, put_events, put_records, delete_user_data, self.dead_letters, stuck, archive)
         for name, value in {
             "EventStream": self.stream.stream_name,
             "RecordQueueUrl": records.queue_url,

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import aws_cdk as cdk
-from aws_cdk import aws_cloudwatch as cloudwatch
-from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
@@ -18,6 +16,7 @@ from constructs import Construct
 from lambdas.shared.config import Config
 from lambdas.shared.deployment import parameter_name
 from stacks import names
+from stacks.alarms import Alarms
 from stacks.functions import Functions
 from stacks.grants import NO_RESOURCE, OWN_NAMES, Grant
 from stacks.machines import add_machine, executions, machine_arn, start_by_schedule
@@ -136,18 +135,13 @@ class TrainingStack(cdk.Stack):
             start_by_schedule(self, self.config, "train", self.config.schedules.train, target)
 
     def _alarm(self, machine: stepfunctions.StateMachine) -> None:
-        """Rings when a run fails or times out."""
-        alarm = cloudwatch.Alarm(
-            self,
-            "RunFailed",
-            alarm_name=f"{self.config.name}-train-run-failed",
-            alarm_description="A train run failed: its report says why and what to do (docs/training.md#how-it-fails)",
-            metric=machine.metric_failed(period=cdk.Duration.minutes(5)),
-            threshold=1,
-            evaluation_periods=1,
-            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+        Alarms(self, self.config).add(
+            "train-run-failed",
+            "A train run failed or timed out: its report says why and what to do",
+            machine.metric_failed(period=cdk.Duration.minutes(5)),
+            1,
+            runbook="docs/training.md#how-it-fails",
         )
-        alarm.add_alarm_action(actions.SnsAction(self.topic))
 
     def _personalize_role(self) -> iam.Role:
         """Personalize assumes it to read the CSVs and to write snapshots; for this account's resources only."""
