@@ -72,7 +72,7 @@ def summary(benchmarks: Sequence[Benchmark], results: Results) -> Iterator[str]:
             continue
         outcome, figures = results[benchmark.name]
         yield f"| {link} | {met(benchmark, outcome, figures)} | {outcome.seconds:.0f} | {outcome.load:.1f} |"
-    yield ""
+    yield f"| together | | {sum(outcome.seconds for outcome, _ in results.values()):.0f} | |\n"
 
 
 def met(benchmark: Benchmark, outcome: Outcome, figures: Figures | None) -> str:
