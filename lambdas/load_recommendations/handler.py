@@ -67,7 +67,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 
 def load(request: LoadRequest, patience: Patience, reading_ends: float) -> tuple[bool, int, dict[str, int]]:
-    """Load lines from `request.offset` on, adding to `request.counts`; returns whether all are loaded, where to go on, reasons."""
+    """Load lines from `request.offset` on into `request.counts`. Returns whether all are loaded, where to go on, reasons."""
     bucket, counts, offset = os.environ["DATA_BUCKET"], request.counts, request.offset
     prefix = f"{request.rejected_prefix}{request.key.rsplit('/', 1)[-1]}."
     rejected, make_rows, done = RejectedLines(bucket, prefix), maker(request), True
