@@ -18,7 +18,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
-EXTRAS = {"demo": ["cdk", "local"], "test": ["cdk", "local", "plots", "dev"], "bench": ["cdk", "local", "spark", "plots", "bench"]}
+EXTRAS = {
+    "demo": ["cdk", "local", "spark"],
+    "test": ["cdk", "local", "spark", "plots", "dev"],
+    "bench": ["cdk", "local", "spark", "plots", "bench"],
+}
 
 
 def main() -> None:
