@@ -83,6 +83,16 @@ def test_commands_exist(page: str) -> None:
         assert not unknown, f"{page}: {line}: there is no {', '.join(unknown)}"
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_make_targets_exist(page: str) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    shown = [code for block in blocks(page) if block.language == "sh" for code in block.text.splitlines()]
+    called = {
+        word for code in [*shown, *CODE.findall(prose(page))] for word in re.findall(r"^make (?:[A-Z]+=\S+ )?([a-z-]+)", code)
+    }
+    assert called - targets == set()
+
+
 def test_the_readmes_name_every_command() -> None:
     for page in ("README.md", "README.ko.md"):
         table = {words[1] for words in (line.split() for line in named(page)) if len(words) > 1}
