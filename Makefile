@@ -32,7 +32,7 @@ bench-full: setup-bench  ## the same with all sizes (hours)
 	@$(BIN)/python -m bench --full
 
 lint: setup-test  ## ruff, mypy strict, the synth with cdk-nag, cfn-lint, checkov
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/mypy app.py
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/mypy app.py examples/own_data/*.py
 	@$(MAKE) --no-print-directory synth && $(BIN)/cfn-lint && $(BIN)/python -m reco.checkov
 
 synth: setup  ## the CloudFormation templates, in cdk.out/
