@@ -25,10 +25,10 @@ class Measure:
     unit: str = ""
 
     def value(self, figures: Figures) -> float | None:
-        """None: not measured at the size that was run."""
+        """None: not measured at the size that was run (not there, or null)."""
         try:
             return float(self.read(figures))
-        except (KeyError, IndexError):
+        except (KeyError, IndexError, TypeError):
             return None
 
     def is_met(self, value: float) -> bool | None:
