@@ -81,6 +81,32 @@ def test_an_item_and_a_user_are_put_and_a_user_erased(shop: Target) -> None:
     until(lambda: "Item" in shop.client("dynamodb").get_item(TableName=table, Key={"item_id": {"S": item}}), 30)
 
 
+def test_the_daily_job_deletes_erased_users(shop: Target) -> None:
+    personalize = shop.client("personalize")
+    group = personalize.list_dataset_groups()["datasetGroups"][0]["datasetGroupArn"]
+    assert Api(shop).call("DELETE", "/users/forgotten")[0] == 202
+    (daily,) = [
+        s for s in shop.client("scheduler").list_schedules()["Schedules"] if "delete" in s["Name"] or "daily" in s["Name"]
+    ]
+    environment_of(shop).fire(daily["Arn"])
+    until(lambda: bool(personalize.list_data_deletion_jobs(datasetGroupArn=group)["dataDeletionJobs"]), 30)
+    location = personalize.describe_data_deletion_job(
+        dataDeletionJobArn=personalize.list_data_deletion_jobs(datasetGroupArn=group)["dataDeletionJobs"][0]["dataDeletionJobArn"]
+    )["dataDeletionJob"]["dataSource"]["dataLocation"]
+    bucket, _, key = f"{location.removeprefix('s3://')}users.csv".partition("/")
+    assert "forgotten" in shop.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read().decode().splitlines()
+
+
+def test_what_is_too_large_for_the_queue_is_a_dead_letter_all_the_same(shop: Target, ledger: chaos.Ledger) -> None:
+    large = "x" * 30_000
+    sent = [event(event_id="large", event_type="no-such-type", properties={"device": large})]
+    assert Api(shop).call("POST", "/events", {"events": sent})[0] == 202
+    assert Api(shop).call("PUT", "/items/large", {"TITLE": large, "NO_SUCH_COLUMN": 1})[0] == 202
+    until(
+        lambda: sum(n for reason, n in redrive.reasons(shop).items() if "no-such-type" in reason or "NO_SUCH" in reason) == 2, 30
+    )
+
+
 def test_a_browser_may_post_events_and_nothing_else(shop: Target) -> None:
     gateway, key_id = shop.client("apigateway"), shop.output("api", "BrowserKeyId")
     key = gateway.get_api_key(apiKey=key_id, includeValue=True)["value"]

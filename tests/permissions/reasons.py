@@ -29,6 +29,17 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
         "the event source mapping writes batches that failed to S3 with the function's role (lambda/latest/dg/kinesis-on-failure-destination.html)",
     ),
     (
+        r"ingestion/FunctionsPutEventsRole",
+        r"kinesis:(DescribeStreamConsumer|SubscribeToShard)",
+        "the CDK gives an event source mapping all calls that read its stream; these two read what the others read",
+    ),
+    (
+        r"training/Functions(ImportData|TrainSolutions)Role",
+        r".*:dataset-group/{name}",
+        "the calls that create datasets and solutions name their dataset group too, and IAM may hold them against either "
+        "(service-authorization/latest/reference/list_amazonpersonalize.html)",
+    ),
+    (
         r"ingestion/FunctionsPutRecordsRole",
         r"sqs:(ChangeMessageVisibility|DeleteMessage|GetQueueAttributes|GetQueueUrl|ReceiveMessage)|.*:{name}-records",
         "the event source mapping reads the queue with the function's role (lambda/latest/dg/services-sqs-configure.html)",
