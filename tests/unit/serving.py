@@ -7,11 +7,13 @@ import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
 from lambdas.shared import clients, deployment, snapshots
+from lambdas.shared.tables import serialize
 
 if TYPE_CHECKING:
     from tests.unit.conftest import Deployment
@@ -58,9 +60,7 @@ def away(shop: Deployment, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployme
     threading.Thread(target=server.serve_forever, daemon=True).start()
     monkeypatch.setenv("AWS_ENDPOINT_URL_PERSONALIZE_RUNTIME", f"http://127.0.0.1:{server.server_port}")
     for n in range(ITEMS):
-        attributes = {"STOCK": {"N": str(n % 7)}, "BRAND": {"S": f"b{n % 5}"}, "CATEGORY": {"L": [{"S": f"c{n % 3}"}]}}
-        row = {"item_id": {"S": f"i{n}"}, "attributes": {"M": attributes}}
-        clients.dynamodb().put_item(TableName=f"{shop.config.name}-catalogue", Item=row)  # type: ignore[arg-type]
+        put_item(shop, f"i{n}", STOCK=n % 7, BRAND=f"b{n % 5}", CATEGORY=[f"c{n % 3}"])
     put_snapshot(shop, [f"i{n}" for n in range(ITEMS)])
     deployment.publish(
         deployment.Deployment(
@@ -117,3 +117,14 @@ def put_snapshot(shop: Deployment, item_ids: list[str]) -> None:
 
 def home(shop: Deployment, **query: str) -> tuple[int, Any]:
     return call(shop, "GET", "/recommendations/home", {name: [value] for name, value in ({"user_id": "u1"} | query).items()})
+
+
+def later(monkeypatch: pytest.MonkeyPatch, module: ModuleType, seconds: float) -> None:
+    """Let a module believe that so many seconds have passed."""
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: time.monotonic() + seconds))
+
+
+def put_item(shop: Deployment, item_id: str, **attributes: Any) -> None:
+    """Write an item into the catalogue table."""
+    row = {"item_id": {"S": item_id}, "attributes": {"M": {name: serialize(value) for name, value in attributes.items()}}}
+    clients.dynamodb().put_item(TableName=f"{shop.config.name}-catalogue", Item=row)  # type: ignore[arg-type]

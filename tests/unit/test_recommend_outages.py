@@ -14,7 +14,7 @@ from lambdas.recommend import breaker, catalogue, override, sources
 from lambdas.shared import config, deployment, recent_items
 from lambdas.shared.config import parse_config
 from tests.unit.conftest import Deployment
-from tests.unit.serving import ITEMS, OUTAGES, Campaign, call, home, put_snapshot
+from tests.unit.serving import ITEMS, OUTAGES, Campaign, call, home, later, put_snapshot
 
 
 @pytest.mark.parametrize("outage", [*OUTAGES, "slow"])
@@ -103,6 +103,15 @@ def test_rules_change_by_the_override_and_a_broken_one_changes_nothing(
         assert '"RulesOverrideBroken":[1' in capsys.readouterr().out
     away.client("ssm").delete_parameter(Name=name)
     assert home(away)[1]["returned"] == 20
+
+
+def test_a_running_worker_takes_in_the_override_within_a_minute(away: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert home(away)[1]["returned"] == 20
+    document = json.dumps({"rules": {"few_of_a_brand": {"cap": {"by": "BRAND", "at_most": 1}}}})
+    away.client("ssm").put_parameter(Name=deployment.rules_parameter_name(away.config.name), Value=document, Type="String")
+    assert home(away)[1]["returned"] == 20, "SSM is not asked with each call"
+    later(monkeypatch, override, 60)
+    assert home(away)[1]["returned"] == 5
 
 
 RULES = [
