@@ -15,7 +15,7 @@ from localaws.clients import Aws
 from localaws.http import serve
 from localaws.lambda_workers.function import CodeStore
 from localaws.lambda_workers.pool import WorkerPool
-from localaws.moto import admin, cloudwatch, events, kinesis, patching, stepfunctions
+from localaws.moto import admin, cloudwatch, events, kinesis, patching, stepfunctions, usage
 from localaws.moto.app import LockedApp
 from localaws.moto.cloudformation import catalogue, engine
 from localaws.moto.glue import GlueJobs
@@ -25,6 +25,7 @@ from localaws.moto.proxy import ReverseProxy
 from localaws.pumps.campaign_metrics import CampaignMetrics
 from localaws.pumps.delivery_streams import DeliveryStreams
 from localaws.pumps.mappings import EventSourceMappings
+from localaws.pumps.meter import Meter
 from localaws.pumps.pump import Pump
 from localaws.pumps.schedules import Schedules
 from localaws.pumps.service_metrics import QueueMetrics, StageMetrics
@@ -49,20 +50,23 @@ class Services:
         environ = {**aws.environ(), **personalize_environ(self._personalize_endpoint)}
         logs = LogWriter(aws)
         self._run(logs)
+        meter = Meter(aws)
+        self._run(meter)
         pool = WorkerPool(CodeStore(self._settings.data / "lambda"), environ, logs.add)
         self._resources.callback(pool.close)
-        self._functions = LambdaService(aws, pool, speed)
+        self._functions = LambdaService(aws, pool, meter, speed)
         self._functions.install()
         stepfunctions.install(aws, speed)
         engine.install(aws, catalogue.PROVIDERS)
         kinesis.install()
         cloudwatch.install()
+        usage.install(meter)
         jobs = GlueJobs(aws, self._settings.data / "glue", logs)
         self._resources.callback(jobs.close)
         jobs.install()
         targets = events.install(aws, self._functions)
         schedules = Schedules(aws, targets)
-        delivery_streams = DeliveryStreams(aws, self._functions, speed)
+        delivery_streams = DeliveryStreams(aws, self._functions, meter, speed)
         delivery_streams.install()
 
         elsewhere = {"personalize": ReverseProxy(self._personalize_endpoint)} if self._personalize_endpoint else {}

@@ -37,11 +37,12 @@ _MAX_RESPONSE_BYTES = 6_291_556  # docs: lambda/latest/dg/gettingstarted-limits.
 
 @dataclass(frozen=True)
 class Outcome:
-    """A finished invocation: its result, what the function printed, and whether the worker can be used again."""
+    """A finished invocation: its result, what the function printed, how long it ran, and whether the worker can be used again."""
 
     request_id: str
     result: Result
     log: str
+    milliseconds: float
     worker_alive: bool
 
 
@@ -77,9 +78,10 @@ class Worker:
         except FutureTimeoutError:
             processes.kill_group(self._process)
             alive, result = False, _timed_out(invocation, self.function.timeout)
-        log = self._frame(invocation, result, (time.perf_counter() - started) * 1000)
+        milliseconds = (time.perf_counter() - started) * 1000
+        log = self._frame(invocation, result, milliseconds)
         self.idle_since = time.monotonic()
-        return Outcome(invocation.request_id, result, log, alive and self._process.poll() is None)
+        return Outcome(invocation.request_id, result, log, milliseconds, alive and self._process.poll() is None)
 
     def close(self) -> None:
         processes.stop_child(self._process, patience=0)

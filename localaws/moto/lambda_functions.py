@@ -17,6 +17,7 @@ from localaws.lambda_workers.function import Archive, Function
 from localaws.lambda_workers.pool import TooManyRequests, WorkerPool
 from localaws.lambda_workers.worker import Outcome
 from localaws.moto.patching import replace, wrap
+from localaws.pumps.meter import Meter
 
 _MODELS = "moto.awslambda.models"
 _RETRY_PAUSES = (60.0, 120.0)  # seconds; docs: lambda/latest/dg/invocation-async-error-handling.html
@@ -29,18 +30,27 @@ class Deliver(Protocol):
 
 
 class LambdaService:
-    """Runs moto's functions in a pool of workers. `speed` divides the pauses between retries of asynchronous calls."""
+    """Runs moto's functions in a pool of workers, and counts how often and how long they run.
 
-    def __init__(self, aws: Aws, pool: WorkerPool, speed: float) -> None:
+    `speed` divides the pauses between retries of asynchronous calls.
+    """
+
+    def __init__(self, aws: Aws, pool: WorkerPool, meter: Meter, speed: float) -> None:
         self._aws = aws
         self._pool = pool
+        self._meter = meter
         self._speed = speed
         self.deliver: Deliver | None = None  # for on-failure destinations; set once the event targets exist
 
-    def call(self, name_or_arn: str, event: bytes) -> Outcome:
-        """Invokes a function by name or (qualified) ARN and waits for its answer."""
-        backend = get_backend(self._aws.account, self._aws.region)
-        return self._pool.invoke(describe(backend.get_function(name_or_arn)), event)
+    def call(self, name_or_arn: str, event: bytes, iterator_age: float | None = None) -> Outcome:
+        """Invokes a function by name or (qualified) ARN and waits for its answer.
+
+        `iterator_age`: for a batch of a stream, the milliseconds that its last record has waited.
+        """
+        function = get_backend(self._aws.account, self._aws.region).get_function(name_or_arn)
+        if iterator_age is not None:
+            self._meter.add("AWS/Lambda", "IteratorAge", iterator_age, FunctionName=function.function_name)
+        return self._work(function, event)
 
     def call_later(self, name_or_arn: str, event: bytes) -> None:
         """An asynchronous invocation: two retries, then the function's on-failure destination or dead-letter queue."""
@@ -88,16 +98,28 @@ class LambdaService:
 
     def _run(self, function: Any, event: bytes) -> Outcome:
         try:
-            return self._pool.invoke(describe(function), event)
+            return self._work(function, event)
         except TooManyRequests as error:
             raise _LambdaError("TooManyRequestsException", str(error), 429) from error
+
+    def _work(self, function: Any, event: bytes) -> Outcome:
+        """docs: lambda/latest/dg/monitoring-metrics-types.html. Raises TooManyRequests."""
+        found = {"Throttles": 1.0}
+        try:
+            outcome = self._pool.invoke(describe(function), event)
+            failed = float(outcome.result.error is not None)
+            found = {"Throttles": 0.0, "Invocations": 1.0, "Errors": failed, "Duration": outcome.milliseconds}
+        finally:
+            for metric, value in found.items():
+                self._meter.add("AWS/Lambda", metric, value, FunctionName=function.function_name)
+        return outcome
 
     def _call_with_retries(self, function: Any, event: bytes) -> None:
         config = function.event_invoke_config[0].config if function.event_invoke_config else {}
         attempts = 1 + int(config.get("MaximumRetryAttempts", len(_RETRY_PAUSES)))
         for attempt in range(attempts):
             try:
-                outcome = self._pool.invoke(describe(function), event)
+                outcome = self._work(function, event)
             except TooManyRequests:
                 outcome = None
             if outcome is not None and outcome.result.error is None:

@@ -1,6 +1,7 @@
 """Firehose: buffers records (put directly, or read from Kinesis) and writes them to S3.
 
-docs: firehose/latest/dev/s3-object-name.html, firehose/latest/dev/s3-prefixes.html, firehose/latest/dev/data-transformation.html
+docs: firehose/latest/dev/s3-object-name.html, firehose/latest/dev/s3-prefixes.html, firehose/latest/dev/data-transformation.html,
+firehose/latest/dev/cloudwatch-metrics.html
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from zoneinfo import ZoneInfo
 from localaws.clients import Aws
 from localaws.moto.lambda_functions import LambdaService
 from localaws.moto.patching import replace
+from localaws.pumps.meter import Meter
 from localaws.pumps.pump import Pump
 from localaws.pumps.streams import ShardReader, shards_of
 
@@ -56,10 +58,11 @@ class _Buffer:
 class DeliveryStreams(Pump):
     """All delivery streams with an S3 destination. `speed` divides the buffering interval."""
 
-    def __init__(self, aws: Aws, functions: LambdaService, speed: float) -> None:
+    def __init__(self, aws: Aws, functions: LambdaService, meter: Meter, speed: float) -> None:
         super().__init__("delivery-streams", pause=0.3)
         self._aws = aws
         self._functions = functions
+        self._meter = meter
         self._speed = speed
         self._buffers: dict[str, _Buffer] = {}
         self._readers: dict[tuple[str, str], ShardReader] = {}
@@ -98,7 +101,11 @@ class DeliveryStreams(Pump):
             self._read(name, source["KinesisStreamARN"])
         hints = target.get("BufferingHints") or {}
         size, seconds = hints.get("SizeInMBs") or 5, hints.get("IntervalInSeconds", 300)
-        records, since = self._buffer(name).take_if_due(size * 2**20, seconds / self._speed)
+        buffer = self._buffer(name)
+        if buffer.records:
+            age = time.time() - buffer.since
+            self._meter.add("AWS/Firehose", "DeliveryToS3.DataFreshness", age, DeliveryStreamName=name)
+        records, since = buffer.take_if_due(size * 2**20, seconds / self._speed)
         if records:
             self._deliver(name, target, records, since)
 

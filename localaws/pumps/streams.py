@@ -126,7 +126,8 @@ class Batches:
     def _invoke(self, records: list[Record]) -> tuple[int, str | None]:
         """How many of the records are done, from the first on, and the kind of error."""
         try:
-            outcome = self._functions.call(self._mapping["FunctionArn"], json.dumps({"Records": records}).encode())
+            age = 1000 * (time.time() - records[-1]["kinesis"]["approximateArrivalTimestamp"])
+            outcome = self._functions.call(self._mapping["FunctionArn"], json.dumps({"Records": records}).encode(), age)
         except TooManyRequests:
             return 0, "TooManyRequestsException"
         if outcome.result.error:

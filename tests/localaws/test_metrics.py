@@ -1,8 +1,9 @@
-"""What functions, stages and queues tell CloudWatch, and what can be asked of it."""
+"""What functions and services tell CloudWatch, and what can be asked of it."""
 
 from __future__ import annotations
 
 import datetime
+import json
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from localaws.environment import Environment
-from tests.localaws.apps import function, role
+from tests.localaws.apps import function, role, state_machine
 from tests.localaws.conftest import eventually
 
 pytestmark = pytest.mark.xdist_group("localaws")
@@ -88,3 +89,113 @@ def test_percentiles_are_of_the_nearest_rank(environment: Environment) -> None:
     data = [{"MetricName": "Size", "Values": [float(n) for n in range(1, 101)]}]
     environment.client("cloudwatch").put_metric_data(Namespace="percentiles", MetricData=data)
     assert [read(environment, "percentiles", "Size", stat) for stat in ("p50", "p99", "p100")] == [50.0, 99.0, 100.0]
+
+
+FAILS_WHEN_ASKED = """
+def handler(event, context):
+    if "fail" in event:
+        raise ValueError("asked to")
+"""
+
+
+def test_functions_count_invocations_errors_and_throttles(
+    environment: Environment, deploy: Callable[..., dict[str, str]]
+) -> None:
+    stopped = function("metered-stopped", FAILS_WHEN_ASKED, ReservedConcurrentExecutions=0)
+    deploy("metered", {"Role": role(), "Function": function("metered", FAILS_WHEN_ASKED), "Stopped": stopped})
+    functions = environment.client("lambda")
+    for payload in ({}, {}, {"fail": 1}):
+        functions.invoke(FunctionName="metered", Payload=json.dumps(payload).encode())
+    with pytest.raises(functions.exceptions.TooManyRequestsException) as throttled:
+        functions.invoke(FunctionName="metered-stopped")
+    attempts = 1 + throttled.value.response["ResponseMetadata"]["RetryAttempts"]
+
+    def of(function_name: str, metric: str, stat: str = "Sum") -> float:
+        return read(environment, "AWS/Lambda", metric, stat, FunctionName=function_name)
+
+    assert eventually(lambda: of("metered", "Invocations") == 3.0)
+    assert (of("metered", "Errors"), of("metered", "Throttles")) == (1.0, 0.0)
+    assert 0 < of("metered", "Duration", "Minimum") < of("metered", "Duration") < 60_000
+    assert eventually(lambda: of("metered-stopped", "Throttles") == attempts)
+    assert of("metered-stopped", "Invocations") == 0.0
+
+
+def test_state_machines_count_how_executions_end(environment: Environment, deploy: Callable[..., dict[str, str]]) -> None:
+    choices = [{"Condition": "{% $states.input.how = 'fail' %}", "Next": "Fail"}]
+    choices += [{"Condition": "{% $states.input.how = 'wait' %}", "Next": "Wait"}]
+    states = {
+        "How": {"Type": "Choice", "Choices": choices, "Default": "Succeed"},
+        "Fail": {"Type": "Fail"},
+        "Wait": {"Type": "Wait", "Seconds": 100_000, "Next": "Succeed"},
+        "Succeed": {"Type": "Succeed"},
+    }
+    machine = state_machine("metered-runs", {"QueryLanguage": "JSONata", "StartAt": "How", "States": states})
+    arn = deploy("metered-runs", {"Role": role(), "Machine": machine}, {"Arn": {"Ref": "Machine"}})["Arn"]
+    client = environment.client("stepfunctions")
+    runs = [client.start_execution(stateMachineArn=arn, input=json.dumps({"how": how})) for how in ("", "", "fail", "wait")]
+    client.stop_execution(executionArn=runs[-1]["executionArn"])
+
+    def of(end: str) -> float:
+        return read(environment, "AWS/States", f"Executions{end}", "Sum", StateMachineArn=arn)
+
+    ends = {"Started": 4.0, "Succeeded": 2.0, "Failed": 1.0, "Aborted": 1.0}
+    assert eventually(lambda: {end: of(end) for end in ends} == ends)
+    assert of("TimedOut") == 0.0
+
+
+def test_tables_count_write_units_by_the_kilobyte(environment: Environment) -> None:
+    client = environment.client("dynamodb")
+    client.create_table(
+        TableName="metered",
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    small, large = {"id": {"S": "small"}}, {"id": {"S": "large"}, "text": {"S": "x" * 2500}}
+    client.put_item(TableName="metered", Item=small)
+    client.batch_write_item(RequestItems={"metered": [{"PutRequest": {"Item": large}}]})
+    client.update_item(
+        TableName="metered", Key=small, UpdateExpression="ADD times :one", ExpressionAttributeValues={":one": {"N": "1"}}
+    )
+    client.delete_item(TableName="metered", Key={"id": {"S": "large"}})
+    client.delete_item(TableName="metered", Key={"id": {"S": "nobody"}})
+
+    def units() -> float:
+        return read(environment, "AWS/DynamoDB", "ConsumedWriteCapacityUnits", "Sum", TableName="metered")
+
+    assert eventually(lambda: units() == 1 + 3 + 1 + 3 + 1)
+
+
+def test_streams_tell_how_late_their_readers_are(environment: Environment, deploy: Callable[..., dict[str, str]]) -> None:
+    bucket: dict[str, Any] = {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "metered-archive"}}
+    destination = {
+        "BucketARN": {"Fn::GetAtt": ["Bucket", "Arn"]},
+        "RoleARN": {"Fn::GetAtt": ["Role", "Arn"]},
+        "BufferingHints": {"IntervalInSeconds": 60, "SizeInMBs": 5},
+    }
+    archive = {"DeliveryStreamName": "metered", "ExtendedS3DestinationConfiguration": destination}
+    mapping = {
+        "EventSourceArn": {"Fn::GetAtt": ["Stream", "Arn"]},
+        "FunctionName": {"Ref": "Function"},
+        "StartingPosition": "TRIM_HORIZON",
+    }
+    deploy(
+        "metered-stream",
+        {
+            "Role": role(),
+            "Bucket": bucket,
+            "Stream": {"Type": "AWS::Kinesis::Stream", "Properties": {"Name": "metered", "ShardCount": 1}},
+            "Function": function("metered-reader", FAILS_WHEN_ASKED),
+            "Mapping": {"Type": "AWS::Lambda::EventSourceMapping", "Properties": mapping},
+            "Archive": {"Type": "AWS::KinesisFirehose::DeliveryStream", "Properties": archive},
+        },
+    )
+    environment.client("kinesis").put_record(StreamName="metered", Data=b"{}", PartitionKey="k")
+    environment.client("firehose").put_record(DeliveryStreamName="metered", Record={"Data": b"x"})
+    waited = eventually(lambda: read(environment, "AWS/Lambda", "IteratorAge", "Maximum", FunctionName="metered-reader"))
+    assert 0 < waited < 60_000
+    archived = {"DeliveryStreamName": "metered"}
+    assert eventually(lambda: read(environment, "AWS/Firehose", "DeliveryToS3.DataFreshness", "Maximum", **archived)) < 60
+    age = {"StreamName": "metered"}
+    assert read(environment, "AWS/Kinesis", "GetRecords.IteratorAgeMilliseconds", "SampleCount", **age) > 0
+    assert read(environment, "AWS/Kinesis", "GetRecords.IteratorAgeMilliseconds", "Minimum", **age) == 0.0
