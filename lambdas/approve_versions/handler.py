@@ -17,7 +17,7 @@ from lambdas.approve_versions import approvals, page
 from lambdas.approve_versions.gate import Verdict
 from lambdas.approve_versions.versions import judge_versions
 from lambdas.shared.config import packed_config
-from lambdas.shared.observability import logger
+from lambdas.shared.observability import correlate, logger
 
 app = APIGatewayRestResolver()
 
@@ -40,9 +40,10 @@ class AskRequest(BaseModel):
     task_token: str
 
 
-@logger.inject_lambda_context
+@logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> Any:
     if "httpMethod" in event:
+        correlate([event["requestContext"]["requestId"]])
         return app.resolve(event, context)
     if event.get("step") == "ask":
         request = AskRequest.model_validate(event)
@@ -66,6 +67,7 @@ def decide(approval_id: str) -> Response[str]:
     approval = approvals.decide(approval_id, decision == "approve")
     if approval is None:
         return html(HTTPStatus.NOT_FOUND, page.gone())
+    logger.info("a person decided", extra={"solution": approval.solution, "run": approval.run_id, "decision": decision})
     return html(HTTPStatus.OK, page.decided(approval, decision == "approve"))
 
 

@@ -91,7 +91,13 @@ class Inbox:
             "httpMethod": method,
             "headers": {},
             "multiValueHeaders": {},
-            "requestContext": {"stage": "v1", "httpMethod": method, "path": f"/v1/approvals/{approval_id}", "identity": {}},
+            "requestContext": {
+                "requestId": "r",
+                "stage": "v1",
+                "httpMethod": method,
+                "path": f"/v1/approvals/{approval_id}",
+                "identity": {},
+            },
             "body": body,
             "isBase64Encoded": False,
         }

@@ -15,6 +15,7 @@ from lambdas.shared.deployment import rules_parameter_name
 from lambdas.shared.observability import logger
 from tests.unit.conftest import Deployment, set_faults
 from tests.unit.serving import call
+from tests.unit.test_approve_versions import Inbox
 from tests.unit.test_erasure import erase
 from tests.unit.test_put_events import event, records
 
@@ -78,6 +79,17 @@ def test_an_erasure_that_fails_is_counted_and_names_the_request_and_not_the_user
     [counted] = [line for line in lines(capsys.readouterr().out) if "ErasuresFailed" in line]
     assert (counted["ErasuresFailed"], counted["request_ids"]) == ([1.0], ["r"])
     assert "u-secret" not in log.getvalue()
+
+
+def test_a_decision_of_a_person_names_the_request_and_what_comes_after_it_none(shop: Deployment, log: io.StringIO) -> None:
+    inbox = Inbox(shop)
+    approval_id = inbox.ask()
+    inbox.browse("POST", approval_id, "decision=reject")
+    [decided] = lines(log.getvalue())
+    assert (decided["request_ids"], decided["decision"], decided["solution"]) == (["r"], "reject", "for-you")
+    inbox.ask()
+    assert "request_ids" not in logger.get_current_keys()
+    assert approval_id not in log.getvalue()
 
 
 def rename(data: str, old: str, new: str) -> str:
