@@ -20,6 +20,8 @@ RECORD = (
     " session_id: string, item_id: string, timestamp: double, event_value: double, properties: map<string, string>,"
     " impression: array<string>, recommendation_id: string>, malformed string"
 )
+#: The `reason` of a record that is none by design: who got which variant of an experiment (docs/serving.md).
+EXPOSURE = "an exposure"
 #: Seconds by which the clock of an event's sender may be ahead: a later event is not believed.
 CLOCK_SKEW = 86_400
 
@@ -89,10 +91,11 @@ def as_events(lines: DataFrame, *more: str) -> DataFrame:
 
 
 def _reason() -> Column:
-    """Why a record is no event: the rules by which put_events refuses it."""
+    """Why a record is no event: it is an exposure, or it breaks a rule by which put_events refuses it."""
     told, received = f.col("body.timestamp"), f.col("received_at") / 1000
     return (
         f.when(f.col("malformed").isNotNull(), "the line is not a record of an event")
+        .when(f.col("kind") == "exposure", EXPOSURE)
         .when(f.col("kind").isNull() | (f.col("kind") != "event"), "kind: is not 'event'")
         .when(f.col("received_at").isNull(), "received_at: is missing")
         .when(f.coalesce("body.event_id", "id").isNull(), "id: is missing")
@@ -103,9 +106,10 @@ def _reason() -> Column:
     )
 
 
-def rejections(events: DataFrame) -> dict[str, int]:
-    """How many records are no events, by reason."""
-    return count_by(events.where("reason IS NOT NULL"), "reason")
+def no_events(events: DataFrame) -> dict[str, Any]:
+    """For a report: how many records are exposures, and how many are rejected, by reason."""
+    counts = count_by(events.where("reason IS NOT NULL"), "reason")
+    return {"exposures": counts.pop(EXPOSURE, 0), "rejected": counts}
 
 
 def distinct_events(events: DataFrame) -> DataFrame:

@@ -50,7 +50,7 @@ def main(argv: Sequence[str]) -> None:
     if given.kind == "rankings":
         lines = rankings(lines, read_candidates(spark, given.candidates))
     files, count = write(lines, given.output, given.users_per_file)
-    archive.report(spark, given.report, {"lines": count, "files": files, "rejected": archive.rejections(events)})
+    archive.report(spark, given.report, {"lines": count, "files": files, **archive.no_events(events)})
 
 
 def active_events(events: DataFrame, imported: DataFrame, since: datetime) -> DataFrame:

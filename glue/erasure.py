@@ -2,9 +2,9 @@
 
     --archive s3://…/events/ --erased s3://…/erased.jsonl [--staging s3://…/] [--report s3://…]
 
-Gone are the events of an erased user, and the anonymous events of a session that belong to that user (as the other jobs see
-it: whoever is known next in the session, else who was known last). An anonymous event that arrives after its session's other
-events are gone can't be told from anybody's, and stays. Lines that are no records stay as they are.
+Gone are the events and exposures of an erased user, and those without a user in a session that belongs to that user (as the
+other jobs see it: whoever is known next in the session, else who was known last). An anonymous event that arrives after its
+session's other events are gone can't be told from anybody's, and stays. Lines that are no records stay as they are.
 
 Only files that hold such events are written anew, first below `staging` (by default beside the archive), where they are
 counted: lines read = lines kept + lines erased, for each file, or nothing is changed. Then each takes the place of the old one
@@ -91,7 +91,7 @@ def stage(kept: DataFrame, staging: str) -> None:
 
 def count(spark: SparkSession, affected: DataFrame, staging: str) -> dict[str, int]:
     """Compare what was read with what was written, file by file; returns the sums."""
-    malformed = f.count_if(f.col("reason").isNotNull() & ~f.col("gone"))
+    malformed = f.count_if((f.col("reason") != archive.EXPOSURE) & ~f.col("gone"))
     before = affected.groupBy("name").agg(
         f.count("*").alias("lines"), f.count_if("gone").alias("erased"), malformed.alias("malformed")
     )

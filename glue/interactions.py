@@ -5,7 +5,8 @@
 
 Each event once, however often it was received; anonymous events under the user of their session; erased users left out.
 Records that the import could not take go to `rejected` (by default below `output`, where an import doesn't look) as
-JSON lines of `reason` and `record`. In the report, records = written + duplicates + archive_only + anonymous + erased + rejected.
+JSON lines of `reason` and `record`. In the report, records = written + duplicates + archive_only + anonymous + erased + exposures
++ rejected; exposures are the records of who got which variant of an experiment.
 docs: personalize/latest/dg/data-prep-formatting.html
 """
 
@@ -57,11 +58,12 @@ def main(argv: Sequence[str]) -> None:
     placed = place(records, columns, given.archive_only, erased).persist(StorageLevel.DISK_ONLY)
     counts = archive.count_by(placed, "outcome")
     write(placed.where("outcome = 'written'").select(csv_columns(columns)), given.output, counts.get("written", 0))
-    refused = records.where("refusal IS NOT NULL").join(erased, "user_id", "left").persist(StorageLevel.DISK_ONLY)
-    rejected = refused.where("gone IS NULL").select(f.col("refusal").alias("reason"), f.col("value").alias("record"))
-    counts["rejected"] = rejected.count()
-    counts["erased"] = counts.get("erased", 0) + refused.where("gone").count()
+    refused = outside(records, erased).persist(StorageLevel.DISK_ONLY)
+    others = archive.count_by(refused, "outcome")
+    counts["erased"] = counts.get("erased", 0) + others.get("erased", 0)
+    counts |= {name: others.get(name, 0) for name in ("exposures", "rejected")}
     if counts["rejected"]:
+        rejected = refused.where("outcome = 'rejected'").select("reason", "record")
         rejected.write.mode("overwrite").json(given.rejected or f"{given.output.rstrip('/')}/rejected/")
     archive.report(spark, given.report, summary(archive.read_records(spark, given.archive).count(), counts))
 
@@ -121,6 +123,14 @@ def place(records: DataFrame, columns: Sequence[Mapping[str, Any]], archive_only
     return events.select(outcome.alias("outcome"), f.col("user_id").alias("csv_USER_ID"), *others)
 
 
+def outside(records: DataFrame, erased: DataFrame) -> DataFrame:
+    """The records that have no place in the CSV: reason, record, and the `outcome`: exposures, erased or rejected."""
+    exposed = f.when(f.col("refusal") == archive.EXPOSURE, "exposures")
+    outcome = exposed.when(f.col("gone"), "erased").otherwise("rejected")
+    refused = records.where("refusal IS NOT NULL").join(erased, "user_id", "left")
+    return refused.select(f.col("refusal").alias("reason"), f.col("value").alias("record"), outcome.alias("outcome"))
+
+
 def csv_columns(columns: Sequence[Mapping[str, Any]]) -> list[Column]:
     """The columns in the order of the schema. What stands unquoted gets its backslashes escaped here, the rest by the writer."""
     cells = []
@@ -142,7 +152,8 @@ def write(rows: DataFrame, output: str, count: int) -> None:
 
 def summary(records: int, counts: Mapping[str, int]) -> dict[str, int]:
     """What became of the records; duplicates are those that are nothing else."""
-    told = {name: counts.get(name, 0) for name in ("written", "archive_only", "anonymous", "erased", "rejected")}
+    names = ("written", "archive_only", "anonymous", "erased", "exposures", "rejected")
+    told = {name: counts.get(name, 0) for name in names}
     return {"records": records, "duplicates": records - sum(told.values()), **told}
 
 

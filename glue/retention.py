@@ -43,7 +43,7 @@ def main(argv: Sequence[str]) -> None:
     visits = visitor_days(records, archive.read_erased(spark, given.erased), given.funnel)
     figures = with_shares(daily(visits), given.now.date(), given.churn_days).persist()
     figures.coalesce(1).write.mode("overwrite").partitionBy("year").parquet(given.output)
-    archive.report(spark, given.report, {"rows": figures.count(), "rejected": archive.rejections(records)})
+    archive.report(spark, given.report, {"rows": figures.count(), **archive.no_events(records)})
 
 
 def visitor_days(records: DataFrame, erased: DataFrame, funnel: Sequence[str]) -> DataFrame:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ Job = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture(scope="session")
-def run_job(tmp_path_factory: pytest.TempPathFactory) -> Job:
+def run_job(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Job]:
     """Runs a job by the name of its script, with `--name value` for each argument; returns its report."""
     folder = tmp_path_factory.mktemp("reports")
     patch = pytest.MonkeyPatch()

@@ -19,7 +19,7 @@ from tests.glue.visits import NOW, Visit, days_ago
 
 TODAY = NOW.date().isoformat()
 ERASED = ("u3", "u7", visits.ODD_USER)
-SCHEMA = {
+SCHEMA: dict[str, list[dict[str, Any]]] = {
     "fields": [
         {"name": "USER_ID", "type": "string"},
         {"name": "ITEM_ID", "type": "string"},
@@ -78,6 +78,7 @@ def test_input_of_active_users(run_job: Job, shop: dict[str, Any], interactions:
     assert (told["lines"], told["files"]) == (len(found), len(files))
     assert max(len(file.read_text().splitlines()) for file in files) <= 8
     assert sum(told["rejected"].values()) == 2  # of the days that are read
+    assert 0 < told["exposures"] < len(list(visits.exposures()))
 
 
 def test_input_of_items(run_job: Job, shop: dict[str, Any], interactions: Path, tmp_path: Path) -> None:
@@ -134,15 +135,16 @@ def test_interactions_are_rebuilt(run_job: Job, shop: dict[str, Any], tmp_path: 
     assert Counter(tuple(row[name] for name in columns) for row in found) == Counter(wanted)
     values = Counter(float(row["EVENT_VALUE"]) for row in found if row["EVENT_VALUE"])
     assert values == Counter(float(visit.body["event_value"]) for visit in kept if "event_value" in visit.body)
-    lines = list(visits.records())
+    lines, exposures = list(visits.records()), list(visits.exposures())
     rejected = json_lines(tmp_path / "out" / "rejected")
     assert told == {
-        "records": len(lines) + len(list(visits.unusable())) + sum(bool(line) for line in visits.MALFORMED),
+        "records": len(lines) + len(exposures) + len(list(visits.unusable())) + sum(bool(line) for line in visits.MALFORMED),
         "duplicates": len(lines) - len(visits.visits()),
         "written": len(found),
         "archive_only": sum(visit.kind == "visit" for visit in visits.visits()),
         "anonymous": sum(visit.user is None and visit.kind != "visit" for visit in visits.visits()),
         "erased": len(known) - len(kept),
+        "exposures": len(exposures),
         "rejected": len(rejected),
     }
     reasons = Counter(line["reason"] for line in rejected)
@@ -170,6 +172,7 @@ def later(day: str, days: int) -> str:
 def test_retention_conversion_and_churn(run_job: Job, shop: dict[str, Any], tmp_path: Path) -> None:
     told = run_job("retention", **shop, output=tmp_path / "out", now=NOW.isoformat(), funnel="view,cart,buy", churn_days=14)
     assert sum(told["rejected"].values()) == 6
+    assert told["exposures"] == len(list(visits.exposures()))
     table = duckdb.read_parquet(f"{tmp_path}/out/*/*.parquet", hive_partitioning=True)
     found = {(str(row[0]), row[1]): dict(zip(table.columns, row, strict=True)) for row in table.fetchall()}
     assert len(found) == told["rows"]
@@ -208,6 +211,8 @@ def lines_of(archive: Path) -> dict[Path, list[str]]:
 
 
 FEW_DAYS = (6, 120)
+#: How the lines begin that are no malformed ones.
+RECORDS = ('{"kind": "event", "received_at": 1', '{"kind": "exposure", "received_at": 1')
 
 
 @pytest.fixture
@@ -219,11 +224,18 @@ def short(tmp_path: Path) -> Path:
 
 def kept_lines(before: dict[Path, list[str]]) -> dict[Path, list[str]]:
     """Every line but those of erased users, in order."""
-    gone = {visit.identity for visit in visits.visits(*FEW_DAYS) if visit.user in ERASED}
+    events = visits.visits(*FEW_DAYS)
+    gone = {visit.identity for visit in events if visit.user in ERASED}
+    owner = {visit.session: visit.user for visit in events if visit.user}
 
     def stays(line: str) -> bool:
-        record = json.loads(line) if line.startswith('{"kind": "event", "received_at": 1') else None
-        return record is None or record["body"].get("event_id", record["id"]) not in gone
+        if not line.startswith(RECORDS):
+            return True
+        record = json.loads(line)
+        body = record["body"]
+        if record["kind"] == "exposure":
+            return (body.get("user_id") or owner.get(body["session_id"])) not in ERASED
+        return body.get("event_id", record["id"]) not in gone
 
     return {file: [line for line in lines if stays(line)] for file, lines in before.items()}
 
@@ -236,6 +248,10 @@ def test_erased_users_leave_the_archive(run_job: Job, shop: dict[str, Any], shor
     changed = {file for file in before if wanted.get(file) != before[file]}
     assert told["files"] == len(changed)
     assert told["lines"] == sum(len(before[file]) for file in changed) == told["kept"] + told["erased"]
+    kept = [json.loads(line) for line in _records(wanted)]
+    exposures = [record["body"] for record in kept if record["kind"] == "exposure"]
+    assert all(any(who in body for body in exposures) for who in ("user_id", "session_id"))
+    assert told["malformed"] <= len(visits.MALFORMED) + 2 < len(exposures), "an exposure is no malformed line"
     untouched = set(before) - changed
     assert untouched
     assert all(file.stat().st_mtime_ns == stats[file].st_mtime_ns for file in untouched)
@@ -268,7 +284,7 @@ def test_an_erasure_that_is_interrupted_loses_nothing_and_is_done_by_the_next(
 
 
 def _records(files: dict[Path, list[str]]) -> list[str]:
-    return [line for lines in files.values() for line in lines if line.startswith('{"kind": "event", "received_at": 1')]
+    return [line for lines in files.values() for line in lines if line.startswith(RECORDS)]
 
 
 @pytest.mark.parametrize("made", [False, True])
@@ -278,11 +294,15 @@ def test_an_empty_archive(run_job: Job, tmp_path: Path, made: bool) -> None:
         archive.mkdir()
     nothing = {"archive": archive, "erased": tmp_path / "none.jsonl"}
     told = run_job("batch_input", **nothing, interactions=tmp_path / "none", output=output, kind="users", active_days=9)
-    assert told == {"lines": 0, "files": 0, "rejected": {}}
+    assert told == {"lines": 0, "files": 0, "exposures": 0, "rejected": {}}
     told = run_job("interactions", **nothing, output=output / "csv", schema=json.dumps(SCHEMA))
     assert set(told.values()) == {0}
     assert [file.read_text() for file in (output / "csv").glob("*.csv")] == [
         "USER_ID,ITEM_ID,TIMESTAMP,EVENT_TYPE,EVENT_VALUE,DEVICE,PRICE_PAID\n"
     ]
-    assert run_job("retention", **nothing, output=output / "table", now=NOW.isoformat()) == {"rows": 0, "rejected": {}}
+    assert run_job("retention", **nothing, output=output / "table", now=NOW.isoformat()) == {
+        "rows": 0,
+        "exposures": 0,
+        "rejected": {},
+    }
     assert run_job("erasure", **nothing)["files"] == 0

@@ -68,6 +68,20 @@ def records(days: int = DAYS, sessions: int = 260) -> Iterator[dict[str, Any]]:
                 yield {"kind": "event", "received_at": received + 5_000, "id": f"r{number}-again", "body": body}
 
 
+def exposures(days: int = DAYS, sessions: int = 260) -> Iterator[dict[str, Any]]:
+    """Records of who got a variant of an experiment: users, and sessions before they begin; each in the hour of an event."""
+    dice, seen = random.Random(6), set[str]()
+    for number, record in enumerate(records(days, sessions)):
+        body = record["body"]
+        user, session = body.get("user_id"), body["session_id"]
+        if session in seen or dice.random() < 0.5:
+            continue
+        seen.add(session)
+        who = {"user_id": user} if user else {"session_id": session}
+        shown = {"experiment": "one", "variant": dice.choice("ab"), "placement": "home"} | who
+        yield {"kind": "exposure", "received_at": record["received_at"] - 1000, "id": f"x{number}", "body": shown}
+
+
 def unusable() -> Iterator[dict[str, Any]]:
     """Records that are no rows of the CSV."""
     at = int(NOW.timestamp() * 1000) - 5_000
@@ -83,9 +97,9 @@ def unusable() -> Iterator[dict[str, Any]]:
 
 
 def write(folder: Path, days: int = DAYS, sessions: int = 260) -> None:
-    """Write the archive by the day of arrival, with malformed lines in it."""
+    """Write the archive by the day of arrival, with exposures and malformed lines in it."""
     by_day: dict[datetime, list[str]] = {}
-    for record in [*records(days, sessions), *unusable()]:
+    for record in [*records(days, sessions), *exposures(days, sessions), *unusable()]:
         received = datetime.fromtimestamp(record["received_at"] / 1000, UTC)
         by_day.setdefault(received.replace(hour=0, minute=0, second=0, microsecond=0), []).append(json.dumps(record))
     by_day[min(by_day)] += MALFORMED
