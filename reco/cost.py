@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from lambdas.shared.config import Config, Solution
+from lambdas.shared.config import Batch, Config, Solution
 from lambdas.shared.recipes import RECIPES
 from reco.cost_inputs import HOURS_PER_DAY, Prices, Traffic
 
@@ -204,8 +204,9 @@ def batch_runs(bill: Bill) -> Iterator[Line]:
     size = traffic.assumptions.list_bytes
     written = sum(lists.values()) * rounded_up(size, DYNAMODB_STEP) / DYNAMODB_STEP
     yield bill.line("DynamoDB", "lists written", "inference", "dynamodb_writes", written)
-    # Two versions stand side by side while the older one is still to expire.
-    kept_gb = 2 * sum(lists.values()) / max(runs, 1) * size / BYTES_PER_GB
+    # The newest version, and those before it that are still to expire.
+    kept_days = max((batch.keep_days for batch in bill.config.batch.values()), default=Batch.model_fields["keep_days"].default)
+    kept_gb = sum(lists.values()) / max(runs, 1) * (1 + runs * kept_days / DAYS_PER_MONTH) * size / BYTES_PER_GB
     yield bill.line("DynamoDB", "lists kept", "inference", "dynamodb_storage", kept_gb)
     transitions = runs * traffic.assumptions.transitions_per_batch_run
     yield bill.line("Step Functions", "batch runs", "inference", "step_functions_transitions", transitions)

@@ -232,6 +232,7 @@ class BatchStack(cdk.Stack):
                 Grant(["personalize:DescribeCampaign"], self._ours("campaign/{}-*"), OWN_NAMES),
                 hand_over(self.personalize_role),
                 Grant(["personalize:ListSolutionVersions"], ["*"], NO_RESOURCE),
+                self._on(names.runs_table(self.config), "Query"),
                 *self._files("batch/", "s3:GetObject", "s3:PutObject"),
                 *self._files("snapshots/", "s3:GetObject"),
                 # Without it, S3 answers that access is denied where an object is not there.
@@ -240,6 +241,7 @@ class BatchStack(cdk.Stack):
             environment=self._environment(
                 PERSONALIZE_ARN_PREFIX=names.personalize_prefix(),
                 PERSONALIZE_ROLE_ARN=self.personalize_role.role_arn,
+                RUNS_TABLE=names.runs_table(self.config),
             ),
             timeout=cdk.Duration.minutes(2),
         )

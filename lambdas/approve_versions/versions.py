@@ -7,14 +7,14 @@ from typing import Any
 
 from lambdas.approve_versions.gate import Verdict, judge
 from lambdas.shared import clients
-from lambdas.shared.config import Config
+from lambdas.shared.config import Config, Solution
 from lambdas.shared.ensure import described
 from lambdas.shared.names import campaign_arn
-from lambdas.shared.runs import versions
+from lambdas.shared.runs import accepted, versions
 
 
 def judge_versions(config: Config, trained: Sequence[Mapping[str, Any]]) -> list[Verdict]:
-    """A verdict on each trained version whose solution has a campaign."""
+    """A verdict on each trained version that a campaign shall serve, or that may not be used unless it passes."""
     metrics_of_run = {part["name"]: part["metrics"] for part in trained if part["status"] == "ACTIVE"}
     return [
         judge(
@@ -26,12 +26,19 @@ def judge_versions(config: Config, trained: Sequence[Mapping[str, Any]]) -> list
             next((r.decision for r in versions(part["name"]) if r.version_arn == part["arn"]), None),
         )
         for part in trained
-        if part["status"] == "ACTIVE" and config.solutions[part["name"]].campaign is not None
+        if part["status"] == "ACTIVE" and needs_verdict(config.solutions[part["name"]])
     ]
 
 
+def needs_verdict(solution: Solution) -> bool:
+    return solution.campaign is not None or solution.is_judged
+
+
 def deployed_version(config: Config, solution: str) -> tuple[str, dict[str, float]] | None:
-    """The version that the solution's campaign serves, with its metrics; None when there is no campaign."""
+    """The version that serves, with its metrics: the campaign's, else the one that passed last. None if there is none."""
+    if config.solutions[solution].campaign is None:
+        record = accepted(solution)
+        return (record.version_arn, record.metrics) if record else None
     client = clients.personalize()
     campaign = described(lambda: dict(client.describe_campaign(campaignArn=campaign_arn(config, solution))))
     if campaign is None or campaign["status"] != "ACTIVE":

@@ -60,7 +60,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     request, config = DeployRequest.model_validate(event), packed_config()
     approved = {answer.name for answer in request.answers if answer.approved}
     parts = []
-    for verdict in request.verdicts:
+    for verdict in (each for each in request.verdicts if config.solutions[each.name].campaign is not None):
         goes_live = verdict.decision in ("deploy", "keep") or (verdict.decision == "ask" and verdict.name in approved)
         version = verdict.arn if goes_live else verdict.deployed_arn
         if version is not None:

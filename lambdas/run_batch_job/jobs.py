@@ -14,6 +14,7 @@ from lambdas.shared.batch_runs import Making
 from lambdas.shared.config import Config
 from lambdas.shared.ensure import Look, create_or_wait, described, found_status, newest
 from lambdas.shared.names import arn, campaign_arn, filter_name, fingerprint, solution_arn
+from lambdas.shared.runs import accepted
 from lambdas.shared.tags import deployment_tags
 
 
@@ -63,12 +64,15 @@ def input_lines(making: Making) -> int:
 
 
 def serving_version(config: Config, solution: str) -> str:
-    """The version that the solution's campaign serves; without a campaign, no gate is asked: the newest. Raises NotTrained."""
+    """The version that the campaign serves; without one, the newest that passed its gate, if it has one. Raises NotTrained."""
     client, version = clients.personalize(), None
     if config.solutions[solution].campaign is not None:
         campaign = campaign_arn(config, solution)
         there = described(lambda: dict(client.describe_campaign(campaignArn=campaign)))
         version = (there or {}).get("solutionVersionArn")
+    elif config.solutions[solution].is_judged:
+        record = accepted(solution)
+        version = record.version_arn if record else None
     else:
         pages = client.get_paginator("list_solution_versions").paginate(solutionArn=solution_arn(config, solution))
         trained = [made for page in pages for made in page["solutionVersions"] if made["status"] == "ACTIVE"]

@@ -62,6 +62,11 @@ def versions(solution: str) -> list[VersionRecord]:
     return read_versions(clients.dynamodb(), os.environ["RUNS_TABLE"], solution)
 
 
+def accepted(solution: str) -> VersionRecord | None:
+    """The newest version that was let through, None when none was."""
+    return next((record for record in reversed(versions(solution)) if record.decision in ("deploy", "keep")), None)
+
+
 def version_key(solution: str, version_arn: str) -> dict[str, Any]:
     return key(f"version#{solution}", version_arn)
 

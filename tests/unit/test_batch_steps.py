@@ -8,10 +8,14 @@ from typing import Any
 import pytest
 import yaml
 
+from lambdas.approve_versions.handler import handler as judge_versions
+from lambdas.deploy_campaigns.handler import handler as deploy
 from lambdas.export_erasures.handler import handler as export
 from lambdas.plan_batch.handler import handler as plan
+from lambdas.report.handler import handler as report_training
 from lambdas.report_batch.handler import handler as report
 from lambdas.run_batch_job.handler import handler as step
+from lambdas.run_batch_job.jobs import NotTrained, serving_version
 from lambdas.shared import config
 from lambdas.shared.config import ConfigError, parse_config
 from lambdas.shared.config_file import load_config
@@ -100,6 +104,25 @@ def test_what_keeps_a_job_from_starting_is_a_sentence(batch: Deployment, lines: 
     batch.client("s3").put_object(Bucket=batch.bucket, Key=key, Body=json.dumps({"lines": lines}).encode())
     with pytest.raises(Exception, match=error):
         batch.call(step, step="run", making=making("for-you"), run_started=STARTED)
+
+
+def test_a_solution_without_a_campaign_takes_the_version_that_passed_its_gate_last(batch: Deployment) -> None:
+    raw = json.loads(batch.packed.read_text())
+    raw["solutions"]["fans"]["gate"] = {"metric": "coverage", "at_least": 0.5}
+    batch.packed.write_text(json.dumps(raw))
+    config.packed_config.cache_clear()
+    fans = config.packed_config()
+    with pytest.raises(NotTrained, match="'fans' has no version that may go live"):
+        serving_version(fans, "fans")
+    for day, coverage in enumerate((0.6, 0.7, 0.4), 1):
+        part = {"name": "fans", "arn": f"version-{day}", "status": "ACTIVE", "recipe": "r", "metrics": {"coverage": coverage}}
+        verdicts: Any = batch.call(judge_versions, step="judge", trained=[part])
+        ran = {"run_id": f"run-{day}", "run_started": f"2026-11-2{day}T02:00:00Z", "solutions": [part], "verdicts": verdicts}
+        batch.call(report_training, **ran)
+        deployed = batch.call(deploy, verdicts=verdicts, answers=[], trained=[])
+        assert deployed["parts"] == []
+    assert verdicts[0]["decision"] == "refuse"
+    assert serving_version(fans, "fans") == "version-2"
 
 
 def test_erased_users_are_exported(batch: Deployment) -> None:

@@ -299,7 +299,8 @@ def test_segments_come_in_both_shapes(batch: Batch) -> None:
     erase("u3")
     query, users = {"itemAttributes": 'ITEMS.CATEGORY = "garden"'}, [f"u{n}" for n in range(12_000)]
     unknown = json.dumps({"input": {"itemAttributes": "ITEMS.X = 1"}, "output": {"usersList": ["u1"]}})
-    for number, (key, asked) in enumerate(product(("usersList", "recommendedUsers"), ({"input": query}, query))):
+    shapes: list[dict[str, Any]] = [{"input": query}, query]
+    for number, (key, asked) in enumerate(product(("usersList", "recommendedUsers"), shapes)):
         version, text = f"{VERSION}{number}", json.dumps(asked | {"output": {key: users}, "error": None})
         out = batch.put("q.json.out", f"{text}\n{unknown}")
         answer = batch.load(out, kind="segment", name="garden", version=version)

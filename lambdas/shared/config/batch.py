@@ -18,14 +18,16 @@ MOST_ITEMS, MOST_ATTRIBUTE_QUERIES = 500, 10
 class Batch(Section):
     """One list for each active user (of related items: for each item), made by a batch inference job."""
 
-    solution: str = Field(description="whose newest version makes the lists; it needs no campaign")
+    solution: str = Field(description="whose serving version makes the lists; it needs no campaign")
     filter: str | None = Field(None, description="applied by the job; one without placeholders")
     num_results: int = Field(50, ge=1, le=500, description="how many items a list holds")
     active_within_days: int = Field(90, ge=1, le=36_500, description="who had an event since then gets a list")
     candidates: str | None = Field(
         None, description="of a ranking: the popularity count whose best sellers are put into each user's order"
     )
-    keep_days: int = Field(3, ge=1, le=90, description="after them lists that no newer run has replaced are gone")
+    keep_days: int = Field(
+        30, ge=1, le=365, description="after them a run's lists are gone, also if no newer run has replaced them"
+    )
     rules: list[str] = Field(default_factory=list, max_length=25, description="apply when a list is read")
     fallback: list[str] = Field(
         default_factory=list, max_length=5, description="solutions that fill a list that is short or missing when it is read"
@@ -45,7 +47,9 @@ class Segment(Section):
         description='of item-attribute affinity: one list of users for each, `ITEMS.CATEGORY = "toys"`, joined by AND',
     )
     num_users: int = Field(1000, ge=1, le=5_000_000, description="how many users a list holds at most")
-    keep_days: int = Field(30, ge=1, le=365, description="after them segments that no newer run has replaced are gone")
+    keep_days: int = Field(
+        30, ge=1, le=365, description="after them a run's users are gone, also if no newer run has replaced them"
+    )
 
     @model_validator(mode="after")
     def one_kind_of_query(self) -> Segment:
