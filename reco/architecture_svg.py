@@ -7,18 +7,24 @@ from xml.sax.saxutils import escape
 
 from reco.architecture_parts import Band, Lane, Step, Store
 
-WIDTH, MARGIN, GAP = 1180, 16, 8
+WIDTH, MARGIN, GAP = 1272, 16, 8
 #: Left edges and widths of the columns: what starts a lane, its stream or queue, the lane itself, calls, Personalize.
-ENTRY, SOURCE, LANE, CALLS, PERSONALIZE = (16, 196), (228, 76), (320, 646), (966, 122), (1088, 84)
-STEPS_WIDTH, CHIP_WIDTH, CHIP_HEIGHT, STEP_HEIGHT, LINE = 342, 94, 19, 23, 14
+ENTRY, SOURCE, LANE, CALLS, PERSONALIZE = (16, 206), (238, 76), (330, 704), (1034, 130), (1164, 100)
+STEPS_WIDTH, CHIP_WIDTH, CHIP_HEIGHT, STEP_HEIGHT, LINE = 366, 106, 19, 23, 14
 #: Steps and chips in a row.
 ACROSS = 3
-#: Pixels of a letter, by the size of the text: of a common sans-serif, on the safe side.
-LETTER = 0.52
+#: Pixels of a letter, by the size of the text: of the widest common sans-serif (Verdana, DejaVu Sans).
+LETTER = 0.6
 FONTS = "-apple-system, Segoe UI, Helvetica, Arial, sans-serif"
 MARKER = 'markerWidth="8" markerHeight="8" refX="4" refY="4" orient="auto"'
 #: What stands above the columns.
-HEADINGS = {"what starts it": 16, "buffer": 228, "what runs": 320, "what it reads and writes": 666, "what it asks": 968}
+HEADINGS = {
+    "what starts it": ENTRY[0],
+    "buffer": SOURCE[0],
+    "what runs": LANE[0],
+    "what it reads and writes": LANE[0] + STEPS_WIDTH + 4,
+    "what it asks": CALLS[0] + 2,
+}
 
 PALETTES: Mapping[str, Mapping[str, str]] = {
     "light": {
@@ -97,7 +103,7 @@ def draw(bands: Sequence[Band], watched: str, palette: str) -> str:
     canvas.box(x, top, width, y - GAP - top, "card", "personalize")
     middle = (top + y - GAP) / 2
     for row, words in enumerate(("Amazon", "Personalize")):
-        canvas.text(x + width / 2, middle + 16 * row, words, 13, "personalize", bold=True, end="middle")
+        canvas.text(x + width / 2, middle + 16 * row, words, 12, "personalize", bold=True, end="middle")
     legend(canvas, y + 10, watched)
     return canvas.document(y + 44, "What the stacks provision, by capability, and how data goes through it")
 
@@ -139,7 +145,7 @@ def draw_beginning(canvas: Canvas, group: list[tuple[Lane, float, float]]) -> No
     middle = (top + bottom) / 2
     canvas.box(ENTRY[0], middle - tall / 2, ENTRY[1], tall, "card", "line", dashed=entries == ["on demand"])
     for row, entry in enumerate(entries):
-        canvas.text(ENTRY[0] + 8, middle - tall / 2 + 18 + LINE * row, fitted(entry, ENTRY[1] - 14, 10.5), 10.5)
+        canvas.text(ENTRY[0] + 8, middle - tall / 2 + 18 + LINE * row, entry, fitting(entry, ENTRY[1] - 16, 10.5))
     begins = ENTRY[0] + ENTRY[1]
     if lane.source:
         kind, name = lane.source
@@ -188,7 +194,7 @@ def draw_step(canvas: Canvas, step: Step, position: int, y: float) -> None:
     wide = (STEPS_WIDTH - 18) / ACROSS
     x, y = LANE[0] + 8 + position % ACROSS * (wide + 4), y + position // ACROSS * (STEP_HEIGHT + 4)
     canvas.box(x, y, wide, STEP_HEIGHT, "band", step.kind, radius=4)
-    canvas.text(x + 6, y + 15.5, step.name, min(10, round((wide - 8) / (LETTER * len(step.name)), 1)))
+    canvas.text(x + 6, y + 15.5, step.name, fitting(step.name, wide - 12, 10))
 
 
 def draw_chip(canvas: Canvas, store: Store, x: float, y: float) -> None:
@@ -198,7 +204,7 @@ def draw_chip(canvas: Canvas, store: Store, x: float, y: float) -> None:
     canvas.box(x, y, 3, CHIP_HEIGHT, store.kind, radius=1)
     canvas.text(x + 8, y + 13.5, how, 10.5, store.kind, bold=True)
     name = "EventBridge" if store.kind == "bus" else store.name
-    canvas.text(x + 22, y + 13.5, fitted(name, CHIP_WIDTH - 14, 10), 10)
+    canvas.text(x + 22, y + 13.5, name, fitting(name, CHIP_WIDTH - 26, 10))
 
 
 def draw_calls(canvas: Canvas, calls: Sequence[str], y: float) -> None:
@@ -208,9 +214,8 @@ def draw_calls(canvas: Canvas, calls: Sequence[str], y: float) -> None:
     canvas.arrow(LANE[0] + LANE[1], y, PERSONALIZE[0], y)
     for row, call in enumerate(named):
         below = row == len(named) - 1 and len(named) > 1
-        canvas.text(
-            x + 3, y + 11 if below else y - 5 - 11 * (max(len(named) - 2, 0) - row), fitted(call, CALLS[1] - 10, 9.5), 9.5, "soft"
-        )
+        at = y + 11 if below else y - 5 - 11 * (max(len(named) - 2, 0) - row)
+        canvas.text(x + 3, at, call, fitting(call, CALLS[1] - 12, 9.5), "soft")
 
 
 def legend(canvas: Canvas, y: float, watched: str) -> None:
@@ -237,7 +242,6 @@ def described(step: Step) -> list[str]:
     return lines
 
 
-def fitted(words: str, width: float, size: float) -> str:
-    """Cut where there is no room."""
-    room = int(width / (LETTER * size))
-    return words if len(words) <= room else words[: room - 1] + "…"
+def fitting(words: str, width: float, size: float) -> float:
+    """The size at which the words have room: the one given, or a smaller one."""
+    return min(size, round(width / (LETTER * len(words)), 1))
