@@ -20,6 +20,8 @@ from reco.target import Target
 DEFAULT_PERIOD = 300
 #: Inches of a dashboard's unit.
 UNIT = 0.62
+#: Letters of a label, so that two labels have room side by side below a graph.
+HALF_A_GRAPH = 22
 
 Series = dict[datetime.datetime, float]
 
@@ -124,34 +126,40 @@ def draw(target: Target, name: str, file: Path, *, minutes: float, period: int |
     for widget in widgets:
         left, top = widget["x"] / width, 1 - widget["y"] / height
         if widget["type"] == "text":
-            title, _, text = widget["properties"]["markdown"].removeprefix("## ").partition("\n")
-            figure.text(left + 0.008, top - 0.5 / height, title, fontsize=14, weight="bold", va="top")
-            figure.text(left + 0.008, top - 1.3 / height, text, fontsize=9, color="#555555", va="top")
+            title, _, text = widget["properties"]["markdown"].removeprefix("## ").replace("`", "").partition("\n")
+            figure.text(left + 0.008, top - 0.6 / height, title, fontsize=15, weight="bold", va="top")
+            figure.text(left + 0.008, top - 1.25 / height, text, fontsize=10, color="#555555", va="top")
             continue
-        box = (left + 1.0 / width, top - (widget["height"] - 1.3) / height, (widget["width"] - 1.4) / width)
-        axes = figure.add_axes((*box, (widget["height"] - 1.9) / height))
-        draw_graph(axes, widget, [(line.label, reader.read(line)) for line in lines_of(widget, period)])
-    figure.savefig(file, dpi=70)
+        box = (left + 1.0 / width, top - (widget["height"] - 1.5) / height, (widget["width"] - 1.4) / width)
+        axes = figure.add_axes((*box, (widget["height"] - 2.1) / height))
+        lines = [(line.label, reader.read(line)) for line in lines_of(widget, period)]
+        draw_graph(axes, widget, lines, end, minutes)
+    figure.savefig(file, dpi=90)
 
 
-def draw_graph(axes: Any, widget: Mapping[str, Any], lines: Sequence[tuple[str, Series]]) -> None:
-    """One widget of the type metric, over the minutes before now."""
-    now = datetime.datetime.now(datetime.UTC)
+def draw_graph(
+    axes: Any, widget: Mapping[str, Any], lines: Sequence[tuple[str, Series]], end: datetime.datetime, minutes: float
+) -> None:
+    """One widget of the type metric, over the minutes before the end."""
     for label, series in lines:
-        points = sorted(((moment - now).total_seconds() / 60, value) for moment, value in series.items())
-        axes.plot([at for at, _ in points], [v for _, v in points], label=label, marker=".", markersize=4, linewidth=1.2)
+        points = sorted(((moment - end).total_seconds() / 60, value) for moment, value in series.items())
+        axes.plot([at for at, _ in points], [v for _, v in points], label=label, marker=".", markersize=5, linewidth=1.2)
     for annotation in widget["properties"].get("annotations", {}).get("horizontal", []):
         axes.axhline(annotation["value"], color="#c0392b", linewidth=0.8, linestyle="--")
     if any(series for _, series in lines):
-        axes.set_ylim(bottom=0)
+        highest = max(value for _, series in lines for value in series.values())
+        axes.set_ylim(bottom=0, top=None if highest else 1)
+        axes.set_xlim(-minutes, 0)
         axes.locator_params(axis="x", nbins=5)
         axes.xaxis.set_major_formatter("{x:g} min")
     else:
-        axes.text(0.5, 0.5, "no data", transform=axes.transAxes, ha="center", color="#999999", fontsize=8)
+        axes.text(0.5, 0.5, "no data", transform=axes.transAxes, ha="center", color="#999999", fontsize=9)
         axes.set_xticks([])
         axes.set_yticks([])
-    axes.set_title(widget["properties"].get("title", ""), fontsize=9, loc="left")
-    axes.tick_params(labelsize=7)
+    axes.set_title(widget["properties"].get("title", ""), fontsize=10, loc="left")
+    axes.tick_params(labelsize=8)
     axes.spines[["top", "right"]].set_visible(False)
     if lines:
-        axes.legend(fontsize=6, frameon=False, loc="upper left", bbox_to_anchor=(0, -0.1), ncols=2)
+        columns = 2 if max(len(label) for label, _ in lines) <= HALF_A_GRAPH else 1
+        below = {"loc": "upper left", "bbox_to_anchor": (-0.03, -0.1), "ncols": columns}
+        axes.legend(fontsize=7.5, frameon=False, handlelength=1.2, columnspacing=1.0, labelspacing=0.3, **below)
