@@ -36,7 +36,7 @@ def read(environment: Environment, namespace: str, name: str, stat: str, **dimen
         StartTime=now - datetime.timedelta(hours=1),
         EndTime=now + datetime.timedelta(minutes=1),
     )
-    return sum(answer["MetricDataResults"][0]["Values"])
+    return float(sum(answer["MetricDataResults"][0]["Values"]))
 
 
 def test_metrics_embedded_in_a_log_are_metrics(environment: Environment, deploy: Callable[..., dict[str, str]]) -> None:

@@ -35,7 +35,7 @@ def shop(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     with mock_aws():
         client = boto3.client("cloudwatch")
-        dimensions = [{"Name": "Campaign", "Value": "for-you"}]
+        dimensions: list[Any] = [{"Name": "Campaign", "Value": "for-you"}]
         client.put_metric_data(Namespace="Shop", MetricData=[{"MetricName": "Calls", "Dimensions": dimensions, "Value": 120}])
         heading = {"type": "text", "x": 0, "y": 0, "width": 12, "height": 2, "properties": {"markdown": "## Ours\nSee `reco`."}}
         nothing = graph("Bill", [["Shop", "Nothing", {"label": "dollars"}]], 12)
