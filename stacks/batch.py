@@ -14,7 +14,7 @@ from lambdas.shared.config import Config
 from stacks import names
 from stacks.alarms import Alarms
 from stacks.functions import Functions
-from stacks.grants import NO_RESOURCE, OWN_NAMES, Grant
+from stacks.grants import OWN_NAMES, Grant
 from stacks.machines import add_machine, executions, machine_arn, start_by_schedule
 from stacks.personalize_role import hand_over, personalize_role
 from stacks.spark import SparkJobs, add_retention_table, run_jobs
@@ -231,7 +231,6 @@ class BatchStack(cdk.Stack):
                 Grant([*calls, "personalize:TagResource"], self._ours(*patterns), OWN_NAMES),
                 Grant(["personalize:DescribeCampaign"], self._ours("campaign/{}-*"), OWN_NAMES),
                 hand_over(self.personalize_role),
-                Grant(["personalize:ListSolutionVersions"], ["*"], NO_RESOURCE),
                 self._on(names.runs_table(self.config), "Query"),
                 *self._files("batch/", "s3:GetObject", "s3:PutObject"),
                 *self._files("snapshots/", "s3:GetObject"),

@@ -7,14 +7,14 @@ from typing import Any
 
 from lambdas.approve_versions.gate import Verdict, judge
 from lambdas.shared import clients
-from lambdas.shared.config import Config, Solution
+from lambdas.shared.config import Config
 from lambdas.shared.ensure import described
 from lambdas.shared.names import campaign_arn
 from lambdas.shared.runs import accepted, versions
 
 
 def judge_versions(config: Config, trained: Sequence[Mapping[str, Any]]) -> list[Verdict]:
-    """A verdict on each trained version that a campaign shall serve, or that may not be used unless it passes."""
+    """A verdict on each trained version that a campaign shall serve or a batch job shall use."""
     metrics_of_run = {part["name"]: part["metrics"] for part in trained if part["status"] == "ACTIVE"}
     return [
         judge(
@@ -26,12 +26,13 @@ def judge_versions(config: Config, trained: Sequence[Mapping[str, Any]]) -> list
             next((r.decision for r in versions(part["name"]) if r.version_arn == part["arn"]), None),
         )
         for part in trained
-        if part["status"] == "ACTIVE" and needs_verdict(config.solutions[part["name"]])
+        if part["status"] == "ACTIVE" and needs_verdict(config, part["name"])
     ]
 
 
-def needs_verdict(solution: Solution) -> bool:
-    return solution.campaign is not None or solution.is_judged
+def needs_verdict(config: Config, solution: str) -> bool:
+    of_jobs = {job.solution for jobs in (config.batch, config.segments) for job in jobs.values()}
+    return config.solutions[solution].campaign is not None or solution in of_jobs
 
 
 def deployed_version(config: Config, solution: str) -> tuple[str, dict[str, float]] | None:

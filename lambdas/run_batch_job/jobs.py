@@ -12,8 +12,8 @@ from typing import Any
 from lambdas.shared import clients
 from lambdas.shared.batch_runs import Making
 from lambdas.shared.config import Config
-from lambdas.shared.ensure import Look, create_or_wait, described, found_status, newest
-from lambdas.shared.names import arn, campaign_arn, filter_name, fingerprint, solution_arn
+from lambdas.shared.ensure import Look, create_or_wait, described, found_status
+from lambdas.shared.names import arn, campaign_arn, filter_name, fingerprint
 from lambdas.shared.runs import accepted
 from lambdas.shared.tags import deployment_tags
 
@@ -64,19 +64,14 @@ def input_lines(making: Making) -> int:
 
 
 def serving_version(config: Config, solution: str) -> str:
-    """The version that the campaign serves; without one, the newest that passed its gate, if it has one. Raises NotTrained."""
-    client, version = clients.personalize(), None
+    """The version that the campaign serves; without a campaign, the newest that passed. Raises NotTrained."""
     if config.solutions[solution].campaign is not None:
         campaign = campaign_arn(config, solution)
-        there = described(lambda: dict(client.describe_campaign(campaignArn=campaign)))
+        there = described(lambda: dict(clients.personalize().describe_campaign(campaignArn=campaign)))
         version = (there or {}).get("solutionVersionArn")
-    elif config.solutions[solution].is_judged:
+    else:
         record = accepted(solution)
         version = record.version_arn if record else None
-    else:
-        pages = client.get_paginator("list_solution_versions").paginate(solutionArn=solution_arn(config, solution))
-        trained = [made for page in pages for made in page["solutionVersions"] if made["status"] == "ACTIVE"]
-        version = (newest(trained) or {}).get("solutionVersionArn")
     if not version:
         raise NotTrained(f"'{solution}' has no version that may go live")
     return str(version)

@@ -66,11 +66,6 @@ class Solution(Section):
         None, description="without one the solution is trained, and costs nothing between trainings"
     )
 
-    @property
-    def is_judged(self) -> bool:
-        """Whether a new version may be turned down, by its gate or by a person."""
-        return self.gate is not None or self.approval is not None
-
     @field_validator("recipe")
     @classmethod
     def recipe_is_known(cls, recipe: str) -> str:
