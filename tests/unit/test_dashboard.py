@@ -36,7 +36,9 @@ def shop(monkeypatch: pytest.MonkeyPatch) -> Any:
     with mock_aws():
         client = boto3.client("cloudwatch")
         dimensions: list[Any] = [{"Name": "Campaign", "Value": "for-you"}]
-        client.put_metric_data(Namespace="Shop", MetricData=[{"MetricName": "Calls", "Dimensions": dimensions, "Value": 120}])
+        before = datetime.datetime.now(datetime.UTC) - datetime.timedelta(minutes=3)  # what came in just now is not drawn yet
+        datum: Any = {"MetricName": "Calls", "Dimensions": dimensions, "Value": 120, "Timestamp": before}
+        client.put_metric_data(Namespace="Shop", MetricData=[datum])
         heading = {"type": "text", "x": 0, "y": 0, "width": 12, "height": 2, "properties": {"markdown": "## Ours\nSee `reco`."}}
         nothing = graph("Bill", [["Shop", "Nothing", {"label": "dollars"}]], 12)
         widgets = [heading, graph("Calls", [[*CALLS, {"stat": "Sum", "label": "calls"}]], 0), share_of(2), nothing]
