@@ -215,12 +215,13 @@ class IngestionStack(cdk.Stack):
         Grant(["s3:ListBucket"], [self.bucket.bucket_arn], conditions={"StringLike": {"s3:prefix": "erasures/*"}}).give(reader)
         Grant(["s3:GetObject"], [lists], "each day has a list of its own").give(reader)
         ours = [f"{names.personalize_prefix()}:{kind}" for kind in (f"dataset-group/{self.config.name}", "data-deletion-job/*")]
-        calls = ["CreateDataDeletionJob", "ListDataDeletionJobs", "TagResource"]
+        calls = ["CreateDataDeletionJob", "TagResource"]
         function = self.functions.add(
             "delete_user_data",
             description="Has Personalize delete the data of erased users",
             may=[
                 Grant([f"personalize:{call}" for call in calls], ours, OWN_NAMES),
+                Grant(["personalize:ListDataDeletionJobs"], ["*"], NO_RESOURCE),
                 Grant(["dynamodb:Scan"], [self.erasures.table_arn]),
                 Grant(["s3:PutObject"], [lists], "each day has a list of its own"),
                 Grant(

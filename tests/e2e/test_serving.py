@@ -89,6 +89,20 @@ def test_an_experiment_from_the_answer_to_the_report(shop: Target) -> None:
     assert report(counts, 0)["verdicts"][-1].startswith("free has a better conversion than as-is")
 
 
+def test_a_ranking_orders_the_items_that_it_was_given(shop: Target) -> None:
+    api = Api(shop)
+    given = sorted(item["item_id"] for item in from_the_campaign(api, "u1")["items"])
+    ranked: dict[str, Any] = {}
+
+    def by_the_campaign() -> bool:
+        ranked.update(api.call("POST", "/rankings/search", {"user_id": "u1", "item_ids": given})[1])
+        return ranked["source"] == "ranking"
+
+    until(by_the_campaign)
+    assert sorted([item["item_id"] for item in ranked["items"]] + ranked["filtered"]) == given
+    assert [item["item_id"] for item in ranked["items"]] != given
+
+
 def test_while_personalize_fails_every_answer_is_full(shop: Target) -> None:
     seen = faults.endure(shop, 300, away_seconds=2)
     assert (seen["requests"], seen["server_errors"], seen["other_statuses"], seen["short_lists"]) == (300, 0, 0, 0)

@@ -13,6 +13,9 @@ from localaws.iam.actions import OF_THE_TOKEN
 from localaws.iam.policies import Access, allowed_by, listed, matches
 from tests.permissions.reasons import reason
 
+#: The stacks of the product: `recostack-<deployment>-<capability>`. Others belong to tests of the embedded AWS.
+STACK = re.compile(r"recostack-(.+)-(\w+)")
+
 
 @dataclass
 class Role:
@@ -61,10 +64,11 @@ def findings(roles: dict[str, Role]) -> list[Finding]:
 
 
 def _add(environment: Path, roles: dict[str, Role]) -> None:
-    described: dict[str, dict[str, Any]] = json.loads((environment / "roles.json").read_text())
+    everything: dict[str, dict[str, Any]] = json.loads((environment / "roles.json").read_text())
+    described = {arn: role for arn, role in everything.items() if STACK.fullmatch(role["stack"])}
     for arn, access in _calls(environment):
         if arn not in described:
-            continue  # a role of a stack that was deleted before its policies were read
+            continue  # not the product's, or of a stack that was deleted before its policies were read
         name, deployment = _name(described[arn])
         role = roles.setdefault(name, Role())
         if isinstance(access, str):
@@ -111,7 +115,7 @@ def _calls(environment: Path) -> Iterator[tuple[str, Access | str]]:
 
 def _name(description: dict[str, Any]) -> tuple[str, str]:
     """The role's name in any deployment, and the deployment's."""
-    _, deployment, capability = re.fullmatch(r"(recostack)-(.+)-(\w+)", description["stack"]).groups()  # type: ignore[union-attr]
+    deployment, capability = STACK.fullmatch(description["stack"]).groups()  # type: ignore[union-attr]
     return f"{capability}/{re.sub(r'[0-9A-F]{8}$', '', description['logical_id'])}", deployment
 
 

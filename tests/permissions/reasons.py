@@ -34,9 +34,9 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
         "the CDK gives an event source mapping all calls that read its stream; these two read what the others read",
     ),
     (
-        r"training/Functions(ImportData|TrainSolutions)Role",
+        r"(training/Functions(ImportData|TrainSolutions)|ingestion/FunctionsDeleteUserData)Role",
         r".*:dataset-group/{name}",
-        "the calls that create datasets and solutions name their dataset group too, and IAM may hold them against either "
+        "the calls that create datasets, solutions and deletion jobs name their dataset group too, and IAM may hold them against either "
         "(service-authorization/latest/reference/list_amazonpersonalize.html)",
     ),
     (
@@ -73,11 +73,6 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
         r"batch/BatchRole",
         r"states:(StartExecution|DescribeExecution|StopExecution)|.*:(stateMachine:{name}-batch|execution:{name}-batch[:/]\*)",
         "a Distributed Map starts executions of its own machine (step-functions/latest/dg/iam-policies-eg-dist-map.html)",
-    ),
-    (
-        r"batch/(ArchiveRole|StartRole)",
-        r"glue:\w+|lambda:InvokeFunction|.*(:job/{name}-(erasure|retention)|:function:{name}-export-erasures|:stateMachine:{name}-archive)",
-        "the archive's upkeep runs once a week",
     ),
     (
         r"batch/FunctionsLoadRecommendationsRole",

@@ -98,10 +98,16 @@ def test_roles_allow_named_calls_only(templates: Templates) -> None:
         for action in as_list(statement["Action"]):
             assert "*" not in action, f"{name} allows {action}"
         if "*" in as_list(statement["Resource"]):
-            lists = {
-                f"personalize:List{kind}"
-                for kind in ("EventTrackers", "DatasetImportJobs", "Filters", "Solutions", "SolutionVersions", "Campaigns")
-            }
+            kinds = [
+                "Campaigns",
+                "DataDeletionJobs",
+                "DatasetImportJobs",
+                "EventTrackers",
+                "Filters",
+                "SolutionVersions",
+                "Solutions",
+            ]
+            lists = {f"personalize:List{kind}" for kind in kinds}
             plumbing = {"xray:PutTraceSegments", "xray:PutTelemetryRecords", "xray:GetSamplingRules", "xray:GetSamplingTargets"}
             lists |= {"personalize:PutEvents"}  # takes no resource (personalize/latest/dg/recording-item-interaction-events.html)
             assert all(a in lists | plumbing or a.startswith("logs:") for a in as_list(statement["Action"])), (name, statement)
