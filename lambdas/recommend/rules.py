@@ -126,23 +126,43 @@ def tester(test: Comparison, call: Call) -> Callable[[Any], bool]:
         if wanted is None:
             return lambda found: False
     if name in COMPARE:
-        compare = COMPARE[name]
-        return of_any(lambda value: ordered(compare, value, wanted))
+        return ordered(COMPARE[name], as_number(wanted))
     if name == "one_of":
-        return of_any(lambda value: any(same(value, one) for one in wanted))
-    equal = of_any(lambda value: same(value, wanted))
+        equal_one = [equals(one) for one in wanted]
+        return lambda found: any(equal(found) for equal in equal_one)
+    equal = equals(wanted)
     if name == "differs_from":
         return lambda found: found is not None and not equal(found)
     return equal
 
 
-def of_any(meets: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    """The test of a value as one of a value, of a list of values or of nothing."""
+def equals(wanted: Any) -> Callable[[Any], bool]:
+    """Whether a value, or one of a list of values, is the wanted one. Values of its own type need no closer look."""
+    kind = type(wanted)
 
     def test(found: Any) -> bool:
+        if type(found) is kind:
+            return bool(found == wanted)
         if isinstance(found, list):
-            return any(map(meets, found))
-        return found is not None and meets(found)
+            return any(map(test, found))
+        return found is not None and same(found, wanted)
+
+    return test
+
+
+def ordered(compare: Callable[[Any, Any], bool], bound: float | None) -> Callable[[Any], bool]:
+    """Whether a number, or one of a list of them, lies on the right side of the bound; text may spell a number."""
+
+    def test(found: Any) -> bool:
+        kind = type(found)
+        if bound is None:
+            return False
+        if kind is int or kind is float:
+            return compare(found, bound)
+        if kind is list:
+            return any(map(test, found))
+        number = as_number(found)
+        return number is not None and compare(number, bound)
 
     return test
 
@@ -161,11 +181,6 @@ def same(value: Any, wanted: Any) -> bool:
         return bool(value == wanted)
     left, right = as_number(value), as_number(wanted)
     return left is not None and left == right
-
-
-def ordered(compare: Callable[[Any, Any], bool], value: Any, wanted: Any) -> bool:
-    left, right = as_number(value), as_number(wanted)
-    return left is not None and right is not None and compare(left, right)
 
 
 def as_number(value: Any) -> float | None:
@@ -249,7 +264,8 @@ class Caps:
 
     def add(self, candidate: Candidate) -> None:
         for name, cap in self.caps:
-            self.taken.update((name, value) for value in set(values_of(candidate, cap.by)))
+            for value in set(values_of(candidate, cap.by)):
+                self.taken[name, value] += 1
 
 
 class Filling:
