@@ -52,13 +52,21 @@ class CommandLine:
         return json.loads(self.run(*arguments, "--json", code=code, stdin=stdin)[0])
 
 
+@pytest.fixture(scope="package", autouse=True)
+def calls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Every call of every role is written down while these tests run, and none would be denied."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = Path(os.environ.get(ALL) or tmp_path_factory.mktemp("calls"))
+        patch.setenv(ALL, str(folder))
+        yield folder
+    assert {name: role.denied for name, role in prove(folder).items() if role.denied} == {}
+
+
 @pytest.fixture(scope="session")
 def reco(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandLine]:
-    """A folder with the configs of the repository; whatever still runs there at the end is stopped, and no call was denied."""
+    """A folder with the configs of the repository; whatever still runs there at the end is stopped."""
     folder = tmp_path_factory.mktemp("checkout")
     (folder / "config").symlink_to(ROOT / "config")
-    calls = Path(os.environ.setdefault(ALL, str(tmp_path_factory.mktemp("calls"))))
     made = CommandLine(folder)
     yield made
     made.run("down")
-    assert {name: role.denied for name, role in prove(calls).items() if role.denied} == {}

@@ -32,8 +32,6 @@ from tests.unit.serving import away
 
 __all__ = ["away", "start_personalize"]
 
-# Read by Powertools when the first handler is imported.
-os.environ.setdefault("POWERTOOLS_METRICS_NAMESPACE", "recostack/test")
 SHOP = Path("config/shop.yaml")
 Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 
