@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.progress import Progress, SpinnerColumn, TextColumn
 
 from reco import batch as runs
-from reco.console import progress, results, say, say_step, show_json, show_table
+from reco.console import progress, results, say, say_step, show_json, show_table, states_shown
 from reco.errors import RecoError
 from reco.options import DEFAULT_CONFIG, AwsOption, ConfigOption, JsonOption, config_of, target_of
 from reco.target import Target
-from reco.train import Outcome, problems, require_success
+from reco.train import problems, require_success
 
 #: Users of each query that are shown to people.
 SHOWN = 10
@@ -38,7 +37,8 @@ def batch(
     if not wait:
         show_json({"execution": execution}) if as_json else results.print(f"Started {execution}")
         return
-    outcome = follow_with_progress(target, execution)
+    with states_shown("batch run started") as entered:
+        outcome = runs.follow(target, execution, entered)
     if as_json:
         show_json({"execution": execution, "status": outcome.status, "seconds": outcome.seconds, "report": outcome.report})
         if problems(outcome):
@@ -54,17 +54,6 @@ def made_rows(made: list[dict[str, Any]]) -> tuple[list[str], list[list[Any]]]:
         [each["kind"], each["name"], *(each[count] for count in ("lines", "written", "rejected", "missing"))] for each in made
     ]
     return ["", "name", "asked for", "written", "rejected", "missing"], rows
-
-
-def follow_with_progress(target: Target, execution: str) -> Outcome:
-    with Progress(SpinnerColumn(), TextColumn("{task.description}"), console=progress, transient=True) as bar:
-        task = bar.add_task("batch run started")
-
-        def entered(state: str) -> None:
-            bar.update(task, description=state)
-            say(f"  {state}")
-
-        return runs.follow(target, execution, entered)
 
 
 def segment(

@@ -32,7 +32,7 @@ from reco import (
 from reco import demo as demo_run
 from reco import rollback as rolling_back
 from reco.config_reference import reference
-from reco.console import progress, results, say, show_json, show_table
+from reco.console import progress, results, say, show_json, show_table, states_shown
 from reco.errors import RecoError
 from reco.local import start_local, stop_local, wait_until_stopped
 from reco.metrics import metrics_rows, reasons
@@ -168,7 +168,8 @@ def train_command(
     if not wait:
         show_json({"execution": execution}) if as_json else results.print(f"Started {execution}")
         return
-    outcome = follow_with_progress(target, execution)
+    with states_shown("train run started") as entered:
+        outcome = train.follow(target, execution, entered)
     if as_json:
         show_json({"execution": execution, "status": outcome.status, "seconds": outcome.seconds, "report": outcome.report})
         if train.problems(outcome):
@@ -179,17 +180,6 @@ def train_command(
         for reason in reasons(report["solutions"]):
             results.print(reason)
         results.print(f"Report: {report['page']}")
-
-
-def follow_with_progress(target: Target, execution: str) -> train.Outcome:
-    with Progress(SpinnerColumn(), TextColumn("{task.description}"), console=progress, transient=True) as bar:
-        task = bar.add_task("train run started")
-
-        def entered(state: str) -> None:
-            bar.update(task, description=state)
-            say(f"  {state}")
-
-        return train.follow(target, execution, entered)
 
 
 @app.command()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
 #: Progress and errors; `--json` leaves stdout to the JSON alone.
@@ -23,6 +25,19 @@ def say(message: str) -> None:
 def say_step(message: str) -> None:
     """One line about a step of something larger."""
     say(f"  {message}")
+
+
+@contextmanager
+def states_shown(title: str) -> Iterator[Callable[[str], None]]:
+    """While a run goes on: yields what is to be told of each state that it enters."""
+    with Progress(SpinnerColumn(), TextColumn("{task.description}"), console=progress, transient=True) as bar:
+        task = bar.add_task(title)
+
+        def entered(state: str) -> None:
+            bar.update(task, description=state)
+            say_step(state)
+
+        yield entered
 
 
 def show_json(value: Any) -> None:

@@ -24,6 +24,7 @@ from stacks.archive import Archive
 from stacks.functions import Functions
 from stacks.grants import NO_RESOURCE, OWN_NAMES, Grant
 from stacks.ingestion_alarms import add_alarms
+from stacks.personalize_role import hand_over, personalize_role
 from stacks.tables import add_table
 
 
@@ -200,18 +201,7 @@ class IngestionStack(cdk.Stack):
             environment={"ERASURES_TABLE": self.erasures.table_name, "RECENT_ITEMS_TABLE": recent},
         )
         lists = self.bucket.arn_for_objects("erasures/*")
-        reader = iam.Role(
-            self,
-            "DeletionRole",
-            assumed_by=iam.ServicePrincipal(
-                "personalize.amazonaws.com",
-                conditions={
-                    "StringEquals": {"aws:SourceAccount": cdk.Aws.ACCOUNT_ID},
-                    "ArnLike": {"aws:SourceArn": f"{names.personalize_prefix()}:*"},
-                },
-            ),
-            description="Lets Amazon Personalize read whom it shall forget",
-        )
+        reader = personalize_role(self, "Lets Amazon Personalize read whom it shall forget", "DeletionRole")
         Grant(["s3:ListBucket"], [self.bucket.bucket_arn], conditions={"StringLike": {"s3:prefix": "erasures/*"}}).give(reader)
         Grant(["s3:GetObject"], [lists], "each day has a list of its own").give(reader)
         ours = [f"{names.personalize_prefix()}:{kind}" for kind in (f"dataset-group/{self.config.name}", "data-deletion-job/*")]
@@ -224,11 +214,7 @@ class IngestionStack(cdk.Stack):
                 Grant(["personalize:ListDataDeletionJobs"], ["*"], NO_RESOURCE),
                 Grant(["dynamodb:Scan"], [self.erasures.table_arn]),
                 Grant(["s3:PutObject"], [lists], "each day has a list of its own"),
-                Grant(
-                    ["iam:PassRole"],
-                    [reader.role_arn],
-                    conditions={"StringEquals": {"iam:PassedToService": "personalize.amazonaws.com"}},
-                ),
+                hand_over(reader),
             ],
             environment={
                 "DATA_BUCKET": self.bucket.bucket_name,

@@ -10,18 +10,20 @@ from stacks import names
 from stacks.grants import Grant
 
 
-def personalize_role(scope: Construct, description: str) -> iam.Role:
+def for_this_account() -> dict[str, dict[str, str]]:
+    """The conditions under which Personalize acts for this account's resources, and for nobody else's."""
+    return {
+        "StringEquals": {"aws:SourceAccount": cdk.Aws.ACCOUNT_ID},
+        "ArnLike": {"aws:SourceArn": f"{names.personalize_prefix()}:*"},
+    }
+
+
+def personalize_role(scope: Construct, description: str, id_: str = "PersonalizeRole") -> iam.Role:
     """The role, allowed nothing yet. docs: personalize/latest/dg/aws-personalize-set-up-permissions.html"""
     return iam.Role(
         scope,
-        "PersonalizeRole",
-        assumed_by=iam.ServicePrincipal(
-            "personalize.amazonaws.com",
-            conditions={
-                "StringEquals": {"aws:SourceAccount": cdk.Aws.ACCOUNT_ID},
-                "ArnLike": {"aws:SourceArn": f"{names.personalize_prefix()}:*"},
-            },
-        ),
+        id_,
+        assumed_by=iam.ServicePrincipal("personalize.amazonaws.com", conditions=for_this_account()),
         description=description,
     )
 

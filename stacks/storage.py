@@ -13,6 +13,7 @@ from constructs import Construct
 from lambdas.shared.config import Config
 from stacks import names
 from stacks.acknowledged import acknowledge
+from stacks.personalize_role import for_this_account
 from stacks.tables import add_table
 
 
@@ -87,10 +88,6 @@ def let_personalize_in(bucket: s3.Bucket) -> None:
 
     docs: personalize/latest/dg/granting-personalize-s3-access.html
     """
-    ours = {
-        "StringEquals": {"aws:SourceAccount": cdk.Aws.ACCOUNT_ID},
-        "ArnLike": {"aws:SourceArn": f"{names.personalize_prefix()}:*"},
-    }
     for actions, resource in (
         (["s3:ListBucket"], bucket.bucket_arn),
         (["s3:GetObject", "s3:PutObject"], bucket.arn_for_objects("*")),
@@ -100,6 +97,6 @@ def let_personalize_in(bucket: s3.Bucket) -> None:
                 principals=[iam.ServicePrincipal("personalize.amazonaws.com")],
                 actions=actions,
                 resources=[resource],
-                conditions=ours,
+                conditions=for_this_account(),
             )
         )

@@ -20,6 +20,7 @@ from lambdas.load_recommendations.rows import ERASED, Rejected, Row, list_rows, 
 from lambdas.load_recommendations.writer import Writer
 from lambdas.shared.config import packed_config
 from lambdas.shared.erasures import all_erased
+from lambdas.shared.load_counts import Counts
 from lambdas.shared.observability import logger
 from lambdas.shared.patience import Patience
 from lambdas.shared.recipes import RECIPES
@@ -28,15 +29,6 @@ from lambdas.shared.recipes import RECIPES
 STOP_READING, STOP_WRITING = 60_000, 15_000
 #: Lines between two looks at the clock.
 LOOK_EVERY = 200
-
-
-class Counts(BaseModel):
-    """Lines so far: `lines` = `written` + `rejected`. Of those rejected, `erased` were about users who asked to be forgotten."""
-
-    lines: int = 0
-    written: int = 0
-    rejected: int = 0
-    erased: int = 0
 
 
 class LoadRequest(BaseModel):

@@ -14,6 +14,7 @@ from lambdas.shared import clients
 from lambdas.shared.batch_lists import row_key
 from lambdas.shared.batch_runs import Making
 from lambdas.shared.erasures import all_erased
+from lambdas.shared.load_counts import Counts
 from lambdas.shared.observability import logger
 from lambdas.shared.published import Published, publish
 from lambdas.shared.segments import pointer
@@ -28,13 +29,6 @@ class TooFewWritten(Exception):
 
 class Superseded(Exception):
     """A newer run has published."""
-
-
-class Counts(BaseModel):
-    lines: int = 0
-    written: int = 0
-    rejected: int = 0
-    erased: int = 0
 
 
 class Loaded(BaseModel):

@@ -153,10 +153,11 @@ def equals(wanted: Any) -> Callable[[Any], bool]:
 def ordered(compare: Callable[[Any, Any], bool], bound: float | None) -> Callable[[Any], bool]:
     """Whether a number, or one of a list of them, lies on the right side of the bound; text may spell a number."""
 
+    if bound is None:
+        return lambda found: False
+
     def test(found: Any) -> bool:
         kind = type(found)
-        if bound is None:
-            return False
         if kind is int or kind is float:
             return compare(found, bound)
         if kind is list:
