@@ -230,7 +230,7 @@ def test_a_table_that_takes_nothing_fails_the_call_and_counts_nothing(batch: Bat
 
 
 def test_a_function_that_is_killed_in_mid_file_is_called_again(batch: Batch) -> None:
-    key = batch.put("x.out", "\n".join(line(f"u{n}", 30) for n in range(1200)))
+    key = batch.put("x.out", "\n".join(line(f"u{n}", 30) for n in range(4000)))
     call = (
         "import json, sys; from types import SimpleNamespace as N; from lambdas.load_recommendations.handler import handler;"
         "handler(json.loads(sys.argv[1]), N(function_name='f', memory_limit_in_mb=1, invoked_function_arn='a',"
@@ -238,12 +238,12 @@ def test_a_function_that_is_killed_in_mid_file_is_called_again(batch: Batch) -> 
     )
     child = subprocess.Popen([sys.executable, "-c", call, json.dumps(batch.event(key))], stdout=subprocess.DEVNULL)
     while batch.rows() == 0 and child.poll() is None:
-        time.sleep(0.05)
+        time.sleep(0.01)
     child.send_signal(signal.SIGKILL)
     assert child.wait() == -signal.SIGKILL, "it ended before it could be killed"
-    assert 0 < batch.rows() < 1200
-    assert batch.load(key)["counts"] == {"lines": 1200, "written": 1200, "rejected": 0, "erased": 0}
-    assert batch.rows() == 1200
+    assert 0 < batch.rows() < 4000
+    assert batch.load(key)["counts"] == {"lines": 4000, "written": 4000, "rejected": 0, "erased": 0}
+    assert batch.rows() == 4000
 
 
 @pytest.mark.parametrize(("each", "corrupt"), [(5, 5), (30, 4)])
