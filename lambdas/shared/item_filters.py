@@ -73,7 +73,7 @@ class Condition:
         wanted = [value for operand in self.operands for value in resolve(operand, facts)]
         if self.test in ("IN", "NOT IN"):
             return any(equal(value, one) for value in found for one in wanted) is not (self.test == "NOT IN")
-        if not found:
+        if not found or not wanted:
             return self.test == "!="
         return any(compare(self.test, found[0], value) for value in wanted)
 

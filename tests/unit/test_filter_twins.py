@@ -6,7 +6,7 @@ from collections import defaultdict
 from typing import Any
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from lambdas.shared.item_filters import Facts, parse_filter
@@ -36,6 +36,7 @@ def catalogue(world: World) -> dict[str, dict[str, Any]]:
     st.sampled_from(USERS[1:]),
     st.sampled_from(IDS[:130]),
 )
+@example("INCLUDE ItemID WHERE Items.PRICE != CurrentItem.PRICE", {}, "u1", "i1")  # which has no price
 def test_a_twin_keeps_what_personalize_keeps(
     world: World, expression: str, values: dict[str, list[str]], user: str, current: str
 ) -> None:
