@@ -43,7 +43,7 @@ from lambdas.shared.deployment import Deployment
 from stacks.layer import ROOT, layer_directory
 
 CALLS, WARM_UP = 1000, 200
-RESULTS, CANDIDATES = 25, (100, 500)
+RESULTS, CANDIDATES, BUDGET_SECONDS = 25, (100, 500), 5
 RULES: dict[str, Any] = {
     "sold_out": {"drop": {"attribute": "STOCK", "equals": 0}},
     "few_of_a_brand": {"cap": {"by": "BRAND", "at_most": 6}},
@@ -132,7 +132,7 @@ def environment(folder: Path, port: int) -> dict[str, str]:
     raw = load_config(ROOT / "config" / "shop.yaml").model_dump(mode="json", by_alias=True, exclude_defaults=True)
     raw["rules"], raw["batch"] = RULES, {}
     raw["placements"] = {"home": {"solution": "for-you", "rules": list(RULES)}}
-    raw["serving"] = {"time_budget_ms": 5000}
+    raw["serving"] = {"time_budget_ms": 1000 * BUDGET_SECONDS}
     (folder / "config.json").write_text(json.dumps(raw))
     return {
         "AWS_ACCESS_KEY_ID": "test",
@@ -206,7 +206,7 @@ def measure() -> dict[int, dict[str, dict[str, float]]]:
     from lambdas.recommend.handler import handler  # its module reads the environment
     from lambdas.shared import clients
 
-    client = boto3.client("personalize-runtime")
+    client, own_client = boto3.client("personalize-runtime"), clients.personalize_runtime(BUDGET_SECONDS)
     users = itertools.count(2)
     context: Any = SimpleNamespace(
         function_name="f",
@@ -222,9 +222,7 @@ def measure() -> dict[int, dict[str, dict[str, float]]]:
         taken = timed_in_turn(
             {
                 "bare": lambda n=candidates: client.get_recommendations(campaignArn=CAMPAIGN, userId="u1", numResults=n),  # type: ignore[misc]
-                "client": lambda n=candidates: clients.personalize_runtime().get_recommendations(  # type: ignore[misc]
-                    campaignArn=CAMPAIGN, userId="u1", numResults=n
-                ),
+                "client": lambda n=candidates: own_client.get_recommendations(campaignArn=CAMPAIGN, userId="u1", numResults=n),  # type: ignore[misc]
                 "all": lambda n=results: handler(event(n), context),  # type: ignore[misc]
                 "new_user": lambda n=results: handler(event(n, next(users)), context),  # type: ignore[misc]
                 "powertools": powertools_alone(),

@@ -168,12 +168,6 @@ def ordered(compare: Callable[[Any, Any], bool], bound: float | None) -> Callabl
     return test
 
 
-def as_list(found: Any) -> list[Any]:
-    if found is None:
-        return []
-    return found if isinstance(found, list) else [found]
-
-
 def same(value: Any, wanted: Any) -> bool:
     """Equality; context values are text, so a number or a truth value equals its spelling."""
     if isinstance(value, bool) or isinstance(wanted, bool):
@@ -246,7 +240,10 @@ def sort(rule: Sort, candidates: Sequence[Candidate]) -> list[Candidate]:
 
 
 def values_of(candidate: Candidate, attribute: str) -> list[Any]:
-    return as_list(candidate.attributes.get(attribute))
+    found = candidate.attributes.get(attribute)
+    if found is None:
+        return []
+    return found if isinstance(found, list) else [found]
 
 
 class Caps:
@@ -332,8 +329,8 @@ class Filling:
     def crowding(self, candidate: Candidate, gap: int) -> str | None:
         """The rule that the candidate would break if it stood before place `gap` of the chosen ones."""
         for name, distance in self.distances:
-            reach, mine = distance.at_least - 1, values_of(candidate, distance.by)
+            reach, mine = distance.at_least - 1, set(values_of(candidate, distance.by))
             for neighbour in self.chosen[max(gap - reach, 0) : gap + reach] if mine else ():
-                if any(value in mine for value in values_of(neighbour, distance.by)):
+                if not mine.isdisjoint(values_of(neighbour, distance.by)):
                     return name
         return None

@@ -63,9 +63,9 @@ def ask(operation: str, call: dict[str, Any], budget: Budget) -> Any:
     circuit = breaker(call["campaignArn"])
     if not circuit.allows():
         raise SourceFailed("failed too often lately: not asked")
-    running = start(getattr(clients.personalize_runtime(), operation), **call)
+    runtime = clients.personalize_runtime(budget.seconds * CAMPAIGN_SHARE)
     try:
-        answer = budget.wait(running, CAMPAIGN_SHARE)
+        answer = budget.call(getattr(runtime, operation), CAMPAIGN_SHARE, **call)
     except (TimeoutError, ClientError, BotoCoreError) as error:
         refused = isinstance(error, ClientError) and error.response["Error"]["Code"] == "InvalidInputException"
         if not refused:

@@ -51,8 +51,9 @@ def personalize() -> PersonalizeClient:
 
 
 @cache
-def personalize_runtime() -> PersonalizeRuntimeClient:
-    return boto3.client("personalize-runtime", config=PROMPT)
+def personalize_runtime(seconds: float) -> PersonalizeRuntimeClient:
+    """For answers that somebody waits for: it gives up a connection, or an answer on it, after so many seconds."""
+    return boto3.client("personalize-runtime", config=PROMPT.merge(Config(connect_timeout=seconds, read_timeout=seconds)))
 
 
 @cache
