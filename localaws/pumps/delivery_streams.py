@@ -20,6 +20,8 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from moto.firehose.models import firehose_backends
+
 from localaws.clients import Aws
 from localaws.moto.lambda_functions import LambdaService
 from localaws.moto.patching import replace
@@ -73,11 +75,10 @@ class DeliveryStreams(Pump):
         replace("moto.firehose.models:FirehoseBackend.put_s3_records", lambda _, *arguments: self._put_records(*arguments))
 
     def turn(self) -> None:
-        firehose = self._aws.client("firehose")
-        names = firehose.list_delivery_streams(Limit=1000)["DeliveryStreamNames"]
+        names = list(firehose_backends[self._aws.account][self._aws.region].delivery_streams)
         for name in names:
             if name not in self._described:
-                answer = firehose.describe_delivery_stream(DeliveryStreamName=name)
+                answer = self._aws.client("firehose").describe_delivery_stream(DeliveryStreamName=name)
                 self._described[name] = answer["DeliveryStreamDescription"]
             self._turn_of(name, self._described[name])
         for name in self._described.keys() - set(names):

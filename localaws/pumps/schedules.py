@@ -87,6 +87,7 @@ class Schedules(Pump):
         self._aws = aws
         self._targets = targets
         self._due: dict[tuple[str, str], tuple[datetime, datetime | None]] = {}  # when first seen, when due
+        self._details: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {}  # an entry of the list, and what it leaves out
 
     def fire(self, arn: str) -> None:
         """Fires a rule or schedule now. Raises LocalAwsError if there is none (enabled) of that ARN."""
@@ -138,7 +139,10 @@ class Schedules(Pump):
                 targets = events.list_targets_by_rule(Rule=rule["Name"])["Targets"]
                 yield Schedule(rule["Arn"], rule["ScheduleExpression"], "UTC", targets, "aws.events")
         for entry in scheduler.list_schedules()["Schedules"]:
-            full = scheduler.get_schedule(Name=entry["Name"], GroupName=entry.get("GroupName", "default"))
+            as_listed, full = self._details.get(entry["Arn"], (None, {}))
+            if as_listed != entry:
+                full = scheduler.get_schedule(Name=entry["Name"], GroupName=entry.get("GroupName", "default"))
+                self._details[entry["Arn"]] = entry, full
             if full.get("State", "ENABLED") == "ENABLED":
                 yield Schedule(
                     arn=entry["Arn"],

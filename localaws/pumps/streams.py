@@ -10,6 +10,8 @@ import time
 import zlib
 from typing import Any
 
+from moto.kinesis.models import kinesis_backends
+
 from localaws.clients import Aws
 from localaws.lambda_workers.pool import TooManyRequests
 from localaws.moto.lambda_functions import LambdaService
@@ -19,28 +21,44 @@ from localaws.pumps.pump import Pump
 
 _MAX_EVENT_BYTES = 6_000_000
 _MAX_PAUSE_SECONDS = 30.0
+_IDLE_PAUSE_SECONDS = 5.0
 
 Record = dict[str, Any]
 
 
 class ShardReader:
-    """Reads a shard from a starting position on."""
+    """Reads a shard from a starting position on.
+
+    While nothing has come, it asks once in a while only, for the metrics of the stream: a call takes milliseconds of the
+    processor, and a machine has dozens of readers.
+    """
 
     def __init__(self, aws: Aws, stream_arn: str, shard: str, position: dict[str, Any]) -> None:
         self._kinesis = aws.client("kinesis")
         name = stream_arn.rsplit("/", 1)[-1]  # moto's iterators forget the stream if they were asked for by its ARN
         answer = self._kinesis.get_shard_iterator(StreamName=name, ShardId=shard, **position)
         self._iterator = answer["ShardIterator"]
+        self._shard = _stream(aws, stream_arn).shards[shard]
+        self._seen = -1  # how many records there were when none was left to read
+        self._look_at = 0.0
 
     def read(self, limit: int) -> list[dict[str, Any]]:
+        stored, now = len(self._shard.records), time.monotonic()
+        if stored == self._seen and now < self._look_at:
+            return []
         answer = self._kinesis.get_records(ShardIterator=self._iterator, Limit=limit)
         self._iterator = answer["NextShardIterator"]
         records: list[dict[str, Any]] = answer["Records"]
+        self._seen, self._look_at = -1 if records else stored, now + _IDLE_PAUSE_SECONDS
         return records
 
 
 def shards_of(aws: Aws, stream_arn: str) -> list[str]:
-    return [shard["ShardId"] for shard in aws.client("kinesis").list_shards(StreamARN=stream_arn)["Shards"]]
+    return list(_stream(aws, stream_arn).shards)
+
+
+def _stream(aws: Aws, stream_arn: str) -> Any:
+    return kinesis_backends[aws.account][aws.region].describe_stream(stream_arn=stream_arn, stream_name=None)
 
 
 class Progress:
