@@ -31,7 +31,7 @@ def catalogue(world: World) -> dict[str, dict[str, Any]]:
 
 @settings(deadline=None, max_examples=60)
 @given(
-    expressions("ItemID", ITEM_CONDITIONS, EVENT_CONDITIONS).filter(lambda text: " IF " not in text),
+    expressions("ItemID", ITEM_CONDITIONS, EVENT_CONDITIONS, only_if=st.just("")),
     VALUES,
     st.sampled_from(USERS[1:]),
     st.sampled_from(IDS[:130]),

@@ -56,12 +56,14 @@ ONLY_IF = st.sampled_from(
 )
 
 
-def expressions(target: str, *conditions: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+def expressions(
+    target: str, *conditions: st.SearchStrategy[str], only_if: st.SearchStrategy[str] = ONLY_IF
+) -> st.SearchStrategy[str]:
     def parts(of_one_dataset: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
         tested = st.tuples(
             of_one_dataset, st.lists(st.tuples(st.sampled_from([" AND ", " OR "]), of_one_dataset), max_size=3)
         ).map(lambda drawn: drawn[0] + "".join(word + other for word, other in drawn[1]))
-        return st.builds(f"{{}} {target} WHERE {{}}{{}}".format, st.sampled_from(["INCLUDE", "EXCLUDE"]), tested, ONLY_IF)
+        return st.builds(f"{{}} {target} WHERE {{}}{{}}".format, st.sampled_from(["INCLUDE", "EXCLUDE"]), tested, only_if)
 
     return st.lists(st.one_of(*map(parts, conditions)), min_size=1, max_size=3).map(" | ".join)
 
