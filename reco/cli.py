@@ -34,7 +34,7 @@ from reco import rollback as rolling_back
 from reco.config_reference import reference
 from reco.console import progress, results, say, show_json, show_table, states_shown
 from reco.errors import RecoError
-from reco.local import start_local, stop_local, wait_until_stopped
+from reco.local import deploy_local, start_local, stop_local, wait_until_stopped
 from reco.metrics import metrics_rows, reasons
 from reco.options import DEFAULT_CONFIG, AwsOption, ConfigOption, JsonOption, YesOption, choose_environment, config_of, target_of
 from reco.target import DATA, Target, connect
@@ -90,6 +90,13 @@ def up(
     with environment:
         say("Press Ctrl-C to stop.")
         wait_until_stopped(DATA)
+
+
+@app.command()
+def deploy(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+    """Deploy a changed config, or changed code, into the embedded AWS that runs: what it holds stays."""
+    config_of(config)
+    show_endpoints(deploy_local(config, DATA), as_json)
 
 
 @app.command()

@@ -40,7 +40,10 @@ def start_local(config: Path, data: Path, *, detach: bool, speed: float, ports: 
     """
     running = Environment.attach(data)
     if running is not None:
-        raise RecoError(f"An embedded AWS is running already, at {running.aws_endpoint}: use it, or stop it with `reco down`.")
+        raise RecoError(
+            f"An embedded AWS is running already, at {running.aws_endpoint}: use it, deploy a changed config into it with "
+            "`reco deploy`, or stop it with `reco down`."
+        )
     found = kept_state(data)
     if found:
         say(found)
@@ -59,6 +62,18 @@ def start_local(config: Path, data: Path, *, detach: bool, speed: float, ports: 
         environment.stop()
         raise
     return environment, seconds
+
+
+def deploy_local(config: Path, data: Path) -> Environment:
+    """The environment that runs, with the config's stacks deployed anew. Raises RecoError and LocalAwsError."""
+    environment = Environment.attach(data)
+    if environment is None:
+        raise RecoError("No embedded AWS is running here: start one with `reco up`.")
+    with step("Synthesize the CDK app"):
+        assembly = synthesize(config, data / "cdk.out", validate=False)
+    with step("Deploy the stacks"):
+        environment.deploy(assembly)
+    return environment
 
 
 def kept_state(data: Path) -> str:

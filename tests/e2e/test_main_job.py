@@ -114,7 +114,21 @@ def test_events_that_cannot_be_read_are_named(up: CommandLine) -> None:
 def test_a_second_up_finds_the_first(up: CommandLine) -> None:
     said = up.run("up", *SHOP, code=1)[1]
     assert "is running already" in said
-    assert "reco down" in said
+    assert "reco deploy" in said
+
+
+def test_a_changed_config_is_deployed_into_what_runs(up: CommandLine) -> None:
+    """The campaign and its models stay; the new placement answers at once."""
+    raw = yaml.safe_load(Path("config/shop.yaml").read_text())
+    raw["placements"]["mail"] = {"solution": "best-sellers", "num_results": 3}
+    folder = up.folder / "changed"
+    folder.mkdir()
+    (folder / "schemas").symlink_to(Path("config/schemas").resolve())
+    (folder / "shop.yaml").write_text(yaml.safe_dump(raw))
+    assert "there is no placement 'mail'" in up.run("recommend", "mail", *SHOP, code=1)[1]
+    before = up.json("status")
+    assert up.json("deploy", "--config", "changed/shop.yaml") == before
+    assert up.json("recommend", "mail", "--config", "changed/shop.yaml")["returned"] == 3
 
 
 def test_down_and_up_again(up: CommandLine) -> None:
