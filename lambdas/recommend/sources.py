@@ -42,6 +42,14 @@ class SourceFailed(Exception):
     """This source has nothing to give now; the message is for the log."""
 
 
+def begin(seconds: float) -> Budget:
+    """The time of an answer, which begins once there are clients: to make them takes a new worker longer than an answer may."""
+    clients.personalize_runtime(seconds * CAMPAIGN_SHARE)
+    clients.prompt_dynamodb()
+    clients.s3()
+    return Budget(seconds)
+
+
 def recommendations(call: dict[str, Any], source: str, budget: Budget) -> tuple[list[Candidate], str]:
     """GetRecommendations: candidates, best first, and the recommendation id. Raises SourceFailed."""
     answer = ask("get_recommendations", call, budget)

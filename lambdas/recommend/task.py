@@ -16,7 +16,7 @@ from lambdas.recommend.budget import Budget, start
 from lambdas.recommend.catalogue import attributes
 from lambdas.recommend.filters import placeholder_values, quote
 from lambdas.recommend.rules import Call, Candidate
-from lambdas.recommend.sources import SourceFailed
+from lambdas.recommend.sources import SourceFailed, begin
 from lambdas.shared.config import Batch, Config, Placement
 from lambdas.shared.deployment import Deployment, NotDeployed
 from lambdas.shared.item_filters import Facts, ItemFilter, parse_filter
@@ -39,7 +39,7 @@ class Task:
         budget: Budget | None = None,
     ) -> None:
         self.config, self.deployed, self.of, self.request = config, deployed, of, request
-        self.budget = budget or Budget(config.serving.time_budget_ms / 1000)
+        self.budget = budget or begin(config.serving.time_budget_ms / 1000)
         self.fallbacks = config.fallbacks(of)
         self.recommendation_id: str | None = None
         self.published_at: datetime | None = None
