@@ -204,9 +204,9 @@ def lean_call(endpoint: str, candidates: int) -> Callable[[], object]:
 
 def measure() -> dict[int, dict[str, dict[str, float]]]:
     from lambdas.recommend.handler import handler  # its module reads the environment
-    from lambdas.shared import clients
+    from lambdas.recommend.sources import runtime
 
-    client, own_client = boto3.client("personalize-runtime"), clients.personalize_runtime(BUDGET_SECONDS)
+    client, own_client = boto3.client("personalize-runtime"), runtime(BUDGET_SECONDS)
     users = itertools.count(2)
     context: Any = SimpleNamespace(
         function_name="f",

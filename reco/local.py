@@ -13,6 +13,7 @@ from localaws.environment import Environment, launch
 from reco.console import progress, say
 from reco.errors import RecoError
 from reco.synth import synthesize
+from reco.target import environment_here
 
 
 @dataclass
@@ -66,9 +67,7 @@ def start_local(config: Path, data: Path, *, detach: bool, speed: float, ports: 
 
 def deploy_local(config: Path, data: Path) -> Environment:
     """The environment that runs, with the config's stacks deployed anew. Raises RecoError and LocalAwsError."""
-    environment = Environment.attach(data)
-    if environment is None:
-        raise RecoError("No embedded AWS is running here: start one with `reco up`.")
+    environment = environment_here(data)
     with step("Synthesize the CDK app"):
         assembly = synthesize(config, data / "cdk.out", validate=False)
     with step("Deploy the stacks"):

@@ -88,9 +88,14 @@ def connect(deployment: str, aws: bool, data: Path = DATA) -> Target:
     """The account of the credentials with `aws`, else the environment that runs here. Raises RecoError if none does."""
     if aws:
         return Target(deployment, None)
+    return Target(deployment, environment_here(data, ", or add --aws to work in an AWS account"))
+
+
+def environment_here(data: Path, otherwise: str = "") -> Environment:
+    """The embedded AWS that runs here. Raises RecoError if none does; `otherwise` is what else the caller can do."""
     from localaws.environment import Environment
 
     local = Environment.attach(data)
     if local is None:
-        raise RecoError("No embedded AWS is running here: start one with `reco up`, or add --aws to work in an AWS account.")
-    return Target(deployment, local)
+        raise RecoError(f"No embedded AWS is running here: start one with `reco up`{otherwise}.")
+    return local

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from lambdas.shared.item_filters import values
 from lambdas.shared.rules import Boost, Comparison, Diversify, DropRecent, FromContext, Rule, Sort
 
 
@@ -210,7 +211,7 @@ def boost(rule: Boost, candidates: Sequence[Candidate], call: Call) -> list[Cand
 
 def diversify(rule: Diversify, candidates: Sequence[Candidate], wanted: int) -> list[Candidate]:
     """The first `wanted` places by marginal relevance, then the others as they were."""
-    values = [{(by, v) for by in rule.by for v in values_of(c, by)} for c in candidates]
+    features = [{(by, v) for by in rule.by for v in values_of(c, by)} for c in candidates]
     step = rule.relevance / max(len(candidates), 1)
     likeness = [0.0] * len(candidates)
     open_, chosen = list(range(len(candidates))), list[int]()
@@ -218,11 +219,11 @@ def diversify(rule: Diversify, candidates: Sequence[Candidate], wanted: int) -> 
         best = max(open_, key=lambda i: -step * i - (1 - rule.relevance) * likeness[i])
         open_.remove(best)
         chosen.append(best)
-        mine = values[best]
+        mine = features[best]
         for i in open_:
-            shared = len(mine & values[i])
+            shared = len(mine & features[i])
             if shared:
-                likeness[i] = max(likeness[i], shared / len(mine | values[i]))
+                likeness[i] = max(likeness[i], shared / len(mine | features[i]))
     return [candidates[i] for i in (*chosen, *open_)]
 
 
@@ -240,10 +241,7 @@ def sort(rule: Sort, candidates: Sequence[Candidate]) -> list[Candidate]:
 
 
 def values_of(candidate: Candidate, attribute: str) -> list[Any]:
-    found = candidate.attributes.get(attribute)
-    if found is None:
-        return []
-    return found if isinstance(found, list) else [found]
+    return values(candidate.attributes.get(attribute))
 
 
 class Caps:

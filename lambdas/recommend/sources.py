@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -19,6 +19,9 @@ from lambdas.shared import clients
 from lambdas.shared.batch_lists import BatchList, read_list
 from lambdas.shared.observability import count, logger
 from lambdas.shared.snapshots import read_snapshot
+
+if TYPE_CHECKING:
+    from types_boto3_personalize_runtime import PersonalizeRuntimeClient
 
 #: The share of the time budget that a campaign may take: the rest is for fallbacks.
 CAMPAIGN_SHARE = 0.7
@@ -44,10 +47,15 @@ class SourceFailed(Exception):
 
 def begin(seconds: float) -> Budget:
     """The time of an answer, which begins once there are clients: to make them takes a new worker longer than an answer may."""
-    clients.personalize_runtime(seconds * CAMPAIGN_SHARE)
+    runtime(seconds)
     clients.prompt_dynamodb()
     clients.s3()
     return Budget(seconds)
+
+
+def runtime(seconds: float) -> PersonalizeRuntimeClient:
+    """The client for the campaigns of answers that may take so many seconds: it gives up after their share."""
+    return clients.personalize_runtime(seconds * CAMPAIGN_SHARE)
 
 
 def recommendations(call: dict[str, Any], source: str, budget: Budget) -> tuple[list[Candidate], str]:
@@ -71,9 +79,9 @@ def ask(operation: str, call: dict[str, Any], budget: Budget) -> Any:
     circuit = breaker(call["campaignArn"])
     if not circuit.allows():
         raise SourceFailed("failed too often lately: not asked")
-    runtime = clients.personalize_runtime(budget.seconds * CAMPAIGN_SHARE)
+    operate = getattr(runtime(budget.seconds), operation)
     try:
-        answer = budget.call(getattr(runtime, operation), CAMPAIGN_SHARE, **call)
+        answer = budget.call(operate, CAMPAIGN_SHARE, **call)
     except (TimeoutError, ClientError, BotoCoreError) as error:
         refused = isinstance(error, ClientError) and error.response["Error"]["Code"] == "InvalidInputException"
         if not refused:

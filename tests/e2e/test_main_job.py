@@ -115,6 +115,7 @@ def test_a_second_up_finds_the_first(up: CommandLine) -> None:
     said = up.run("up", *SHOP, code=1)[1]
     assert "is running already" in said
     assert "reco deploy" in said
+    assert "reco down" in said
 
 
 def test_a_changed_config_is_deployed_into_what_runs(up: CommandLine) -> None:
