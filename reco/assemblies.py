@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import shutil
@@ -19,7 +20,7 @@ KEPT = ROOT / ".cache" / "assemblies"
 SOURCES = ("app.py", "cdk.json", "constraints.txt", "glue", "lambdas", "stacks", "statemachines")
 PACKAGES = ("aws-cdk-lib", "cdk-nag", "constructs", "pydantic")
 #: A megabyte or twenty each.
-AT_MOST = 8
+AT_MOST = 16
 
 
 def key_of(config: Config, *, validated: bool, root: Path = ROOT) -> str:
@@ -51,6 +52,18 @@ def take(key: str, outdir: Path) -> bool:
     kept.touch()  # the latest used are kept
     shutil.copytree(kept, outdir)
     return True
+
+
+@contextlib.contextmanager
+def being_made(key: str) -> Iterator[None]:
+    """Let other processes that want the assembly of this key wait for it, instead of making it as well."""
+    KEPT.mkdir(parents=True, exist_ok=True)
+    with (KEPT / f".{key}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            Path(lock.name).unlink(missing_ok=True)
 
 
 def keep(key: str, assembly: Path) -> None:

@@ -29,9 +29,11 @@ def synthesize(config: Path, outdir: Path, *, validate: bool = True) -> Path:
     shutil.rmtree(outdir, ignore_errors=True)
     key = key_of(config, validate)
     if not assemblies.take(key, outdir):
-        run_app(config, outdir, validate)
-        if key == key_of(config, validate):  # nobody edited the app meanwhile
-            assemblies.keep(key, outdir)
+        with assemblies.being_made(key):
+            if not assemblies.take(key, outdir):
+                run_app(config, outdir, validate)
+                if key == key_of(config, validate):  # nobody edited the app meanwhile
+                    assemblies.keep(key, outdir)
     return outdir
 
 

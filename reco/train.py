@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from reco.errors import RecoError
 from reco.target import Target
+
+#: Most looks find fewer new ones.
+EVENTS_AT_A_LOOK = 25
 
 
 @dataclass(frozen=True)
@@ -41,10 +44,12 @@ def follow(
     meanwhile: Callable[[], None] = lambda: None,
 ) -> Outcome:
     """Wait for the end of a run, telling each state when it is first entered; `meanwhile` is called at each look."""
-    client, seen = target.client("stepfunctions"), set[str]()
+    client, seen, last = target.client("stepfunctions"), set[str](), 0
     while True:
         described = client.describe_execution(executionArn=execution)
-        for state in states_entered(client, execution):
+        events = events_since(client, execution, last)
+        last = events[-1]["id"] if events else last
+        for state in states_entered(events):
             if state not in seen:
                 seen.add(state)
                 on_state(state)
@@ -54,12 +59,31 @@ def follow(
         time.sleep(every)
 
 
-def states_entered(client: Any, execution: str) -> Iterator[str]:
-    """The names of the states entered so far, in order."""
-    for page in client.get_paginator("get_execution_history").paginate(executionArn=execution):
-        for event in page["events"]:
-            if "stateEnteredEventDetails" in event:
-                yield event["stateEnteredEventDetails"]["name"]
+def events_since(client: Any, execution: str, last: int) -> list[dict[str, Any]]:
+    """What happened in an execution after the event with the id `last`, in order.
+
+    Read from the end, since a history can have 25,000 events.
+    """
+    found: list[dict[str, Any]] = []
+    history = client.get_paginator("get_execution_history").paginate(
+        executionArn=execution,
+        reverseOrder=True,
+        includeExecutionData=False,
+        PaginationConfig={"PageSize": EVENTS_AT_A_LOOK},
+    )
+    for page in history:
+        new = [event for event in page["events"] if event["id"] > last]
+        found += new
+        if len(new) < len(page["events"]):
+            break
+    return found[::-1]
+
+
+def states_entered(events: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """The names of the states that were entered, in order."""
+    for event in events:
+        if "stateEnteredEventDetails" in event:
+            yield event["stateEnteredEventDetails"]["name"]
 
 
 def outcome(target: Target, described: dict[str, Any]) -> Outcome:

@@ -18,7 +18,7 @@ from botocore.model import OperationModel
 from moto.core.exceptions import AWSError
 
 from localaws.clients import Aws
-from localaws.moto import jsonata
+from localaws.moto import execution_history, jsonata
 from localaws.moto.patching import locate, replace, replace_imported, wrap
 
 _ASL = "moto.stepfunctions.parser.asl"
@@ -71,6 +71,7 @@ def install(aws: Aws, speed: float) -> None:
     execution = locate("moto.stepfunctions.parser.backend.execution:Execution")[2]
     execution.output = property(lambda self: self.__dict__.get("output"), _set_output)
     wrap("moto.stepfunctions.parser.models:StepFunctionsParserBackend.start_execution", _with_name)
+    execution_history.install()
     plain_json = types.SimpleNamespace(dumps=lambda value, **options: json.dumps(_plain(value), **options), loads=json.loads)
     replace("moto.stepfunctions.responses:json", plain_json)
 

@@ -183,6 +183,25 @@ def test_a_failure_tells_its_error_and_cause_and_is_in_the_history(environment: 
     assert [event["type"] for event in history] == ["ExecutionStarted", "FailStateEntered", "ExecutionFailed"]
 
 
+def test_a_history_comes_in_pages(environment: Environment, deploy: Deploy) -> None:
+    passes = {f"S{n}": {"Type": "Pass", "Output": {"secret": n}, "Next": f"S{n + 1}"} for n in range(4)}
+    description = run(environment, deploy, "paged", jsonata({**passes, "S4": {"Type": "Succeed"}}, "S0"))
+    client, of = environment.client("stepfunctions"), {"executionArn": description["executionArn"]}
+    whole = client.get_execution_history(**of)["events"]
+    assert [event["id"] for event in whole] == list(range(1, 13))  # begin, end, and of each state that it was entered and left
+
+    first = client.get_execution_history(**of, maxResults=5)
+    second = client.get_execution_history(**of, maxResults=7, nextToken=first["nextToken"])
+    assert first["events"] + second["events"] == whole
+    assert "nextToken" not in second
+    pages = client.get_paginator("get_execution_history").paginate(**of, reverseOrder=True, PaginationConfig={"PageSize": 5})
+    assert [event for page in pages for event in page["events"]] == whole[::-1]
+    assert "secret" in json.dumps(whole, default=str)
+    assert "secret" not in json.dumps(client.get_execution_history(**of, includeExecutionData=False)["events"], default=str)
+    with pytest.raises(ClientError, match="InvalidToken"):
+        client.get_execution_history(**of, nextToken="nonsense")
+
+
 def test_executions_are_listed_and_can_be_stopped(environment: Environment, deploy: Deploy) -> None:
     wait = {"Type": "Wait", "Seconds": 100_000, "End": True}
     arn = deploy(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import queue
+import threading
 from pathlib import Path
 
 import pytest
@@ -69,3 +71,20 @@ def test_the_latest_used_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert (tmp_path / "taken" / "manifest.json").read_text() == "first"
     assert {kept.name for kept in (tmp_path / "kept").iterdir()} == {"first", "third"}
     assert not assemblies.take("second", tmp_path / "nothing")
+
+
+def test_one_at_a_time_makes_an_assembly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(assemblies, "KEPT", tmp_path / "kept")
+    entered: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+    def make(key: str) -> None:
+        with assemblies.being_made(key):
+            entered.put(key)
+
+    with assemblies.being_made("first"):
+        makers = [threading.Thread(target=make, args=(key,)) for key in ("first", "second")]
+        for maker in makers:
+            maker.start()
+        assert entered.get(timeout=10) == "second"
+        assert entered.empty()
+    assert entered.get(timeout=10) == "first"

@@ -7,7 +7,11 @@ import queue
 import resource
 import sys
 import threading
+from collections.abc import Mapping
 
+import boto3
+
+from localaws.personalize.jobs.children import aws_settings
 from localaws.personalize.jobs.work import run
 
 LARGE = 400_000  # KiB: a process that has grown beyond this makes room for a new one
@@ -21,11 +25,23 @@ def main() -> None:
     last = False
     with contextlib.suppress(BrokenPipeError):  # the parent has died
         while not last:
-            result = run(json.loads(specifications.get()))
+            job = json.loads(specifications.get())
+            take_over(job["environment"])
+            result = run(job["spec"])
             last = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > LARGE
             answers.write(json.dumps({"result": result, "last": last}) + "\n")
             answers.flush()
     os._exit(0)  # the reading thread holds standard input, which an orderly end would wait for
+
+
+def take_over(environment: Mapping[str, str]) -> None:
+    """Let the AWS settings be those of a job."""
+    settings = aws_settings()
+    if settings != environment:
+        for name in settings:
+            del os.environ[name]
+        os.environ.update(environment)
+        boto3.setup_default_session()  # another may hold the credentials of the job before
 
 
 def _read(specifications: "queue.SimpleQueue[bytes]") -> None:

@@ -19,13 +19,13 @@ class S3:
 
     def __init__(self) -> None:
         local = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-        if local:
-            for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-                os.environ.setdefault(name, "test")
+        key = "test" if local and "AWS_ACCESS_KEY_ID" not in os.environ else None  # any will do there
         # An endpoint on this machine has no name per bucket.
         self._client = boto3.client(
             "s3",
             region_name=os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1",
+            aws_access_key_id=key,
+            aws_secret_access_key=key,
             config=Config(s3={"addressing_style": "path"} if local else {}),
         )
 
