@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from localaws import processes
-from localaws.clients import Aws
+from localaws.clients import Aws, share_descriptions
 from localaws.errors import LocalAwsError
 from localaws.iam import calls
 from localaws.ports import check_port, free_port
@@ -64,6 +64,7 @@ class Server:
         return emulator
 
     def _start_services(self, port: int) -> None:
+        share_descriptions()
         from localaws.services import Services  # takes seconds: after the checks, and while the emulator is starting
 
         services = Services(self._settings, self.aws, self.personalize_endpoint)

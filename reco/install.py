@@ -31,7 +31,7 @@ def main() -> None:
         sys.exit(
             f"recostack needs Python 3.11 or later; this is {sys.version.split()[0]}. Name another: make PYTHON=python3.12 ..."
         )
-    extras = EXTRAS[purpose] + ([] if shutil.which("node") else ["node"])
+    extras = extras_of(purpose)
     stamp, wanted = VENV / f".installed-{purpose}", fingerprint(extras)
     if not stamp.exists() or stamp.read_text() != wanted:
         began = time.monotonic()
@@ -40,6 +40,11 @@ def main() -> None:
         stamp.write_text(wanted)
         print(f"The environment is ready ({time.monotonic() - began:.0f} s).", flush=True)
     build_layer()
+
+
+def extras_of(purpose: str) -> list[str]:
+    """What is installed for it on this machine, which may have Node.js already."""
+    return EXTRAS[purpose] + ([] if shutil.which("node") else ["node"])
 
 
 def fingerprint(extras: list[str]) -> str:

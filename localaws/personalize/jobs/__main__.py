@@ -4,17 +4,19 @@ import contextlib
 import json
 import os
 import queue
+import re
 import resource
 import sys
 import threading
 from collections.abc import Mapping
+from pathlib import Path
 
 import boto3
 
 from localaws.personalize.jobs.children import aws_settings
 from localaws.personalize.jobs.work import run
 
-LARGE = 400_000  # KiB: a process that has grown beyond this makes room for a new one
+LARGE = 400_000_000  # bytes: a process that has grown beyond this makes room for a new one
 
 
 def main() -> None:
@@ -28,7 +30,7 @@ def main() -> None:
             job = json.loads(specifications.get())
             take_over(job["environment"])
             result = run(job["spec"])
-            last = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > LARGE
+            last = most_memory() > LARGE
             answers.write(json.dumps({"result": result, "last": last}) + "\n")
             answers.flush()
     os._exit(0)  # the reading thread holds standard input, which an orderly end would wait for
@@ -42,6 +44,13 @@ def take_over(environment: Mapping[str, str]) -> None:
             del os.environ[name]
         os.environ.update(environment)
         boto3.setup_default_session()  # another may hold the credentials of the job before
+
+
+def most_memory() -> int:
+    """The most memory that this process has had, in bytes. On Linux getrusage would count that of its parent as well."""
+    status = Path("/proc/self/status")
+    found = re.search(r"VmHWM:\s*(\d+) kB", status.read_text()) if status.exists() else None
+    return int(found[1]) * 1024 if found else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def _read(specifications: "queue.SimpleQueue[bytes]") -> None:
