@@ -46,7 +46,18 @@ def layer_directory() -> Path:
 
 def install(target: Path) -> None:
     """Let pip put the wheels into `target`. Raises LayerError with pip's last line."""
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(target), "--only-binary=:all:", *PLATFORM]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-compile",
+        "--target",
+        str(target),
+        "--only-binary=:all:",
+        *PLATFORM,
+    ]
     command += ["--requirement", str(REQUIREMENTS), "--constraint", str(CONSTRAINTS)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -55,15 +66,14 @@ def install(target: Path) -> None:
 
 
 def prune(target: Path) -> None:
-    """Drop what no function imports: descriptions of other services, examples, byte code, command line scripts."""
+    """Drop what no function imports: descriptions of other services, examples, command line scripts."""
     data = target / "botocore" / "data"
     for service in data.iterdir():
         if service.is_dir() and service.name not in SERVICES:
             shutil.rmtree(service)
     for examples in data.rglob("examples-1.json*"):
         examples.unlink()
-    for cache in [*target.rglob("__pycache__"), target / "bin"]:
-        shutil.rmtree(cache, ignore_errors=True)
+    shutil.rmtree(target / "bin", ignore_errors=True)
 
 
 if __name__ == "__main__":
