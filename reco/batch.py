@@ -67,8 +67,10 @@ def rebuild_interactions(target: Target, on_state: Callable[[str], None], every:
     job, bucket = target.output("batch", "InteractionsJob"), target.output("storage", "DataBucket")
     payload = json.dumps({"run_started": datetime.now(UTC).isoformat()})
     exported = target.client("lambda").invoke(FunctionName=target.output("batch", "ExportErasures"), Payload=payload.encode())
-    erased = json.loads(exported["Payload"].read())["erased"]
-    run_id = glue.start_job_run(JobName=job, Arguments={"--erased": erased})["JobRunId"]
+    answer = json.loads(exported["Payload"].read())
+    if "FunctionError" in exported:
+        raise RecoError(f"The erased users could not be listed: {answer.get('errorMessage', exported['FunctionError'])}")
+    run_id = glue.start_job_run(JobName=job, Arguments={"--erased": answer["erased"]})["JobRunId"]
     state = ""
     while True:
         run = glue.get_job_run(JobName=job, RunId=run_id)["JobRun"]

@@ -45,8 +45,9 @@ class Event(events.Event):
 
 def read_events(source: TextIO, name: str) -> Iterator[Event]:
     """Events from JSON lines or a CSV with a header row. Raises RecoError naming the line and the field."""
-    first = source.readline()
-    lines = itertools.chain([first], source)
+    lines = utf8_lines(source, name)
+    first = next(lines, "")
+    lines = itertools.chain([first], lines)
     if first.lstrip().startswith("{"):
         rows: Iterable[tuple[int, Any]] = ((n, parse_line(name, n, line)) for n, line in enumerate(lines, 1) if line.strip())
     else:
@@ -59,6 +60,14 @@ def read_events(source: TextIO, name: str) -> Iterator[Event]:
             field = ".".join(map(str, problem["loc"]))
             rule = "user_id or session_id is required" if field == "session_id" else f"{field}: {problem['msg']}"
             raise RecoError(f"{name}, line {number}, {rule}") from None
+
+
+def utf8_lines(source: TextIO, name: str) -> Iterator[str]:
+    """The lines of a text. Raises RecoError when it is not UTF-8."""
+    try:
+        yield from source
+    except UnicodeDecodeError:
+        raise RecoError(f"{name} is not UTF-8 text: save it as UTF-8.") from None
 
 
 def parse_line(name: str, number: int, line: str) -> Any:

@@ -15,6 +15,7 @@ from scipy import sparse
 
 from lambdas.shared.schemas import AvroSchema
 from reco.errors import RecoError
+from reco.events import utf8_lines
 
 #: Users with fewer events are trained on in full.
 LEAST_EVENTS = 10
@@ -135,10 +136,10 @@ def share_of_users(who: NDArray[np.int64], what: NDArray[np.int64], items: int) 
 
 
 def cells_of(files: Sequence[Path], columns: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
-    """The place (file and line) and these columns of every row. Raises RecoError for a column or cells that are missing."""
+    """The place (file and line) and these columns of every row. Raises RecoError for what is missing or not UTF-8."""
     for file in files:
         with file.open(newline="", encoding="utf-8") as opened:
-            reader = csv.reader(opened)
+            reader = csv.reader(utf8_lines(opened, file.name))
             header = next(reader, [])
             missing = [column for column in columns if column not in header]
             if missing:

@@ -11,12 +11,12 @@ from lambdas.shared.schemas import DATASET_TYPES
 from reco.errors import RecoError
 from reco.target import Target
 
-#: A folder holds `<dataset>.csv`, or a folder `<dataset>/` with any number of CSVs.
+#: How many parts of a large file are on their way at once.
 PARALLEL = TransferConfig(max_concurrency=4)
 
 
 def find_csvs(folder: Path) -> dict[str, list[Path]]:
-    """The files of each dataset in a folder. Raises RecoError when there are none."""
+    """The files of each dataset in a folder: `<dataset>.csv`, or all CSVs of a folder `<dataset>/`. Raises RecoError if none."""
     if not folder.is_dir():
         raise RecoError(
             f"{folder} is not a folder: give one that holds interactions.csv and, if you have them, items.csv and users.csv."

@@ -13,8 +13,13 @@ from reco.target import Target
 
 #: PutRecords of Kinesis takes this many records; ours are small.
 BATCH = 100
-#: Seconds for which the letters that we hold are hidden from others.
-HIDDEN = 300
+#: Seconds for which the letters that we hold are hidden, so that none is read twice. All are read before any is put back, or one
+#: that fails again at once would go round for ever. SQS lets us hold 120,000 and gives no more then: that many are read in time.
+#: docs: AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-visibility-timeout.html
+HIDDEN = 1800
+#: Seconds to wait for a letter. Without any, SQS asks only some of its servers, and may give none though there are some.
+#: docs: AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-short-and-long-polling.html
+PATIENCE = 1
 MAX_PARTITION_KEY = 256
 
 
@@ -48,6 +53,8 @@ def reasons(target: Target) -> Counter[str]:
 
 def redrive(target: Target, reason: str = "") -> Redriven:
     """Put back the letters whose reason contains `reason`."""
+    queue, stream = target.output("ingestion", "RecordQueueUrl"), target.output("ingestion", "EventStream")
+    sqs, kinesis = target.client("sqs"), target.client("kinesis")
     done, events = Redriven(), list[Letter]()
     for letter in list(letters(target)):
         kind = kind_of(letter.record)
@@ -59,23 +66,23 @@ def redrive(target: Target, reason: str = "") -> Redriven:
             letter.keep()
         elif kind == "event":
             events.append(letter)
+        elif kind == "exposure":
+            letter.remove()  # the archive has it, and nobody else wants it
         else:
-            target.client("sqs").send_message(
-                QueueUrl=target.output("ingestion", "RecordQueueUrl"), MessageBody=letter.record.decode()
-            )
+            sqs.send_message(QueueUrl=queue, MessageBody=letter.record.decode())
             letter.remove()
             done.put_back += 1
     for start in range(0, len(events), BATCH):
-        count = put_events_back(target, events[start : start + BATCH])
+        count = put_events_back(kinesis, stream, events[start : start + BATCH])
         done.put_back += count
         done.left += len(events[start : start + BATCH]) - count
     return done
 
 
-def put_events_back(target: Target, batch: Sequence[Letter]) -> int:
+def put_events_back(kinesis: Any, stream: str, batch: Sequence[Letter]) -> int:
     """Put events into the stream again; those that it does not take stay dead letters."""
     entries = [{"Data": letter.record, "PartitionKey": partition_key(letter.record)} for letter in batch]
-    answer = target.client("kinesis").put_records(StreamName=target.output("ingestion", "EventStream"), Records=entries)
+    answer = kinesis.put_records(StreamName=stream, Records=entries)
     taken = ["ErrorCode" not in record for record in answer["Records"]]
     for letter, ok in zip(batch, taken, strict=True):
         if ok:
@@ -94,7 +101,8 @@ def letters(target: Target) -> Iterator[Letter]:
 
 def queued(target: Target, output: str) -> Iterator[Letter]:
     sqs, url = target.client("sqs"), target.output("ingestion", output)
-    while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=HIDDEN).get("Messages"):
+    asked = {"QueueUrl": url, "MaxNumberOfMessages": 10, "VisibilityTimeout": HIDDEN, "WaitTimeSeconds": PATIENCE}
+    while messages := sqs.receive_message(**asked).get("Messages"):
         for message in messages:
             receipt = {"QueueUrl": url, "ReceiptHandle": message["ReceiptHandle"]}
             body = json.loads(message["Body"])
@@ -133,12 +141,12 @@ def given_up(target: Target) -> Iterator[Letter]:
 
 
 def kind_of(record: bytes) -> str | None:
-    """event, item or user; None for what the API can't have written."""
+    """event, exposure, item or user; None for what the API can't have written."""
     try:
         kind = json.loads(record)["kind"]
     except (ValueError, KeyError, TypeError):
         return None
-    return kind if kind in ("event", "item", "user") else None
+    return kind if kind in ("event", "exposure", "item", "user") else None
 
 
 def partition_key(record: bytes) -> str:

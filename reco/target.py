@@ -37,9 +37,11 @@ class Target:
         stack = f"recostack-{self.deployment}-{capability}"
         try:
             answer = self.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
-        except ClientError:
-            raise RecoError(f"There is no stack {stack}: deploy it first (`reco up` here, `cdk deploy` in an account).") from None
-        except BotoCoreError as error:
+        except (ClientError, BotoCoreError) as error:
+            if isinstance(error, ClientError) and error.response["Error"]["Code"] == "ValidationError":
+                raise RecoError(
+                    f"There is no stack {stack}: deploy it first (`reco up` here, `cdk deploy` in an account)."
+                ) from None
             raise RecoError(f"AWS can't be asked for the stack {stack}: {error}.") from None
         found = {output["OutputKey"]: output["OutputValue"] for output in answer.get("Outputs", [])}
         if name not in found:

@@ -13,7 +13,7 @@ from constructs import Construct
 from lambdas.shared.config import Config
 from stacks import names
 from stacks.acknowledged import acknowledge
-from stacks.grants import Grant
+from stacks.grants import Grant, use_key
 
 PREFIX = "events/year=!{timestamp:yyyy}/month=!{timestamp:MM}/day=!{timestamp:dd}/hour=!{timestamp:HH}/"
 ERROR_PREFIX = "events-errors/!{firehose:error-output-type}/year=!{timestamp:yyyy}/month=!{timestamp:MM}/day=!{timestamp:dd}/"
@@ -49,6 +49,8 @@ class Archive(Construct):
         Grant(["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"], [bucket]).give(role)
         objects = [f"{bucket}/events/*", f"{bucket}/events-errors/*"]
         Grant(["s3:PutObject", "s3:AbortMultipartUpload"], objects, "Firehose names the objects by time").give(role)
+        for grant in use_key(config, "Decrypt", "GenerateDataKey"):
+            grant.give(role)
         log_group.grant_write(role)
         delivery = firehose.CfnDeliveryStream(
             self,
@@ -116,4 +118,4 @@ class Archive(Construct):
                 ),
             ),
         )
-        table.add_dependency(database)
+        table.node.add_dependency(database)

@@ -14,8 +14,8 @@ from lambdas.shared.config import Config
 from stacks import names
 from stacks.alarms import Alarms
 from stacks.functions import Functions
-from stacks.grants import OWN_NAMES, Grant
-from stacks.machines import add_machine, executions, machine_arn, start_by_schedule
+from stacks.grants import OWN_NAMES, Grant, use_key
+from stacks.machines import add_machine, executions, machine_arn, start_by_schedule, unsuccessful
 from stacks.personalize_role import hand_over, personalize_role
 from stacks.spark import SparkJobs, add_retention_table, run_jobs
 from stacks.tables import add_table
@@ -26,7 +26,9 @@ RUNBOOK = "docs/batch.md#how-it-fails"
 
 
 class BatchStack(cdk.Stack):
-    """Outputs: BatchStateMachine, ArchiveStateMachine, BatchListsTable, SegmentsTable, BatchInputJob, InteractionsJob."""
+    """Outputs: BatchStateMachine, ArchiveStateMachine, BatchListsTable, SegmentsTable, BatchInputJob, ExportErasures,
+    InteractionsJob.
+    """
 
     def __init__(self, scope: Any, id_: str, config: Config, **kwargs: Any) -> None:
         super().__init__(scope, id_, **kwargs)
@@ -152,18 +154,18 @@ class BatchStack(cdk.Stack):
             start_by_schedule(self, self.config, name, expression, target)
 
     def _alarms(self, batch: stepfunctions.StateMachine, archive: stepfunctions.StateMachine) -> None:
-        alarms, minutes = Alarms(self, self.config), cdk.Duration.minutes(5)
+        alarms = Alarms(self, self.config)
         alarms.add(
             "batch-run-failed",
-            "A batch run failed: readers have the lists before",
-            batch.metric_failed(period=minutes),
+            "A batch run failed or timed out: readers have the lists before",
+            unsuccessful(batch),
             1,
             runbook=RUNBOOK,
         )
         alarms.add(
             "archive-run-failed",
             "Erased users are still in the archive, or figures are old",
-            archive.metric_failed(period=minutes),
+            unsuccessful(archive),
             1,
             runbook=RUNBOOK,
         )
@@ -173,12 +175,9 @@ class BatchStack(cdk.Stack):
         below = {"StringLike": {"s3:prefix": "batch/*"}}
         Grant(["s3:ListBucket"], [self.bucket], conditions=below).give(role)
         Grant(["s3:GetObject", "s3:PutObject"], [f"{self.bucket}/batch/*"], OWN_FILES).give(role)
-        for grant in self._use_key("kms:Decrypt", "kms:GenerateDataKey"):
+        for grant in use_key(self.config, "Decrypt", "GenerateDataKey"):
             grant.give(role)
         return role
-
-    def _use_key(self, *calls: str) -> list[Grant]:
-        return [Grant(calls, [self.config.kms_key])] if self.config.kms_key else []
 
     def _ours(self, *patterns: str) -> list[str]:
         return [f"{names.personalize_prefix()}:{pattern.format(self.config.name)}" for pattern in patterns]
@@ -187,8 +186,8 @@ class BatchStack(cdk.Stack):
         return Grant([f"dynamodb:{call}" for call in calls], [self.format_arn(service="dynamodb", resource=f"table/{table}")])
 
     def _files(self, prefix: str, *calls: str) -> list[Grant]:
-        keys = {"s3:GetObject": "kms:Decrypt", "s3:PutObject": "kms:GenerateDataKey"}
-        return [Grant(calls, [f"{self.bucket}/{prefix}*"], OWN_FILES), *self._use_key(*(keys[call] for call in calls))]
+        keys = {"s3:GetObject": "Decrypt", "s3:PutObject": "GenerateDataKey"}
+        return [Grant(calls, [f"{self.bucket}/{prefix}*"], OWN_FILES), *use_key(self.config, *(keys[call] for call in calls))]
 
     def _environment(self, **more: str) -> dict[str, str]:
         return {"DATA_BUCKET": names.data_bucket(self.config), "ERASURES_TABLE": names.erasures_table(self.config), **more}

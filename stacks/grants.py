@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from aws_cdk import aws_iam as iam
 
+from lambdas.shared.config import Config
 from stacks.acknowledged import acknowledge, wildcard
 
 #: The reasons that recur.
@@ -34,3 +35,11 @@ class Grant:
         if patterns and not self.because:
             raise ValueError(f"the grant of {', '.join(self.actions)} holds a wildcard and no reason")
         acknowledge(role, {wildcard(role, pattern): self.because for pattern in patterns})
+
+
+def use_key(config: Config, *calls: str) -> list[Grant]:
+    """The key of the data bucket, where the shop brings one: who reads needs `Decrypt`, who writes `GenerateDataKey`.
+
+    docs: AmazonS3/latest/userguide/UsingKMSEncryption.html
+    """
+    return [Grant([f"kms:{call}" for call in calls], [config.kms_key])] if config.kms_key else []

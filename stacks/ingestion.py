@@ -22,7 +22,7 @@ from stacks import names
 from stacks.acknowledged import acknowledge
 from stacks.archive import Archive
 from stacks.functions import Functions
-from stacks.grants import NO_RESOURCE, OWN_NAMES, Grant
+from stacks.grants import NO_RESOURCE, OWN_NAMES, Grant, use_key
 from stacks.ingestion_alarms import add_alarms
 from stacks.personalize_role import hand_over, personalize_role
 from stacks.tables import add_table
@@ -44,7 +44,7 @@ class InBucket:
 
 
 class IngestionStack(cdk.Stack):
-    """Outputs: EventStream, RecordQueueUrl, DeadLetterQueueUrl, EventMapping, ArchiveDatabase."""
+    """Outputs: EventStream, RecordQueueUrl, DeadLetterQueueUrl, StuckRecordsQueueUrl, ArchiveDatabase."""
 
     def __init__(self, scope: Construct, id_: str, config: Config, **kwargs: Any) -> None:
         super().__init__(scope, id_, **kwargs)
@@ -106,13 +106,19 @@ class IngestionStack(cdk.Stack):
                 Grant(["personalize:PutEvents"], ["*"], NO_RESOURCE),
                 Grant(["ssm:GetParameter"], [self.format_arn(service="ssm", resource=f"parameter{parameter}")]),
                 Grant(["dynamodb:BatchWriteItem"], [self.format_arn(service="dynamodb", resource=f"table/{recent}")]),
+                Grant(["dynamodb:BatchGetItem"], [self.erasures.table_arn]),
                 *self._bury(),
                 Grant(["s3:ListBucket"], [self.bucket.bucket_arn]),
                 Grant(
                     ["s3:PutObject"], [self.bucket.arn_for_objects("aws/lambda/*")], "Lambda names the batches that it gave up"
                 ),
             ],
-            environment={"DEPLOYMENT_PARAMETER": parameter, "RECENT_ITEMS_TABLE": recent, **self._graveyard()},
+            environment={
+                "DEPLOYMENT_PARAMETER": parameter,
+                "ERASURES_TABLE": self.erasures.table_name,
+                "RECENT_ITEMS_TABLE": recent,
+                **self._graveyard(),
+            },
             memory_mb=1024,
             timeout=cdk.Duration.minutes(5),
         )
@@ -186,6 +192,7 @@ class IngestionStack(cdk.Stack):
         return [
             Grant(["sqs:SendMessage"], [self.dead_letters.queue_arn]),
             Grant(["s3:PutObject"], [large], "large dead letters are named by their content"),
+            *use_key(self.config, "GenerateDataKey"),
         ]
 
     def _erasure(self) -> lambda_.Function:
@@ -204,6 +211,8 @@ class IngestionStack(cdk.Stack):
         reader = personalize_role(self, "Lets Amazon Personalize read whom it shall forget", "DeletionRole")
         Grant(["s3:ListBucket"], [self.bucket.bucket_arn], conditions={"StringLike": {"s3:prefix": "erasures/*"}}).give(reader)
         Grant(["s3:GetObject"], [lists], "each day has a list of its own").give(reader)
+        for grant in use_key(self.config, "Decrypt"):
+            grant.give(reader)
         ours = [f"{names.personalize_prefix()}:{kind}" for kind in (f"dataset-group/{self.config.name}", "data-deletion-job/*")]
         calls = ["CreateDataDeletionJob", "TagResource"]
         function = self.functions.add(
@@ -214,6 +223,7 @@ class IngestionStack(cdk.Stack):
                 Grant(["personalize:ListDataDeletionJobs"], ["*"], NO_RESOURCE),
                 Grant(["dynamodb:Scan"], [self.erasures.table_arn]),
                 Grant(["s3:PutObject"], [lists], "each day has a list of its own"),
+                *use_key(self.config, "GenerateDataKey"),
                 hand_over(reader),
             ],
             environment={

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import aws_cdk as cdk
+from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
@@ -83,4 +84,13 @@ def start_by_schedule(
         schedule_expression=expression,
         flexible_time_window=scheduler.CfnSchedule.FlexibleTimeWindowProperty(mode="OFF"),
         target=target,
+    )
+
+
+def unsuccessful(machine: stepfunctions.StateMachine) -> cloudwatch.MathExpression:
+    """The machine's executions that failed or timed out: Step Functions counts each kind on its own."""
+    return cloudwatch.MathExpression(
+        expression="SUM([failed, timed_out])",  # FILL would put a zero where the latest minutes are still on their way
+        using_metrics={"failed": machine.metric_failed(), "timed_out": machine.metric_timed_out()},
+        period=cdk.Duration.minutes(5),
     )

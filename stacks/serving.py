@@ -15,7 +15,7 @@ from lambdas.shared.recent_items import NEWEST
 from stacks import names
 from stacks.alarms import Alarms
 from stacks.functions import Functions
-from stacks.grants import OWN_NAMES, Grant
+from stacks.grants import OWN_NAMES, Grant, use_key
 from stacks.metrics import Metrics
 from stacks.tables import add_table
 
@@ -65,7 +65,7 @@ class ServingStack(cdk.Stack):
                 Grant(["dynamodb:Query"], [f"{recent_items.table_arn}/index/{NEWEST}"]),
                 Grant(["kinesis:PutRecord"], [self.format_arn(service="kinesis", resource=f"stream/{stream}")]),
                 Grant(["s3:GetObject"], [f"{bucket}/snapshots/*"], "each popularity count has a snapshot"),
-                *([Grant(["kms:Decrypt"], [config.kms_key])] if config.kms_key else []),
+                *use_key(config, "Decrypt"),
             ],
             environment={
                 "BATCH_LISTS_TABLE": lists,

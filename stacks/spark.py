@@ -14,7 +14,7 @@ from constructs import Construct
 from lambdas.shared.config import Config
 from stacks import names
 from stacks.acknowledged import acknowledge
-from stacks.grants import Grant
+from stacks.grants import Grant, use_key
 
 SCRIPTS = Path(__file__).parents[1] / "glue"
 LOG_GROUPS = "/aws-glue/jobs/*"
@@ -79,8 +79,8 @@ class SparkJobs(Construct):
         because = "Spark names the files below a folder"
         Grant(["s3:GetObject"], [f"{self.bucket}/{prefix}*" for prefix in every], because).give(role)
         Grant(["s3:PutObject", "s3:DeleteObject"], [f"{self.bucket}/{prefix}*" for prefix in writes], because).give(role)
-        if self.config.kms_key:
-            Grant(["kms:Decrypt", "kms:GenerateDataKey"], [self.config.kms_key]).give(role)
+        for grant in use_key(self.config, "Decrypt", "GenerateDataKey"):
+            grant.give(role)
         groups = cdk.Stack.of(self).format_arn(
             service="logs", resource="log-group", resource_name=LOG_GROUPS, arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME
         )

@@ -16,6 +16,21 @@ from stacks.acknowledged import acknowledge
 from stacks.personalize_role import for_this_account
 from stacks.tables import add_table
 
+#: What names users and is of use for a time only: days by prefix. Its old versions go a day later, or they would live on.
+GONE_AFTER = {
+    # Copies of CSVs for one import.
+    "datasets/interactions/without-erased/": 7,
+    "datasets/users/without-erased/": 7,
+    # Inputs and outputs of batch jobs.
+    "batch/": 30,
+    # Records that could not be put: large ones, batches that Lambda gave up, what Firehose could not write.
+    "dead-letters/": 14,
+    "aws/lambda/": 14,
+    "events-errors/": 14,
+    # Each day's list of all erased users, for one deletion job.
+    "erasures/": 7,
+}
+
 
 class StorageStack(cdk.Stack):
     """Outputs: DataBucket, CatalogueTable."""
@@ -47,13 +62,14 @@ class StorageStack(cdk.Stack):
                     noncurrent_version_expiration=cdk.Duration.days(30),
                     abort_incomplete_multipart_upload_after=cdk.Duration.days(7),
                 ),
-                # Copies of CSVs for one import: whoever is erased later must not live on in them.
                 *(
-                    s3.LifecycleRule(prefix=f"datasets/{kind}/without-erased/", expiration=cdk.Duration.days(7))
-                    for kind in ("interactions", "users")
+                    s3.LifecycleRule(
+                        prefix=prefix,
+                        expiration=cdk.Duration.days(days),
+                        noncurrent_version_expiration=cdk.Duration.days(1),
+                    )
+                    for prefix, days in GONE_AFTER.items()
                 ),
-                # Inputs and outputs of batch jobs name users.
-                s3.LifecycleRule(prefix="batch/", expiration=cdk.Duration.days(30)),
             ],
             removal_policy=cdk.RemovalPolicy.RETAIN,
         )

@@ -18,15 +18,15 @@ from lambdas.shared.deployment import parameter_name
 from stacks import names
 from stacks.alarms import Alarms
 from stacks.functions import Functions
-from stacks.grants import NO_RESOURCE, OWN_NAMES, Grant
-from stacks.machines import add_machine, executions, machine_arn, start_by_schedule
+from stacks.grants import NO_RESOURCE, OWN_NAMES, Grant, use_key
+from stacks.machines import add_machine, executions, machine_arn, start_by_schedule, unsuccessful
 from stacks.personalize_role import hand_over, personalize_role
 from stacks.run_topic import run_topic
 from stacks.tables import add_table
 
 
 class TrainingStack(cdk.Stack):
-    """Outputs: PersonalizeRoleArn, TrainStateMachine, RunTopic."""
+    """Outputs: PersonalizeRoleArn, RunsTable, TrainStateMachine, RunTopic."""
 
     def __init__(self, scope: Construct, id_: str, config: Config, **kwargs: Any) -> None:
         super().__init__(scope, id_, **kwargs)
@@ -67,7 +67,7 @@ class TrainingStack(cdk.Stack):
         return [
             Grant(["s3:ListBucket"], [self.bucket], conditions=below),
             Grant(["s3:GetObject"], [f"{self.bucket}/datasets/*"], "the names of the CSVs are the shop's to choose"),
-            *self._use_key("kms:Decrypt"),
+            *use_key(self.config, "Decrypt"),
         ]
 
     def _leave_out_erased(self) -> list[Grant]:
@@ -77,7 +77,7 @@ class TrainingStack(cdk.Stack):
             Grant(["s3:ListBucket"], [self.bucket], conditions={"StringLike": {"s3:prefix": "reports/*"}}),
             Grant(["s3:GetObject", "s3:PutObject"], [left_out], "each run has a folder of its own"),
             Grant(["s3:PutObject", "s3:AbortMultipartUpload"], [copies], "each run's copy has a folder of its own"),
-            *self._use_key("kms:GenerateDataKey"),
+            *use_key(self.config, "GenerateDataKey"),
         ]
 
     def _snapshots(self, *calls: str) -> list[Grant]:
@@ -86,12 +86,8 @@ class TrainingStack(cdk.Stack):
     def _write_reports(self) -> list[Grant]:
         return [
             Grant(["s3:PutObject"], [f"{self.bucket}/reports/*"], "each run has a folder of its own"),
-            *self._use_key("kms:GenerateDataKey"),
+            *use_key(self.config, "GenerateDataKey"),
         ]
-
-    def _use_key(self, call: str) -> list[Grant]:
-        """Where the data bucket is encrypted by a key of the shop's, who reads or writes it needs the key."""
-        return [Grant([call], [self.config.kms_key])] if self.config.kms_key else []
 
     def _prune(self) -> list[Grant]:
         """Only a deployment that prunes may delete campaigns and solutions."""
@@ -138,7 +134,7 @@ class TrainingStack(cdk.Stack):
         Alarms(self, self.config).add(
             "train-run-failed",
             "A train run failed or timed out: its report says why and what to do",
-            machine.metric_failed(period=cdk.Duration.minutes(5)),
+            unsuccessful(machine),
             1,
             runbook="docs/training.md#how-it-fails",
         )
@@ -149,7 +145,7 @@ class TrainingStack(cdk.Stack):
         for grant in (
             *self._read_csvs(),
             *self._snapshots("s3:GetObject", "s3:PutObject"),
-            *self._use_key("kms:GenerateDataKey"),
+            *use_key(self.config, "GenerateDataKey"),
         ):
             grant.give(role)
         return role
@@ -217,7 +213,10 @@ class TrainingStack(cdk.Stack):
                 ),
                 Grant(["personalize:ListDatasetImportJobs"], ["*"], NO_RESOURCE),
                 hand_over(self.personalize_role),
-                Grant(["dynamodb:BatchWriteItem"], [self.format_arn(service="dynamodb", resource=catalogue)]),
+                Grant(
+                    ["dynamodb:BatchGetItem", "dynamodb:BatchWriteItem"],
+                    [self.format_arn(service="dynamodb", resource=catalogue)],
+                ),
                 Grant(["dynamodb:Scan"], [self.format_arn(service="dynamodb", resource=f"table/{erasures}")]),
                 *self._leave_out_erased(),
             ],
@@ -281,7 +280,7 @@ class TrainingStack(cdk.Stack):
                     OWN_NAMES,
                 ),
                 *self._snapshots("s3:PutObject"),
-                *self._use_key("kms:GenerateDataKey"),
+                *use_key(self.config, "GenerateDataKey"),
                 hand_over(self.personalize_role),
             ],
             environment={

@@ -36,7 +36,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     users = list(all_erased())
     if not users:
         return {"status": "NOTHING_TO_DELETE"}
-    return {"status": "STARTED", "users": len(users), "job": start_job(config, users)}
+    try:
+        return {"status": "STARTED", "users": len(users), "job": start_job(config, users)}
+    except clients.personalize().exceptions.ResourceNotFoundException:  # no dataset group before the first train run
+        return {"status": "NOTHING_TO_DELETE"}
 
 
 def latest_job(config: Config) -> dict[str, Any] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from lambdas.shared import clients
@@ -19,9 +20,10 @@ from lambdas.shared.names import campaign_arn, campaign_name
 from lambdas.shared.tags import deployment_tags
 
 
-def ensure_campaign(config: Config, solution: str, version: str) -> Look:
+def ensure_campaign(config: Config, solution: str, version: str, run_started: datetime) -> Look:
     """The campaign of a solution, serving `version` with the capacity and settings of the config.
 
+    An update that failed in an earlier run is tried again; one that failed in this run raises ResourceFailed.
     While an update runs, the campaign's own status stays ACTIVE and the old version answers: `latestCampaignUpdate` tells
     (personalize/latest/dg/update-campaigns.html).
     """
@@ -38,11 +40,21 @@ def ensure_campaign(config: Config, solution: str, version: str) -> Look:
     update = there.get("latestCampaignUpdate")
     if update and update["status"] in IN_TRANSITION:
         return pending(campaign)
-    if update and "FAILED" in update["status"] and update["solutionVersionArn"] == version:
+    ours = update and update["solutionVersionArn"] == version and update["creationDateTime"] >= run_started
+    if update and ours and "FAILED" in update["status"]:
         raise ResourceFailed(f"campaign/{campaign_name(config, solution)}: update failed: {update.get('failureReason')}")
     if there["status"] == "ACTIVE" and differs(there, wanted):
         return create_or_wait(campaign, lambda: clients.personalize().update_campaign(campaignArn=campaign, **wanted))
     return found_status(campaign, there)
+
+
+def served_version(config: Config, solution: str) -> str | None:
+    """The version that the campaign of a solution serves, or will when its update has ended; None without a campaign."""
+    there = described(lambda: dict(clients.personalize().describe_campaign(campaignArn=campaign_arn(config, solution))))
+    if there is None:
+        return None
+    update = there.get("latestCampaignUpdate") or {}
+    return str((update if update.get("status") in IN_TRANSITION else there)["solutionVersionArn"])
 
 
 def desired(campaign: Campaign, version: str) -> dict[str, Any]:

@@ -1,4 +1,7 @@
-"""Copies the items of the CSVs into the catalogue table, from which answers get their attributes and rules their values."""
+"""Copies the items of the CSVs into the catalogue table, from which answers get their attributes and rules their values.
+
+What the shop has put for an item since a CSV was uploaded counts more than the CSV.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,10 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Set
 from typing import Any
 
+from lambdas.shared import clients
 from lambdas.shared.csv_files import csv_files, lines
 from lambdas.shared.schemas import AvroSchema, cell_reader
-from lambdas.shared.tables import WRITE_BATCH, serialize, write_all
+from lambdas.shared.tables import WRITE_BATCH, from_row, read_all, to_row, write_all
 
 
 def load_catalogue(schema: AvroSchema, already: int, out_of_time: Callable[[], bool]) -> tuple[int, bool]:
@@ -19,21 +23,32 @@ def load_catalogue(schema: AvroSchema, already: int, out_of_time: Callable[[], b
     readers = {field.name: cell_reader(field) for field in schema.fields if field.name != "ITEM_ID" and not field.textual}
     categories = {field.name for field in schema.fields if field.categorical}
     while batch := list(itertools.islice(rows, WRITE_BATCH)):
-        items = {row["ITEM_ID"]: catalogue_item(row, readers, categories) for row in batch}
-        write_all(os.environ["CATALOGUE_TABLE"], items.values())
+        items = {row["ITEM_ID"]: catalogue_item(row, uploaded, readers, categories) for row, uploaded in batch}
+        put_since = newer(items)
+        write_all(os.environ["CATALOGUE_TABLE"], (item for name, item in items.items() if name not in put_since))
         already += len(batch)
         if out_of_time():
             return already, False
     return already, True
 
 
-def item_rows() -> Iterator[dict[str, str]]:
-    """The rows of all item CSVs, as a stream."""
+def item_rows() -> Iterator[tuple[dict[str, str], int]]:
+    """The rows of all item CSVs, as a stream, each with the time at which its file was uploaded."""
     for file in csv_files("items"):
-        yield from csv.DictReader(lines(file))
+        for row in csv.DictReader(lines(file)):
+            yield row, file.modified
 
 
-def catalogue_item(row: Mapping[str, str], readers: Mapping[str, Callable[[str], Any]], categories: Set[str]) -> dict[str, Any]:
+def newer(items: Mapping[str, Mapping[str, Any]]) -> set[str]:
+    """Those of which the table has something newer."""
+    keys = [{"item_id": item["item_id"]} for item in items.values()]
+    found = map(from_row, read_all(clients.dynamodb(), os.environ["CATALOGUE_TABLE"], keys, consistent=True))
+    return {row["item_id"] for row in found if row.get("received_at", 0) > int(items[row["item_id"]]["received_at"]["N"])}
+
+
+def catalogue_item(
+    row: Mapping[str, str], uploaded: int, readers: Mapping[str, Callable[[str], Any]], categories: Set[str]
+) -> dict[str, Any]:
     """A CSV row as the table keeps it: numbers as numbers, categories as lists, free text left out.
 
     A cell that the schema does not allow is left out too: the import of the same file says what is wrong with it.
@@ -48,4 +63,4 @@ def catalogue_item(row: Mapping[str, str], readers: Mapping[str, Callable[[str],
             value = value.split("|")
         if value is not None:
             attributes[name] = value
-    return {"item_id": serialize(row["ITEM_ID"]), "attributes": serialize(attributes)}
+    return to_row({"item_id": row["ITEM_ID"], "attributes": attributes, "received_at": uploaded})

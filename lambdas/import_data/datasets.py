@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from lambdas.shared import clients
@@ -78,7 +79,9 @@ def ensure_schema(config: Config, kind: DatasetKind) -> str:
     name = schema_name(config, kind)
     if described(lambda: dict(clients.personalize().describe_schema(schemaArn=arn(f"schema/{name}")))) is None:
         text = config.datasets.present()[kind].avro.text()
-        clients.personalize().create_schema(name=name, schema=text)
+        # When botocore repeats a call that had succeeded, the schema is there.
+        with suppress(clients.personalize().exceptions.ResourceAlreadyExistsException):
+            clients.personalize().create_schema(name=name, schema=text)
     return arn(f"schema/{name}")
 
 

@@ -9,6 +9,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel, ConfigDict
 
 from lambdas.publish_deployment.tidy import GRACE_SECONDS, delete_filters, find_leftovers, names, prune, retag
+from lambdas.shared import clients
 from lambdas.shared.config import Config, packed_config
 from lambdas.shared.deployment import Deployment, NotDeployed, publish, read_deployment
 from lambdas.shared.ensure import answer
@@ -70,7 +71,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 def previous() -> Deployment | None:
     """What is deployed now, None before the first run."""
     try:
-        return read_deployment()
+        return read_deployment(clients.ssm())
     except NotDeployed:
         return None
 

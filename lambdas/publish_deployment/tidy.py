@@ -13,7 +13,7 @@ from lambdas.shared.config import Config
 from lambdas.shared.deployment import CACHE_SECONDS, Deployment
 from lambdas.shared.ensure import IN_TRANSITION, short
 from lambdas.shared.names import dataset_group_arn, solution_arn
-from lambdas.shared.tags import deployment_tags
+from lambdas.shared.tags import deployment_tag, deployment_tags
 
 GRACE_SECONDS = round(2 * CACHE_SECONDS)
 
@@ -29,14 +29,24 @@ class Leftovers:
 
 def find_leftovers(config: Config, deployed: Deployment) -> Leftovers:
     group = dataset_group_arn(config)
-    present = list(solutions(group))
+    present = [arn for arn in solutions(group) if ours(config, arn)]
     wanted = {solution_arn(config, name) for name in config.solutions}
     served = {solution_arn(config, name) for name, solution in config.solutions.items() if solution.campaign is not None}
     return Leftovers(
-        filters=[arn for arn in filters(group) if arn not in deployed.filters.values()],
-        campaigns=[arn for solution in present if solution not in served for arn in campaigns(solution)],
+        filters=[arn for arn in filters(group) if arn not in deployed.filters.values() and ours(config, arn)],
+        campaigns=[arn for solution in present if solution not in served for arn in campaigns(solution) if ours(config, arn)],
         solutions=[arn for arn in present if arn not in wanted],
     )
+
+
+def ours(config: Config, arn: str) -> bool:
+    """Whether the deployment made it: what somebody made by hand has another name, or no tag."""
+    if not arn.rpartition("/")[2].startswith(f"{config.name}-"):
+        return False  # the role may not even read its tags
+    try:
+        return deployment_tag(config) in clients.personalize().list_tags_for_resource(resourceArn=arn)["tags"]
+    except clients.personalize().exceptions.ResourceNotFoundException:  # gone since it was listed
+        return False
 
 
 def solutions(group: str) -> Iterator[str]:
@@ -74,7 +84,8 @@ def retag(config: Config, deployed: Deployment) -> None:
     """Give what was made before the config's tags changed the tags that it has now."""
     client, wanted = clients.personalize(), deployment_tags(config)
     group = deployed.dataset_group_arn
-    for arn in (group, *solutions(group), *deployed.campaigns.values(), *deployed.filters.values()):
+    named = {solution_arn(config, name) for name in config.solutions}.intersection(solutions(group))
+    for arn in (group, *sorted(named), *deployed.campaigns.values(), *deployed.filters.values()):
         present = client.list_tags_for_resource(resourceArn=arn)["tags"]
         missing = [tag for tag in wanted if tag not in present]
         if missing:

@@ -16,6 +16,7 @@ from lambdas.put_events.sending import Sent, send
 from lambdas.shared import dead_letters, recent_items
 from lambdas.shared.config import packed_config
 from lambdas.shared.deployment import NotDeployed, current_deployment
+from lambdas.shared.erasures import erased
 from lambdas.shared.observability import correlate, count, logger, metrics
 from lambdas.shared.patience import Patience
 
@@ -53,7 +54,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 
 def remember(batch: Batch, event_types: set[str]) -> None:
-    """Keep the users' recent items for those event types that rules and filters look at; serving goes on without them."""
+    """Keep the users' recent items for those event types that rules and filters look at; serving goes on without them.
+
+    Those of erased users are not kept, of whom events may come for a while.
+    """
     events = [
         (event.user_id, event.event["eventType"], event.event["itemId"], event.time)
         for lane in batch.lanes.values()
@@ -61,7 +65,8 @@ def remember(batch: Batch, event_types: set[str]) -> None:
         if event.user_id is not None and event.event["eventType"] in event_types
     ]
     try:
-        recent_items.keep(events)
+        gone = erased([user_id for user_id, *_ in events])
+        recent_items.keep(event for event in events if event[0] not in gone)
     except (ClientError, BotoCoreError):
         logger.exception("the recent items could not be kept")
         count(RecentItemsFailed=1)
@@ -72,7 +77,9 @@ def put_all(batch: Batch, patience: Patience) -> Sent:
     if not batch.lanes:
         return Sent()
     try:
-        tracking_id = current_deployment().tracking_id
+        tracking_id = current_deployment().tracking_id  # empty when the first run could not make the tracker
     except NotDeployed:
+        tracking_id = ""
+    if not tracking_id:
         return Sent(refused=[(event.position, NO_TRACKER) for lane in batch.lanes.values() for event in lane])
     return send(batch.lanes, tracking_id, patience)

@@ -50,8 +50,8 @@ def current_config() -> Config:
 def refresh(kept: Kept) -> None:
     """Take in the document as it is now, if it changed."""
     try:
-        text = clients.ssm().get_parameter(Name=os.environ["RULES_PARAMETER"])["Parameter"]["Value"]
-    except clients.ssm().exceptions.ParameterNotFound:
+        text = clients.prompt_ssm().get_parameter(Name=os.environ["RULES_PARAMETER"])["Parameter"]["Value"]
+    except clients.prompt_ssm().exceptions.ParameterNotFound:
         text = None
     except (ClientError, BotoCoreError) as error:
         logger.warning("the rules override could not be read", extra={"reason": repr(error)})

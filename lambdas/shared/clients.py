@@ -95,6 +95,12 @@ def ssm() -> SSMClient:
 
 
 @cache
+def prompt_ssm() -> SSMClient:
+    """For documents of which whoever answers has a copy already, when they do not come."""
+    return boto3.client("ssm", config=PROMPT)
+
+
+@cache
 def stepfunctions() -> SFNClient:
     return boto3.client("stepfunctions", config=PATIENT)
 

@@ -15,9 +15,12 @@ from lambdas.shared.schemas import DatasetKind
 
 @dataclass(frozen=True)
 class CsvFile:
+    """`modified` is the time of the upload, in milliseconds since 1970."""
+
     key: str
     size: int
     etag: str
+    modified: int
 
     @property
     def name(self) -> str:
@@ -37,7 +40,7 @@ def csv_files(kind: DatasetKind) -> list[CsvFile]:
         Bucket=os.environ["DATA_BUCKET"], Prefix=prefix, Delimiter="/"
     )  # fmt: skip
     found = [
-        CsvFile(entry["Key"], entry["Size"], entry["ETag"].strip('"'))
+        CsvFile(entry["Key"], entry["Size"], entry["ETag"].strip('"'), int(entry["LastModified"].timestamp() * 1000))
         for page in pages
         for entry in page.get("Contents", [])
         if entry["Key"].lower().endswith(".csv")

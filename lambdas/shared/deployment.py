@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import os
 import time
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import BaseModel, ConfigDict
 
 from lambdas.shared import clients
+
+if TYPE_CHECKING:
+    from types_boto3_ssm import SSMClient
 
 #: Seconds for which a reader may go on with what it has.
 CACHE_SECONDS = 60.0
@@ -54,7 +58,7 @@ def current_deployment() -> Deployment:
     global _cached
     if _cached is None or time.monotonic() - _cached[0] > CACHE_SECONDS:
         try:
-            _cached = (time.monotonic(), read_deployment())
+            _cached = (time.monotonic(), read_deployment(clients.prompt_ssm()))
         except (ClientError, BotoCoreError):
             if _cached is None:
                 raise
@@ -68,16 +72,21 @@ def forget() -> None:
     _cached = None
 
 
-def read_deployment() -> Deployment:
-    """The document as it is now."""
+def read_deployment(ssm: SSMClient) -> Deployment:
+    """The document as it is now. Raises NotDeployed."""
     try:
-        parameter = clients.ssm().get_parameter(Name=os.environ["DEPLOYMENT_PARAMETER"])["Parameter"]
-    except clients.ssm().exceptions.ParameterNotFound:
+        parameter = ssm.get_parameter(Name=os.environ["DEPLOYMENT_PARAMETER"])["Parameter"]
+    except ssm.exceptions.ParameterNotFound:
         raise NotDeployed("nothing is deployed yet: run the train state machine first") from None
     return Deployment.model_validate_json(parameter["Value"])
 
 
 def publish(deployment: Deployment) -> None:
     """Make it the deployment that is served from within CACHE_SECONDS."""
-    name = os.environ["DEPLOYMENT_PARAMETER"]
-    clients.ssm().put_parameter(Name=name, Value=deployment.model_dump_json(), Type="String", Overwrite=True)
+    clients.ssm().put_parameter(
+        Name=os.environ["DEPLOYMENT_PARAMETER"],
+        Value=deployment.model_dump_json(),
+        Type="String",
+        Tier="Intelligent-Tiering",  # a standard parameter holds 4 KB, some thirty solutions and filters
+        Overwrite=True,
+    )

@@ -7,6 +7,8 @@ import os
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from botocore.exceptions import ClientError
+
 from lambdas.shared import clients
 
 
@@ -18,10 +20,13 @@ def write_report(key: str, text: str, content_type: str = "application/json") ->
 
 
 def tell(machine: Literal["train", "batch"], report: Mapping[str, Any], text: str, page: str) -> None:
-    """A mail to the operators, an event to whoever listens."""
+    """An event to whoever listens, a mail to the operators. Raises ClientError also for an event that was not taken."""
     deployment, status = os.environ["DEPLOYMENT"], report["status"]
     subject = f"{deployment}: {machine} run {status.replace('_', ' ').lower()}"
-    clients.sns().publish(TopicArn=os.environ["TOPIC_ARN"], Subject=subject[:100], Message=f"{text}\n\n{page}")
     detail = {"deployment": deployment, "run_id": report["run_id"], "status": status, "page": page}
     entry = {"Source": "recostack", "DetailType": f"{machine.title()} Run Finished", "Detail": json.dumps(detail)}
-    clients.events().put_events(Entries=[entry])  # type: ignore[list-item]
+    answer = clients.events().put_events(Entries=[entry])  # type: ignore[list-item]
+    if answer["FailedEntryCount"]:
+        refused = answer["Entries"][0]  # as an error of the call, which the state machines try again; so the mail comes last
+        raise ClientError({"Error": {"Code": refused["ErrorCode"], "Message": refused.get("ErrorMessage", "")}}, "PutEvents")
+    clients.sns().publish(TopicArn=os.environ["TOPIC_ARN"], Subject=subject[:100], Message=f"{text}\n\n{page}")

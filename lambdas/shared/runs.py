@@ -39,18 +39,25 @@ def key(kind: str, name: str = "-") -> dict[str, Any]:
 
 
 def keep_version(record: VersionRecord) -> None:
-    """Remember a version. What a person or a rollback decided about it earlier stands."""
+    """Remember a version. A rollback stands, also one of the time for which this run waited for somebody's answer."""
     values = record.model_dump(mode="json")
-    clients.dynamodb().update_item(
-        TableName=os.environ["RUNS_TABLE"],
-        Key=version_key(record.solution, record.version_arn),
-        UpdateExpression="SET "
-        + ", ".join(
-            f"#{name} = " + (f"if_not_exists(#{name}, :{name})" if name in FIRST_STANDS else f":{name}") for name in values
-        ),
-        ExpressionAttributeNames={f"#{name}": name for name in values},
-        ExpressionAttributeValues={f":{name}": value for name, value in to_row(values).items()},
-    )
+    try:
+        clients.dynamodb().update_item(
+            TableName=os.environ["RUNS_TABLE"],
+            Key=version_key(record.solution, record.version_arn),
+            UpdateExpression="SET "
+            + ", ".join(
+                f"#{name} = " + (f"if_not_exists(#{name}, :{name})" if name in FIRST_STANDS else f":{name}") for name in values
+            ),
+            ConditionExpression="attribute_not_exists(#decision) OR #decision <> :rolled_back",
+            ExpressionAttributeNames={f"#{name}": name for name in values},
+            ExpressionAttributeValues={
+                **{f":{name}": value for name, value in to_row(values).items()},
+                ":rolled_back": {"S": "rolled_back"},
+            },
+        )
+    except clients.dynamodb().exceptions.ConditionalCheckFailedException:
+        return
 
 
 #: The run that trained a version, and when, do not change when a later run looks at it again.

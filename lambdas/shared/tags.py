@@ -11,4 +11,9 @@ if TYPE_CHECKING:
 
 
 def deployment_tags(config: Config) -> list[TagTypeDef]:
-    return [{"tagKey": key, "tagValue": value} for key, value in (config.tags | {"recostack:deployment": config.name}).items()]
+    own: list[TagTypeDef] = [{"tagKey": key, "tagValue": value} for key, value in config.tags.items()]
+    return [*own, deployment_tag(config)]
+
+
+def deployment_tag(config: Config) -> TagTypeDef:
+    return {"tagKey": "recostack:deployment", "tagValue": config.name}

@@ -26,7 +26,12 @@ from stacks.regions import REGIONS
 from stacks.tables import add_table
 from tests.stacks.conftest import Templates
 
-PROD = {"alarms": {"email": "ops@shop.test", "monthly_budget_usd": 500}, "protection": {"keep": "everything", "log_days": 365}}
+KEY = "arn:aws:kms:us-east-1:123456789012:key/12345678-1234-1234-1234-123456789012"
+PROD = {
+    "alarms": {"email": "ops@shop.test", "monthly_budget_usd": 500},
+    "kms_key": KEY,
+    "protection": {"keep": "everything", "log_days": 365},
+}
 
 
 @pytest.fixture(scope="module")
@@ -175,3 +180,31 @@ def test_the_regions_are_those_of_personalize_and_have_all_other_services() -> N
     assert set(session.get_available_regions("personalize")) == REGIONS
     for service in ("apigateway", "athena", "dynamodb", "firehose", "glue", "kinesis", "lambda", "scheduler", "stepfunctions"):
         assert set(session.get_available_regions(service)) >= REGIONS, service
+
+
+def test_whoever_uses_the_data_bucket_may_use_its_key(templates_of_prod: Templates) -> None:
+    """Who reads objects may decrypt with the shop's key, who writes them may make data keys."""
+    needed = {"s3:GetObject": "kms:Decrypt", "s3:PutObject": "kms:GenerateDataKey"}
+    for role, statements in statements_of_roles(templates_of_prod).items():
+        granted = {action for actions, resource in statements if resource == KEY for action in actions}
+        for actions, resource in statements:
+            if "-data-" in resource and ":s3:::" in resource:
+                assert {needed[action] for action in actions if action in needed} <= granted, f"{role}: {actions} on {resource}"
+
+
+def statements_of_roles(templates: Templates) -> dict[str, list[tuple[list[str], str]]]:
+    """What the policies allow, by role: the calls on each resource."""
+    found: dict[str, list[tuple[list[str], str]]] = {}
+    for capability, template in templates.items():
+        for resource in template["Resources"].values():
+            if resource["Type"] == "AWS::IAM::Policy":
+                for role in resource["Properties"]["Roles"]:
+                    allowed = found.setdefault(f"{capability} {role}", [])
+                    for statement in resource["Properties"]["PolicyDocument"]["Statement"]:
+                        actions, resources = (as_list(statement[key]) for key in ("Action", "Resource"))
+                        allowed += [(actions, json.dumps(one) if isinstance(one, dict) else one) for one in resources]
+    return found
+
+
+def as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]

@@ -55,6 +55,55 @@ def test_buckets_are_private_encrypted_and_kept(templates: Templates) -> None:
         )
 
 
+def test_what_names_users_for_a_time_goes_with_its_old_versions(templates: Templates) -> None:
+    data = next(bucket for name, bucket in resources(templates, "AWS::S3::Bucket") if name.startswith("Data"))
+    rules = [rule for rule in data["Properties"]["LifecycleConfiguration"]["Rules"] if "Prefix" in rule]
+    assert all(rule["NoncurrentVersionExpiration"] == {"NoncurrentDays": 1} for rule in rules)
+    assert {rule["Prefix"]: rule["ExpirationInDays"] for rule in rules} == {
+        "datasets/interactions/without-erased/": 7,
+        "datasets/users/without-erased/": 7,
+        "batch/": 30,
+        "dead-letters/": 14,
+        "aws/lambda/": 14,
+        "events-errors/": 14,
+        "erasures/": 7,
+    }
+
+
+def test_runs_that_time_out_ring_as_those_that_fail(templates: Templates) -> None:
+    alarms = [alarm["Properties"] for _, alarm in resources(templates, "AWS::CloudWatch::Alarm")]
+    counted = {
+        alarm["AlarmName"]: {
+            metric["MetricStat"]["Metric"]["MetricName"] for metric in alarm["Metrics"] if "MetricStat" in metric
+        }
+        for alarm in alarms
+        if alarm["AlarmName"].endswith("-run-failed")
+    }
+    assert counted == {
+        f"movielens-{name}-run-failed": {"ExecutionsFailed", "ExecutionsTimedOut"} for name in ("train", "batch", "archive")
+    }
+
+
+def test_a_function_is_called_again_whatever_name_a_passing_error_has(templates: Templates) -> None:
+    """botocore raises an error that a service describes under its own name, all others as ClientError."""
+    passing = {"Sandbox.Timedout", "ClientError", "ThrottlingException", "InternalServerError"}
+    passing |= {"ProvisionedThroughputExceededException", "RequestLimitExceeded"}
+    for machine in Path("statemachines").glob("*.asl.json"):
+        invocations = [state for state in states(json.loads(machine.read_text())) if "lambda:invoke" in state.get("Resource", "")]
+        assert invocations
+        for state in invocations:
+            assert passing <= set(state["Retry"][0]["ErrorEquals"]), (machine.name, state["Arguments"])
+
+
+def states(definition: Any) -> Iterator[dict[str, Any]]:
+    """The states of a definition, at any depth."""
+    for name, value in definition.items() if isinstance(definition, dict) else enumerate(definition):
+        if name == "States":
+            yield from value.values()
+        if isinstance(value, (dict, list)):
+            yield from states(value)
+
+
 def test_personalize_reaches_the_data_for_this_account_alone(templates: Templates) -> None:
     found = 0
     for _, policy in resources(templates, "AWS::S3::BucketPolicy"):

@@ -155,6 +155,11 @@ def test_versions_are_remembered_and_a_rollback_stands(shop: Deployment) -> None
     assert (first.run_id, first.deployed, first.metrics) == ("run-1", True, {NDCG: 0.25})
     assert second.run_id == "run-2"
 
+    keep_version(record.model_copy(update={"decision": "rolled_back", "deployed": False}))
+    keep_version(record.model_copy(update={"decision": "keep", "deployed": True}))  # of a run that began before
+    first, _ = sorted(versions("for-you"), key=lambda r: r.version_arn)
+    assert (first.decision, first.deployed) == ("rolled_back", False)
+
 
 def test_one_run_at_a_time(shop: Deployment) -> None:
     """The lock names the execution that holds it; one that is not running any more is replaced."""

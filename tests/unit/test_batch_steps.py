@@ -119,7 +119,7 @@ def test_a_solution_without_a_campaign_takes_the_version_that_passed_its_gate_la
         verdicts: Any = batch.call(judge_versions, step="judge", trained=[part])
         ran = {"run_id": f"run-{day}", "run_started": f"2026-11-2{day}T02:00:00Z", "solutions": [part], "verdicts": verdicts}
         batch.call(report_training, **ran)
-        deployed = batch.call(deploy, verdicts=verdicts, answers=[], trained=[])
+        deployed = batch.call(deploy, run_started=STARTED, verdicts=verdicts, answers=[], trained=[])
         assert deployed["parts"] == []
     assert verdicts[0]["decision"] == "refuse"
     assert serving_version(fans, "fans") == "version-2"

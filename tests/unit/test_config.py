@@ -6,8 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from lambdas.shared.config import ConfigError, json_schema
+from lambdas.shared.config.operations import Schedules
 from lambdas.shared.config_file import load_config
 
 MOVIELENS = Path("config/movielens.yaml").read_text()
@@ -60,6 +62,30 @@ def test_a_problem_is_named_with_its_path(tmp_path: Path, old: str, new: str, pr
     with pytest.raises(ConfigError) as raised:
         load_config(broken)
     assert any(problem in found for found in raised.value.problems), raised.value.problems
+
+
+@pytest.mark.parametrize("expression", ["rate(1 day)", "rate(12 hours)", "cron(0 3 ? * SUN *)", "cron(0/15 8-18 LW 1,7 ? 2027)"])
+def test_a_schedule_is_written_as_aws_takes_it(expression: str) -> None:
+    assert Schedules.model_validate({"train": expression}).train == expression
+
+
+@pytest.mark.parametrize(
+    ("expression", "rule"),
+    [
+        ("cron(0 3 * * SUN *)", "? in exactly one of day and weekday"),
+        ("cron(0 3 ? * ? *)", "? in exactly one of day and weekday"),
+        ("cron(0 3 ? * SUN)", "six fields"),
+        ("rate(1 days)", "rate(1 day) and rate(7 days)"),
+        ("rate(2 day)", "rate(1 day) and rate(7 days)"),
+        ("rate(0 minutes)", "a number"),
+        ("rate(1 week)", "a unit"),
+        ("every sunday", "is not a schedule"),
+    ],
+)
+def test_a_schedule_that_aws_refuses_is_told_with_the_rule(expression: str, rule: str) -> None:
+    with pytest.raises(ValidationError) as raised:
+        Schedules.model_validate({"batch": expression})
+    assert rule in str(raised.value)
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ def named(page: str) -> Iterator[str]:
 def test_commands_exist(page: str) -> None:
     """A command of a block is parsed with all its options; in a text, the name and the options must exist."""
     for line in named(page):
-        words = shlex.split(re.sub(r"[\[\]…]|--env \S+", "", line))[1:]
+        words = shlex.split(re.sub(r"[\[\]…]|^reco --env \S+", "", line).removeprefix("reco"))
         if not words or words[0].startswith("-"):
             continue
         command = commands().commands.get(words[0])

@@ -102,6 +102,8 @@ def test_the_daily_job_deletes_every_erased_user(stream: Deployment) -> None:
 
 def test_before_the_first_train_run_there_is_nothing_to_delete(shop: Deployment) -> None:
     assert shop.call(delete_user_data.handler) == {"status": "NOTHING_TO_DELETE"}
+    erase(shop, "u1")
+    assert shop.call(delete_user_data.handler) == {"status": "NOTHING_TO_DELETE"}
 
 
 def until_completed(shop: Deployment) -> dict[str, Any]:

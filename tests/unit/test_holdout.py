@@ -67,6 +67,12 @@ def test_what_cannot_be_split_is_named(tmp_path: Path, lines: list[str], header:
         split([write(tmp_path / "a.csv", lines, header)], tmp_path / "t.csv", Catalogue(), users=1)
 
 
+def test_a_csv_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(f"{HEADER}\nAndr\xe9,i1,1000,view\n".encode("latin-1"))
+    with pytest.raises(RecoError, match=r"a\.csv is not UTF-8"):
+        split([tmp_path / "a.csv"], tmp_path / "t.csv", Catalogue(), users=1)
+
+
 def test_categories_of_items_become_features(tmp_path: Path) -> None:
     schema = AvroSchema.model_validate(json.loads(Path("config/schemas/movielens/items.json").read_text()))
     columns = [field.name for field in schema.fields]

@@ -61,7 +61,8 @@ class HugeBucket(BaseHTTPRequestHandler):
     def answer_list(self, prefix: str) -> None:
         kind = prefix.split("/")[1]
         size = SIZE if kind == "interactions" else len(self.small[kind])
-        entry = f"<Contents><Key>{prefix}{kind}.csv</Key><Size>{size}</Size><ETag>&quot;1&quot;</ETag></Contents>"
+        entry = f"<Contents><Key>{prefix}{kind}.csv</Key><Size>{size}</Size><ETag>&quot;1&quot;</ETag>"
+        entry += "<LastModified>2026-11-24T00:00:00.000Z</LastModified></Contents>"
         body = f"<ListBucketResult><IsTruncated>false</IsTruncated>{entry}</ListBucketResult>".encode()
         self.head(200, len(body))
         self.wfile.write(body)

@@ -13,7 +13,9 @@ import pytest
 from bench.click_stream import FLAWS
 from lambdas.put_events import handler as put_events
 from lambdas.put_events.batch import read_batch
+from lambdas.shared import recent_items
 from lambdas.shared.config import EventType
+from lambdas.shared.erasures import erase
 from tests.unit.conftest import Deployment, dead_letters, exported, set_faults
 
 
@@ -61,6 +63,13 @@ def test_an_event_that_comes_twice_counts_once(stream: Deployment) -> None:
     for _ in range(2):
         assert put(stream, event(event_id="the-client-s"), event(item_id="i5")) == []
     assert len(interactions(stream)) == 2
+
+
+def test_recent_items_of_an_erased_user_do_not_come_back(stream: Deployment) -> None:
+    erase("u1")
+    assert put(stream, event(user_id="u1", event_type="buy"), event(user_id="u2", event_type="buy")) == []
+    assert recent_items.recent_items("u1") == {}
+    assert set(recent_items.recent_items("u2")) == {"buy"}
 
 
 def test_events_without_an_item_stay_in_the_archive(stream: Deployment) -> None:

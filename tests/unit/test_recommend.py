@@ -16,7 +16,7 @@ from lambdas.shared import snapshots
 from lambdas.train_solutions import handler as train_solutions
 from tests.unit.conftest import Deployment
 from tests.unit.serving import call
-from tests.unit.test_training import import_request, prepare_request, train_request
+from tests.unit.test_training import STARTED, import_request, prepare_request, train_request
 
 
 @pytest.fixture
@@ -31,7 +31,8 @@ def serving(shop: Deployment) -> Deployment:
     solutions = list(shop.config.solutions)
     trained = shop.until_done(train_solutions.handler, **train_request("for-you", solutions=solutions))
     verdicts = [{"name": made["name"], "arn": made["arn"], "decision": "deploy"} for made in trained]
-    campaigns = shop.until_done(deploy_campaigns.handler, verdicts=verdicts, answers=[], trained=trained)
+    request = {"run_started": STARTED, "verdicts": verdicts, "answers": [], "trained": trained}
+    campaigns = shop.until_done(deploy_campaigns.handler, **request)
     shop.call(publish_deployment.handler, run_id="run-1", resources=resources, campaigns=campaigns)
     return shop
 

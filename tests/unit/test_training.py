@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from bench.deployment import until
 from lambdas.deploy_campaigns import handler as deploy_campaigns
 from lambdas.import_data import handler as import_data
 from lambdas.prepare_resources import handler as prepare_resources
 from lambdas.publish_deployment import handler as publish_deployment
+from lambdas.publish_deployment.tidy import GRACE_SECONDS
 from lambdas.report import handler as report
 from lambdas.shared.config import packed_config
 from lambdas.train_solutions import handler as train_solutions
 from tests.shop_csvs import csv_text
 from tests.unit.conftest import Deployment
+
+STARTED = datetime.now(UTC).isoformat()
 
 
 def import_request(shop: Deployment, kind: str, files: str = "00000001", run_id: str = "run-1") -> dict[str, Any]:
@@ -44,7 +49,8 @@ def prepare_request(kind: str, name: str = "") -> dict[str, Any]:
 
 
 def deploy_request(name: str, version: str, **more: Any) -> dict[str, Any]:
-    return {"verdicts": [{"name": name, "arn": version, "decision": "deploy"} | more], "answers": []}
+    verdict = {"name": name, "arn": version, "decision": "deploy"} | more
+    return {"verdicts": [verdict], "answers": [], "run_started": STARTED}
 
 
 def jobs(shop: Deployment, kind: str) -> list[dict[str, Any]]:
@@ -89,6 +95,29 @@ def test_a_catalogue_that_takes_long_goes_on_where_it_was(imported: Deployment) 
     assert (answer["status"], answer["catalogue_rows"]) == ("DONE", 60)
 
 
+def test_an_item_put_after_the_upload_stays_until_a_newer_csv(imported: Deployment) -> None:
+    table, key = f"{imported.config.name}-catalogue", {"item_id": {"S": "i1"}}
+    database = imported.client("dynamodb")
+
+    def stock() -> str:
+        return str(database.get_item(TableName=table, Key=key)["Item"]["attributes"]["M"]["STOCK"]["N"])
+
+    def put(when: float) -> None:
+        attributes = {"M": {"STOCK": {"N": "0"}}}
+        database.put_item(TableName=table, Item={**key, "attributes": attributes, "received_at": {"N": str(int(when * 1000))}})
+
+    def run(run_id: str, files: str = "00000001") -> None:
+        imported.until_done(import_data.handler, **import_request(imported, "items", files=files, run_id=run_id))
+
+    assert stock() == "1"
+    put(time.time())
+    run("run-2")
+    assert stock() == "0"
+    put(time.time() - 3600)
+    run("run-3", files="00000002")
+    assert stock() == "1"
+
+
 def test_tracker_and_filters_are_made_once(imported: Deployment) -> None:
     tracker = imported.until_active(prepare_resources.handler, **prepare_request("event_tracker"))
     assert tracker["tracking_id"]
@@ -118,8 +147,23 @@ def test_from_data_to_a_published_deployment(imported: Deployment) -> None:
     assert published["filters"] == {"in_stock": in_stock["arn"]}
     assert published["tracking_id"] == tracker["tracking_id"]
 
-    again = imported.call(publish_deployment.handler, run_id="run-2", resources=[], campaigns=[])["deployment"]
+    by_hand = {"datasetGroupArn": published["dataset_group_arn"], "filterExpression": imported.config.filters["in_stock"]}
+    personalize, ours = imported.client("personalize"), [{"tagKey": "recostack:deployment", "tagValue": imported.config.name}]
+    for name, tags in (("by-hand", []), (f"{imported.config.name}-by-hand", []), (f"{imported.config.name}-old", ours)):
+        personalize.create_filter(name=name, tags=tags, **by_hand)
+
+    def filters() -> list[dict[str, Any]]:
+        return list(personalize.list_filters(datasetGroupArn=published["dataset_group_arn"])["Filters"])
+
+    until(lambda: all(entry["status"] == "ACTIVE" for entry in filters()))
+    arguments: dict[str, Any] = {"run_id": "run-2", "resources": [], "campaigns": [], "waited_seconds": GRACE_SECONDS}
+    again = imported.call(publish_deployment.handler, **arguments)["deployment"]
     assert again == published | {"run_id": "run-2"}  # what a later run did not touch stays
+    assert {entry["name"] for entry in filters() if entry["status"] == "ACTIVE"} == {
+        "by-hand",
+        f"{imported.config.name}-by-hand",
+        in_stock["arn"].rpartition("/")[2],
+    }
 
 
 def test_a_solution_is_trained_again_only_for_new_data_or_on_demand(imported: Deployment) -> None:
@@ -141,6 +185,18 @@ def test_a_new_version_and_more_capacity_reach_the_campaign(imported: Deployment
     imported.until_active(deploy_campaigns.handler, **deploy_request("related", second["arn"]))
     described = imported.client("personalize").describe_campaign(campaignArn=campaign["arn"])["campaign"]
     assert (described["solutionVersionArn"], described["minProvisionedTPS"]) == (second["arn"], 3)
+
+
+def test_a_rollback_during_a_run_stands(imported: Deployment) -> None:
+    """The run's verdicts were made before it: of a version that is kept, and of one that is not let through."""
+    first = imported.until_active(train_solutions.handler, **train_request("related"))
+    second = imported.until_active(train_solutions.handler, **train_request("related", retrain=True))
+    campaign = imported.until_active(deploy_campaigns.handler, **deploy_request("related", second["arn"]))
+    personalize = imported.client("personalize")
+    personalize.update_campaign(campaignArn=campaign["arn"], solutionVersionArn=first["arn"])
+    for verdict in ({"decision": "keep"}, {"decision": "refuse", "deployed_arn": second["arn"]}):
+        imported.until_active(deploy_campaigns.handler, **deploy_request("related", second["arn"], **verdict))
+        assert personalize.describe_campaign(campaignArn=campaign["arn"])["campaign"]["solutionVersionArn"] == first["arn"]
 
 
 def test_a_changed_recipe_is_drift_that_names_both_values(imported: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:

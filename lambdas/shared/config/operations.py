@@ -2,23 +2,40 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from lambdas.shared.config.section import Section
+
+_FIELD = r"[\w*,/#-]+"
+_RATE = r"rate\((1 (minute|hour|day)|([2-9]|[1-9]\d+) (minutes|hours|days))\)"
+_CRON = rf"cron\({_FIELD} {_FIELD} (\? {_FIELD} {_FIELD}|{_FIELD} {_FIELD} \?) {_FIELD}\)"
+_EXPRESSION = rf"^({_RATE}|{_CRON})$"
+
+
+def _schedule_expression(text: str) -> str:
+    """docs: scheduler/latest/UserGuide/schedule-types.html"""
+    if not re.fullmatch(_EXPRESSION, text):
+        raise ValueError(
+            f"{text!r} is not a schedule: rate() takes a number and a unit, as in rate(1 day) and rate(7 days); cron() takes "
+            "six fields (minute hour day month weekday year) with ? in exactly one of day and weekday, as in cron(0 3 ? * SUN *)"
+        )
+    return text
+
+
+ScheduleExpression = Annotated[str, AfterValidator(_schedule_expression), Field(json_schema_extra={"pattern": _EXPRESSION})]
 
 
 class Schedules(Section):
     """When runs start by themselves, as EventBridge Scheduler writes it: `rate(7 days)` or `cron(0 3 ? * SUN *)`, in UTC."""
 
-    train: Annotated[str, Field(pattern=r"^(rate|cron)\(.+\)$")] | None = Field(
-        None, description="all solutions are trained anew; without it, when somebody asks"
-    )
-    batch: Annotated[str, Field(pattern=r"^(rate|cron)\(.+\)$")] | None = Field(
+    train: ScheduleExpression | None = Field(None, description="all solutions are trained anew; without it, when somebody asks")
+    batch: ScheduleExpression | None = Field(
         None, description="batch lists and segments are made anew; without it, when somebody asks"
     )
-    archive: Annotated[str, Field(pattern=r"^(rate|cron)\(.+\)$")] | None = Field(
+    archive: ScheduleExpression | None = Field(
         "cron(30 2 ? * SUN *)", description="erased users leave the archive, retention and churn are counted"
     )
 
