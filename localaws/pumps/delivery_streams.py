@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import logging
 import random
 import re
 import string
@@ -29,6 +30,7 @@ from localaws.pumps.meter import Meter
 from localaws.pumps.pump import Pump
 from localaws.pumps.streams import ShardReader, shards_of
 
+_LOG = logging.getLogger(__name__)
 _EXPRESSION = re.compile(r"!\{(timestamp|firehose):([^}]+)\}")
 _DATE_LETTERS = {"yyyy": "%Y", "MM": "%m", "dd": "%d", "HH": "%H", "mm": "%M", "ss": "%S"}
 _TRIM_HORIZON = {"ShardIteratorType": "TRIM_HORIZON"}
@@ -56,6 +58,10 @@ class _Buffer:
                 self.records = []
             return taken, since
 
+    def put_back(self, records: list[bytes], since: float) -> None:
+        with self.lock:
+            self.records, self.since = records + self.records, since
+
 
 class DeliveryStreams(Pump):
     """All delivery streams with an S3 destination. `speed` divides the buffering interval."""
@@ -68,22 +74,31 @@ class DeliveryStreams(Pump):
         self._speed = speed
         self._buffers: dict[str, _Buffer] = {}
         self._readers: dict[tuple[str, str], ShardReader] = {}
-        self._described: dict[str, dict[str, Any]] = {}
+        self._described: dict[str, tuple[Any, str, dict[str, Any]]] = {}  # moto's stream, its version, its description
 
     def install(self) -> None:
         """Puts this buffer in the place of moto's, which writes each put as an object of its own."""
         replace("moto.firehose.models:FirehoseBackend.put_s3_records", lambda _, *arguments: self._put_records(*arguments))
 
     def turn(self) -> None:
-        names = list(firehose_backends[self._aws.account][self._aws.region].delivery_streams)
-        for name in names:
-            if name not in self._described:
-                answer = self._aws.client("firehose").describe_delivery_stream(DeliveryStreamName=name)
-                self._described[name] = answer["DeliveryStreamDescription"]
-            self._turn_of(name, self._described[name])
-        for name in self._described.keys() - set(names):
+        streams = dict(firehose_backends[self._aws.account][self._aws.region].delivery_streams)
+        for name, stream in streams.items():
+            try:
+                self._turn_of(name, self._description(name, stream))
+            except Exception as error:
+                _LOG.error("%s: %s", name, error)
+        for name in self._described.keys() - streams.keys():
             del self._described[name]
             self._buffers.pop(name, None)
+
+    def _description(self, name: str, stream: Any) -> dict[str, Any]:
+        """The description of moto's stream, asked for anew when the stream was made or changed since."""
+        of, version, description = self._described.get(name, (None, "", {}))
+        if of is not stream or version != stream.version_id:
+            answer = self._aws.client("firehose").describe_delivery_stream(DeliveryStreamName=name)
+            description = answer["DeliveryStreamDescription"]
+            self._described[name] = stream, stream.version_id, description
+        return description
 
     def _put_records(self, name: str, version_id: str, destination: Any, records: list[dict[str, bytes]]) -> Any:
         self._buffer(name).add([record["Data"] for record in records])
@@ -108,13 +123,18 @@ class DeliveryStreams(Pump):
             self._meter.add("AWS/Firehose", "DeliveryToS3.DataFreshness", age, DeliveryStreamName=name)
         records, since = buffer.take_if_due(size * 2**20, seconds / self._speed)
         if records:
-            self._deliver(name, target, records, since)
+            try:
+                self._deliver(name, target, records, since)
+            except Exception:
+                buffer.put_back(records, since)
+                raise
 
     def _read(self, name: str, stream_arn: str) -> None:
         for shard in shards_of(self._aws, stream_arn):
-            if (name, shard) not in self._readers:
-                self._readers[name, shard] = ShardReader(self._aws, stream_arn, shard, _TRIM_HORIZON)
-            records = self._readers[name, shard].read(10_000)
+            reader = self._readers.get((name, shard))
+            if reader is None or reader.outdated:
+                reader = self._readers[name, shard] = ShardReader(self._aws, stream_arn, shard, _TRIM_HORIZON)
+            records = reader.read(10_000)
             self._buffer(name).add([record["Data"] for record in records])
 
     def _deliver(self, name: str, target: dict[str, Any], records: list[bytes], since: float) -> None:
@@ -145,19 +165,28 @@ class DeliveryStreams(Pump):
                 for number, record in enumerate(records)
             ],
         }
-        outcome = self._functions.call(function, json.dumps(event).encode())
-        answers: dict[str, Any] = {}
-        if not outcome.result.error:
-            answers = {answer["recordId"]: answer for answer in json.loads(outcome.result.payload)["records"]}
+        answers = self._answers(function, event)
         kept: list[bytes] = []
         failed: list[dict[str, Any]] = []
         for sent in event["records"]:
-            answer = answers.get(sent["recordId"], {"result": "ProcessingFailed"})
-            if answer["result"] == "Ok":
-                kept.append(base64.b64decode(answer["data"]))
-            elif answer["result"] != "Dropped":
+            result, data = answers.get(sent["recordId"], ("ProcessingFailed", b""))
+            if result == "Ok":
+                kept.append(data)
+            elif result != "Dropped":
                 failed.append(_failure(sent, function, now))
         return kept, failed
+
+    def _answers(self, function: str, event: dict[str, Any]) -> dict[str, tuple[str, bytes]]:
+        """Result and data by record; empty if the function fails or answers anything else."""
+        outcome = self._functions.call(function, json.dumps(event).encode())
+        if outcome.result.error:
+            return {}
+        try:
+            answers = json.loads(outcome.result.payload)["records"]
+            return {one["recordId"]: (one["result"], base64.b64decode(one.get("data") or "")) for one in answers}
+        except (KeyError, TypeError, ValueError) as error:
+            _LOG.error("%s does not answer as a transformation: %r", function, error)
+            return {}
 
     def _write(self, name: str, target: dict[str, Any], data: bytes, since: float, prefix: str, error_type: str) -> None:
         zone = ZoneInfo(target.get("CustomTimeZone") or "UTC")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -15,8 +16,10 @@ from localaws.clients import Aws
 from localaws.lambda_workers.pool import TooManyRequests
 from localaws.moto.lambda_functions import LambdaService
 from localaws.pumps.filters import RecordFilter
+from localaws.pumps.item_failures import reported_failures
 from localaws.pumps.pump import Pump
 
+_LOG = logging.getLogger(__name__)
 _DEFAULT_CONCURRENCY = 5
 
 
@@ -35,14 +38,22 @@ class QueuePoller(Pump):
         self._places = threading.Semaphore(concurrency)
         self._calls = ThreadPoolExecutor(concurrency, thread_name_prefix=self.name)
 
+    def run(self) -> None:
+        super().run()
+        self._calls.shutdown(wait=False)  # after the last turn, so that a batch in hand is still processed
+
     def turn(self) -> bool:
         self._places.acquire()
-        messages = self._receive()
-        if not messages:
-            self._places.release()
-            return False
-        self._calls.submit(self._process, messages)
-        return True
+        submitted = False
+        try:
+            messages = self._receive()
+            if messages:
+                self._calls.submit(self._process, messages)
+                submitted = True
+        finally:
+            if not submitted:
+                self._places.release()
+        return submitted
 
     def _receive(self) -> list[dict[str, Any]]:
         """A batch; waits for it to fill up within the batching window."""
@@ -84,9 +95,9 @@ class QueuePoller(Pump):
             for start in range(0, len(done), 10):
                 entries = [{"Id": str(i), "ReceiptHandle": r["receiptHandle"]} for i, r in enumerate(done[start : start + 10])]
                 self._aws.client("sqs").delete_message_batch(QueueUrl=self._url, Entries=entries)
-        except ClientError:
+        except ClientError as error:
             if not self.stopped:  # the queue may have been deleted with its mapping
-                raise
+                _LOG.error("%s: %s", self.name, error)
         finally:
             self._places.release()
 
@@ -95,14 +106,12 @@ class QueuePoller(Pump):
         everything = {record["messageId"] for record in records}
         try:
             outcome = self._functions.call(self._mapping["FunctionArn"], json.dumps({"Records": records}).encode())
+            return everything if outcome.result.error else reported_failures(self._mapping, outcome.result.payload, everything)
         except TooManyRequests:
             return everything
-        if outcome.result.error:
+        except Exception as error:
+            _LOG.error("A batch for %s failed: %r", self._mapping["FunctionArn"], error)
             return everything
-        answer = json.loads(outcome.result.payload)
-        if "ReportBatchItemFailures" not in (self._mapping.get("FunctionResponseTypes") or []) or not isinstance(answer, dict):
-            return set()
-        return {failure["itemIdentifier"] for failure in answer.get("batchItemFailures") or []}
 
     def _record(self, message: dict[str, Any]) -> dict[str, Any]:
         attributes = message.get("MessageAttributes") or {}

@@ -1,7 +1,4 @@
-"""Schedules of EventBridge rules and of EventBridge Scheduler: rate(), cron() and at(), in real time.
-
-docs: eventbridge/latest/userguide/eb-scheduled-rule-pattern.html, scheduler/latest/UserGuide/schedule-types.html
-"""
+"""Schedules of EventBridge rules and of EventBridge Scheduler, in real time."""
 
 from __future__ import annotations
 
@@ -11,23 +8,16 @@ import re
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
-
-from cronsim import CronSim
 
 from localaws.clients import Aws
 from localaws.errors import LocalAwsError
 from localaws.moto.targets import Targets
 from localaws.pumps.pump import Pump
+from localaws.schedule_expressions import next_time
 
 _LOG = logging.getLogger(__name__)
-_UNITS = {"minute": 60, "hour": 3600, "day": 86400}
-_RATE = re.compile(r"rate\((\d+) (minute|hour|day)s?\)")
-_CRON = re.compile(r"cron\((\S+) (\S+) (\S+) (\S+) (\S+) (\S+)\)")
-_AT = re.compile(r"at\((.+)\)")
-_DAY_NUMBER = re.compile(r"(?<![#\w])([1-7])(?=[-,#L]|$)")
 
 
 @dataclass(frozen=True)
@@ -41,42 +31,6 @@ class Schedule:
     source: str
     start: datetime | None = None
     end: datetime | None = None
-
-
-def next_time(expression: str, zone: str, after: datetime, since: datetime) -> datetime | None:
-    """The first moment after `after` at which an expression fires; rates count from `since`. None if there is none."""
-    if match := _RATE.fullmatch(expression):
-        period = timedelta(seconds=int(match[1]) * _UNITS[match[2]])
-        return since + ((after - since) // period + 1) * period
-    if match := _AT.fullmatch(expression):
-        moment = datetime.fromisoformat(match[1]).replace(tzinfo=ZoneInfo(zone))
-        return moment.astimezone(UTC) if moment > after else None
-    if match := _CRON.fullmatch(expression):
-        return _next_of_cron(match, zone, after)
-    raise ValueError(f"{expression!r} is not a schedule expression")
-
-
-def _next_of_cron(match: re.Match[str], zone: str, after: datetime) -> datetime | None:
-    """AWS counts days of the week from 1 = Sunday, writes ? for "any", and adds a field for the year."""
-    minute, hour, day, month, weekday, year = match.groups()
-    weekday = _DAY_NUMBER.sub(lambda number: str(int(number[1]) - 1), weekday)
-    fields = " ".join("*" if field == "?" else field for field in (minute, hour, day, month, weekday))
-    for moment in CronSim(fields, after.astimezone(ZoneInfo(zone))):
-        if _in_year(year, moment.year):
-            return moment.astimezone(UTC)
-        if moment.year > after.year + 10:
-            return None
-    return None
-
-
-def _in_year(field: str, year: int) -> bool:
-    def covers(part: str) -> bool:
-        span, _, step = part.partition("/")
-        first, _, last = span.partition("-")
-        low, high = (1970, 2199) if span == "*" else (int(first), int(last or (2199 if step else first)))
-        return low <= year <= high and (year - low) % int(step or 1) == 0
-
-    return any(covers(part) for part in field.split(","))
 
 
 class Schedules(Pump):
@@ -102,14 +56,21 @@ class Schedules(Pump):
         for schedule in self._schedules():
             key = (schedule.arn, f"{schedule.expression} {schedule.zone}")
             seen.add(key)
-            if key not in self._due:
-                self._due[key] = (now, next_time(schedule.expression, schedule.zone, now, now))
-            since, due = self._due[key]
-            if due is not None and due <= now:
-                self._due[key] = (since, next_time(schedule.expression, schedule.zone, now, since))
-                if (schedule.start or due) <= due <= (schedule.end or due):
-                    self._fire(schedule, due)
+            try:
+                self._fire_if_due(schedule, key, now)
+            except Exception as error:
+                _LOG.error("The schedule %s, %s: %s", *key, error)
+                self._due.setdefault(key, (now, None))  # so that what has no next time is logged once
         self._due = {key: value for key, value in self._due.items() if key in seen}
+
+    def _fire_if_due(self, schedule: Schedule, key: tuple[str, str], now: datetime) -> None:
+        if key not in self._due:
+            self._due[key] = (now, next_time(schedule.expression, schedule.zone, now, now))
+        since, due = self._due[key]
+        if due is not None and due <= now:
+            self._due[key] = (since, next_time(schedule.expression, schedule.zone, now, since))
+            if (schedule.start or due) <= due <= (schedule.end or due):
+                self._fire(schedule, due)
 
     def _fire(self, schedule: Schedule, moment: datetime) -> None:
         event = {
@@ -138,7 +99,10 @@ class Schedules(Pump):
             if rule.get("ScheduleExpression") and rule["State"] == "ENABLED":
                 targets = events.list_targets_by_rule(Rule=rule["Name"])["Targets"]
                 yield Schedule(rule["Arn"], rule["ScheduleExpression"], "UTC", targets, "aws.events")
-        for entry in scheduler.list_schedules()["Schedules"]:
+        listed = scheduler.list_schedules()["Schedules"]
+        there = {entry["Arn"] for entry in listed}
+        self._details = {arn: details for arn, details in list(self._details.items()) if arn in there}
+        for entry in listed:
             as_listed, full = self._details.get(entry["Arn"], (None, {}))
             if as_listed != entry:
                 full = scheduler.get_schedule(Name=entry["Name"], GroupName=entry.get("GroupName", "default"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import logging
 import queue
 import threading
 import time
@@ -16,9 +17,11 @@ from localaws.clients import Aws
 from localaws.lambda_workers.pool import TooManyRequests
 from localaws.moto.lambda_functions import LambdaService
 from localaws.pumps.filters import RecordFilter
+from localaws.pumps.item_failures import reported_failures
 from localaws.pumps.on_failure import OnFailure
 from localaws.pumps.pump import Pump
 
+_LOG = logging.getLogger(__name__)
 _MAX_EVENT_BYTES = 6_000_000
 _MAX_PAUSE_SECONDS = 30.0
 _IDLE_PAUSE_SECONDS = 5.0
@@ -34,6 +37,9 @@ class ShardReader:
     """
 
     def __init__(self, aws: Aws, stream_arn: str, shard: str, position: dict[str, Any]) -> None:
+        self._aws = aws
+        self._stream_arn = stream_arn
+        self._shard_id = shard
         self._kinesis = aws.client("kinesis")
         name = stream_arn.rsplit("/", 1)[-1]  # moto's iterators forget the stream if they were asked for by its ARN
         answer = self._kinesis.get_shard_iterator(StreamName=name, ShardId=shard, **position)
@@ -41,6 +47,11 @@ class ShardReader:
         self._shard = _stream(aws, stream_arn).shards[shard]
         self._seen = -1  # how many records there were when none was left to read
         self._look_at = 0.0
+
+    @property
+    def outdated(self) -> bool:
+        """Whether the stream has been deleted and made anew since."""
+        return _stream(self._aws, self._stream_arn).shards.get(self._shard_id) is not self._shard
 
     def read(self, limit: int) -> list[dict[str, Any]]:
         stored, now = len(self._shard.records), time.monotonic()
@@ -146,18 +157,18 @@ class Batches:
         try:
             age = 1000 * (time.time() - records[-1]["kinesis"]["approximateArrivalTimestamp"])
             outcome = self._functions.call(self._mapping["FunctionArn"], json.dumps({"Records": records}).encode(), age)
+            if outcome.result.error:
+                return 0, outcome.result.error
+            numbers = [record["kinesis"]["sequenceNumber"] for record in records]
+            failed = reported_failures(self._mapping, outcome.result.payload, numbers)
         except TooManyRequests:
             return 0, "TooManyRequestsException"
-        if outcome.result.error:
-            return 0, outcome.result.error
-        answer = json.loads(outcome.result.payload)
-        if "ReportBatchItemFailures" not in (self._mapping.get("FunctionResponseTypes") or []) or not isinstance(answer, dict):
+        except Exception as error:
+            _LOG.error("A batch for %s failed: %r", self._mapping["FunctionArn"], error)
+            return 0, type(error).__name__
+        if not failed:
             return len(records), None
-        failed = {failure["itemIdentifier"] for failure in answer.get("batchItemFailures") or []}
-        places = [place for place, record in enumerate(records) if record["kinesis"]["sequenceNumber"] in failed]
-        if failed and not places:  # an identifier of no record: the whole batch counts as failed
-            return 0, "BatchItemFailures"
-        return (places[0], "BatchItemFailures") if places else (len(records), None)
+        return next(place for place, number in enumerate(numbers) if number in failed), "BatchItemFailures"
 
 
 class Lane(Pump):

@@ -93,6 +93,68 @@ def test_update_changes_what_has_changed_and_removes_what_is_gone(environment: E
     assert observed() == ("new", "second", "new", ["updated-two"])
 
 
+def test_settings_that_a_template_no_longer_has_are_taken_back(environment: Environment, deploy: Deploy) -> None:
+    table = {
+        "TableName": "taken-back",
+        "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}],
+        "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}],
+    }
+    table_settings = {
+        "TimeToLiveSpecification": {"AttributeName": "expires", "Enabled": True},
+        "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True},
+        "StreamSpecification": {"StreamViewType": "KEYS_ONLY"},
+        "DeletionProtectionEnabled": True,
+    }
+    queue_arn = {"Fn::GetAtt": ["Queue", "Arn"]}
+    bucket_settings = {
+        "LifecycleConfiguration": {"Rules": [{"Status": "Enabled", "ExpirationInDays": 30}]},
+        "CorsConfiguration": {"CorsRules": [{"AllowedMethods": ["GET"], "AllowedOrigins": ["*"]}]},
+        "NotificationConfiguration": {"QueueConfigurations": [{"Event": "s3:ObjectCreated:*", "Queue": queue_arn}]},
+        "PublicAccessBlockConfiguration": {"BlockPublicAcls": True},
+    }
+
+    def resources(of_table: dict[str, Any], of_bucket: dict[str, Any], types: list[str], **reserved: int) -> dict[str, Any]:
+        return {
+            "Role": role(),
+            "Table": {"Type": "AWS::DynamoDB::Table", "Properties": {**table, **of_table}},
+            "Queue": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "taken-back"}},
+            "Bucket": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "taken-back", **of_bucket}},
+            "Api": {"Type": "AWS::ApiGateway::RestApi", "Properties": {"Name": "taken-back", "BinaryMediaTypes": types}},
+            "Function": function("taken-back", "def handler(event, context): return 1", **reserved),
+        }
+
+    outputs = {"Api": {"Ref": "Api"}, "Stream": {"Fn::GetAtt": ["Table", "StreamArn"]}}
+    s3, dynamodb, functions = (environment.client(name) for name in ("s3", "dynamodb", "lambda"))
+
+    def observed(api: str) -> dict[str, Any]:
+        described = dynamodb.describe_table(TableName="taken-back")["Table"]
+        backups = dynamodb.describe_continuous_backups(TableName="taken-back")["ContinuousBackupsDescription"]
+        return {
+            "expires": dynamodb.describe_time_to_live(TableName="taken-back")["TimeToLiveDescription"]["TimeToLiveStatus"],
+            "recovery": backups["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"],
+            "stream": described.get("StreamSpecification", {}).get("StreamViewType"),
+            "protected": described["DeletionProtectionEnabled"],
+            "events": "QueueConfigurations" in s3.get_bucket_notification_configuration(Bucket="taken-back"),
+            "types": environment.client("apigateway").get_rest_api(restApiId=api)["binaryMediaTypes"],
+            "reserved": functions.get_function_concurrency(FunctionName="taken-back").get("ReservedConcurrentExecutions"),
+        }
+
+    api = deploy(
+        "taken-back", resources(table_settings, bucket_settings, ["image/png"], ReservedConcurrentExecutions=3), outputs
+    )["Api"]
+    with_all = ("ENABLED", "ENABLED", "KEYS_ONLY", True, True, ["image/png"], 3)
+    assert tuple(observed(api).values()) == with_all
+    other_stream = {"StreamSpecification": {"StreamViewType": "NEW_IMAGE"}}
+    changed = deploy("taken-back", resources(other_stream, {}, ["image/gif"]), outputs)
+    assert tuple(observed(api).values()) == ("DISABLED", "DISABLED", "NEW_IMAGE", False, False, ["image/gif"], None)
+    assert changed["Stream"] == dynamodb.describe_table(TableName="taken-back")["Table"]["LatestStreamArn"]
+    for gone in (s3.get_bucket_lifecycle_configuration, s3.get_bucket_cors, s3.get_public_access_block):
+        with pytest.raises(ClientError, match="NoSuch"):
+            gone(Bucket="taken-back")
+    deploy("taken-back", resources({}, {}, []))
+    assert (observed(api)["stream"], observed(api)["types"]) == (None, [])
+
+
 def test_a_change_reaches_the_resources_that_refer_to_the_changed_one(environment: Environment, deploy: Deploy) -> None:
     def resources(queue: str) -> dict[str, Any]:
         value = {"Type": "String", "Name": "/dependent", "Value": {"Fn::GetAtt": ["Queue", "Arn"]}}

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from localaws.environment import Environment, LocalAwsError
-from localaws.pumps.schedules import next_time
+from localaws.pumps.schedules import Schedule, Schedules
+from localaws.schedule_expressions import check, check_of_rule, next_time
 from tests.localaws.apps import function, role, state_machine
 from tests.localaws.conftest import eventually
 
@@ -178,6 +179,7 @@ def test_a_due_schedule_fires_by_itself(environment: Environment, deploy: Deploy
         ("cron(0/20 * * * ? *)", "UTC", "2026-11-24T12:20:00"),
         ("cron(0 9 1 * ? *)", "Europe/Berlin", "2026-12-01T08:00:00"),
         ("cron(0 8 ? * 2#1 *)", "UTC", "2026-12-07T08:00:00"),
+        ("cron(0 8 ? * 2-6/2 *)", "UTC", "2026-11-25T08:00:00"),
         ("at(2026-12-24T18:00:00)", "America/New_York", "2026-12-24T23:00:00"),
         ("at(2020-01-01T00:00:00)", "UTC", None),
     ],
@@ -187,3 +189,60 @@ def test_next_times_follow_the_syntax_of_aws(expression: str, zone: str, expecte
     since = datetime(2026, 11, 24, 11, 30, tzinfo=UTC)
     found = next_time(expression, zone, after, since)
     assert found == (datetime.fromisoformat(expected).replace(tzinfo=UTC) if expected else None)
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["rate(1 minute)", "rate(2 days)", "cron(0 3 ? * SUN *)", "cron(*/5 8-18 L * ? 2026-2030)", "cron(0 9 ? 1,6 6L *)"],
+)
+def test_expressions_that_are_valid_for_rules_and_schedules(expression: str) -> None:
+    check(expression)
+    check_of_rule(expression)
+
+
+@pytest.mark.parametrize(
+    ("expression", "reason"),
+    [
+        ("cron(0 3 * * SUN *)", "exactly one of its day fields"),
+        ("cron(0 3 ? * ? *)", "exactly one of its day fields"),
+        ("cron(0 25 ? * SUN *)", "Bad hour"),
+        ("cron(? 3 ? * SUN *)", "Bad minute"),
+        ("cron(0 3 ? * SUN)", "six fields"),
+        ("cron(0 3 ? * 0 *)", "1 is Sunday"),
+        ("cron(0 3 ? * SUN ?)", "wrong year"),
+        ("cron(0 3 15W * ? *)", "valid in AWS but can't be run here"),
+        ("rate(0 minutes)", "is not a schedule expression"),
+        ("rate(1 week)", "is not a schedule expression"),
+        ("at(tomorrow)", "is not a schedule expression"),
+    ],
+)
+def test_expressions_that_are_refused(expression: str, reason: str) -> None:
+    for refused in (check, check_of_rule):
+        with pytest.raises(ValueError, match=reason):
+            refused(expression)
+
+
+@pytest.mark.parametrize("expression", ["rate(1 days)", "rate(2 day)", "at(2026-12-24T18:00:00)"])
+def test_rules_are_stricter_than_schedules(expression: str) -> None:
+    check(expression)
+    with pytest.raises(ValueError, match="rule"):
+        check_of_rule(expression)
+
+
+def test_a_deployment_with_a_wrong_schedule_names_the_resource(deploy: Deploy) -> None:
+    target = [{"Id": "1", "Arn": "arn:aws:sqs:us-east-1:123456789012:none"}]
+    with pytest.raises(LocalAwsError, match=r"Daily \(AWS::Events::Rule\): ValueError: 'rate\(1 days\)'"):
+        deploy("wrong-rule", {"Daily": rule(target, ScheduleExpression="rate(1 days)")})
+    schedule = {"ScheduleExpression": "cron(0 3 * * SUN *)", "FlexibleTimeWindow": {"Mode": "OFF"}, "Target": target[0]}
+    with pytest.raises(LocalAwsError, match=r"Weekly \(AWS::Scheduler::Schedule\): ValueError: 'cron\(0 3 \* \* SUN \*\)'"):
+        deploy("wrong-schedule", {"Weekly": {"Type": "AWS::Scheduler::Schedule", "Properties": schedule}})
+
+
+def test_a_wrong_schedule_does_not_keep_others_from_firing(monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = Schedule("arn:wrong", "rate(0 minutes)", "UTC", [], "aws.events")
+    soon = Schedule("arn:soon", f"at({datetime.now(UTC) + timedelta(seconds=1):%Y-%m-%dT%H:%M:%S})", "UTC", [], "aws.events")
+    fired: list[str] = []
+    schedules = Schedules(cast(Any, None), cast(Any, None))
+    monkeypatch.setattr(schedules, "_schedules", lambda: iter([wrong, soon]))
+    monkeypatch.setattr(schedules, "_fire", lambda schedule, moment: fired.append(schedule.arn))
+    assert eventually(lambda: schedules.turn() or fired) == ["arn:soon"]

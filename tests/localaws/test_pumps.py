@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import gzip
 import json
+import threading
+import time
 from collections.abc import Callable
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from localaws.environment import Environment
+from localaws.pumps.queues import QueuePoller
+from localaws.pumps.streams import Batches, Progress
 from tests.localaws.apps import function, role
 from tests.localaws.conftest import eventually
 
@@ -177,6 +182,85 @@ def handler(event, context):
     assert left
 
 
+def _queue_poller(answer: Callable[[], Any]) -> QueuePoller:
+    """A poller whose function gives `answer`, the payload of a Lambda response."""
+    outcome = SimpleNamespace(result=SimpleNamespace(error=None))
+
+    def call(arn: str, event: bytes) -> Any:
+        outcome.result.payload = json.dumps(answer()).encode()
+        return outcome
+
+    mapping = {
+        "UUID": "u",
+        "EventSourceArn": "arn:q",
+        "FunctionArn": "arn:f",
+        "FunctionResponseTypes": ["ReportBatchItemFailures"],
+    }
+    return QueuePoller(cast(Any, None), cast(Any, SimpleNamespace(call=call)), mapping)
+
+
+def test_a_queue_that_could_not_be_read_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    poller, found = _queue_poller(dict), threading.Event()
+
+    def fail() -> list[Any]:
+        raise ValueError("no")
+
+    monkeypatch.setattr(poller, "_receive", fail)
+    for _ in range(10):
+        with pytest.raises(ValueError, match="no"):
+            poller.turn()
+    monkeypatch.setattr(poller, "_receive", lambda: [{}])
+    monkeypatch.setattr(poller, "_process", lambda messages: found.set())
+    assert poller.turn()
+    assert found.wait(5)
+
+
+MALFORMED: list[Any] = [
+    [{"itemIdentifier": ""}],
+    [{"itemIdentifier": None}],
+    [{"messageId": "1"}],
+    [{"itemIdentifier": "1"}, {"itemIdentifier": "none"}],
+    [{"itemIdentifier": ["1"]}],
+    ["1"],
+    {"itemIdentifier": "1"},
+    3,
+]
+
+
+@pytest.mark.parametrize("failures", MALFORMED, ids=str)
+def test_a_malformed_report_means_that_the_whole_batch_failed(failures: Any) -> None:
+    poller = _queue_poller(lambda: {"batchItemFailures": failures})
+    assert poller._invoke([{"messageId": "1"}, {"messageId": "2"}]) == {"1", "2"}
+
+
+@pytest.mark.parametrize(("failures", "failed"), [([], set()), (None, set()), ([{"itemIdentifier": "2"}], {"2"})])
+def test_a_report_names_the_messages_that_failed(failures: Any, failed: set[str]) -> None:
+    poller = _queue_poller(lambda: {"batchItemFailures": failures})
+    assert poller._invoke([{"messageId": "1"}, {"messageId": "2"}]) == failed
+
+
+def test_a_call_that_raises_is_a_failed_batch_of_a_queue() -> None:
+    poller = _queue_poller(lambda: 1 / 0)
+    assert poller._invoke([{"messageId": "1"}]) == {"1"}
+
+
+@pytest.mark.parametrize("failures", [*MALFORMED, "a call that raises"], ids=str)
+def test_a_stream_gives_up_a_batch_with_malformed_reports(failures: Any) -> None:
+    def call(*arguments: Any) -> Any:
+        if failures == "a call that raises":
+            raise RuntimeError(failures)
+        payload = json.dumps({"batchItemFailures": failures}).encode()
+        return SimpleNamespace(result=SimpleNamespace(error=None, payload=payload))
+
+    given_up: list[tuple[Any, ...]] = []
+    on_failure = SimpleNamespace(send=lambda *arguments: given_up.append(arguments))
+    mapping = {"FunctionArn": "arn:f", "MaximumRetryAttempts": 1, "FunctionResponseTypes": ["ReportBatchItemFailures"]}
+    batches = Batches(cast(Any, SimpleNamespace(call=call)), mapping, "shard", cast(Any, on_failure), Progress(), speed=1000.0)
+    records = [{"kinesis": {"sequenceNumber": str(n), "approximateArrivalTimestamp": 0.0}} for n in (1, 2)]
+    batches.process(cast(Any, SimpleNamespace(stopped=False, wait=lambda seconds: None)), records)
+    assert [(sent[1], sent[2]) for sent in given_up] == [(records, "RetryAttemptsExhausted")]
+
+
 def _all_zero(attributes: dict[str, str]) -> bool:
     return set(attributes.values()) == {"0"}
 
@@ -228,3 +312,50 @@ def test_delivery_streams_write_buffered_objects_to_s3(environment: Environment,
     key = s3.list_objects_v2(Bucket="archive-bucket", Prefix="events/")["Contents"][0]["Key"]
     assert key.endswith(".gz")
     assert key.split("/")[2].startswith("month=")
+
+
+def test_a_delivery_stream_that_is_made_anew_starts_afresh(environment: Environment, deploy: Deploy) -> None:
+    """What could not be written waits; neither old settings nor the place in the old Kinesis stream are kept."""
+    s3 = environment.client("s3")
+
+    def resources(bucket: str) -> dict[str, Any]:
+        destination = {
+            "BucketARN": f"arn:aws:s3:::{bucket}",
+            "RoleARN": arn("Role"),
+            "Prefix": "a/",
+            "BufferingHints": {"IntervalInSeconds": 5, "SizeInMBs": 1},
+        }
+        delivery = {
+            "DeliveryStreamName": "anew",
+            "DeliveryStreamType": "KinesisStreamAsSource",
+            "KinesisStreamSourceConfiguration": {"KinesisStreamARN": arn("Stream"), "RoleARN": arn("Role")},
+            "ExtendedS3DestinationConfiguration": destination,
+        }
+        return {
+            "Role": role(),
+            "Stream": {"Type": "AWS::Kinesis::Stream", "Properties": {"Name": "anew", "ShardCount": 1}},
+            "Delivery": {"Type": "AWS::KinesisFirehose::DeliveryStream", "Properties": delivery},
+        }
+
+    def written(bucket: str) -> bytes:
+        keys = [entry["Key"] for entry in s3.list_objects_v2(Bucket=bucket).get("Contents", [])]
+        return b"".join(s3.get_object(Bucket=bucket, Key=key)["Body"].read() for key in keys)
+
+    def put_lines(*lines: bytes) -> None:
+        records = [{"Data": line, "PartitionKey": "k"} for line in lines]
+        environment.client("kinesis").put_records(StreamName="anew", Records=records)
+
+    deploy("anew", resources("anew-old"))
+    put_lines(b"1", b"2")
+    time.sleep(1)  # the bucket is not there yet: the delivery fails, and is tried again
+    s3.create_bucket(Bucket="anew-old")
+    assert eventually(lambda: written("anew-old")) == b"12"
+    s3.create_bucket(Bucket="anew-new")
+    environment.client("cloudformation").delete_stack(StackName="anew")
+    deploy("anew", resources("anew-new"))
+    put_lines(b"3")
+    assert eventually(lambda: written("anew-new")) == b"3"
+
+
+def arn(logical_id: str) -> dict[str, Any]:
+    return {"Fn::GetAtt": [logical_id, "Arn"]}

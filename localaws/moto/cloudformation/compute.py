@@ -43,6 +43,8 @@ class Function(Provider):
         if properties["Code"] != previous["Code"]:
             call(aws, "lambda", "UpdateFunctionCode", {"FunctionName": created.ref, **_code(properties)})
         self._set_concurrency(aws, properties)
+        if "ReservedConcurrentExecutions" in previous.keys() - properties.keys():
+            aws.client("lambda").delete_function_concurrency(FunctionName=created.ref)
         return created
 
     def delete(self, aws: Aws, created: Created, properties: Properties) -> None:

@@ -33,7 +33,8 @@ class RestApi(Provider):
         if "Body" in properties or "BodyS3Location" in properties:
             raise ValueError("an OpenAPI body is not emulated: declare resources and methods in the template")
         api_id = call(aws, "apigateway", "CreateRestApi", properties)["id"]
-        self._add_binary_media_types(aws, api_id, properties)
+        if patches := _binary_media_types(properties, {}):  # moto takes them only as a change of an existing API
+            aws.client("apigateway").update_rest_api(restApiId=api_id, patchOperations=patches)
         root = aws.client("apigateway").get_resources(restApiId=api_id)["items"][0]["id"]
         return Created(api_id, {"RestApiId": api_id, "RootResourceId": root})
 
@@ -43,6 +44,7 @@ class RestApi(Provider):
             for name in ("Name", "Description", "ApiKeySourceType")
             if name in properties and properties[name] != previous.get(name)
         ]
+        patches += _binary_media_types(properties, previous)
         if patches:
             aws.client("apigateway").update_rest_api(restApiId=created.ref, patchOperations=patches)
         return created
@@ -50,14 +52,13 @@ class RestApi(Provider):
     def delete(self, aws: Aws, created: Created, properties: Properties) -> None:
         aws.client("apigateway").delete_rest_api(restApiId=created.ref)
 
-    def _add_binary_media_types(self, aws: Aws, api_id: str, properties: Properties) -> None:
-        """moto takes them only as a change of an existing API."""
-        patches = [
-            {"op": "add", "path": "/binaryMediaTypes", "value": media_type}
-            for media_type in properties.get("BinaryMediaTypes") or []
-        ]
-        if patches:
-            aws.client("apigateway").update_rest_api(restApiId=api_id, patchOperations=patches)
+
+def _binary_media_types(properties: Properties, previous: Properties) -> list[Properties]:
+    """What is to be added and removed. moto takes the types as they are, not with AWS's ~1 for the slash in a path."""
+    wanted, present = (entry.get("BinaryMediaTypes") or [] for entry in (properties, previous))
+    changes = [("remove", name) for name in present if name not in wanted]
+    changes += [("add", name) for name in wanted if name not in present]
+    return [{"op": operation, "path": "/binaryMediaTypes", "value": name} for operation, name in changes]
 
 
 class Method(Provider):

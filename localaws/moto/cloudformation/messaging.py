@@ -13,6 +13,7 @@ from localaws.moto.cloudformation.provider import (
     tags_of,
     text,
 )
+from localaws.schedule_expressions import check, check_of_rule
 
 
 class Queue(Provider):
@@ -92,6 +93,8 @@ class Rule(Provider):
     name_property = "Name"
 
     def create(self, aws: Aws, properties: Properties) -> Created:
+        if expression := properties.get("ScheduleExpression"):
+            check_of_rule(expression)
         arn = call(aws, "events", "PutRule", {**properties, "Tags": tags_of(properties)})["RuleArn"]
         bus = properties.get("EventBusName", "default")
         if targets := properties.get("Targets"):
@@ -109,6 +112,11 @@ class Rule(Provider):
         if ids := [target["Id"] for target in properties.get("Targets") or []]:
             events.remove_targets(Rule=properties["Name"], EventBusName=bus, Ids=ids)
         events.delete_rule(Name=properties["Name"], EventBusName=bus)
+
+
+def _schedule(properties: Properties) -> Properties:
+    check(properties["ScheduleExpression"])
+    return properties
 
 
 class Stream(Provider):
@@ -177,6 +185,7 @@ PROVIDERS: tuple[Provider, ...] = (
         ref=lambda properties, answer: properties["Name"],
         name_property="Name",
         attributes={"Arn": lambda properties, answer: answer["ScheduleArn"]},
+        prepare=_schedule,
         update_operation="UpdateSchedule",
         delete_operation="DeleteSchedule",
         delete_parameters=lambda ref, properties: {

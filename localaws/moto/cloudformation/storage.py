@@ -4,9 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
+from moto.dynamodb.models import dynamodb_backends
+
 from localaws.clients import Aws
 from localaws.moto.cloudformation.provider import Created, Properties, Provider, call, tags_of
 
+#: What takes a setting of a bucket back that the template no longer has: a call, or another value.
+_REMOVALS = {
+    "BucketEncryption": "DeleteBucketEncryption",
+    "PublicAccessBlockConfiguration": "DeletePublicAccessBlock",
+    "LifecycleConfiguration": "DeleteBucketLifecycle",
+    "CorsConfiguration": "DeleteBucketCors",
+    "Tags": "DeleteBucketTagging",
+}
+_WHEN_REMOVED = {
+    "VersioningConfiguration": {"Status": "Suspended"},
+    "NotificationConfiguration": {"EventBridgeConfiguration": {"EventBridgeEnabled": False}},
+}
 _TABLE_PROPERTIES_SET_LATER = (
     "TimeToLiveSpecification",
     "PointInTimeRecoverySpecification",
@@ -32,7 +46,11 @@ class Bucket(Provider):
     def update(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
         if properties["BucketName"] != previous["BucketName"]:
             return super().update(aws, created, properties, previous)
-        _configure_bucket(aws, created.ref, properties)
+        for name, operation in _REMOVALS.items():
+            if previous.get(name) and not properties.get(name):
+                call(aws, "s3", operation, {"Bucket": created.ref})
+        missing = {name: value for name, value in _WHEN_REMOVED.items() if previous.get(name) and not properties.get(name)}
+        _configure_bucket(aws, created.ref, {**properties, **missing})
         return created
 
     def delete(self, aws: Aws, created: Created, properties: Properties) -> None:
@@ -149,21 +167,15 @@ class Table(Provider):
 
     def create(self, aws: Aws, properties: Properties) -> Created:
         parameters = {key: value for key, value in properties.items() if key not in _TABLE_PROPERTIES_SET_LATER}
-        if stream := properties.get("StreamSpecification"):
-            view = stream.get("StreamViewType", "NEW_AND_OLD_IMAGES")
-            parameters["StreamSpecification"] = {"StreamEnabled": True, "StreamViewType": view}
+        if "StreamSpecification" in properties:
+            parameters["StreamSpecification"] = _stream(properties)
         if encryption := properties.get("SSESpecification"):
             parameters["SSESpecification"] = {"Enabled": encryption.get("SSEEnabled"), **encryption}
         if "ProvisionedThroughput" not in properties:
             parameters["BillingMode"] = "PAY_PER_REQUEST"
         table = call(aws, "dynamodb", "CreateTable", {**parameters, "Tags": tags_of(properties)})["TableDescription"]
-        self._configure(aws, properties)
-        attributes = {
-            "Arn": table["TableArn"],
-            "StreamArn": table.get("LatestStreamArn"),
-            "TableId": table.get("TableId"),
-        }
-        return Created(properties["TableName"], attributes)
+        self._configure(aws, properties, {})
+        return _created(table)
 
     def update(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
         fixed = (
@@ -175,20 +187,40 @@ class Table(Provider):
         )
         if any(properties.get(name) != previous.get(name) for name in fixed):
             return super().update(aws, created, properties, previous)
-        self._configure(aws, properties)
-        return created
+        self._configure(aws, properties, previous)
+        dynamodb, table = aws.client("dynamodb"), {"TableName": created.ref}
+        if (stream := _stream(properties)) != _stream(previous):  # moto's API doesn't enable a stream a second time
+            dynamodb_backends[aws.account][aws.region].get_table(created.ref).set_stream_specification(stream)
+        if (protected := properties.get("DeletionProtectionEnabled", False)) != previous.get("DeletionProtectionEnabled", False):
+            call(aws, "dynamodb", "UpdateTable", {**table, "DeletionProtectionEnabled": protected})
+        return _created(dynamodb.describe_table(**table)["Table"])
 
     def delete(self, aws: Aws, created: Created, properties: Properties) -> None:
         aws.client("dynamodb").delete_table(TableName=created.ref)
 
-    def _configure(self, aws: Aws, properties: Properties) -> None:
+    def _configure(self, aws: Aws, properties: Properties, previous: Properties) -> None:
         table = {"TableName": properties["TableName"]}
-        for name, operation in (
-            ("TimeToLiveSpecification", "UpdateTimeToLive"),
-            ("PointInTimeRecoverySpecification", "UpdateContinuousBackups"),
+        for name, operation, enabled in (
+            ("TimeToLiveSpecification", "UpdateTimeToLive", "Enabled"),
+            ("PointInTimeRecoverySpecification", "UpdateContinuousBackups", "PointInTimeRecoveryEnabled"),
         ):
-            if specification := properties.get(name):
+            before = previous.get(name)
+            specification = properties.get(name) or (before and {**before, enabled: False})
+            if specification != before:
                 call(aws, "dynamodb", operation, {**table, name: specification})
+
+
+def _stream(properties: Properties) -> Properties:
+    """The StreamSpecification as the API takes it."""
+    stream = properties.get("StreamSpecification")
+    if not stream:
+        return {"StreamEnabled": False}
+    return {"StreamEnabled": True, "StreamViewType": stream.get("StreamViewType", "NEW_AND_OLD_IMAGES")}
+
+
+def _created(table: dict[str, Any]) -> Created:
+    attributes = {"Arn": table["TableArn"], "StreamArn": table.get("LatestStreamArn"), "TableId": table.get("TableId")}
+    return Created(table["TableName"], attributes)
 
 
 class GlobalTable(Table):
