@@ -2,17 +2,14 @@
 
 import os
 import signal
-from typing import NoReturn
 
-
-def _interrupt(number: int, frame: object) -> NoReturn:
-    raise KeyboardInterrupt
+from localaws.interruption import interrupt
 
 
 def main() -> None:
     """Installs the signal handlers before anything slow is imported, so that Ctrl-C is quiet at any moment."""
-    signal.signal(signal.SIGTERM, _interrupt)
-    signal.signal(signal.SIGINT, _interrupt)
+    signal.signal(signal.SIGTERM, interrupt)
+    signal.signal(signal.SIGINT, interrupt)
     try:
         from localaws import command
 

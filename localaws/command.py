@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-from localaws import deploy, processes, state
+from localaws import deploy, interruption, processes, state
 from localaws.errors import LocalAwsError
 from localaws.iam import calls
 from localaws.server import Server
@@ -50,6 +50,7 @@ def _run(arguments: argparse.Namespace) -> None:
     )
 
     def progress(message: str) -> None:
+        interruption.check()
         _report(arguments.json, "progress", message)
 
     with state.exclusive(settings.data):
@@ -87,6 +88,7 @@ def _serve(server: Server, settings: Settings, app: Path | None, progress: Calla
     state.write(settings.data, current)
     _report(as_json, "ready", _endpoints(current), current)
     while True:  # a signal that the system hands to another thread is noticed only when this one wakes up
+        interruption.check()
         time.sleep(0.2)
 
 

@@ -161,3 +161,23 @@ def test_an_environment_ends_with_the_program_that_launched_it(tmp_path: Path) -
     ended = subprocess.run([sys.executable, "-c", program], check=False, timeout=60)
     assert ended.returncode == 9
     eventually(lambda: gone(data))
+
+
+SWALLOWED = """
+import os, signal, weakref
+from localaws import interruption
+signal.signal(signal.SIGINT, interruption.interrupt)
+class Anything: ...
+thing = Anything()
+callback = weakref.ref(thing, lambda _: os.kill(os.getpid(), signal.SIGINT))
+del thing
+print("swallowed", flush=True)
+interruption.check()
+print("forgotten")
+"""
+
+
+def test_a_signal_that_python_swallows_is_not_forgotten() -> None:
+    done = subprocess.run([sys.executable, "-c", SWALLOWED], capture_output=True, text=True, check=False, timeout=30)
+    assert done.stdout == "swallowed\n"
+    assert done.stderr.endswith("KeyboardInterrupt\n")
