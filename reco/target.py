@@ -38,11 +38,9 @@ class Target:
         try:
             answer = self.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
         except (ClientError, BotoCoreError) as error:
-            if isinstance(error, ClientError) and error.response["Error"]["Code"] == "ValidationError":
-                raise RecoError(
-                    f"There is no stack {stack}: deploy it first (`reco up` here, `cdk deploy` in an account)."
-                ) from None
-            raise RecoError(f"AWS can't be asked for the stack {stack}: {error}.") from None
+            missing = isinstance(error, ClientError) and error.response["Error"]["Code"] == "ValidationError"
+            said = f"There is no stack {stack}: deploy it first (`reco up` here, `cdk deploy` in an account)."
+            raise RecoError(said if missing else f"AWS can't be asked for the stack {stack}: {error}.") from None
         found = {output["OutputKey"]: output["OutputValue"] for output in answer.get("Outputs", [])}
         if name not in found:
             raise RecoError(f"The stack {stack} has no output {name}: it is of another version of recostack; deploy it again.")

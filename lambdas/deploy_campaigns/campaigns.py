@@ -20,41 +20,34 @@ from lambdas.shared.names import campaign_arn, campaign_name
 from lambdas.shared.tags import deployment_tags
 
 
-def ensure_campaign(config: Config, solution: str, version: str, run_started: datetime) -> Look:
-    """The campaign of a solution, serving `version` with the capacity and settings of the config.
+def ensure_campaign(config: Config, solution: str, version: str, run_started: datetime, *, moves: bool) -> Look:
+    """The campaign of a solution, with the capacity and settings of the config.
 
+    It serves `version` if it `moves` or is made, else what it serves already: a rollback may have come after the run's verdict.
     An update that failed in an earlier run is tried again; one that failed in this run raises ResourceFailed.
     While an update runs, the campaign's own status stays ACTIVE and the old version answers: `latestCampaignUpdate` tells
     (personalize/latest/dg/update-campaigns.html).
     """
-    campaign = campaign_arn(config, solution)
-    wanted = desired(config.solutions[solution].campaign or Campaign(), version)
+    campaign, settings = campaign_arn(config, solution), config.solutions[solution].campaign or Campaign()
     there = described(lambda: dict(clients.personalize().describe_campaign(campaignArn=campaign)))
     if there is None:
         return create_or_wait(
             campaign,
             lambda: clients.personalize().create_campaign(
-                name=campaign_name(config, solution), tags=deployment_tags(config), **wanted
+                name=campaign_name(config, solution), tags=deployment_tags(config), **desired(settings, version)
             ),
         )
     update = there.get("latestCampaignUpdate")
     if update and update["status"] in IN_TRANSITION:
         return pending(campaign)
-    ours = update and update["solutionVersionArn"] == version and update["creationDateTime"] >= run_started
+    served = version if moves else there["solutionVersionArn"]
+    ours = update and update["solutionVersionArn"] == served and update["creationDateTime"] >= run_started
     if update and ours and "FAILED" in update["status"]:
         raise ResourceFailed(f"campaign/{campaign_name(config, solution)}: update failed: {update.get('failureReason')}")
+    wanted = desired(settings, served)
     if there["status"] == "ACTIVE" and differs(there, wanted):
         return create_or_wait(campaign, lambda: clients.personalize().update_campaign(campaignArn=campaign, **wanted))
-    return found_status(campaign, there)
-
-
-def served_version(config: Config, solution: str) -> str | None:
-    """The version that the campaign of a solution serves, or will when its update has ended; None without a campaign."""
-    there = described(lambda: dict(clients.personalize().describe_campaign(campaignArn=campaign_arn(config, solution))))
-    if there is None:
-        return None
-    update = there.get("latestCampaignUpdate") or {}
-    return str((update if update.get("status") in IN_TRANSITION else there)["solutionVersionArn"])
+    return found_status(campaign, there, version_arn=served)
 
 
 def desired(campaign: Campaign, version: str) -> dict[str, Any]:

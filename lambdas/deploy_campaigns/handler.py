@@ -9,7 +9,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel, ConfigDict, Field
 
-from lambdas.deploy_campaigns.campaigns import ensure_campaign, served_version
+from lambdas.deploy_campaigns.campaigns import ensure_campaign
 from lambdas.deploy_campaigns.snapshots import ensure_snapshot
 from lambdas.shared.config import Config, packed_config
 from lambdas.shared.ensure import answer, part
@@ -67,11 +67,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     for verdict in (each for each in request.verdicts if config.solutions[each.name].campaign is not None):
         goes_live = verdict.decision in ("deploy", "keep") or (verdict.decision == "ask" and verdict.name in approved)
         version = verdict.arn if goes_live else verdict.deployed_arn
-        if not goes_live or verdict.decision == "keep":  # a rollback may have moved the campaign since the verdict
-            version = served_version(config, verdict.name) or version
         if version is not None:
             label = {"name": verdict.name, "version_arn": version, "goes_live": goes_live}
-            parts.append(part(label, partial(ensure_campaign, config, verdict.name, version, request.run_started)))
+            moves = goes_live and verdict.decision != "keep"
+            parts.append(part(label, partial(ensure_campaign, config, verdict.name, version, request.run_started, moves=moves)))
     parts += [snapshot for snapshot in snapshots(config, request.trained) if snapshot["status"] != "ACTIVE"]
     return answer(parts, request.waited_seconds)
 

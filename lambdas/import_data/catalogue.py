@@ -14,7 +14,7 @@ from typing import Any
 from lambdas.shared import clients
 from lambdas.shared.csv_files import csv_files, lines
 from lambdas.shared.schemas import AvroSchema, cell_reader
-from lambdas.shared.tables import WRITE_BATCH, from_row, read_all, to_row, write_all
+from lambdas.shared.tables import WRITE_BATCH, read_all, to_row, write_all
 
 
 def load_catalogue(schema: AvroSchema, already: int, out_of_time: Callable[[], bool]) -> tuple[int, bool]:
@@ -42,8 +42,13 @@ def item_rows() -> Iterator[tuple[dict[str, str], int]]:
 def newer(items: Mapping[str, Mapping[str, Any]]) -> set[str]:
     """Those of which the table has something newer."""
     keys = [{"item_id": item["item_id"]} for item in items.values()]
-    found = map(from_row, read_all(clients.dynamodb(), os.environ["CATALOGUE_TABLE"], keys, consistent=True))
-    return {row["item_id"] for row in found if row.get("received_at", 0) > int(items[row["item_id"]]["received_at"]["N"])}
+    rows = read_all(clients.dynamodb(), os.environ["CATALOGUE_TABLE"], keys, consistent=True)
+    return {row["item_id"]["S"] for row in rows if received_at(row) > received_at(items[row["item_id"]["S"]])}
+
+
+def received_at(row: Mapping[str, Any]) -> int:
+    """In milliseconds since 1970; 0 where the row does not tell."""
+    return int(row.get("received_at", {"N": 0})["N"])
 
 
 def catalogue_item(

@@ -11,7 +11,7 @@ from lambdas.shared.recipes import RECIPES
 
 
 class Campaign(Section):
-    """A real-time endpoint. One that idles is billed for its minimum, about $144 a month for each TPS ($389 with a v2 recipe)."""
+    """A real-time endpoint. One that idles is billed for its minimum: about $144 a month for each TPS (v2: $389, unconfirmed)."""
 
     min_provisioned_tps: int = Field(1, ge=1, description="transactions per second that are held ready, and billed at least")
     exploration_weight: float | None = Field(
