@@ -49,8 +49,18 @@ class Environment:
         return None if current is None else cls(current, data)
 
     @property
+    def pid(self) -> int:
+        """The process that runs it; its functions, jobs and the emulator are children of it."""
+        return int(self._state["pid"])
+
+    @property
     def aws_endpoint(self) -> str:
         return str(self._state["aws_endpoint"])
+
+    @property
+    def front_endpoint(self) -> str:
+        """Where all deployed APIs are served."""
+        return str(self._state["front_endpoint"])
 
     @property
     def personalize_endpoint(self) -> str | None:
@@ -121,7 +131,7 @@ class Environment:
         if self._process is not None:
             processes.stop_child(self._process, patience=15)
             return
-        pid = int(self._state["pid"])
+        pid = self.pid
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
         deadline = time.monotonic() + 15

@@ -39,7 +39,9 @@ class Server:
         self._check_ports()
         port = settings.port or free_port()  # known before anything starts: the emulator reads S3 there
         self.aws = Aws(f"http://127.0.0.1:{port}", settings.region, settings.account)
-        os.environ.update(self.aws.environ(), MOTO_PORT=str(port), MOTO_ACCOUNT_ID=settings.account)
+        os.environ.update(
+            self.aws.environ(), MOTO_PORT=str(port), MOTO_ACCOUNT_ID=settings.account, MOTO_DISABLE_GLOBAL_CORS="true"
+        )
         calls.start(settings.account, settings.region)
         emulator = self._start_emulator() if settings.personalize else None
         self._on_progress("starting the embedded AWS")

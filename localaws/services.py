@@ -10,9 +10,9 @@ import logging
 
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
+from localaws.api_gateway.checks import MAX_BODY_BYTES
 from localaws.api_gateway.front import Front
 from localaws.clients import Aws
-from localaws.http import serve
 from localaws.lambda_workers.function import CodeStore
 from localaws.lambda_workers.pool import WorkerPool
 from localaws.moto import admin, cloudwatch, events, kinesis, patching, stepfunctions, usage
@@ -22,6 +22,8 @@ from localaws.moto.glue import GlueJobs
 from localaws.moto.lambda_functions import LambdaService
 from localaws.moto.logs import LogWriter
 from localaws.moto.proxy import ReverseProxy
+from localaws.personalize.http_gate import Gate
+from localaws.personalize.http_server import HttpServer
 from localaws.pumps.campaign_metrics import CampaignMetrics
 from localaws.pumps.delivery_streams import DeliveryStreams
 from localaws.pumps.mappings import EventSourceMappings
@@ -30,6 +32,8 @@ from localaws.pumps.pump import Pump
 from localaws.pumps.schedules import Schedules
 from localaws.pumps.service_metrics import QueueMetrics, StageMetrics
 from localaws.settings import Settings, personalize_environ
+
+_MOST_UPLOAD = 5 << 30  # of one PUT to S3. docs: AmazonS3/latest/userguide/upload-objects.html
 
 
 class Services:
@@ -71,16 +75,20 @@ class Services:
 
         elsewhere = {"personalize": ReverseProxy(self._personalize_endpoint)} if self._personalize_endpoint else {}
         app = DispatcherMiddleware(LockedApp(elsewhere), {admin.PATH: admin.Admin(schedules)})
-        self._resources.callback(serve(app, port).shutdown)
-        stages = StageMetrics(aws)
-        front = serve(stages.watch(Front(aws, self._functions)), self._settings.api_port)
-        self._resources.callback(front.shutdown)
+        self._serve(HttpServer(app, port=port, admit=Gate(), most_body=_MOST_UPLOAD))
+        stages, front = StageMetrics(aws), Front(aws, self._functions)
+        front_server = HttpServer(stages.watch(front), port=self._settings.api_port, admit=front.admit, most_body=MAX_BODY_BYTES)
+        self._serve(front_server)
         mappings = EventSourceMappings(aws, self._functions, targets, speed)
         for pump in (schedules, delivery_streams, mappings, stages, QueueMetrics(aws)):
             self._run(pump)
         if self._personalize_endpoint:
             self._run(CampaignMetrics(aws, self._personalize_endpoint))
-        return f"http://127.0.0.1:{front.port}"
+        return front_server.url
+
+    def _serve(self, server: HttpServer) -> None:
+        self._resources.callback(server.stop)
+        server.start()
 
     def _run(self, pump: Pump) -> None:
         self._resources.callback(pump.stop)

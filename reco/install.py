@@ -40,6 +40,8 @@ def main() -> None:
         stamp.write_text(wanted)
         print(f"The environment is ready ({time.monotonic() - began:.0f} s).", flush=True)
     build_layer()
+    if purpose == "test":
+        subprocess.run([str(PYTHON), "-m", "reco.browser"], cwd=ROOT, check=False)  # it says so if there is none
 
 
 def extras_of(purpose: str) -> list[str]:

@@ -31,7 +31,8 @@ def add_gateway_responses(api: apigateway.RestApi, config: Api) -> None:
         (Type.UNSUPPORTED_MEDIA_TYPE, "415", error("unsupported_media_type", "must be application/json", "content-type")),
         no_such_route(config),
     ]
-    allow_origin = {"Access-Control-Allow-Origin": f"'{fixed_origin(config)}'"}
+    origin = fixed_origin(config)
+    allow_origin = {"Access-Control-Allow-Origin": f"'{origin}'"} if origin else {}
     for kind, status, body in answers:
         template = json.dumps({"error": body}).replace(f'"{OWN_MESSAGE}"', "$context.error.messageString")
         api.add_gateway_response(
@@ -54,7 +55,7 @@ def no_such_route(config: Api) -> Any:
     return Type.MISSING_AUTHENTICATION_TOKEN, "404", error("no_such_route", "the API has no such path or no such method there")
 
 
-def fixed_origin(config: Api) -> str:
-    """The origin that answers name without looking at the request. Of several it is `*` for refusals, which tell nothing; what
-    the API answers itself names the caller's."""
-    return config.cors_origins[0] if len(config.cors_origins) == 1 else "*"
+def fixed_origin(config: Api) -> str | None:
+    """The origin that answers name without looking at the request, None where no page may call. Of several it is `*` for
+    refusals, which tell nothing; what the API answers itself names the caller's."""
+    return next(iter(config.cors_origins), None) if len(config.cors_origins) < 2 else "*"

@@ -76,9 +76,10 @@ class IngestionRoutes(Construct):
     def _events(self) -> apigateway.Method:
         """Browsers may post events from the config's origins: the key that they hold can do nothing else."""
         resource = self.api.root.add_resource("events")
-        resource.add_cors_preflight(
-            allow_origins=self.config.api.cors_origins, allow_methods=["POST"], allow_headers=["Content-Type", "x-api-key"]
-        )
+        if self.config.api.cors_origins:
+            resource.add_cors_preflight(
+                allow_origins=self.config.api.cors_origins, allow_methods=["POST"], allow_headers=["Content-Type", "x-api-key"]
+            )
         integration = apigateway.AwsIntegration(
             service="kinesis",
             action="PutRecords",
@@ -124,16 +125,20 @@ class IngestionRoutes(Construct):
                     status_code=status,
                     selection_pattern=pattern or None,
                     response_templates={"application/json": self._allow_origins(answer)},
-                    response_parameters={CORS: f"'{self.config.api.cors_origins[0]}'"},
+                    response_parameters=self._cors_header(f"'{next(iter(self.config.api.cors_origins), '')}'"),
                 )
                 for pattern, (status, answer) in answers.items()
             ],
         )
 
+    def _cors_header(self, value: Any) -> dict[str, Any]:
+        """The header that names the pages' origin, for an answer or for its declaration; none where no page may call."""
+        return {CORS: value} if self.config.api.cors_origins else {}
+
     def _allow_origins(self, answer: str) -> str:
         """The answer to a page of one of several origins names that one."""
         origins = self.config.api.cors_origins
-        if len(origins) == 1:
+        if len(origins) < 2:
             return answer
         listed = " || ".join(f"$origin == '{origin}'" for origin in origins)
         named = "#set($context.responseOverride.header.Access-Control-Allow-Origin = $origin)"
@@ -158,7 +163,9 @@ class IngestionRoutes(Construct):
             **callers,
             request_validator=self.validator,
             request_models={"application/json": apigateway.Model.from_model_name(self, f"{model}Model", schema.ref)},
-            method_responses=[apigateway.MethodResponse(status_code=s, response_parameters={CORS: True}) for s in statuses],
+            method_responses=[
+                apigateway.MethodResponse(status_code=status, response_parameters=self._cors_header(True)) for status in statuses
+            ],
         )
 
 

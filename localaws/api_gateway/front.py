@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from dataclasses import dataclass
 from typing import Any
 
 from moto.apigateway.models import apigateway_backends
@@ -17,18 +18,35 @@ from werkzeug.wrappers import Request, Response
 
 from localaws.api_gateway import proxy
 from localaws.api_gateway.api import Api
-from localaws.api_gateway.checks import check_call, check_size, missing_token
+from localaws.api_gateway.checks import MAX_BODY_BYTES, check_call, check_size, missing_token
+from localaws.api_gateway.gate import FrontGate
 from localaws.api_gateway.integrations import Integrations, function_arn
 from localaws.api_gateway.request import Call, Refusal, split_path
 from localaws.api_gateway.usage_plans import UsagePlans
 from localaws.clients import Aws
 from localaws.lambda_workers.pool import TooManyRequests
 from localaws.moto.lambda_functions import LambdaService
+from localaws.personalize.http_server import Answer, Environ
 
 _LOG = logging.getLogger(__name__)
 _INTEGRATION_SECONDS = 29.0  # docs: apigateway/latest/developerguide/limits.html
 _VARIABLE = re.compile(r"\$context\.([\w.]+)")
 PREFIX = "restapis"
+
+
+@dataclass(frozen=True)
+class _Route:
+    """Where a request leads: the API as it was deployed to the stage, moto's stage, and the segments of the path below it."""
+
+    api: Api
+    stage_name: str
+    stage: Any
+    segments: list[str]
+
+    @property
+    def path(self) -> list[str]:
+        """The segments that methods are looked up by: a slash at the end means nothing, an empty segment elsewhere is one."""
+        return self.segments[:-1] if self.segments[-1:] == [""] else self.segments
 
 
 class Front:
@@ -40,40 +58,42 @@ class Front:
         self._integrations = Integrations(aws, functions)
         self._plans = UsagePlans(aws)
         self._calls = ThreadPoolExecutor(64, thread_name_prefix="integration")
-        self._apis: dict[tuple[str, str], tuple[str, Api]] = {}
+        self._apis: dict[tuple[str, str], tuple[str | None, Api]] = {}
         self._lock = threading.Lock()
+        self._gate = FrontGate(self._preflight, self._deployed_route)
 
-    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        request = Request(environ)
-        response = self._handle(request)
-        request.get_data(cache=False)  # what is left of a body would be read as the next request of the connection
-        return response(environ, start_response)
+    def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
+        return self._handle(Request(environ))(environ, start_response)
+
+    def admit(self, environ: Environ) -> Answer | None:
+        """For the HTTP server: the answer to a page that may not call, or to a body that is too large; else None."""
+        refused = self._gate(environ)
+        if refused is None and environ["CONTENT_LENGTH"] and int(environ["CONTENT_LENGTH"]) > MAX_BODY_BYTES:
+            return _answer(self._handle(Request(environ)))
+        return refused
 
     def _handle(self, request: Request) -> Response:
-        segments = split_path(request)
         request_id, responses = str(uuid.uuid4()), {}
         try:
-            api_id, stage_name, stage = self._stage(segments)
-            api = self._api(api_id, stage_name, stage.deployment_id)
-            responses = api.gateway_responses
-            path = [segment for segment in segments[3:] if segment]
+            route = self._route(split_path(request))
+            responses = route.api.gateway_responses
             check_size(request.content_length)
-            found = api.match(request.method, path)
+            found = route.api.match(request.method, route.path)
             if found is None:
                 raise missing_token()
             call = Call(
                 request=request,
-                api_id=api_id,
-                stage=stage_name,
-                path="/" + "/".join(segments[3:]),
+                api_id=route.api.api_id,
+                stage=route.stage_name,
+                path="/" + "/".join(route.segments),
                 account=self._aws.account,
                 method=found[0],
                 path_parameters=found[1],
-                stage_variables=dict(stage.variables or {}),
+                stage_variables=dict(route.stage.variables or {}),
                 request_id=request_id,
             )
             check_call(call, self._plans, self._aws.region)
-            response = self._integrate(call, api)
+            response = self._integrate(call, route.api)
         except Refusal as refusal:
             return _refuse(refusal, responses, request_id)
         except Exception as error:
@@ -84,16 +104,29 @@ class Front:
         response.headers.setdefault("x-amz-apigw-id", request_id.replace("-", "")[:16])
         return response
 
-    def _stage(self, segments: list[str]) -> tuple[str, str, Any]:
-        """The stage as it is in moto at this moment; reading it in-process costs nothing."""
+    def _preflight(self, environ: Environ) -> Answer:
+        return _answer(self._handle(Request(environ)))
+
+    def _deployed_route(self, environ: Environ) -> str | None:
+        """A name of the deployed route of a path, another one after each deployment; None if no method has this path."""
+        try:
+            route = self._route(split_path(Request(environ)))
+        except Refusal:
+            return None
+        found = route.api.match(environ["REQUEST_METHOD"], route.path)
+        return f"{route.api.api_id} {route.stage.deployment_id} {found[0].resource_path}" if found else None
+
+    def _route(self, segments: list[str]) -> _Route:
+        """The stage as it is in moto at this moment, which costs nothing to read in-process. Raises Refusal if there is none."""
         apis = apigateway_backends[self._aws.account][self._aws.region].apis
         if len(segments) >= 3 and segments[0] == PREFIX and segments[1] in apis:
             stage = apis[segments[1]].stages.get(segments[2])
             if stage is not None:
-                return segments[1], segments[2], stage
+                api = self._api(segments[1], segments[2], stage.deployment_id)
+                return _Route(api, segments[2], stage, segments[3:])
         raise Refusal("ACCESS_DENIED", 403, "Forbidden", "ForbiddenException")
 
-    def _api(self, api_id: str, stage: str, deployment: str) -> Api:
+    def _api(self, api_id: str, stage: str, deployment: str | None) -> Api:
         """The API as of the stage's deployment: changes show with the next deployment, as in the service."""
         with self._lock:
             cached = self._apis.get((api_id, stage))
@@ -122,6 +155,10 @@ class Front:
             raise Refusal("DEFAULT_5XX", 500, "Internal server error", "InternalServerErrorException") from None
         accept = call.request.headers.get("Accept", "")
         return proxy.response_of(outcome, accept, api.binary_media_types)
+
+
+def _answer(response: Response) -> Answer:
+    return Answer(response.status_code, response.get_data(), list(response.headers.items()))
 
 
 def _refuse(refusal: Refusal, responses: dict[str, dict[str, Any]], request_id: str) -> Response:

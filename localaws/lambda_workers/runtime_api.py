@@ -6,10 +6,17 @@ import queue
 import threading
 import time
 import uuid
+from collections.abc import Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from localaws.personalize.http_gate import Gate
+from localaws.personalize.http_server import Answer, Environ, HttpServer
+
+_PREFIX = "/2018-06-01/runtime/"
+#: A function's answer may have 6 MB; what is larger must come through, to be refused with the reason.
+_MOST_ANSWER = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -39,13 +46,12 @@ class RuntimeApi:
         self._pending: queue.SimpleQueue[Invocation | None] = queue.SimpleQueue()
         self.running: Invocation | None = None
         self._init_error: bytes | None = None
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._server.daemon_threads = True
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.5}, daemon=True).start()
+        self._server = HttpServer(self._serve, admit=Gate(), most_body=_MOST_ANSWER)
+        self._server.start()
 
     @property
     def address(self) -> str:
-        return f"127.0.0.1:{self._server.server_port}"
+        return f"127.0.0.1:{self._server.port}"
 
     def submit(self, invocation: Invocation) -> None:
         self.running = invocation
@@ -74,54 +80,35 @@ class RuntimeApi:
             running.result.set_result(Result(self._init_error or payload, "Unhandled"))
 
     def close(self) -> None:
-        """Returns at once: the server's thread needs up to half a second to notice."""
+        """Returns at once: the server's thread needs a moment to notice."""
         self._pending.put(None)
-        threading.Thread(target=self._stop_serving, daemon=True).start()
+        threading.Thread(target=self._server.stop, daemon=True).start()
 
-    def _stop_serving(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+    def _serve(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
+        """The WSGI application."""
+        body, path = environ["wsgi.input"].read(), environ["PATH_INFO"].removeprefix(_PREFIX)
+        match environ["REQUEST_METHOD"], *path.split("/"):
+            case "GET", "invocation", "next":
+                answer = self._next()
+            case "POST", "init", "error":
+                self.fail_init(body)
+                answer = Answer(202)
+            case "POST", "invocation", request_id, ("response" | "error") as kind:
+                self.complete(request_id, body, "Unhandled" if kind == "error" else None)
+                answer = Answer(202)
+            case _:
+                answer = Answer(404)
+        start_response(f"{answer.status} ", answer.headers)
+        return [answer.body]
 
-
-def _handler(api: RuntimeApi) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True  # 40 ms a call otherwise
-        wbufsize = -1
-
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-            pass
-
-        def do_GET(self) -> None:
-            invocation = api.next()
-            if invocation is None:
-                self._answer(410, b"")
-                return
-            deadline = int((time.time() + invocation.timeout) * 1000)
-            headers = {
-                "Lambda-Runtime-Aws-Request-Id": invocation.request_id,
-                "Lambda-Runtime-Deadline-Ms": str(deadline),
-                "Lambda-Runtime-Invoked-Function-Arn": invocation.function_arn,
-                "Content-Type": "application/json",
-            }
-            self._answer(200, invocation.event, headers)
-
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            *_, request_id, kind = self.path.split("/")
-            if self.path.endswith("/init/error"):
-                api.fail_init(body)
-            else:
-                api.complete(request_id, body, "Unhandled" if kind == "error" else None)
-            self._answer(202, b"")
-
-        def _answer(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
-            self.send_response(status)
-            for name, value in (headers or {}).items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-            self.wfile.flush()
-
-    return Handler
+    def _next(self) -> Answer:
+        invocation = self.next()
+        if invocation is None:
+            return Answer(410)
+        headers = {
+            "Lambda-Runtime-Aws-Request-Id": invocation.request_id,
+            "Lambda-Runtime-Deadline-Ms": str(int((time.time() + invocation.timeout) * 1000)),
+            "Lambda-Runtime-Invoked-Function-Arn": invocation.function_arn,
+            "Content-Type": "application/json",
+        }
+        return Answer(200, invocation.event, list(headers.items()))

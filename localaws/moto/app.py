@@ -6,9 +6,14 @@ import threading
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from moto.core.request import (
+    PRESERVED_HEADER_NAMES_ENVIRON_KEY,
+    environ_key_for_header,
+    should_preserve_original_header_name,
+)
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-from localaws.http import WsgiApp
+from localaws.personalize.http_server import RAW_HEADERS, Environ, WsgiApp
 
 # These call back into the server while they answer: a lock around them could never be taken again by the call-back.
 # SQS is among them because a long poll would keep everybody else from sending for up to 20 seconds.
@@ -25,7 +30,8 @@ class LockedApp(DomainDispatcherApplication):
         self._locks: dict[str, threading.RLock] = {}
         self._locks_lock = threading.Lock()
 
-    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
+        environ |= _metadata_headers(environ)
         app: Any = self.get_application(environ)
         if app.service in self._elsewhere:
             return self._elsewhere[app.service](environ, start_response)
@@ -37,3 +43,10 @@ class LockedApp(DomainDispatcherApplication):
         with lock:
             locked_answer: Iterable[bytes] = app(environ, start_response)
             return locked_answer
+
+
+def _metadata_headers(environ: Environ) -> Environ:
+    """The names of S3's metadata may have underscores: moto wants them, and how they were spelled, in `environ`."""
+    kept = [(name, value) for name, value in environ.get(RAW_HEADERS, ()) if should_preserve_original_header_name(name)]
+    added = {environ_key_for_header(name): value for name, value in kept if environ_key_for_header(name) not in environ}
+    return {**added, PRESERVED_HEADER_NAMES_ENVIRON_KEY: {environ_key_for_header(name): name for name, _ in kept}}

@@ -30,6 +30,7 @@ def main() -> int:
             quotas=Quotas().changed(options.quotas),
             durations=options.durations,
             filter_lag=options.filter_lag,
+            hosts=options.allow_host,
         )
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
@@ -54,6 +55,13 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m localaws.personalize", description=__doc__)
     parser.add_argument("--port", type=int, default=4568, help="0 takes any free port (default: %(default)s)")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a name, beside localhost and 127.0.0.1, by which programs may call it (may be given more than once)",
+    )
     parser.add_argument("--data", type=Path, required=True, help="directory of the state; made if it does not exist")
     parser.add_argument("--account", default=DEFAULT_ACCOUNT, help="AWS account id (default: %(default)s)")
     parser.add_argument("--region", default=DEFAULT_REGION, help="AWS region (default: %(default)s)")

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, NoReturn
 
 from localaws.personalize.resources.context import Context
 from localaws.personalize.service import Service
@@ -32,8 +32,8 @@ class Admin:
                 return 200, _shown(self._service.context)
             case "PUT", "":
                 try:
-                    _change(self._service.context, json.loads(body))
-                except ValueError as error:
+                    _change(self._service.context, json.loads(body, parse_constant=_no_number))
+                except (ValueError, RecursionError) as error:
                     return 400, {"message": str(error)}
                 return 200, _shown(self._service.context)
             case "POST", "reset":
@@ -54,20 +54,27 @@ def _shown(context: Context) -> dict[str, Any]:
     }
 
 
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number")
+
+
 def _change(context: Context, settings: Any) -> None:
-    if not isinstance(settings, Mapping):
-        raise ValueError("the body must be a JSON object")
+    """Raises ValueError naming the setting that can't be; then none is changed."""
+    settings = _checked(settings, Mapping, "the body must be a JSON object")
     known = ("speed", "durations", "quotas", "faults")
     for name in settings:
         if name not in known:
             raise ValueError(f"unknown setting '{name}'; there are: {', '.join(known)}")
-    if "speed" in settings:
-        if not isinstance(settings["speed"], int | float):
-            raise ValueError("speed must be a number")
-        context.clock.speed = settings["speed"]
-    if "durations" in settings:
-        context.clock.set_durations(settings["durations"])
-    if "quotas" in settings:
-        context.quotas = context.quotas.changed(settings["quotas"])
+    clock, quotas = context.clock, context.quotas
+    speed = clock.checked_speed(settings.get("speed", clock.speed))
+    durations = clock.checked_durations(_checked(settings.get("durations", {}), Mapping, "durations must be a JSON object"))
+    quotas = quotas.changed(_checked(settings.get("quotas", {}), Mapping, "quotas must be a JSON object"))
     if "faults" in settings:
-        context.faults.replace(settings["faults"])
+        context.faults.replace(_checked(settings["faults"], list, "faults must be a list"))
+    clock.speed, clock.durations, context.quotas = speed, durations, quotas
+
+
+def _checked(value: Any, kind: type, otherwise: str) -> Any:
+    if not isinstance(value, kind):
+        raise ValueError(otherwise)
+    return value

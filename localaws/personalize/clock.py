@@ -3,9 +3,11 @@
 import heapq
 import itertools
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 # Simulated seconds in (pending, in progress) by kind of work. Far shorter than the service's, in the same
 # proportions: a training outlasts a campaign, which outlasts an import. Divided by the clock's speed.
@@ -37,31 +39,31 @@ DAY = 24 * HOUR
 class Clock:
     """Real time for dates, and simulated durations that pass `speed` times as fast."""
 
-    def __init__(self, speed: float = 1.0) -> None:
+    def __init__(self, speed: float = 1.0, durations: Mapping[str, Sequence[float]] | None = None) -> None:
+        """Raises ValueError; see `checked_speed` and `checked_durations`."""
         self.durations = dict(DURATIONS)
-        self.speed = speed
+        self.durations = self.checked_durations(durations or {})
+        self.speed = self.checked_speed(speed)
 
-    @property
-    def speed(self) -> float:
-        return self._speed
+    @staticmethod
+    def checked_speed(value: Any) -> float:
+        """Raises ValueError for anything but a finite number above 0."""
+        if not _is_number(value) or not 0 < value < math.inf:
+            raise ValueError(f"speed must be a number greater than 0, not {value!r}")
+        return float(value)
 
-    @speed.setter
-    def speed(self, value: float) -> None:
-        if not value > 0:
-            raise ValueError(f"speed must be greater than 0, not {value}")
-        self._speed = value
+    def checked_durations(self, changes: Mapping[str, Any]) -> dict[str, tuple[float, float]]:
+        """The present durations with some set anew: simulated seconds (pending, in progress) by kind of work.
 
-    def set_durations(self, durations: Mapping[str, Sequence[float]]) -> None:
-        """Set some durations anew: simulated seconds (pending, in progress) by kind of work.
-
-        Raises ValueError for an unknown kind or anything but two numbers from 0.
+        Raises ValueError for an unknown kind or anything but two finite numbers from 0.
         """
-        for work, pair in durations.items():
+        for work, pair in changes.items():
             if work not in self.durations:
                 raise ValueError(f"unknown duration '{work}'; there are: {', '.join(self.durations)}")
-            if len(pair) != 2 or not all(isinstance(s, int | float) and s >= 0 for s in pair):
+            two = isinstance(pair, list | tuple) and len(pair) == 2
+            if not two or not all(_is_number(seconds) and 0 <= seconds < math.inf for seconds in pair):
                 raise ValueError(f"duration '{work}' must be two numbers of seconds, pending and in progress")
-        self.durations |= {work: (pair[0], pair[1]) for work, pair in durations.items()}
+        return self.durations | {work: (pair[0], pair[1]) for work, pair in changes.items()}
 
     def now(self) -> float:
         """Epoch seconds."""
@@ -69,11 +71,15 @@ class Clock:
 
     def after(self, simulated_seconds: float) -> float:
         """The epoch second at which this much simulated time from now has passed."""
-        return self.now() + simulated_seconds / self._speed
+        return self.now() + simulated_seconds / self.speed
 
     def due(self, work: str, step: int) -> float:
         """When step 0 (pending) or 1 (in progress) of this kind of work, begun now, is over."""
         return self.after(self.durations[work][step])
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 class Timers:

@@ -2,15 +2,16 @@
 
 import json
 import logging
-import threading
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from localaws.personalize import wire
 from localaws.personalize.admin import PREFIX, Admin
 from localaws.personalize.errors import InternalFailure, PersonalizeError
-from localaws.personalize.http_server import HttpServer, Request, Response
+from localaws.personalize.http_gate import Gate
+from localaws.personalize.http_server import Answer, Environ, HttpServer
 from localaws.personalize.quotas import Quotas
 from localaws.personalize.service import Service
 
@@ -26,7 +27,8 @@ class PersonalizeEmulator:
     `data` is the directory of its state; a second emulator over it goes on where the first one ended. Jobs
     run in child processes with this process's environment and `environment` (for AWS_ENDPOINT_URL_S3).
     Simulated time passes `speed` times as fast as real time; `durations` (see clock.DURATIONS) and `filter_lag`,
-    after which filters see an event, are in simulated seconds.
+    after which filters see an event, are in simulated seconds. Only programs of this machine may call it, as localhost or
+    127.0.0.1 (see http_gate); `hosts` are other names by which they may call it.
 
         with PersonalizeEmulator(tmp_path) as emulator:
             personalize = boto3.client("personalize", endpoint_url=emulator.endpoint)
@@ -45,8 +47,9 @@ class PersonalizeEmulator:
         durations: Mapping[str, Sequence[float]] | None = None,
         filter_lag: float = 0.0,
         environment: Mapping[str, str] | None = None,
+        hosts: Collection[str] = (),
     ) -> None:
-        self._server = HttpServer(host, port, self._answer)
+        self._server = HttpServer(self._serve, host, port, admit=Gate(hosts))
         self._service = Service(
             data,
             account=account,
@@ -58,7 +61,6 @@ class PersonalizeEmulator:
             environment=environment,
         )
         self._admin = Admin(self._service)
-        self._thread = threading.Thread(target=self._server.serve_forever, name="personalize-http", daemon=True)
 
     @property
     def endpoint(self) -> str:
@@ -67,16 +69,12 @@ class PersonalizeEmulator:
     def start(self) -> str:
         """Begin to serve; the endpoint URL."""
         self._service.start()
-        self._thread.start()
+        self._server.start()
         return self.endpoint
 
     def stop(self) -> None:
         """End serving and every child process; the state stays in the directory."""
-        if self._thread.is_alive():
-            self._server.shutdown()
-            self._thread.join()
-        self._server.server_close()
-        self._server.close_connections()
+        self._server.stop()
         self._service.stop()
 
     def __enter__(self) -> "PersonalizeEmulator":
@@ -86,24 +84,29 @@ class PersonalizeEmulator:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def _answer(self, request: Request) -> Response:
-        if request.path.startswith(PREFIX):
-            status, shown = self._admin.handle(request.method, request.path, request.body, request.caller)
-            return Response(status, {"Content-Type": "application/json"}, json.dumps(shown).encode())
-        target = request.headers.get("X-Amz-Target")
-        headers = {
-            "Content-Type": "application/x-amz-json-1.1" if target else "application/json",
-            "x-amzn-RequestId": str(uuid.uuid4()),
-        }
+    def _serve(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
+        """The WSGI application."""
+        answer = self._answer(environ, environ["wsgi.input"].read())
+        start_response(f"{answer.status} ", answer.headers)
+        return [answer.body]
+
+    def _answer(self, environ: Environ, body: bytes) -> Answer:
+        method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
+        if path.startswith(PREFIX):
+            status, shown = self._admin.handle(method, path, body, environ["REMOTE_ADDR"])
+            return Answer(status, json.dumps(shown).encode(), [("Content-Type", "application/json")])
+        target = environ.get("HTTP_X_AMZ_TARGET")
+        content_type = "application/x-amz-json-1.1" if target else "application/json"
+        headers = [("Content-Type", content_type), ("x-amzn-RequestId", str(uuid.uuid4()))]
         operation = None
         try:
-            operation = wire.route(request.method, request.path, target)
-            result = self._service.call(operation, wire.decode(request.body, operation.input))
-            return Response(200, headers, wire.encode(result, operation.output))
+            operation = wire.route(method, path, target)
+            result = self._service.call(operation, wire.decode(body, operation.input))
+            return Answer(200, wire.encode(result, operation.output), headers)
         except PersonalizeError as error:
             failure = error
         except Exception:
-            log.exception("%s %s %s", request.method, request.path, target or "")
+            log.exception("%s %s %s", method, path, target or "")
             failure = InternalFailure("The request processing has failed because of an unknown error.")
-        headers["x-amzn-ErrorType"] = failure.code
-        return Response(wire.error_status(failure, operation), headers, wire.encode_error(failure))
+        headers.append(("x-amzn-ErrorType", failure.code))
+        return Answer(wire.error_status(failure, operation), wire.encode_error(failure), headers)

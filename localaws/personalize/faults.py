@@ -31,10 +31,13 @@ class Fault:
     def __post_init__(self) -> None:
         if self.action not in get_args(Action):
             raise ValueError(f"action must be one of {', '.join(get_args(Action))}, not {self.action!r}")
-        if not isinstance(self.rate, int | float) or not 0 <= self.rate <= 1:
-            raise ValueError(f"rate must be from 0 to 1, not {self.rate!r}")
-        if not isinstance(self.seconds, int | float) or not 0 <= self.seconds <= 60:
-            raise ValueError(f"seconds must be from 0 to 60, not {self.seconds!r}")
+        for name, most in (("rate", 1), ("seconds", 60)):
+            value = getattr(self, name)
+            if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= most:
+                raise ValueError(f"{name} must be from 0 to {most}, not {value!r}")
+        for name, kind, word in (("operation", str, "text"), ("seed", int, "a whole number"), ("reason", str, "text")):
+            if not isinstance(getattr(self, name), kind):
+                raise ValueError(f"{name} must be {word}, not {getattr(self, name)!r}")
         self._random = random.Random(self.seed)  # noqa: S311 (repeatable on purpose)
 
     def strikes(self, operation: str) -> bool:
@@ -57,7 +60,7 @@ class Faults:
         Raises ValueError for a rule that is not understood.
         """
         try:
-            parsed = [Fault(**rule) for rule in rules]
+            parsed = [Fault(**rule) for rule in rules]  # a TypeError: other members than a fault has, or no members
         except TypeError as error:
             raise ValueError(f"a fault has operation, action, rate, seed, seconds, reason: {error}") from error
         with self._lock:

@@ -1,54 +1,101 @@
-"""An HTTP/1.1 server that keeps connections open: SDKs make hundreds of requests in a row."""
+"""An HTTP/1.1 server for WSGI applications: h11 speaks the protocol, and each connection has a thread of its own.
+
+A pool of threads would not do: a call may last as long as a function of AWS Lambda does, and may itself call the server.
+"""
+
+from __future__ import annotations
 
 import logging
 import socket
 import socketserver
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from email.message import Message
-from http.server import BaseHTTPRequestHandler
-from typing import Any
-from urllib.parse import urlsplit
+import tempfile
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from http import HTTPStatus
+from typing import IO, Any
+from urllib.parse import unquote_to_bytes, urlsplit
+
+import h11
 
 log = logging.getLogger(__name__)
 
+Environ = dict[str, Any]
+WsgiApp = Callable[[Environ, Any], Iterable[bytes]]
+
+#: The key of `environ` under which the headers stand as they came: pairs of name and value.
+RAW_HEADERS = "http_server.headers"
+#: Seconds: for the next part of a request, for the next request of a connection, for what a refused client still sends.
+_PART, _IDLE, _LINGER = 20.0, 300.0, 0.5
+_MOST_HEAD = 64 << 10
+_IN_MEMORY = 1 << 20  # larger bodies go to disk
+_READ = 64 << 10
+
 
 @dataclass(frozen=True)
-class Request:
-    """A request that was read whole. caller: the IP address that it comes from."""
+class Answer:
+    """A whole answer. `headers` are pairs of name and value; the length is added."""
 
-    method: str
-    path: str
-    headers: Message
-    body: bytes
-    caller: str
-
-
-@dataclass(frozen=True)
-class Response:
     status: int
-    headers: Mapping[str, str]
-    body: bytes
+    body: bytes = b""
+    headers: list[tuple[str, str]] = field(default_factory=list)
 
 
 class HttpServer(socketserver.ThreadingTCPServer):
-    """A thread per connection. Raises OSError if the port is in use."""
+    """Serves `app` on host:port (port 0: any free one). Raises OSError if the port is in use.
+
+    `admit` sees a request's environ before its body is read, and gives None to let it in or the answer that refuses it.
+    A body may have `most_body` bytes.
+
+        server = HttpServer(app)
+        server.start()
+        requests.get(server.url)
+    """
 
     allow_reuse_address = True
     daemon_threads = True
     block_on_close = False
     request_queue_size = 128
 
-    def __init__(self, host: str, port: int, answer: Callable[[Request], Response]) -> None:
-        self.answer = answer
+    def __init__(
+        self,
+        app: WsgiApp,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        admit: Callable[[Environ], Answer | None] = lambda environ: None,
+        most_body: int = 10 << 20,
+    ) -> None:
+        self.app = app
+        self.admit = admit
+        self.most_body = most_body
+        self.host = host
         self._connections: set[socket.socket] = set()
-        super().__init__((host, port), _Handler)
+        self._started = False
+        super().__init__((host, port), _Connection)
+        self.port = int(self.socket.getsockname()[1])
 
     @property
     def url(self) -> str:
-        host, port = self.socket.getsockname()
-        return f"http://{host}:{port}"
+        return f"http://{self.host}:{self.port}"
+
+    def start(self) -> None:
+        """Serve in a thread, until `stop`."""
+        self._started, name = True, f"http-{self.port}"
+        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.1}, name=name, daemon=True).start()
+
+    def stop(self) -> None:
+        """End serving and close every connection; requests that are being answered are cut off."""
+        if self._started:
+            self.shutdown()
+        self.server_close()
+        for connection in list(self._connections):
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                continue  # it has ended by itself
 
     def process_request(self, request: Any, client_address: Any) -> None:
         self._connections.add(request)
@@ -58,68 +105,179 @@ class HttpServer(socketserver.ThreadingTCPServer):
         self._connections.discard(request)
         super().shutdown_request(request)
 
-    def close_connections(self) -> None:
-        for connection in list(self._connections):
-            try:
-                connection.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                continue  # it has ended by itself
-
     def handle_error(self, request: Any, client_address: Any) -> None:
         if not isinstance(sys.exception(), ConnectionError):  # a client may go away at any moment
             log.exception("the connection of %s", client_address)
 
 
-class _Handler(BaseHTTPRequestHandler):
-    """Reads a request whole, so that the next one begins where it ends; writes an answer in one segment."""
+class _TooLarge(Exception):
+    """The body has more bytes than the server takes."""
+
+
+class _Connection(socketserver.BaseRequestHandler):
+    """Answers the requests of one connection, one after the other."""
 
     server: HttpServer
-    protocol_version = "HTTP/1.1"
-    error_message_format, error_content_type = '{"message": "%(message)s"}', "application/json"
-    disable_nagle_algorithm = True
-    wbufsize = 1 << 16
+    request: socket.socket
 
-    def do_POST(self) -> None:
-        request = Request(self.command, urlsplit(self.path).path, self.headers, self._body(), self.client_address[0])
-        response = self.server.answer(request)
-        self.send_response(response.status)
-        for name, value in response.headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(response.body)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(response.body)
-
-    do_GET = do_HEAD = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_POST  # noqa: N815
-
-    def _body(self) -> bytes:
+    def handle(self) -> None:
+        self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=_MOST_HEAD)
         try:
-            if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
-                return self._chunks()
-            length = int(self.headers.get("Content-Length", "0"))
-            if length < 0:
-                raise ValueError
-            return self.rfile.read(length)
-        except ValueError:
-            self.close_connection = True  # nobody knows where the next request begins
-            return b""
+            while self._exchange():
+                self._http.start_next_cycle()
+        except (ConnectionError, TimeoutError):
+            return  # the client has gone, or says nothing
 
-    def _chunks(self) -> bytes:
-        chunks = []
-        while size := int(self.rfile.readline().split(b";")[0], 16):
-            chunks.append(self.rfile.read(size))
-            self.rfile.readline()
-        while self.rfile.readline().strip():
-            continue  # trailers
-        return b"".join(chunks)
+    def _exchange(self) -> bool:
+        """Whether another request can follow."""
+        try:
+            head = self._next_event(_IDLE)
+            if not isinstance(head, h11.Request):
+                return False
+            environ = self._environ(head)
+            refused = self.server.admit(environ)
+            if refused is not None:
+                return self._end(refused)
+            body, length = self._body(int(environ["CONTENT_LENGTH"] or 0))
+        except _TooLarge:
+            return self._end(_plain(413, f"the body may have {self.server.most_body} bytes"))
+        except h11.RemoteProtocolError as error:
+            return self._end(_plain(error.error_status_hint, str(error)))
+        environ |= {"wsgi.input": body, "CONTENT_LENGTH": str(length)}
+        with body:
+            answer = self._call(environ)
+        self._send(answer, is_head=environ["REQUEST_METHOD"] == "HEAD")
+        return self._http.our_state is h11.DONE and self._http.their_state is h11.DONE
 
-    def handle_expect_100(self) -> bool:
-        super().handle_expect_100()
-        self.wfile.flush()  # the client waits for it
-        return True
+    def _next_event(self, seconds: float = _PART) -> Any:
+        try:
+            while (event := self._http.next_event()) is h11.NEED_DATA:
+                self.request.settimeout(seconds)
+                self._http.receive_data(self.request.recv(_READ))
+                seconds = _PART
+        except ValueError:  # Python makes no number of thousands of digits
+            raise h11.RemoteProtocolError("Content-Length is not a length") from None
+        return event
 
-    def version_string(self) -> str:
-        return "personalize"
+    def _body(self, announced: int) -> tuple[IO[bytes], int]:
+        """The body, in memory or on disk, and its length. Raises _TooLarge."""
+        if announced > self.server.most_body:
+            raise _TooLarge
+        if self._http.they_are_waiting_for_100_continue:
+            self._write(h11.InformationalResponse(status_code=100, headers=[]))
+        body: IO[bytes] = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - the caller closes it
+        length = 0
+        while not isinstance(event := self._next_event(), h11.EndOfMessage):
+            if not isinstance(event, h11.Data):
+                raise ConnectionError  # the client has gone
+            length += len(event.data)
+            if length > self.server.most_body:
+                raise _TooLarge
+            body.write(event.data)
+        body.seek(0)
+        return body, length
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-        pass
+    def _environ(self, head: h11.Request) -> Environ:
+        """docs: peps.python.org/pep-3333. Headers with an underscore are left out: they would pass for others."""
+        target = head.target.decode("ascii")
+        headers: dict[str, str] = {}
+        for name, value in head.headers:
+            if b"_" not in name:
+                key, text = name.decode("latin-1").upper().replace("-", "_"), value.decode("latin-1")
+                headers[key] = f"{headers[key]},{text}" if key in headers else text
+        if not target.startswith(("/", "*")):  # the whole address, as proxies are sent it
+            parts = urlsplit(target)
+            headers["HOST"] = parts.netloc
+            target = parts.path + (f"?{parts.query}" if parts.query else "") or "/"
+        path, _, query = target.partition("?")
+        own = {"CONTENT_TYPE": headers.pop("CONTENT_TYPE", ""), "CONTENT_LENGTH": headers.pop("CONTENT_LENGTH", "")}
+        headers.pop("TRANSFER_ENCODING", None)  # the application gets the body whole
+        return {
+            "REQUEST_METHOD": head.method.decode("ascii"),
+            "SCRIPT_NAME": "",
+            "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
+            "QUERY_STRING": query,
+            "RAW_URI": target,  # as it came, so that an encoded slash is told from a slash
+            "SERVER_NAME": self.server.host,
+            "SERVER_PORT": str(self.server.port),
+            "SERVER_PROTOCOL": f"HTTP/{head.http_version.decode('ascii')}",
+            "REMOTE_ADDR": self.client_address[0],
+            "wsgi.version": (1, 0),
+            "wsgi.url_scheme": "http",
+            "wsgi.errors": sys.stderr,
+            "wsgi.multithread": True,
+            "wsgi.multiprocess": False,
+            "wsgi.run_once": False,
+            RAW_HEADERS: [(name.decode("latin-1"), value.decode("latin-1")) for name, value in head.headers.raw_items()],
+            **own,
+            **{f"HTTP_{name}": value for name, value in headers.items()},
+        }
+
+    def _call(self, environ: Environ) -> Answer:
+        """What the application answers; 500 if it fails, without its reasons."""
+        written: list[bytes] = []
+        started: list[tuple[str, list[tuple[str, str]]]] = []
+
+        def start_response(status: str, headers: list[tuple[str, str]], exc_info: object = None) -> Callable[[bytes], None]:
+            started.append((status, headers))
+            return written.append
+
+        try:
+            parts = self.server.app(environ, start_response)
+            try:
+                body = b"".join([*written, *parts])
+            finally:
+                getattr(parts, "close", lambda: None)()
+            status, headers = started[-1]
+            return Answer(int(status[:3]), body, headers)
+        except Exception as error:
+            log.error("%s %s failed: %s: %s", environ["REQUEST_METHOD"], environ["RAW_URI"], type(error).__name__, error)
+            log.debug("%s", environ["RAW_URI"], exc_info=True)
+            return _plain(500, "Internal server error")
+
+    def _send(self, answer: Answer, *, is_head: bool = False, last: bool = False) -> None:
+        own = {"content-length", "transfer-encoding", "connection", "date"}
+        headers = [(name, value) for name, value in answer.headers if name.lower() not in own]
+        headers += [("Connection", "close")] if last else []
+        length = next((value for name, value in answer.headers if name.lower() == "content-length"), str(len(answer.body)))
+        if answer.status not in (204, 304):
+            headers.append(("Content-Length", length if is_head else str(len(answer.body))))
+        head = h11.Response(
+            status_code=answer.status,
+            headers=[(name.encode(), value.encode("latin-1", "replace")) for name, value in [*headers, _now()]],
+            reason=_reason(answer.status),
+        )
+        body = b"" if is_head or answer.status in (204, 304) else answer.body
+        self._write(head, h11.Data(data=body), h11.EndOfMessage())
+
+    def _write(self, *events: h11.Event) -> None:
+        self.request.settimeout(None)
+        try:
+            self.request.sendall(b"".join(self._http.send(event) or b"" for event in events))
+        except h11.LocalProtocolError as error:  # a header that can't be one
+            log.error("an answer could not be written: %s", error)
+            self.request.sendall(b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+
+    def _end(self, answer: Answer) -> bool:
+        """Answer, and give the client a moment to read it: to close on what it still sends would take the answer away from it."""
+        if self._http.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            self._send(answer, last=True)
+            self.request.shutdown(socket.SHUT_WR)
+            self.request.settimeout(_LINGER)
+            for _ in range(16):
+                if not self.request.recv(_READ):
+                    break
+        return False
+
+
+def _now() -> tuple[str, str]:
+    return "Date", formatdate(usegmt=True)
+
+
+def _plain(status: int, sentence: str) -> Answer:
+    return Answer(status, sentence.encode(), [("Content-Type", "text/plain; charset=utf-8")])
+
+
+def _reason(status: int) -> bytes:
+    return HTTPStatus(status).phrase.encode() if status in {each.value for each in HTTPStatus} else b""

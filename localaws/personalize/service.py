@@ -47,8 +47,7 @@ class Service:
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         store = ResourceStore(directory / "resources.sqlite")
-        clock, timers = Clock(speed), Timers()
-        clock.set_durations(durations)
+        clock, timers = Clock(speed, durations), Timers()
         runner = JobRunner({"AWS_REGION": region, **(environment or {})})
         self.context = Context(
             account,

@@ -107,12 +107,12 @@ def test_what_is_too_large_for_the_queue_is_a_dead_letter_all_the_same(shop: Tar
     )
 
 
-def test_a_browser_may_post_events_and_nothing_else(shop: Target) -> None:
+def test_the_browsers_key_posts_events_and_nothing_else(shop: Target) -> None:
     gateway, key_id = shop.client("apigateway"), shop.output("api", "BrowserKeyId")
     key = gateway.get_api_key(apiKey=key_id, includeValue=True)["value"]
 
-    def call(method: str, path: str, body: Any = None, key: str = key) -> tuple[int, Any]:
-        headers = {"Content-Type": "application/json", "Origin": "https://shop.example"} | ({"x-api-key": key} if key else {})
+    def call(method: str, path: str, body: Any = None, key: str = key, **headers: str) -> tuple[int, Any]:
+        headers = {"Content-Type": "application/json", **headers} | ({"x-api-key": key} if key else {})
         request = urllib.request.Request(shop.api_url + path, body and json.dumps(body).encode(), headers, method=method)
         try:
             with urllib.request.urlopen(request, timeout=20) as answer:
@@ -124,12 +124,18 @@ def test_a_browser_may_post_events_and_nothing_else(shop: Target) -> None:
     assert call("PUT", "/users/u1", {"AGE": 1})[0] == 429
     assert call("DELETE", "/users/u1")[0] == 429
     assert call("GET", "/recommendations/home?user_id=u1")[0] == 429
-    for status, headers in (call("POST", "/events", {"events": []}), call("POST", "/events", {"events": [event()]}, key="")):
+
+    page = {"Origin": "https://shop.example"}  # of config/shop.yaml
+    assert call("POST", "/events", {"events": [event()]}, **page)[0] == 202
+    refused = (call("POST", "/events", {"events": []}, **page), call("POST", "/events", {"events": [event()]}, key="", **page))
+    for status, headers in refused:
         assert status in (400, 403)
-        assert headers["Access-Control-Allow-Origin"] == "*"
-    status, headers = call("OPTIONS", "/events", key="")
+        assert headers["Access-Control-Allow-Origin"] == page["Origin"]
+    preflight = {**page, "Access-Control-Request-Method": "POST"}
+    status, headers = call("OPTIONS", "/events", key="", **preflight)
     assert status == 204
     assert {"content-type", "x-api-key"} <= {name.strip().lower() for name in headers["Access-Control-Allow-Headers"].split(",")}
+    assert call("OPTIONS", "/users/u1", key="", **preflight)[0] == 403
 
 
 def test_a_call_that_is_too_large_is_refused_with_the_reason(shop: Target) -> None:

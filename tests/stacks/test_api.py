@@ -52,6 +52,12 @@ def test_only_the_pages_of_the_config_may_read_answers(origins: list[str]) -> No
         assert all(f"$origin == '{origin}'" in template for origin in origins) is (len(origins) > 1)
 
 
+def test_without_origins_no_page_may_call_and_no_answer_says_otherwise() -> None:
+    for kind in ("Method", "GatewayResponse"):
+        assert ALLOW_ORIGIN not in json.dumps(resources(kind))
+    assert not [method for method in resources("Method") if method["HttpMethod"] == "OPTIONS"]
+
+
 def test_every_refusal_has_the_shape_of_all_errors() -> None:
     answers = {answer["ResponseType"]: answer for answer in resources("GatewayResponse")}
     assert {"DEFAULT_4XX", "DEFAULT_5XX", "INVALID_API_KEY", "THROTTLED", "REQUEST_TOO_LARGE"} <= answers.keys()

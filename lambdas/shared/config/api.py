@@ -27,7 +27,7 @@ class Api(Section):
         "execute-api:Invoke; `POST /events` takes a key either way, because browsers call it",
     )
     cors_origins: list[Origin] = Field(
-        default=["*"], min_length=1, max_length=20, description="origins of the pages that may post events, or `*` for any"
+        default=[], max_length=20, description="origins of the pages that may post events, or `*` for any; without it no page may"
     )
     throttle: Throttle = Field(default_factory=Throttle, description="of the servers' key, and of all calls of the API together")
     browser_throttle: Throttle = Field(

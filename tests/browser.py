@@ -1,0 +1,45 @@
+"""A real browser for tests, and small sites for it to look at."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from localaws.personalize.http_server import HttpServer
+from reco import browser as brought
+
+#: Nothing of the browser's own goes to the network.
+_QUIET = [f"--disable-{what}" for what in ("background-networking", "component-update", "sync", "gpu", "quic")]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium. Where none can be had, its tests are skipped."""
+    program = brought.executable()
+    if program is None:
+        pytest.skip("there is no Chromium: `python -m reco.browser` says why")
+    libraries = brought.libraries()
+    environ: dict[str, Any] = {"env": {"LD_LIBRARY_PATH": str(libraries)}} if libraries else {}
+    with sync_playwright() as playwright:
+        arguments = ["--no-sandbox", "--no-first-run", *_QUIET]
+        launched = playwright.chromium.launch(executable_path=program, args=arguments, **environ)
+        yield launched
+        launched.close()
+
+
+@contextlib.contextmanager
+def site(html: str = "<!doctype html><title>a page</title>") -> Iterator[str]:
+    """A site of its own origin on this machine, all of whose addresses show this page."""
+
+    def page(environ: Any, start_response: Any) -> list[bytes]:
+        start_response("200 OK", [("Content-Type", "text/html; charset=utf-8")])
+        return [html.encode()]
+
+    server = HttpServer(page)
+    server.start()
+    yield server.url
+    server.stop()
