@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,6 +44,7 @@ class Aws:
     endpoint: str
     region: str
     account: str
+    derive: Callable[..., str] = field(default=lambda *what: "", repr=False, compare=False)  # see localaws.persistence.stacks
     _session: boto3.session.Session = field(default_factory=boto3.session.Session, repr=False, compare=False)
     _clients: dict[str | tuple[str, str], Any] = field(default_factory=dict, repr=False, compare=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)

@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 from localaws import deploy, interruption, processes, state
 from localaws.errors import LocalAwsError
 from localaws.iam import calls
+from localaws.persistence.database import forget
 from localaws.server import Server
 from localaws.settings import Settings
 
@@ -40,6 +41,7 @@ def main() -> NoReturn:
 def _run(arguments: argparse.Namespace) -> None:
     settings = Settings(
         data=arguments.data.resolve(),
+        state=(arguments.state or arguments.data / "state").resolve(),
         port=arguments.port,
         api_port=arguments.api_port,
         personalize_port=arguments.personalize_port,
@@ -54,6 +56,8 @@ def _run(arguments: argparse.Namespace) -> None:
         _report(arguments.json, "progress", message)
 
     with state.exclusive(settings.data):
+        if arguments.fresh:
+            forget(settings.state)
         server = Server(settings, progress)
         try:
             _serve(server, settings, arguments.app, progress, arguments.json)
@@ -116,7 +120,11 @@ def _report(as_json: bool, kind: str, message: str, current: dict[str, Any] | No
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m localaws", description="An embedded AWS for a synthesized CDK app.")
     parser.add_argument("--app", type=Path, help="the cloud assembly to deploy, e.g. cdk.out")
-    parser.add_argument("--data", type=Path, default=Path(".localaws"), help="where state is kept (default: .localaws)")
+    parser.add_argument(
+        "--data", type=Path, default=Path(".localaws"), help="by which a running environment is found (default: .localaws)"
+    )
+    parser.add_argument("--state", type=Path, help="what is there again after a restart (default: the folder state of --data)")
+    parser.add_argument("--fresh", action="store_true", help="forget the state of earlier runs")
     parser.add_argument("--port", type=int, default=4566, help="port of the AWS APIs; 0 takes any free one")
     parser.add_argument("--api-port", type=int, default=4567, help="port of the API Gateway front")
     parser.add_argument("--personalize-port", type=int, default=4568, help="port of the Personalize emulator")

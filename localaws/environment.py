@@ -172,16 +172,20 @@ def launch(
     speed: float = 1.0,
     personalize: bool = True,
     detach: bool = False,
+    state: Path | None = None,
+    fresh: bool = False,
     on_progress: Callable[[str], None] = _silent,
 ) -> Environment:
     """Starts an environment, deploys `app` into it and waits until all of it answers.
 
     Port 0 takes any free port; `speed` divides the waits of Step Functions and of the Personalize emulator. A detached
-    environment keeps running after this process; any other ends with it. Raises LocalAwsError with a sentence.
+    environment keeps running after this process; any other ends with it. `state` is the folder of what is there again after a
+    restart (by default a folder in `data`); with `fresh` it is emptied first. Raises LocalAwsError with a sentence.
     """
     options = {
         "--app": app,
         "--data": data,
+        "--state": state,
         "--port": port,
         "--api-port": api_port,
         "--personalize-port": personalize_port,
@@ -190,7 +194,7 @@ def launch(
         "--speed": speed,
     }
     arguments = [str(part) for name, value in options.items() if value is not None for part in (name, value)]
-    arguments += ["--json"] + ([] if personalize else ["--no-personalize"])
+    arguments += ["--json", *([] if personalize else ["--no-personalize"]), *(["--fresh"] if fresh else [])]
     data.mkdir(parents=True, exist_ok=True)
     process = _start(arguments, data, detach)
     try:

@@ -14,6 +14,8 @@ from localaws import processes
 from localaws.clients import Aws, share_descriptions
 from localaws.errors import LocalAwsError
 from localaws.iam import calls
+from localaws.persistence.database import Database
+from localaws.persistence.identities import Identities
 from localaws.ports import check_port, free_port
 from localaws.settings import Settings
 
@@ -38,7 +40,10 @@ class Server:
         settings = self._settings
         self._check_ports()
         port = settings.port or free_port()  # known before anything starts: the emulator reads S3 there
-        self.aws = Aws(f"http://127.0.0.1:{port}", settings.region, settings.account)
+        database = Database(settings.state)
+        self._resources.callback(database.close)
+        self._database, identities = database, Identities(database)
+        self.aws = Aws(f"http://127.0.0.1:{port}", settings.region, settings.account, identities.derive)
         os.environ.update(
             self.aws.environ(), MOTO_PORT=str(port), MOTO_ACCOUNT_ID=settings.account, MOTO_DISABLE_GLOBAL_CORS="true"
         )
@@ -69,7 +74,7 @@ class Server:
         share_descriptions()
         from localaws.services import Services  # takes seconds: after the checks, and while the emulator is starting
 
-        services = Services(self._settings, self.aws, self.personalize_endpoint)
+        services = Services(self._settings, self.aws, self._database, self.personalize_endpoint)
         self._resources.callback(services.stop)
         self.front_endpoint = services.start(port)
         self.warm_functions = services.warm_functions
@@ -83,7 +88,7 @@ class Emulator:
         self.endpoint = f"http://127.0.0.1:{port}"
         options: dict[str, Any] = {
             "--port": port,
-            "--data": settings.data / "personalize",
+            "--data": settings.state / "personalize",
             "--account": settings.account,
             "--region": settings.region,
             "--speed": settings.speed,

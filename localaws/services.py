@@ -15,13 +15,16 @@ from localaws.api_gateway.front import Front
 from localaws.clients import Aws
 from localaws.lambda_workers.function import CodeStore
 from localaws.lambda_workers.pool import WorkerPool
-from localaws.moto import admin, cloudwatch, events, kinesis, patching, stepfunctions, usage
+from localaws.moto import admin, events, patching, stepfunctions, usage
 from localaws.moto.app import LockedApp
 from localaws.moto.cloudformation import catalogue, engine
 from localaws.moto.glue import GlueJobs
 from localaws.moto.lambda_functions import LambdaService
 from localaws.moto.logs import LogWriter
 from localaws.moto.proxy import ReverseProxy
+from localaws.persistence.database import Database
+from localaws.persistence.state import State, saving
+from localaws.persistence.streams import Positions
 from localaws.personalize.http_gate import Gate
 from localaws.personalize.http_server import HttpServer
 from localaws.pumps.campaign_metrics import CampaignMetrics
@@ -39,12 +42,13 @@ _MOST_UPLOAD = 5 << 30  # of one PUT to S3. docs: AmazonS3/latest/userguide/uplo
 class Services:
     """Replaces moto's gaps, then serves. Only one can exist in a process, since moto is global."""
 
-    def __init__(self, settings: Settings, aws: Aws, personalize_endpoint: str | None) -> None:
+    def __init__(self, settings: Settings, aws: Aws, database: Database, personalize_endpoint: str | None) -> None:
         patching.check_version()
         for name in ("werkzeug", "moto"):
             logging.getLogger(name).setLevel(logging.ERROR)
         self._settings = settings
         self._aws = aws
+        self._state = State(aws, database, settings.state)
         self._personalize_endpoint = personalize_endpoint
         self._resources = contextlib.ExitStack()
 
@@ -61,26 +65,27 @@ class Services:
         self._functions = LambdaService(aws, pool, meter, speed)
         self._functions.install()
         stepfunctions.install(aws, speed)
-        engine.install(aws, catalogue.PROVIDERS)
-        kinesis.install()
-        cloudwatch.install()
+        engine.install(aws, catalogue.PROVIDERS, self._state.kept_resource)
+        self._state.install()
         usage.install(meter)
         jobs = GlueJobs(aws, self._settings.data / "glue", logs)
         self._resources.callback(jobs.close)
         jobs.install()
         targets = events.install(aws, self._functions)
         schedules = Schedules(aws, targets)
-        delivery_streams = DeliveryStreams(aws, self._functions, meter, speed)
+        delivery_streams = DeliveryStreams(aws, self._functions, meter, self._state.journal, speed)
         delivery_streams.install()
 
         elsewhere = {"personalize": ReverseProxy(self._personalize_endpoint)} if self._personalize_endpoint else {}
-        app = DispatcherMiddleware(LockedApp(elsewhere), {admin.PATH: admin.Admin(schedules)})
+        moto = LockedApp(elsewhere, lambda app: saving(app, self._state.journal))
+        app = DispatcherMiddleware(moto, {admin.PATH: admin.Admin(schedules)})
         self._serve(HttpServer(app, port=port, admit=Gate(), most_body=_MOST_UPLOAD))
         stages, front = StageMetrics(aws), Front(aws, self._functions)
         front_server = HttpServer(stages.watch(front), port=self._settings.api_port, admit=front.admit, most_body=MAX_BODY_BYTES)
         self._serve(front_server)
-        mappings = EventSourceMappings(aws, self._functions, targets, speed)
-        for pump in (schedules, delivery_streams, mappings, stages, QueueMetrics(aws)):
+        self._state.restore()
+        mappings = EventSourceMappings(aws, self._functions, targets, Positions(self._state.journal), speed)
+        for pump in (schedules, delivery_streams, mappings, stages, QueueMetrics(aws), self._state.upkeep(moto)):
             self._run(pump)
         if self._personalize_endpoint:
             self._run(CampaignMetrics(aws, self._personalize_endpoint))

@@ -8,9 +8,11 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Settings:
-    """Port 0 takes any free one; `speed` is the factor of the clock."""
+    """`data` is where a running environment is found, `state` what is there again after a restart. Port 0 takes any free one;
+    `speed` is the factor of the clock."""
 
     data: Path
+    state: Path
     port: int = 4566
     api_port: int = 4567
     personalize_port: int = 4568

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from moto.core.request import (
@@ -23,10 +25,11 @@ _REENTRANT = frozenset({"awslambda", "stepfunctions", "cloudformation", "sqs", "
 class LockedApp(DomainDispatcherApplication):
     """moto's backends lose updates under concurrency, so each service answers one request at a time."""
 
-    def __init__(self, elsewhere: Mapping[str, WsgiApp] | None = None) -> None:
-        """`elsewhere`: the services that another application answers, by moto's name for them."""
+    def __init__(self, elsewhere: Mapping[str, WsgiApp], around: Callable[[WsgiApp], WsgiApp]) -> None:
+        """`elsewhere`: the services that another application answers, by moto's name for them; `around` wraps moto's own."""
         super().__init__(create_backend_app)
-        self._elsewhere = elsewhere or {}
+        self._around = functools.cache(around)
+        self._elsewhere = elsewhere
         self._locks: dict[str, threading.RLock] = {}
         self._locks_lock = threading.Lock()
 
@@ -35,14 +38,15 @@ class LockedApp(DomainDispatcherApplication):
         app: Any = self.get_application(environ)
         if app.service in self._elsewhere:
             return self._elsewhere[app.service](environ, start_response)
-        if app.service in _REENTRANT:
-            answer: Iterable[bytes] = app(environ, start_response)
-            return answer
-        with self._locks_lock:
-            lock = self._locks.setdefault(app.service, threading.RLock())
+        lock = contextlib.nullcontext() if app.service in _REENTRANT else self.exclusively(app.service)
         with lock:
-            locked_answer: Iterable[bytes] = app(environ, start_response)
-            return locked_answer
+            answer: Iterable[bytes] = self._around(app)(environ, start_response)
+            return answer
+
+    def exclusively(self, service: str) -> threading.RLock:
+        """While this is held, no call of the service is answered."""
+        with self._locks_lock:
+            return self._locks.setdefault(service, threading.RLock())
 
 
 def _metadata_headers(environ: Environ) -> Environ:

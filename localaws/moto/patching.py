@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.metadata
+import inspect
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -40,13 +42,28 @@ def locate(path: str) -> tuple[Any, str, Any]:
 def replace(path: str, new: Any) -> None:
     """Puts `new` in the place of moto's `path` (`module:Class.attribute`)."""
     owner, name, _ = locate(path)
-    setattr(owner, name, new)
+    setattr(owner, name, _unbound(new))
 
 
 def wrap(path: str, around: Callable[[Any], Any]) -> None:
     """Replaces moto's `path` by `around(original)`."""
     owner, name, original = locate(path)
-    setattr(owner, name, around(original))
+    setattr(owner, name, _unbound(around(original)))
+
+
+def follow(path: str, then: Callable[..., None]) -> None:
+    """Lets `then(result, *arguments, **named)` be called after each call of moto's function `path`."""
+
+    def around(original: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(original)
+        def followed(*arguments: Any, **named: Any) -> Any:
+            result = original(*arguments, **named)
+            then(result, *arguments, **named)
+            return result
+
+        return followed
+
+    wrap(path, around)
 
 
 def replace_imported(path: str, new: Any, package: str) -> None:
@@ -55,3 +72,8 @@ def replace_imported(path: str, new: Any, package: str) -> None:
     for module_name, module in list(sys.modules.items()):
         if module_name.startswith(package) and getattr(module, name, None) is original:
             setattr(module, name, new)
+
+
+def _unbound(new: Any) -> Any:
+    """A method of one of our objects, as a function that a class of moto's can have as its method."""
+    return (lambda *arguments, **named: new(*arguments, **named)) if inspect.ismethod(new) else new

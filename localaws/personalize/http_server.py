@@ -5,13 +5,15 @@ A pool of threads would not do: a call may last as long as a function of AWS Lam
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import logging
 import socket
 import socketserver
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from http import HTTPStatus
@@ -23,6 +25,7 @@ import h11
 log = logging.getLogger(__name__)
 
 Environ = dict[str, Any]
+Headers = list[tuple[str, str]]
 WsgiApp = Callable[[Environ, Any], Iterable[bytes]]
 
 #: The key of `environ` under which the headers stand as they came: pairs of name and value.
@@ -32,6 +35,7 @@ _PART, _IDLE, _LINGER = 20.0, 300.0, 0.5
 _MOST_HEAD = 64 << 10
 _IN_MEMORY = 1 << 20  # larger bodies go to disk
 _READ = 64 << 10
+_WITHOUT_BODY = (204, 304)
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,7 @@ class Answer:
 
     status: int
     body: bytes = b""
-    headers: list[tuple[str, str]] = field(default_factory=list)
+    headers: Headers = field(default_factory=list)
 
 
 class HttpServer(socketserver.ThreadingTCPServer):
@@ -146,8 +150,7 @@ class _Connection(socketserver.BaseRequestHandler):
             return self._end(_plain(error.error_status_hint, str(error)))
         environ |= {"wsgi.input": body, "CONTENT_LENGTH": str(length)}
         with body:
-            answer = self._call(environ)
-        self._send(answer, is_head=environ["REQUEST_METHOD"] == "HEAD")
+            self._respond(environ)
         return self._http.our_state is h11.DONE and self._http.their_state is h11.DONE
 
     def _next_event(self, seconds: float = _PART) -> Any:
@@ -186,7 +189,9 @@ class _Connection(socketserver.BaseRequestHandler):
             if b"_" not in name:
                 key, text = name.decode("latin-1").upper().replace("-", "_"), value.decode("latin-1")
                 headers[key] = f"{headers[key]},{text}" if key in headers else text
-        if not target.startswith(("/", "*")):  # the whole address, as proxies are sent it
+        if target == "*":
+            target = "/"
+        elif not target.startswith("/"):  # the whole address, as proxies are sent it
             parts = urlsplit(target)
             headers["HOST"] = parts.netloc
             target = parts.path + (f"?{parts.query}" if parts.query else "") or "/"
@@ -214,50 +219,57 @@ class _Connection(socketserver.BaseRequestHandler):
             **{f"HTTP_{name}": value for name, value in headers.items()},
         }
 
-    def _call(self, environ: Environ) -> Answer:
-        """What the application answers; 500 if it fails, without its reasons."""
-        written: list[bytes] = []
-        started: list[tuple[str, list[tuple[str, str]]]] = []
+    def _respond(self, environ: Environ) -> None:
+        """Send what the application answers; 500 if it fails, without its reasons."""
+        is_head = environ["REQUEST_METHOD"] == "HEAD"
+        with contextlib.ExitStack() as at_the_end:
+            try:
+                status, headers, parts = self._call(environ, at_the_end)
+                beginning, goes_on = _beginning(parts)
+            except Exception as error:
+                log.error("%s %s failed: %s: %s", environ["REQUEST_METHOD"], environ["RAW_URI"], type(error).__name__, error)
+                log.debug("%s", environ["RAW_URI"], exc_info=True)
+                status, headers, beginning, goes_on = 500, [], b"Internal server error", False
+            if not goes_on:
+                self._send(Answer(status, beginning, headers), is_head=is_head)
+                return
+            self._write(_head(status, headers, None))
+            for part in itertools.chain([beginning], parts):
+                self._write(h11.Data(data=part))
+            self._write(h11.EndOfMessage())
 
-        def start_response(status: str, headers: list[tuple[str, str]], exc_info: object = None) -> Callable[[bytes], None]:
+    def _call(self, environ: Environ, at_the_end: contextlib.ExitStack) -> tuple[int, Headers, Iterator[bytes]]:
+        """Status, headers and the parts of the body."""
+        written: list[bytes] = []
+        started: list[tuple[str, Headers]] = []
+
+        def start_response(status: str, headers: Headers, exc_info: object = None) -> Callable[[bytes], None]:
             started.append((status, headers))
             return written.append
 
-        try:
-            parts = self.server.app(environ, start_response)
-            try:
-                body = b"".join([*written, *parts])
-            finally:
-                getattr(parts, "close", lambda: None)()
-            status, headers = started[-1]
-            return Answer(int(status[:3]), body, headers)
-        except Exception as error:
-            log.error("%s %s failed: %s: %s", environ["REQUEST_METHOD"], environ["RAW_URI"], type(error).__name__, error)
-            log.debug("%s", environ["RAW_URI"], exc_info=True)
-            return _plain(500, "Internal server error")
+        parts = self.server.app(environ, start_response)
+        at_the_end.callback(getattr(parts, "close", lambda: None))
+        following = iter(parts)
+        first = next(following, b"")  # an application may wait with start_response until it is asked for the first part
+        status, headers = started[-1]
+        return int(status[:3]), headers, itertools.chain(written, [first], following)
 
     def _send(self, answer: Answer, *, is_head: bool = False, last: bool = False) -> None:
-        own = {"content-length", "transfer-encoding", "connection", "date"}
-        headers = [(name, value) for name, value in answer.headers if name.lower() not in own]
-        headers += [("Connection", "close")] if last else []
-        length = next((value for name, value in answer.headers if name.lower() == "content-length"), str(len(answer.body)))
-        if answer.status not in (204, 304):
-            headers.append(("Content-Length", length if is_head else str(len(answer.body))))
-        head = h11.Response(
-            status_code=answer.status,
-            headers=[(name.encode(), value.encode("latin-1", "replace")) for name, value in [*headers, _now()]],
-            reason=_reason(answer.status),
-        )
-        body = b"" if is_head or answer.status in (204, 304) else answer.body
+        headers = [*answer.headers, ("Connection", "close")] if last else answer.headers
+        body = b"" if is_head or answer.status in _WITHOUT_BODY else answer.body
+        head = _head(answer.status, headers, None if is_head and _length(headers) else len(answer.body))
         self._write(head, h11.Data(data=body), h11.EndOfMessage())
 
     def _write(self, *events: h11.Event) -> None:
         self.request.settimeout(None)
+        begins = self._http.our_state is h11.SEND_RESPONSE
         try:
             self.request.sendall(b"".join(self._http.send(event) or b"" for event in events))
-        except h11.LocalProtocolError as error:  # a header that can't be one
+        except h11.LocalProtocolError as error:  # a header that can't be one, a body that is not as long as its header says
             log.error("an answer could not be written: %s", error)
-            self.request.sendall(b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            if begins:
+                self.request.sendall(b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            raise ConnectionAbortedError from error
 
     def _end(self, answer: Answer) -> bool:
         """Answer, and give the client a moment to read it: to close on what it still sends would take the answer away from it."""
@@ -271,12 +283,32 @@ class _Connection(socketserver.BaseRequestHandler):
         return False
 
 
-def _now() -> tuple[str, str]:
-    return "Date", formatdate(usegmt=True)
-
-
 def _plain(status: int, sentence: str) -> Answer:
     return Answer(status, sentence.encode(), [("Content-Type", "text/plain; charset=utf-8")])
+
+
+def _beginning(parts: Iterator[bytes]) -> tuple[bytes, bool]:
+    """A body, or its first megabyte and True."""
+    beginning = b""
+    for part in parts:
+        beginning += part
+        if len(beginning) > _IN_MEMORY:
+            return beginning, True
+    return beginning, False
+
+
+def _head(status: int, headers: Headers, length: int | None) -> h11.Response:
+    """`length` is that of the body; None leaves it to the headers."""
+    own = {"transfer-encoding", "date"} | (set() if length is None else {"content-length"})
+    kept = [(name, value) for name, value in headers if name.lower() not in own]
+    if length is not None and status not in _WITHOUT_BODY:
+        kept.append(("Content-Length", str(length)))
+    encoded = [(name.encode(), value.encode("latin-1", "replace")) for name, value in (*kept, ("Date", formatdate(usegmt=True)))]
+    return h11.Response(status_code=status, headers=encoded, reason=_reason(status))
+
+
+def _length(headers: Headers) -> bool:
+    return any(name.lower() == "content-length" for name, _ in headers)
 
 
 def _reason(status: int) -> bytes:

@@ -13,7 +13,6 @@ import logging
 import random
 import re
 import string
-import threading
 import time
 import uuid
 from dataclasses import dataclass, field
@@ -26,51 +25,45 @@ from moto.firehose.models import firehose_backends
 from localaws.clients import Aws
 from localaws.moto.lambda_functions import LambdaService
 from localaws.moto.patching import replace
+from localaws.persistence.journal import Journal
+from localaws.persistence.streams import DirectPuts, Positions
 from localaws.pumps.meter import Meter
 from localaws.pumps.pump import Pump
-from localaws.pumps.streams import ShardReader, shards_of
+from localaws.pumps.streams import ShardReader, after, shards_of
 
 _LOG = logging.getLogger(__name__)
 _EXPRESSION = re.compile(r"!\{(timestamp|firehose):([^}]+)\}")
 _DATE_LETTERS = {"yyyy": "%Y", "MM": "%m", "dd": "%d", "HH": "%H", "mm": "%M", "ss": "%S"}
-_TRIM_HORIZON = {"ShardIteratorType": "TRIM_HORIZON"}
 
 
 @dataclass
 class _Buffer:
-    """Records that wait, and when the first of them came."""
+    """Records that wait, when the first of them came, and the number of the last by the shard that it is from."""
 
     records: list[bytes] = field(default_factory=list)
     since: float = 0.0
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    read: dict[str, int] = field(default_factory=dict)
 
-    def add(self, records: list[bytes]) -> None:
-        with self.lock:
-            if records and not self.records:
-                self.since = time.time()
-            self.records += records
+    def add(self, shard: str, last: int, records: list[bytes]) -> None:
+        if records and not self.records:
+            self.since = time.time()
+        self.records += records
+        self.read[shard] = last
 
-    def take_if_due(self, size: int, seconds: float) -> tuple[list[bytes], float]:
-        with self.lock:
-            due = self.records and (time.time() - self.since >= seconds or sum(map(len, self.records)) >= size)
-            taken, since = (self.records, self.since) if due else ([], 0.0)
-            if due:
-                self.records = []
-            return taken, since
-
-    def put_back(self, records: list[bytes], since: float) -> None:
-        with self.lock:
-            self.records, self.since = records + self.records, since
+    def is_due(self, size: int, seconds: float) -> bool:
+        return bool(self.records) and (time.time() - self.since >= seconds or sum(map(len, self.records)) >= size)
 
 
 class DeliveryStreams(Pump):
     """All delivery streams with an S3 destination. `speed` divides the buffering interval."""
 
-    def __init__(self, aws: Aws, functions: LambdaService, meter: Meter, speed: float) -> None:
+    def __init__(self, aws: Aws, functions: LambdaService, meter: Meter, journal: Journal, speed: float) -> None:
         super().__init__("delivery-streams", pause=0.3)
         self._aws = aws
         self._functions = functions
         self._meter = meter
+        self._positions = Positions(journal)
+        self._direct = DirectPuts(journal)
         self._speed = speed
         self._buffers: dict[str, _Buffer] = {}
         self._readers: dict[tuple[str, str], ShardReader] = {}
@@ -90,6 +83,7 @@ class DeliveryStreams(Pump):
         for name in self._described.keys() - streams.keys():
             del self._described[name]
             self._buffers.pop(name, None)
+            self._positions.forget(name)
 
     def _description(self, name: str, stream: Any) -> dict[str, Any]:
         """The description of moto's stream, asked for anew when the stream was made or changed since."""
@@ -101,11 +95,8 @@ class DeliveryStreams(Pump):
         return description
 
     def _put_records(self, name: str, version_id: str, destination: Any, records: list[dict[str, bytes]]) -> Any:
-        self._buffer(name).add([record["Data"] for record in records])
+        self._direct.put(name, [record["Data"] for record in records])
         return [{"RecordId": str(uuid.uuid4())} for _ in records]
-
-    def _buffer(self, name: str) -> _Buffer:
-        return self._buffers.setdefault(name, _Buffer())
 
     def _turn_of(self, name: str, description: dict[str, Any]) -> None:
         destination = description["Destinations"][0]
@@ -113,29 +104,42 @@ class DeliveryStreams(Pump):
         if not target:
             return
         source = (description.get("Source") or {}).get("KinesisStreamSourceDescription")
-        if source:
-            self._read(name, source["KinesisStreamARN"])
+        arn = source["KinesisStreamARN"] if source else ""
         hints = target.get("BufferingHints") or {}
-        size, seconds = hints.get("SizeInMBs") or 5, hints.get("IntervalInSeconds", 300)
-        buffer = self._buffer(name)
+        bounds = (hints.get("SizeInMBs") or 5) * 2**20, hints.get("IntervalInSeconds", 300) / self._speed
+        buffer = self._buffers.setdefault(name, _Buffer())
+        if buffer.is_due(*bounds):
+            pass  # an earlier delivery failed: more is read once that is done
+        elif arn:
+            self._read(name, arn, buffer)
+        else:
+            self._read_direct(name, buffer)
         if buffer.records:
             age = time.time() - buffer.since
             self._meter.add("AWS/Firehose", "DeliveryToS3.DataFreshness", age, DeliveryStreamName=name)
-        records, since = buffer.take_if_due(size * 2**20, seconds / self._speed)
-        if records:
-            try:
-                self._deliver(name, target, records, since)
-            except Exception:
-                buffer.put_back(records, since)
-                raise
+        if buffer.is_due(*bounds):
+            self._deliver(name, target, buffer.records, buffer.since)
+            for shard, number in buffer.read.items():
+                if arn:
+                    self._positions.write(name, arn.rsplit("/", 1)[-1], shard, number)
+                else:
+                    self._direct.delivered(name, number)
+            self._buffers[name] = _Buffer(read=buffer.read)
 
-    def _read(self, name: str, stream_arn: str) -> None:
-        for shard in shards_of(self._aws, stream_arn):
+    def _read(self, name: str, arn: str, buffer: _Buffer) -> None:
+        for shard in shards_of(self._aws, arn):
             reader = self._readers.get((name, shard))
             if reader is None or reader.outdated:
-                reader = self._readers[name, shard] = ShardReader(self._aws, stream_arn, shard, _TRIM_HORIZON)
+                done = self._positions.read(name, arn.rsplit("/", 1)[-1], shard) or 0
+                reader = self._readers[name, shard] = ShardReader(self._aws, arn, shard, after(done))
             records = reader.read(10_000)
-            self._buffer(name).add([record["Data"] for record in records])
+            if records:
+                buffer.add(shard, int(records[-1]["SequenceNumber"]), [record["Data"] for record in records])
+
+    def _read_direct(self, name: str, buffer: _Buffer) -> None:
+        records = self._direct.after(name, buffer.read.get("", 0))
+        if records:
+            buffer.add("", records[-1][0], [data for _, data in records])
 
     def _deliver(self, name: str, target: dict[str, Any], records: list[bytes], since: float) -> None:
         processing = target.get("ProcessingConfiguration") or {}

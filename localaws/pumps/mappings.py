@@ -7,6 +7,7 @@ from typing import Any
 from localaws.clients import Aws
 from localaws.moto.lambda_functions import LambdaService
 from localaws.moto.targets import Targets
+from localaws.persistence.streams import Positions
 from localaws.pumps.on_failure import OnFailure
 from localaws.pumps.pump import Pump
 from localaws.pumps.queues import QueuePoller
@@ -18,17 +19,20 @@ _VOLATILE = ("LastModified", "LastProcessingResult", "State", "StateTransitionRe
 class EventSourceMappings(Pump):
     """Looks every half second; a changed mapping gets new pollers."""
 
-    def __init__(self, aws: Aws, functions: LambdaService, targets: Targets, speed: float) -> None:
+    def __init__(self, aws: Aws, functions: LambdaService, targets: Targets, positions: Positions, speed: float) -> None:
         super().__init__("event-source-mappings", pause=0.5)
         self._aws = aws
         self._functions = functions
         self._targets = targets
+        self._positions = positions
         self._speed = speed
+        self._functions_of: dict[str, str] = {}  # by mapping, for as long as it is there
         self._pollers: dict[tuple[str, str], tuple[str, Pump]] = {}  # (mapping, shard) -> (configuration, poller)
 
     def turn(self) -> None:
         wanted: set[tuple[str, str]] = set()
-        for mapping in self._aws.client("lambda").list_event_source_mappings()["EventSourceMappings"]:
+        mappings = self._aws.client("lambda").list_event_source_mappings()["EventSourceMappings"]
+        for mapping in mappings:
             if mapping["State"] != "Enabled":
                 continue
             configuration = str({key: value for key, value in mapping.items() if key not in _VOLATILE})
@@ -38,6 +42,9 @@ class EventSourceMappings(Pump):
                 self._ensure(key, configuration, mapping)
         for key in self._pollers.keys() - wanted:
             self._pollers.pop(key)[1].stop()
+        before, self._functions_of = self._functions_of, {mapping["UUID"]: mapping["FunctionArn"] for mapping in mappings}
+        for function in set(before.values()) - set(self._functions_of.values()):
+            self._positions.forget(function)  # a new mapping begins where it says
 
     def stop(self) -> None:
         super().stop()
@@ -55,14 +62,14 @@ class EventSourceMappings(Pump):
         present = self._pollers.get(key)
         if present is not None and present[0] == configuration:
             return
-        position = None
-        if present is not None:
+        if present is not None and isinstance(present[1], ShardPoller):
+            present[1].finish()
+        elif present is not None:
             present[1].stop()
-            position = present[1].position() if isinstance(present[1], ShardPoller) else None
         poller: Pump
         if key[1]:
             on_failure = OnFailure(self._aws, self._targets, mapping)
-            poller = ShardPoller(self._aws, self._functions, mapping, key[1], on_failure, self._speed, position)
+            poller = ShardPoller(self._aws, self._functions, mapping, key[1], on_failure, self._positions, self._speed)
         else:
             poller = QueuePoller(self._aws, self._functions, mapping)
         self._pollers[key] = (configuration, poller)

@@ -9,6 +9,7 @@ import queue
 import threading
 import time
 import zlib
+from collections.abc import Callable
 from typing import Any
 
 from moto.kinesis.models import kinesis_backends
@@ -16,6 +17,7 @@ from moto.kinesis.models import kinesis_backends
 from localaws.clients import Aws
 from localaws.lambda_workers.pool import TooManyRequests
 from localaws.moto.lambda_functions import LambdaService
+from localaws.persistence.streams import Positions
 from localaws.pumps.filters import RecordFilter
 from localaws.pumps.item_failures import reported_failures
 from localaws.pumps.on_failure import OnFailure
@@ -45,7 +47,7 @@ class ShardReader:
         answer = self._kinesis.get_shard_iterator(StreamName=name, ShardId=shard, **position)
         self._iterator = answer["ShardIterator"]
         self._shard = _stream(aws, stream_arn).shards[shard]
-        self._seen = -1  # how many records there were when none was left to read
+        self._seen = -1  # the newest record when none was left to read
         self._look_at = 0.0
 
     @property
@@ -54,13 +56,13 @@ class ShardReader:
         return _stream(self._aws, self._stream_arn).shards.get(self._shard_id) is not self._shard
 
     def read(self, limit: int) -> list[dict[str, Any]]:
-        stored, now = len(self._shard.records), time.monotonic()
-        if stored == self._seen and now < self._look_at:
+        newest, now = self._shard.get_max_sequence_number(), time.monotonic()
+        if newest == self._seen and now < self._look_at:
             return []
         answer = self._kinesis.get_records(ShardIterator=self._iterator, Limit=limit)
         self._iterator = answer["NextShardIterator"]
         records: list[dict[str, Any]] = answer["Records"]
-        self._seen, self._look_at = -1 if records else stored, now + _IDLE_PAUSE_SECONDS
+        self._seen, self._look_at = -1 if records else newest, now + _IDLE_PAUSE_SECONDS
         return records
 
 
@@ -73,12 +75,17 @@ def _stream(aws: Aws, stream_arn: str) -> Any:
 
 
 class Progress:
-    """How far a shard is processed, while its lanes finish in another order than that of the records."""
+    """How far a shard is processed, while its lanes finish in another order than that of the records.
 
-    def __init__(self) -> None:
+    `keep` is called with the number of the last record of those that are done without a gap, whenever that is another.
+    """
+
+    def __init__(self, keep: Callable[[int], None]) -> None:
+        self._keep = keep
         self._lock = threading.Lock()
         self._unfinished: dict[int, None] = {}
         self._newest = 0
+        self._kept = 0
 
     def begin(self, record: Record) -> None:
         with self._lock:
@@ -89,12 +96,10 @@ class Progress:
         with self._lock:
             for record in records:
                 self._unfinished.pop(int(record["kinesis"]["sequenceNumber"]), None)
-
-    def position(self) -> dict[str, Any] | None:
-        """Where a reader goes on without leaving out a record; None if nothing has been read yet."""
-        with self._lock:
-            last = next(iter(self._unfinished), self._newest + 1) - 1
-        return {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "StartingSequenceNumber": str(last)} if last > 0 else None
+            done = next(iter(self._unfinished), self._newest + 1) - 1
+            if done > self._kept:
+                self._kept = done
+                self._keep(done)
 
 
 class Batches:
@@ -231,17 +236,24 @@ class ShardPoller(Pump):
         mapping: dict[str, Any],
         shard: str,
         on_failure: OnFailure,
+        positions: Positions,
         speed: float,
-        position: dict[str, Any] | None = None,
     ) -> None:
-        """`position` goes before the mapping's own: that of the poller before a change of the mapping."""
+        """It goes on where the poller of the mapping's function was, before a change of the mapping or before a restart."""
         super().__init__(f"{shard}-{mapping['UUID']}", pause=0.2)
         self._mapping = mapping
         self._shard = shard
         self._region = aws.region
         self._filter = RecordFilter(mapping)
-        self._reader = ShardReader(aws, mapping["EventSourceArn"], shard, position or _starting_position(mapping))
-        self._progress = Progress()
+        place = mapping["FunctionArn"], mapping["EventSourceArn"].rsplit("/", 1)[-1], shard
+        done = positions.read(*place)
+        if done is None and mapping.get("StartingPosition") == "LATEST":  # it is that of now, whenever the first record comes
+            done = int(_stream(aws, mapping["EventSourceArn"]).shards[shard].get_max_sequence_number())
+            positions.write(*place, done)
+        self._reader = ShardReader(
+            aws, mapping["EventSourceArn"], shard, _starting_position(mapping) if done is None else after(done)
+        )
+        self._progress = Progress(lambda number: positions.write(*place, number))
         batches = Batches(functions, mapping, shard, on_failure, self._progress, speed)
         size, window = mapping.get("BatchSize") or 100, float(mapping.get("MaximumBatchingWindowInSeconds") or 0)
         self._limit = min(10_000, max(1000, size))
@@ -265,11 +277,11 @@ class ShardPoller(Pump):
         for lane in self._lanes:
             lane.stop()
 
-    def position(self) -> dict[str, Any] | None:
-        """Where a successor goes on; called after `stop`, it waits for the batches that are running."""
+    def finish(self) -> None:
+        """Stop, and wait for the batches that are running."""
+        self.stop()
         for lane in self._lanes:
             lane.join(_MAX_PAUSE_SECONDS)
-        return self._progress.position()
 
     def _event_record(self, record: dict[str, Any]) -> Record:
         return {
@@ -288,6 +300,13 @@ class ShardPoller(Pump):
             "awsRegion": self._region,
             "eventSourceARN": self._mapping["EventSourceArn"],
         }
+
+
+def after(number: int) -> dict[str, Any]:
+    """The starting position behind a record."""
+    if number == 0:
+        return {"ShardIteratorType": "TRIM_HORIZON"}
+    return {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "StartingSequenceNumber": str(number)}
 
 
 def _starting_position(mapping: dict[str, Any]) -> dict[str, Any]:

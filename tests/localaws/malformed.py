@@ -107,6 +107,8 @@ def answer_of(address: tuple[str, int], request: bytes, patience: float) -> byte
             connection.shutdown(socket.SHUT_WR)
             while part := connection.recv(1 << 16):
                 answer += part
-        except ConnectionError:
+        except TimeoutError:
+            raise
+        except OSError:
             pass  # it has closed
         return answer

@@ -148,8 +148,11 @@ def test_a_killed_environment_takes_its_workers_along(tmp_path: Path) -> None:
     process.communicate(timeout=15)
     eventually(lambda: gone(data))
     assert Environment.attach(data) is None
-    with launch(None, data, port=0, api_port=0, personalize=False) as next_one:  # the old state does not stand in the way
-        assert next_one.stacks == {}
+    with launch(None, data, port=0, api_port=0, personalize=False) as next_one:
+        assert next_one.stacks == {"app": {"Name": "in-environment"}}
+        assert invoke_worker(next_one) in processes_of(data)
+    with launch(None, data, port=0, api_port=0, personalize=False, fresh=True) as fresh:
+        assert fresh.stacks == {}
 
 
 def test_an_environment_ends_with_the_program_that_launched_it(tmp_path: Path) -> None:

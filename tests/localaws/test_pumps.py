@@ -255,7 +255,14 @@ def test_a_stream_gives_up_a_batch_with_malformed_reports(failures: Any) -> None
     given_up: list[tuple[Any, ...]] = []
     on_failure = SimpleNamespace(send=lambda *arguments: given_up.append(arguments))
     mapping = {"FunctionArn": "arn:f", "MaximumRetryAttempts": 1, "FunctionResponseTypes": ["ReportBatchItemFailures"]}
-    batches = Batches(cast(Any, SimpleNamespace(call=call)), mapping, "shard", cast(Any, on_failure), Progress(), speed=1000.0)
+    batches = Batches(
+        cast(Any, SimpleNamespace(call=call)),
+        mapping,
+        "shard",
+        cast(Any, on_failure),
+        Progress(lambda number: None),
+        speed=1000.0,
+    )
     records = [{"kinesis": {"sequenceNumber": str(n), "approximateArrivalTimestamp": 0.0}} for n in (1, 2)]
     batches.process(cast(Any, SimpleNamespace(stopped=False, wait=lambda seconds: None)), records)
     assert [(sent[1], sent[2]) for sent in given_up] == [(records, "RetryAttemptsExhausted")]

@@ -19,6 +19,7 @@ _PATIENCE_SECONDS = 900
 
 class CustomResource(Provider):
     type = "Custom::"
+    outlives = True
 
     def create(self, aws: Aws, properties: Properties) -> Created:
         identity = properties["localaws"]

@@ -15,7 +15,7 @@ from moto.cloudformation.exceptions import ValidationError
 
 from localaws.clients import Aws
 from localaws.moto.cloudformation.provider import Provider
-from localaws.moto.cloudformation.resource import resource_class
+from localaws.moto.cloudformation.resource import Kept, resource_class
 from localaws.moto.patching import locate, replace, wrap
 
 _PARSING = "moto.cloudformation.parsing"
@@ -38,10 +38,10 @@ class ResourceFailed(ValidationError):
         super().__init__(message=f"{logical_id} ({resource_type}): {reason}")
 
 
-def install(aws: Aws, providers: Iterable[Provider]) -> None:
+def install(aws: Aws, providers: Iterable[Provider], kept: Kept) -> None:
     """Makes moto's CloudFormation use `providers`, and refuse the types that neither they nor moto know."""
     by_type = {provider.type: provider for provider in providers}
-    models = {name: resource_class(aws, provider) for name, provider in by_type.items()}
+    models = {name: resource_class(aws, provider, kept) for name, provider in by_type.items()}
     custom = models.pop("Custom::")
 
     def class_of(resource_type: str) -> Any:

@@ -84,6 +84,21 @@ class Method(Provider):
         )
 
 
+class ApiKey(Provider):
+    type = "AWS::ApiGateway::ApiKey"
+    name_property = "Name"
+
+    def create(self, aws: Aws, properties: Properties) -> Created:
+        """A value that the template leaves open is random, and the same after a restart."""
+        own = {name: value for name, value in properties.items() if name != "StageKeys"}
+        value = aws.derive("api-key", properties["Name"])
+        key = str(call(aws, "apigateway", "CreateApiKey", {"Enabled": True, "Value": value, **own})["id"])
+        return Created(key, {"APIKeyId": key})
+
+    def delete(self, aws: Aws, created: Created, properties: Properties) -> None:
+        aws.client("apigateway").delete_api_key(apiKey=created.ref)
+
+
 class Stage(Provider):
     type = "AWS::ApiGateway::Stage"
 
@@ -182,20 +197,7 @@ PROVIDERS: tuple[Provider, ...] = (
         delete_operation="DeleteUsagePlan",
         delete_parameters=lambda ref, properties: {"usagePlanId": ref},
     ),
-    ApiProvider(
-        "AWS::ApiGateway::ApiKey",
-        "apigateway",
-        "CreateApiKey",
-        ref=_id,
-        attributes={"APIKeyId": _id},
-        name_property="Name",
-        prepare=lambda properties: {
-            "Enabled": True,
-            **{k: v for k, v in properties.items() if k != "StageKeys"},
-        },
-        delete_operation="DeleteApiKey",
-        delete_parameters=lambda ref, properties: {"apiKey": ref},
-    ),
+    ApiKey(),
     ApiProvider(
         "AWS::ApiGateway::UsagePlanKey",
         "apigateway",

@@ -20,6 +20,7 @@ def _provider(kind: str) -> Provider:
         attributes={f"{kind}Arn": arn},
         delete_operation=f"Delete{kind}",
         delete_parameters=lambda ref, properties: {member: ref},
+        outlives=True,
     )
 
 

@@ -35,6 +35,7 @@ class Provider(abc.ABC):
     type: str
     name_property: str = ""  # the property that gets a generated name if the template has none
     name_limit: int = 64
+    outlives: bool = False  # whether what it makes is there after a restart by itself, and is not made a second time
 
     @abc.abstractmethod
     def create(self, aws: Aws, properties: Properties) -> Created: ...
@@ -71,6 +72,7 @@ class ApiProvider(Provider):
     delete_operation: str = ""
     delete_parameters: Callable[[str, Properties], Properties] = lambda ref, properties: {}
     name_limit: int = 64
+    outlives: bool = False
 
     def create(self, aws: Aws, properties: Properties) -> Created:
         return self._put(aws, self.create_operation, properties)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from moto.cloudformation.exceptions import ValidationError
@@ -13,12 +13,16 @@ from moto.core.common_models import CloudFormationModel
 from localaws.clients import Aws
 from localaws.moto.cloudformation.provider import Created, Properties, Provider
 
+#: What is kept of a resource while its stack is restored, by the stack's id and its logical id.
+Kept = Callable[[str, str], Created | None]
+
 
 class Resource(CloudFormationModel):
     """Subclasses, one for each provider, are made by `resource_class`."""
 
     aws: ClassVar[Aws]
     provider: ClassVar[Provider]
+    kept: ClassVar[Kept]
 
     def __init__(self, created: Created, properties: Properties) -> None:
         self.created = created
@@ -53,7 +57,8 @@ class Resource(CloudFormationModel):
         cls, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **kwargs: Any
     ) -> Resource:
         properties = _named(cls.provider, cloudformation_json["Properties"], resource_name)
-        created = cls.provider.create(cls.aws, {**properties, **_identity(cls.provider, kwargs)})
+        kept = cls.kept(kwargs["StackId"], kwargs["LogicalId"]) if cls.provider.outlives else None
+        created = kept or cls.provider.create(cls.aws, {**properties, **_identity(cls.provider, kwargs)})
         return cls(created, properties)
 
     @classmethod
@@ -75,9 +80,9 @@ class Resource(CloudFormationModel):
         self.provider.delete_if_there(self.aws, self.created, self.properties)
 
 
-def resource_class(aws: Aws, provider: Provider) -> type[Resource]:
+def resource_class(aws: Aws, provider: Provider, kept: Kept) -> type[Resource]:
     name = re.sub(r"\W", "", provider.type)
-    return type(name, (Resource,), {"aws": aws, "provider": provider, "__module__": __name__})
+    return type(name, (Resource,), {"aws": aws, "provider": provider, "kept": staticmethod(kept), "__module__": __name__})
 
 
 def _identity(provider: Provider, kwargs: Mapping[str, Any]) -> Properties:
@@ -89,5 +94,5 @@ def _named(provider: Provider, properties: Properties, generated: str) -> Proper
     if not provider.name_property or provider.name_property in properties:
         return dict(properties)
     if len(generated) > provider.name_limit:
-        generated = f"{generated[: provider.name_limit - 9]}-{secrets.token_hex(4)}"
+        generated = f"{generated[: provider.name_limit - 9]}-{hashlib.sha256(generated.encode()).hexdigest()[:8]}"
     return {**properties, provider.name_property: generated}
