@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from localaws import deploy, interruption, processes, state
-from localaws.errors import LocalAwsError
+from localaws.errors import LocalAwsError, sentence
 from localaws.iam import calls
 from localaws.persistence.database import forget
 from localaws.server import Server
@@ -32,6 +32,9 @@ def main() -> NoReturn:
         pass
     except LocalAwsError as error:
         _report(arguments.json, "error", str(error))
+        code = 1
+    except OSError as error:
+        _report(arguments.json, "error", f"The embedded AWS could not start: {sentence(error)}")
         code = 1
     sys.stdout.flush()
     sys.stderr.flush()

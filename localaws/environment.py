@@ -20,13 +20,15 @@ import boto3
 
 from localaws import deploy, processes, state
 from localaws.clients import Aws
-from localaws.errors import LocalAwsError
+from localaws.errors import LocalAwsError, sentence
 from localaws.iam import calls
 from localaws.settings import personalize_environ
 
 __all__ = ["Environment", "LocalAwsError", "launch"]
 
 _START_SECONDS = 180
+_ANSWER_SECONDS = 10
+_LOGS_KEPT = 5
 
 
 def _silent(message: str) -> None:
@@ -95,6 +97,11 @@ class Environment:
         """The variables with which any AWS SDK in a child process talks to this environment."""
         return {**self._aws().environ(), **personalize_environ(self.personalize_endpoint)}
 
+    def parts(self) -> dict[str, str]:
+        """Whether each part answers: `up` or `down` by its name (aws, api, personalize)."""
+        addresses = {"aws": self.aws_endpoint, "api": self.front_endpoint, "personalize": self.personalize_endpoint}
+        return {name: "up" if _answers(address) else "down" for name, address in addresses.items() if address}
+
     def client(self, service: str) -> Any:
         """A boto3 client of `service` for this environment."""
         if service not in self._clients:
@@ -151,6 +158,17 @@ class Environment:
         self.stop()
 
 
+def _answers(address: str) -> bool:
+    """Whether anything comes back, whatever it is."""
+    try:
+        urllib.request.urlopen(f"{address}/_localaws", timeout=_ANSWER_SECONDS).close()  # noqa: S310 - our own endpoint
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
 def _wait_for_end(pid: int) -> None:
     """Its last act is to give the data directory free; a moment later it has ended (or waits for its parent to notice)."""
     deadline = time.monotonic() + 2
@@ -195,39 +213,48 @@ def launch(
     }
     arguments = [str(part) for name, value in options.items() if value is not None for part in (name, value)]
     arguments += ["--json", *([] if personalize else ["--no-personalize"]), *(["--fresh"] if fresh else [])]
-    data.mkdir(parents=True, exist_ok=True)
-    process = _start(arguments, data, detach)
+    log = _new_log(data)
+    process = _start(arguments, log, detach)
     try:
-        current = _wait_until_ready(process, data, detach, on_progress)
+        current = _wait_until_ready(process, log, on_progress)
     except BaseException:
         processes.stop_child(process, patience=15)
         raise
     return Environment(current, data, process)
 
 
-def _start(arguments: list[str], data: Path, detach: bool) -> subprocess.Popen[str]:
-    """A detached process writes to a log file, since a pipe would end with us."""
-    log = (data / "environment.log").open("w+", encoding="utf-8")
-    with log:
+def _new_log(data: Path) -> Path:
+    """The file that a new environment writes to, since a pipe would end with us. Raises LocalAwsError if there can be none."""
+    log = data / "logs" / f"{time.strftime('%Y-%m-%dT%H-%M-%S')}-{os.getpid()}.log"
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.touch()
+        for old in sorted(log.parent.glob("*.log"))[:-_LOGS_KEPT]:
+            old.unlink(missing_ok=True)
+    except OSError as error:
+        raise LocalAwsError(f"The embedded AWS can't keep its files in {data}: {sentence(error)}") from None
+    return log
+
+
+def _start(arguments: list[str], log: Path, detach: bool) -> subprocess.Popen[str]:
+    with log.open("a", encoding="utf-8") as output:
         return subprocess.Popen(
             [sys.executable, "-m", "localaws", *arguments, *([] if detach else ["--end-with-parent"])],
             stdin=subprocess.DEVNULL if detach else subprocess.PIPE,
-            stdout=log,
+            stdout=output,
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
         )
 
 
-def _wait_until_ready(
-    process: subprocess.Popen[str], data: Path, detach: bool, on_progress: Callable[[str], None]
-) -> dict[str, Any]:
+def _wait_until_ready(process: subprocess.Popen[str], log: Path, on_progress: Callable[[str], None]) -> dict[str, Any]:
     deadline = time.monotonic() + _START_SECONDS
-    with (data / "environment.log").open(encoding="utf-8") as log:
+    with log.open(encoding="utf-8") as said:
         unfinished, other = "", []
         while time.monotonic() < deadline:
             ended = process.poll() is not None
-            *lines, unfinished = (unfinished + log.read()).split("\n")
+            *lines, unfinished = (unfinished + said.read()).split("\n")
             for line in lines:
                 event = _event(line)
                 if event is None:
@@ -243,7 +270,7 @@ def _wait_until_ready(
                 detail = " ".join(other[-1:])
                 raise LocalAwsError(f"The embedded AWS ended with exit code {process.returncode} while starting. {detail}")
             time.sleep(0.02)
-    raise LocalAwsError(f"The embedded AWS was not ready within {_START_SECONDS} seconds; see {data}/environment.log.")
+    raise LocalAwsError(f"The embedded AWS was not ready within {_START_SECONDS} seconds; see {log}.")
 
 
 def _event(line: str) -> dict[str, Any] | None:

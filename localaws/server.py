@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import subprocess
 import threading
@@ -20,6 +21,10 @@ from localaws.ports import check_port, free_port
 from localaws.settings import Settings
 
 Progress = Callable[[str], None]
+
+_LOG = logging.getLogger(__name__)
+#: So often in a minute is a part that ends by itself started again.
+_MOST_STARTS = 3
 
 
 class Server:
@@ -81,22 +86,23 @@ class Server:
 
 
 class Emulator:
-    """The Personalize emulator's process."""
+    """The Personalize emulator's process. One that ends by itself is started again: its state is on disk."""
 
     def __init__(self, settings: Settings) -> None:
-        port = settings.personalize_port or free_port()
-        self.endpoint = f"http://127.0.0.1:{port}"
+        self._port = settings.personalize_port or free_port()
+        self.endpoint = f"http://127.0.0.1:{self._port}"
         options: dict[str, Any] = {
-            "--port": port,
+            "--port": self._port,
             "--data": settings.state / "personalize",
             "--account": settings.account,
             "--region": settings.region,
             "--speed": settings.speed,
         }
-        arguments = [str(part) for option in options.items() for part in option]
-        self._process = processes.start_child("localaws.personalize", arguments, stdout=subprocess.PIPE)
-        self._ready = threading.Event()
-        threading.Thread(target=self._read, daemon=True).start()
+        self._arguments = [str(part) for option in options.items() for part in option]
+        self._stopped = threading.Event()
+        self._lock = threading.Lock()  # between a start and the stop
+        self._start()
+        threading.Thread(target=self._watch, name="personalize-watch", daemon=True).start()
 
     def wait_until_ready(self, patience: float = 60) -> None:
         deadline = time.monotonic() + patience
@@ -108,10 +114,32 @@ class Emulator:
             raise LocalAwsError(f"The Personalize emulator did not get ready within {patience:.0f} seconds.")
 
     def stop(self) -> None:
-        processes.stop_child(self._process)
+        self._stopped.set()
+        with self._lock:
+            processes.stop_child(self._process)
 
-    def _read(self) -> None:
+    def _start(self) -> None:
+        self._ready = threading.Event()
+        self._process = processes.start_child("localaws.personalize", self._arguments, stdout=subprocess.PIPE)
+        threading.Thread(target=self._read, args=(self._process, self._ready), daemon=True).start()
+
+    def _watch(self) -> None:
+        """Start the process again when it has ended, at most a few times a minute."""
+        starts: list[float] = []
+        while not self._stopped.is_set():
+            code = self._process.wait()
+            starts = [start for start in starts if start > time.monotonic() - 60]
+            if len(starts) >= _MOST_STARTS:
+                self._stopped.wait(starts[0] + 60 - time.monotonic())
+            with self._lock:
+                if not self._stopped.is_set():
+                    _LOG.error("The Personalize emulator ended with exit code %s and is started again.", code)
+                    starts.append(time.monotonic())
+                    self._start()
+
+    @staticmethod
+    def _read(process: subprocess.Popen[str], ready: threading.Event) -> None:
         """Its first line says that it is ready; the rest is drained, or the pipe would fill up."""
-        for _ in self._process.stdout or ():
-            self._ready.set()
-        self._ready.set()
+        for _ in process.stdout or ():
+            ready.set()
+        ready.set()

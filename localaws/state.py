@@ -10,9 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from localaws.clients import Aws
-from localaws.errors import LocalAwsError
+from localaws.errors import LocalAwsError, sentence
 
 FILE_NAME = "environment.json"
+_LOCK = "environment.lock"
+_IN_USE = (
+    "The data directory {folder} is in use by a running environment (process {holder}): stop it, or choose another with --data."
+)
 
 
 def describe(aws: Aws, front_endpoint: str) -> dict[str, Any]:
@@ -48,23 +52,32 @@ def read(data: Path) -> dict[str, Any] | None:
 @contextlib.contextmanager
 def exclusive(data: Path) -> Iterator[None]:
     """Holds the data directory for this process. Raises LocalAwsError if a running environment has it."""
-    data.mkdir(parents=True, exist_ok=True)
-    lock = data / "environment.lock"
-    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        if not _try_lock(descriptor):
-            holder = os.read(descriptor, 32).decode().strip() or "unknown"
-            raise LocalAwsError(
-                f"The data directory {data} is in use by a running environment (process {holder}): stop it, or choose another "
-                "with --data."
-            )
-        os.truncate(descriptor, 0)
-        os.write(descriptor, f"{os.getpid()}\n".encode())
+    with locked(data, _LOCK, _IN_USE):
         try:
             yield
         finally:
             (data / FILE_NAME).unlink(missing_ok=True)
-            os.truncate(descriptor, 0)
+
+
+@contextlib.contextmanager
+def locked(folder: Path, name: str, in_use: str) -> Iterator[None]:
+    """Holds a lock in a folder, which is made if it is not there. The lock ends with the process, however that ends.
+
+    Raises LocalAwsError: `in_use`, with {folder} and {holder} filled in, or what keeps the folder from being written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder / name, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise LocalAwsError(f"The embedded AWS can't keep its files in {folder}: {sentence(error)}") from None
+    try:
+        if not _try_lock(descriptor):
+            holder = os.read(descriptor, 32).decode().strip() or "unknown"
+            raise LocalAwsError(in_use.format(folder=folder, holder=holder))
+        os.truncate(descriptor, 0)
+        os.write(descriptor, f"{os.getpid()}\n".encode())
+        yield
+        os.truncate(descriptor, 0)
     finally:
         os.close(descriptor)
 
@@ -89,7 +102,7 @@ def _runs_here(pid: int, data: Path) -> bool:
     """Whether process `pid` is alive and is the one that holds the data directory."""
     try:
         os.kill(pid, 0)
-        descriptor = os.open(data / "environment.lock", os.O_RDWR)
+        descriptor = os.open(data / _LOCK, os.O_RDWR)
     except OSError:
         return False
     try:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, HTTPClientError
 from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn, TransferSpeedColumn
 
 from lambdas.shared.config import json_schema
@@ -78,12 +78,12 @@ def up(
     api_port: Annotated[int, typer.Option(help="Port of the API; 0 takes a free one.")] = 4567,
     personalize_port: Annotated[int, typer.Option(help="Port of the Personalize emulator; 0 takes a free one.")] = 4568,
     speed: Annotated[float, typer.Option(help="How much faster than AWS waits pass.", min=1)] = 60,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew: forget what this deployment held.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Synthesize the app, start the embedded AWS, deploy into it, print the endpoints."""
-    config_of(config)
+    """Synthesize the app, start the embedded AWS with what the deployment held, deploy into it, print the endpoints."""
     ports = {"port": port, "api_port": api_port, "personalize_port": personalize_port}
-    environment, _ = start_local(config, DATA, detach=detach, speed=speed, ports=ports)
+    environment, _ = start_local(config_of(config), config, DATA, detach=detach, speed=speed, ports=ports, fresh=fresh)
     show_endpoints(environment, as_json)
     if detach:
         return
@@ -101,27 +101,38 @@ def deploy(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -
 
 @app.command()
 def down() -> None:
-    """Stop the embedded AWS. What Personalize holds is kept for the next start; S3 and tables are not."""
+    """Stop the embedded AWS. What it holds is there again after the next `reco up` with the same deployment."""
     say("Stopped." if stop_local(DATA) else "Nothing was running.")
 
 
 @app.command()
 def status(as_json: JsonOption = False) -> None:
-    """Where the embedded AWS answers."""
+    """Where the embedded AWS answers, and whether each of its parts does: exit code 1 if one does not."""
     environment = connect("", aws=False).local
-    show_endpoints(environment, as_json)
+    if not show_endpoints(environment, as_json):
+        raise typer.Exit(1)
 
 
-def show_endpoints(environment: Any, as_json: bool) -> None:
+def show_endpoints(environment: Any, as_json: bool) -> bool:
+    """Whether all parts answer."""
     endpoints = {
         "api_url": environment.api_url,
         "aws_endpoint": environment.aws_endpoint,
         "personalize_endpoint": environment.personalize_endpoint,
     }
+    parts: dict[str, str] = environment.parts()
     if as_json:
-        show_json(endpoints)
+        show_json({**endpoints, "parts": parts})
     else:
-        show_table("Endpoints", ["what", "URL"], list(endpoints.items()))
+        show_table(
+            "Endpoints",
+            ["what", "URL", "state"],
+            list(zip(endpoints, endpoints.values(), (parts[name] for name in ("api", "aws", "personalize")), strict=True)),
+        )
+        down = [name for name, state in parts.items() if state == "down"]
+        if down:
+            say(f"{' and '.join(down)} does not answer. `reco down && reco up` starts it again; what it holds is kept.")
+    return "down" not in parts.values()
 
 
 @app.command(name="load")
@@ -361,15 +372,20 @@ def interrupt(number: int, frame: object) -> NoReturn:
 
 def guarded(command: Callable[[], Any]) -> int:
     """The exit code of a command."""
-    from localaws.errors import LocalAwsError
+    from localaws.errors import LocalAwsError, sentence
 
     try:
         code = command()
     except (RecoError, LocalAwsError) as error:
         progress.print(str(error), style="red", markup=False)
         return 1
+    except OSError as error:
+        progress.print(f"That did not work: {sentence(error)}", style="red", markup=False)
+        return 1
     except (ClientError, BotoCoreError) as error:
-        progress.print(f"AWS refused: {error}", style="red", markup=False)
+        here = isinstance(error, HTTPClientError | EndpointConnectionError) and "//127.0.0.1:" in str(error)
+        said = f"{error} (`reco down && reco up` starts the embedded AWS again)" if here else f"AWS refused: {error}"
+        progress.print(said, style="red", markup=False)
         return 1
     except (KeyboardInterrupt, typer.Abort):
         say("Interrupted.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import shutil
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -36,9 +35,8 @@ def run(config_path: Path, config: Config, source: Path | None, speed: float) ->
         counts = movielens.write_csvs(source or movielens.fetch(CACHE), folder)
     show_table("Data", ["users", "items", "interactions"], [[counts.users, counts.items, counts.interactions]])
     data = DATA / "demo"
-    shutil.rmtree(data, ignore_errors=True)
     ports = {"port": 0, "api_port": 0, "personalize_port": 0}
-    environment, seconds = start_local(config_path, data, detach=False, speed=speed, ports=ports)
+    environment, seconds = start_local(config, config_path, data, detach=False, speed=speed, ports=ports, fresh=True)
     with environment:
         target = Target(config.name, environment)
         with step("Upload the CSVs to S3") as clock:

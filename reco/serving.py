@@ -53,7 +53,8 @@ def call(target: Target, path: str, body: object = None) -> dict[str, Any]:
     except urllib.error.HTTPError as error:
         raise RecoError(f"The API answered {error.code}: {message_of(error.read())}") from None
     except urllib.error.URLError as error:
-        raise RecoError(f"The API at {target.api_url} can't be reached: {error.reason}.") from None
+        again = " `reco down && reco up` starts the embedded AWS again." if target.local else ""
+        raise RecoError(f"The API at {target.api_url} can't be reached: {error.reason}.{again}") from None
 
 
 def message_of(body: bytes) -> str:

@@ -11,12 +11,15 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
 import yaml
 
-from tests.e2e.conftest import CommandLine
+from localaws.environment import Environment
+from tests.e2e.conftest import RECO, ROOT, CommandLine
+from tests.localaws.conftest import eventually
 from tests.shop_csvs import START, rows, write
 
 SHOP = ("--config", "config/shop.yaml")
@@ -27,7 +30,8 @@ PORTS = ("--port", "0", "--api-port", "0", "--personalize-port", "0")
 def up(reco: CommandLine) -> CommandLine:
     """The shop deployed on this machine, in the background."""
     endpoints = reco.json("up", "--detach", *SHOP, *PORTS, "--speed", "1000")
-    assert set(endpoints) == {"api_url", "aws_endpoint", "personalize_endpoint"}
+    assert set(endpoints) == {"api_url", "aws_endpoint", "personalize_endpoint", "parts"}
+    assert endpoints["parts"] == {"aws": "up", "api": "up", "personalize": "up"}
     assert reco.json("status") == endpoints
     return reco
 
@@ -133,14 +137,113 @@ def test_a_changed_config_is_deployed_into_what_runs(up: CommandLine) -> None:
 
 
 def test_down_and_up_again(up: CommandLine) -> None:
+    """The same list by the same key, with no other command between; another config neither drops nor sees what was put in."""
+    up.run("load", str(up.folder / "good"), *SHOP)
+    list_before, ids_before = up.json("recommend", "home", "--user", "u1", *SHOP), api_of(up)
+    waiting = up.json("train", "--retrain", *SHOP)["execution"]
     up.run("down")
     assert "No embedded AWS is running here" in up.run("status", code=1)[1]
+    up.json("up", "--detach", "--config", "config/movielens.yaml", *PORTS)
+    assert "nothing is deployed yet" in up.run("recommend", "home", "--user", "1", code=1)[1]
+    assert client_of(up, "personalize").list_dataset_groups()["datasetGroups"] == []
+    up.run("down")
     process = up.start("up", *SHOP, *PORTS, "--speed", "1000")
-    assert "Personalize still holds what it had" in until_said(process, "Deploy the stacks")
-    up.run("load", str(up.folder / "good"), *SHOP)
-    up.json("train", "--wait", *SHOP)
-    assert up.json("recommend", "home", "--user", "u1", *SHOP)["returned"] == 20
+    said = until_said(process, "Press Ctrl-C to stop.")
+    assert "Start the embedded AWS with what it held" in said
+    assert f"The run {waiting.rsplit(':', 1)[-1]} had not ended" in said
+    list_after = up.json("recommend", "home", "--user", "u1", *SHOP)
+    assert [item["item_id"] for item in list_after["items"]] == [item["item_id"] for item in list_before["items"]]
+    assert api_of(up) == ids_before
+    assert up.json("approve", *SHOP) == []
+    assert up.json("train", "--wait", *SHOP)["status"] == "SUCCEEDED"
     interrupt(process, up.folder)
+    process = up.start("up", *SHOP, *PORTS, "--speed", "1000", "--fresh")
+    until_said(process, "Press Ctrl-C to stop.")
+    assert "nothing is deployed yet" in up.run("recommend", "home", "--user", "u1", *SHOP, code=1)[1]
+    assert api_of(up) != ids_before
+    interrupt(process, up.folder)
+
+
+def api_of(up: CommandLine) -> tuple[str, list[str]]:
+    """The path of the API's address, which has its id in it, and the keys."""
+    gateway = client_of(up, "apigateway")
+    keys = gateway.get_api_keys(includeValues=True)["items"]
+    return urlsplit(up.json("status")["api_url"]).path, sorted(key["value"] for key in keys)
+
+
+def client_of(up: CommandLine, service: str) -> Any:
+    environment = Environment.attach(up.folder / ".recostack")
+    assert environment is not None
+    return environment.client(service)
+
+
+def test_a_part_that_died_is_started_again(up: CommandLine) -> None:
+    up.json("up", "--detach", *SHOP, *PORTS, "--speed", "1000")
+    before = client_of(up, "personalize").create_dataset_group(name="outlives")["datasetGroupArn"]
+    environment = Environment.attach(up.folder / ".recostack")
+    assert environment is not None
+    (emulator,) = (pid for pid in children_of(environment.pid) if "localaws.personalize " in command_of(pid))
+    os.kill(emulator, signal.SIGKILL)
+    eventually(lambda: parsed(up, "personalize") == "up" and emulator not in children_of(environment.pid), 60)
+    assert [group["datasetGroupArn"] for group in client_of(up, "personalize").list_dataset_groups()["datasetGroups"]] == [before]
+    os.kill(environment.pid, signal.SIGSTOP)  # neither AWS nor the API answers any longer
+    try:
+        shown = up.json("status", code=1)["parts"]
+        said = up.run("status", code=1)
+    finally:
+        os.kill(environment.pid, signal.SIGCONT)
+    assert shown == {"aws": "down", "api": "down", "personalize": "up"}
+    assert "`reco down && reco up` starts it again" in said[1]
+    up.run("down")
+
+
+def parsed(up: CommandLine, part: str) -> str:
+    done = subprocess.run([str(RECO), "status", "--json"], cwd=up.folder, capture_output=True, text=True, check=False)
+    return str(json.loads(done.stdout)["parts"][part])
+
+
+def children_of(pid: int) -> list[int]:
+    found = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for file in found for child in file.read_text().split()]
+
+
+def command_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+
+
+def test_two_ups_at_once_are_one(up: CommandLine) -> None:
+    both = [up.start("up", "--detach", *SHOP, *PORTS) for _ in range(2)]
+    said = [process.communicate(timeout=300)[1] for process in both]
+    assert sorted(process.returncode for process in both) == [0, 1], said
+    refused = next(text for process, text in zip(both, said, strict=True) if process.returncode)
+    assert "is starting or deploying in" in refused or "is running already" in refused
+    assert "Traceback" not in refused
+    assert up.json("status")["parts"]["api"] == "up"
+    up.run("down")
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        (lambda folder: (folder / ".recostack").write_text(""), ".recostack is a file where a folder is needed: move it away."),
+        (lambda folder: full(folder / ".recostack" / "command.lock"), "Invalid argument"),
+        (lambda folder: full(folder / ".recostack" / "deployments" / "shop" / "state.sqlite"), "The state can't be kept in"),
+    ],
+    ids=["a file", "a lock that can't be written", "a full disk"],
+)
+def test_what_keeps_a_start_from_writing_is_said_in_a_sentence(tmp_path: Path, broken: Any, said: str) -> None:
+    (tmp_path / "config").symlink_to(ROOT / "config")
+    broken(tmp_path)
+    out, err = CommandLine(tmp_path).run("up", "--detach", *SHOP, *PORTS, code=1)
+    assert said in err
+    assert "Traceback" not in out + err
+    assert processes_of(tmp_path) == []
+
+
+def full(path: Path) -> None:
+    """A file to which nothing can be written."""
+    path.parent.mkdir(parents=True)
+    path.symlink_to("/dev/full")
 
 
 def test_an_interrupt_leaves_no_process(reco: CommandLine) -> None:
