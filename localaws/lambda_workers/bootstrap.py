@@ -13,6 +13,7 @@ import site
 import sys
 from pathlib import Path
 
+from localaws import isolation
 from localaws.iam import calls
 from localaws.processes import end_with_parent
 
@@ -21,7 +22,7 @@ LAYER_PATHS = "LOCALAWS_LAYER_PATHS"
 
 def _set_import_path() -> None:
     task_root = os.environ["LAMBDA_TASK_ROOT"]
-    os.environ.pop("PYTHONPATH", None)
+    os.environ["PYTHONPATH"] = isolation.python_path()  # of what the function starts
     hidden = {Path(task_root).resolve(), _checkout()}
     kept = [entry for entry in sys.path if entry and Path(entry).resolve() not in hidden]
     layers = [entry for entry in os.environ.pop(LAYER_PATHS, "").split(os.pathsep) if entry]
@@ -37,6 +38,7 @@ def _checkout() -> Path | None:
 
 def main() -> None:
     end_with_parent(patience=0)
+    isolation.keep_in()
     _set_import_path()
     calls.note_worker_calls()
     sys.argv = ["awslambdaric", os.environ["_HANDLER"]]

@@ -14,7 +14,7 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
 from pathlib import Path
 
-from localaws import processes
+from localaws import isolation, processes
 from localaws.iam import calls
 from localaws.lambda_workers import bootstrap
 from localaws.lambda_workers.function import CodeStore, Function
@@ -92,7 +92,7 @@ class Worker:
         function = self.function
         root = code.unpack(function.code)
         layers = [str(code.unpack(layer) / "python") for layer in function.layers]
-        environ = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+        environ = isolation.environ({name: os.environ[name] for name in _INHERITED if name in os.environ})
         environ |= dict(function.environ) | dict(aws_environ) | calls.worker_environ(function.role)
         environ |= {
             "AWS_LAMBDA_RUNTIME_API": self._api.address,

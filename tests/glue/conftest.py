@@ -22,7 +22,7 @@ def run_job(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Job]:
     folder = tmp_path_factory.mktemp("reports")
     patch = pytest.MonkeyPatch()
     patch.setenv("JAVA_HOME", str(java_home()))
-    patch.setenv("PYSPARK_SUBMIT_ARGS", SPARK)
+    patch.setenv("PYSPARK_SUBMIT_ARGS", SPARK.format(java_options=""))
     patch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
 
     def run(name: str, **arguments: object) -> dict[str, Any]:
