@@ -117,7 +117,7 @@ class Ledger:
     def in_personalize(self) -> list[tuple[str, str, int]]:
         """(event id, user, time) of every event that Personalize holds, in the order in which they came."""
         rows: list[tuple[str, str, int]] = []
-        for file in (self._folder / "aws" / "personalize").rglob("records.sqlite"):
+        for file in (self._folder / "aws" / "state" / "personalize").rglob("records.sqlite"):
             records = sqlite3.connect(f"file:{file}?mode=ro", uri=True)
             with contextlib.closing(records), contextlib.suppress(sqlite3.OperationalError):  # it may just be being made
                 rows += records.execute("SELECT event_id, user_id, timestamp FROM events ORDER BY id").fetchall()

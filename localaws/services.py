@@ -15,8 +15,7 @@ from localaws.api_gateway.front import Front
 from localaws.clients import Aws
 from localaws.lambda_workers.function import CodeStore
 from localaws.lambda_workers.pool import WorkerPool
-from localaws.moto import admin, events, patching, stepfunctions, usage
-from localaws.moto.app import LockedApp
+from localaws.moto import admin, app, events, patching, stepfunctions, usage
 from localaws.moto.cloudformation import catalogue, engine
 from localaws.moto.glue import GlueJobs
 from localaws.moto.lambda_functions import LambdaService
@@ -67,6 +66,7 @@ class Services:
         stepfunctions.install(aws, speed)
         engine.install(aws, catalogue.PROVIDERS, self._state.kept_resource)
         self._state.install()
+        app.install()
         usage.install(meter)
         jobs = GlueJobs(aws, self._settings.data / "glue", logs)
         self._resources.callback(jobs.close)
@@ -77,9 +77,9 @@ class Services:
         delivery_streams.install()
 
         elsewhere = {"personalize": ReverseProxy(self._personalize_endpoint)} if self._personalize_endpoint else {}
-        moto = LockedApp(elsewhere, lambda app: saving(app, self._state.journal))
-        app = DispatcherMiddleware(moto, {admin.PATH: admin.Admin(schedules)})
-        self._serve(HttpServer(app, port=port, admit=Gate(), most_body=_MOST_UPLOAD))
+        moto = app.LockedApp(elsewhere, lambda backend: saving(backend, self._state.journal))
+        with_admin = DispatcherMiddleware(moto, {admin.PATH: admin.Admin(schedules)})
+        self._serve(HttpServer(with_admin, port=port, admit=Gate(), most_body=_MOST_UPLOAD))
         stages, front = StageMetrics(aws), Front(aws, self._functions)
         front_server = HttpServer(stages.watch(front), port=self._settings.api_port, admit=front.admit, most_body=MAX_BODY_BYTES)
         self._serve(front_server)

@@ -21,7 +21,8 @@ from stacks.grants import Grant
 
 TEMPLATES = Path(__file__).parent / "mapping_templates"
 CORS = "method.response.header.Access-Control-Allow-Origin"
-NAME = {"type": "string", "minLength": 1, "maxLength": MAX_ID}
+#: A name or an id. Half of a surrogate pair, which JSON can spell, is no text: the mapping template would make `?` of it.
+NAME = {"type": "string", "minLength": 1, "maxLength": MAX_ID, "pattern": "^[^\\ud800-\\udfff]*$"}
 
 #: What API Gateway checks of `POST /events`: as much as the mapping template relies on (JSON Schema draft 4). One bad event must
 #: not refuse its neighbours: all other rules are the function's.

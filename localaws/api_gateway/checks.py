@@ -71,7 +71,7 @@ def _check_body(call: Call) -> None:
     if validator is None:
         return
     try:
-        valid = validator.is_valid(json.loads(call.body or b"null", parse_constant=_no_such_value))
+        valid = call.text is not None and validator.is_valid(json.loads(call.text or "null", parse_constant=_no_such_value))
     except (ValueError, RecursionError):
         valid = False
     if not valid:

@@ -45,6 +45,15 @@ class Call:
         return self.request.get_data()
 
     @cached_property
+    def text(self) -> str | None:
+        """The body; None if it is not UTF-8, which is what JSON is in (RFC 8259), without a mark of the byte order."""
+        try:
+            found = self.body.decode()
+        except UnicodeDecodeError:
+            return None
+        return None if found.startswith("\ufeff") else found
+
+    @cached_property
     def parameters(self) -> dict[str, dict[str, str]]:
         """What mapping templates see as `$input.params()`."""
         return {
@@ -100,6 +109,13 @@ class Call:
 
 
 def split_path(request: Request) -> list[str]:
-    """The path's segments, each decoded by itself, so that an encoded slash stays inside its segment."""
-    raw = str(request.environ.get("RAW_URI") or request.path).split("?", 1)[0]
-    return [unquote(segment) for segment in raw.split("/")[1:]]
+    """The path's segments, each decoded by itself, so that an encoded slash stays inside its segment.
+
+    Raises Refusal where the path or the query is not UTF-8: two such ids would look alike.
+    """
+    path, _, query = str(request.environ["RAW_URI"]).partition("?")
+    try:
+        unquote(query, errors="strict")
+        return [unquote(segment, errors="strict") for segment in path.split("/")[1:]]
+    except UnicodeDecodeError:
+        raise Refusal("DEFAULT_4XX", 400, "The address is not UTF-8", "BadRequestException") from None

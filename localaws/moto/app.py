@@ -15,11 +15,21 @@ from moto.core.request import (
 )
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
+from localaws.moto.patching import wrap
 from localaws.personalize.http_server import RAW_HEADERS, Environ, WsgiApp
 
 # These call back into the server while they answer: a lock around them could never be taken again by the call-back.
 # SQS is among them because a long poll would keep everybody else from sending for up to 20 seconds.
 _REENTRANT = frozenset({"awslambda", "stepfunctions", "cloudformation", "sqs", "moto_api"})
+
+
+def install() -> None:
+    """A JSON body is no form: moto would read `&Action=…` or `&TableName=…` in a text as what the call is, and is about."""
+    wrap("moto.core.responses:parse_qsl", lambda parse: lambda body, **how: [] if _is_json(body) else parse(body, **how))
+
+
+def _is_json(body: Any) -> bool:
+    return isinstance(body, str) and body.lstrip().startswith(("{", "["))
 
 
 class LockedApp(DomainDispatcherApplication):

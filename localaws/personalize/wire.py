@@ -202,6 +202,8 @@ def _broken_constraints(shape: Shape, value: Any) -> Iterator[str]:
     size = value if is_number else None if isinstance(value, bool) else len(value)
     if size is None:
         return
+    if shape.type_name == "string" and not _is_text(value):
+        yield "Member must be valid Unicode"
     what = "value" if is_number else "length"
     if is_number and size != size:
         yield "Member must be a number"
@@ -217,6 +219,15 @@ def _broken_constraints(shape: Shape, value: Any) -> Iterator[str]:
         yield f"Member must satisfy regular expression pattern: {limits['pattern']}"
 
 
+def _is_text(value: str) -> bool:
+    """JSON can smuggle in half of a surrogate pair."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 @cache
 def _pattern(pattern: str) -> re.Pattern[str]:
     for name, python in _UNICODE_CLASSES.items():
@@ -225,5 +236,5 @@ def _pattern(pattern: str) -> re.Pattern[str]:
 
 
 def _shown(value: Any) -> str:
-    text = str(value) if isinstance(value, str | int | float) else type(value).__name__
+    text = str(value).encode(errors="replace").decode() if isinstance(value, str | int | float) else type(value).__name__
     return f"'{text[:100]}...'" if len(text) > 100 else f"'{text}'"

@@ -138,6 +138,37 @@ def test_the_browsers_key_posts_events_and_nothing_else(shop: Target) -> None:
     assert call("OPTIONS", "/users/u1", key="", **preflight)[0] == 403
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32-be", "utf-8-sig"])
+def test_a_body_in_another_encoding_is_refused_for_good(shop: Target, encoding: str) -> None:
+    body = json.dumps({"events": [event()]}).encode(encoding)
+    status, answer = refusal(shop, "POST", "/events", body)
+    assert (status, answer["error"]["code"]) == (400, "bad_request")  # 503 would ask for the same again and again
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/events", {"events": [{"event_type": "view", "session_id": "s\ud800"}]}),
+        ("POST", "/events", {"events": [{"event_type": "view", "session_id": "s", "item_id": "\udfff"}]}),
+        ("POST", "/rankings/search", {"user_id": "\ud800", "item_ids": ["i1"]}),
+        ("POST", "/rankings/search", {"user_id": "u1", "item_ids": ["i1", "\ud800"]}),
+        ("PUT", "/items/%ED%A0%80", {"TITLE": "Spade"}),
+        ("DELETE", "/users/%ED%A0%80", None),
+        ("GET", "/recommendations/home?user_id=%ED%A0%80", None),
+        ("GET", "/batch/for-you/users/%ff", None),
+    ],
+)
+def test_half_a_surrogate_is_no_id(shop: Target, method: str, path: str, body: Any) -> None:
+    assert refusal(shop, method, path, None if body is None else json.dumps(body).encode())[0] == 400
+
+
+def refusal(shop: Target, method: str, path: str, body: bytes | None) -> tuple[int, Any]:
+    request = urllib.request.Request(shop.api_url + path, body, shop.headers(method, shop.api_url + path, body), method=method)
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(request, timeout=20)
+    return refused.value.code, json.loads(refused.value.read())
+
+
 def test_a_call_that_is_too_large_is_refused_with_the_reason(shop: Target) -> None:
     status, answer = Api(shop).call("POST", "/events", {"events": [event(properties={"device": "x" * 1_100_000})]})
     assert (status, answer["error"]["code"]) == (413, "too_large")
