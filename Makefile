@@ -5,8 +5,12 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := .venv/bin
 # For diff and deploy: the config, one of its environments, and the region where that of your credentials is not the one.
-CONFIG ?= config/movielens.yaml
-CONTEXT = -c config=$(CONFIG) $(if $(ENV),-c env=$(ENV)) $(if $(REGION),-c region=$(REGION))
+# They reach the shell through its environment, as they were written: neither make nor the shell runs what is in them.
+override CONFIG := $(or $(value CONFIG),config/movielens.yaml)
+override ENV := $(value ENV)
+override REGION := $(value REGION)
+export CONFIG ENV REGION
+CONTEXT := -c "config=$$CONFIG" $${ENV:+-c "env=$$ENV"} $${REGION:+-c "region=$$REGION"}
 
 .PHONY: help demo test chaos permissions bench bench-full lint setup setup-test setup-bench synth clean audit diff deploy
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
@@ -24,15 +29,57 @@ def short(loader: Template, tag: str, node: yaml.Node) -> dict[str, Any]:
 Template.add_multi_constructor("!", short)
 
 
+WORKFLOWS = [yaml.safe_load(path.read_text()) for path in (ROOT / ".github" / "workflows").glob("*.yml")]
+JOBS = [job for workflow in WORKFLOWS for job in workflow["jobs"].values()]
+STEPS = [step for job in JOBS for step in job["steps"]]
+
+
 def test_the_workflows_call_targets_that_the_makefile_has() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    called: set[str] = set()
-    for workflow in (ROOT / ".github" / "workflows").glob("*.yml"):
-        jobs = yaml.safe_load(workflow.read_text())["jobs"].values()
-        commands = [step["run"] for job in jobs for step in job["steps"] if "run" in step]
-        called |= {target for command in commands for target in re.findall(r"\bmake (\w+)", command)}
+    called = {target for step in STEPS if "run" in step for target in re.findall(r"\bmake (\w+)", step["run"])}
     assert called == {"lint", "test", "audit", "diff", "deploy"}
     assert called <= targets
+
+
+def test_a_job_has_the_permissions_that_it_uses() -> None:
+    assert [workflow["permissions"] for workflow in WORKFLOWS] == [{}, {}]
+    for job in JOBS:
+        assumes = any("configure-aws-credentials" in step.get("uses", "") for step in job["steps"])
+        assert job["permissions"] == {"contents": "read"} | ({"id-token": "write"} if assumes else {})
+
+
+def test_the_actions_are_pinned_by_commit_and_keep_no_token() -> None:
+    for step in STEPS:
+        if "uses" in step:
+            assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", step["uses"])
+        if step.get("uses", "").startswith("actions/checkout@"):
+            assert step["with"] == {"persist-credentials": False}
+
+
+def test_no_command_of_a_workflow_is_made_of_values() -> None:
+    assert not [step["run"] for step in STEPS if "${{" in step.get("run", "")]
+
+
+@pytest.mark.parametrize("how", ["argument", "environment"])
+def test_what_is_in_config_is_run_by_neither_make_nor_the_shell(how: str, tmp_path: Path) -> None:
+    """The real Makefile with an `npx` that writes its arguments down."""
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    ran, said = tmp_path / "ran", tmp_path / "said"
+    (tmp_path / "node_modules").mkdir()
+    (tmp_path / "reco").mkdir()
+    (tmp_path / "reco" / "install.py").touch()
+    npx = tmp_path / "bin" / "npx"
+    npx.parent.mkdir()
+    npx.write_text(f'#!/bin/sh\nfor argument; do echo "$argument" >> {said}; done\n')
+    npx.chmod(0o755)
+    hostile = f"$(shell touch {ran}) `touch {ran}` $$(touch {ran}) a\"; touch {ran}; '"
+    values = {"CONFIG": hostile, "ENV": hostile, "REGION": hostile}
+    environment = {**os.environ, "PATH": f"{npx.parent}:{os.environ['PATH']}", **(values if how == "environment" else {})}
+    arguments = [f"{name}={value}" for name, value in values.items()] if how == "argument" else []
+    subprocess.run(["make", "diff", f"PYTHON={sys.executable}", *arguments], cwd=tmp_path, env=environment, check=True)
+    assert not ran.exists()
+    context = [line.removeprefix("-c ") for line in said.read_text().splitlines() if "=" in line]
+    assert context == [f"config={hostile}", f"env={hostile}", f"region={hostile}"]
 
 
 def test_only_jobs_of_the_repository_may_assume_the_roles() -> None:
