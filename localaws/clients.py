@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import boto3
+import botocore.session
 from botocore.config import Config
 from botocore.loaders import JSONFileLoader
 
@@ -37,6 +39,14 @@ def share_descriptions() -> None:
     JSONFileLoader.load_file = load_file  # type: ignore[method-assign]
 
 
+def own_session() -> boto3.session.Session:
+    """A session that looks at neither profiles nor credentials of the machine's owner: an `AWS_PROFILE` is nothing to it."""
+    unread = {"profile": (None, None, None, None)} | {
+        name: (None, None, os.devnull, None) for name in ("config_file", "credentials_file")
+    }
+    return boto3.session.Session(botocore_session=botocore.session.Session(session_vars=unread))
+
+
 @dataclass(frozen=True)
 class Aws:
     """Where the embedded AWS listens, and clients for it."""
@@ -45,7 +55,7 @@ class Aws:
     region: str
     account: str
     derive: Callable[..., str] = field(default=lambda *what: "", repr=False, compare=False)  # see localaws.persistence.stacks
-    _session: boto3.session.Session = field(default_factory=boto3.session.Session, repr=False, compare=False)
+    _session: boto3.session.Session = field(default_factory=own_session, repr=False, compare=False)
     _clients: dict[str | tuple[str, str], Any] = field(default_factory=dict, repr=False, compare=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 

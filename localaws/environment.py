@@ -16,10 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import boto3
-
 from localaws import deploy, processes, state
-from localaws.clients import Aws
+from localaws.clients import Aws, own_session
 from localaws.errors import LocalAwsError, sentence
 from localaws.iam import calls
 from localaws.settings import personalize_environ
@@ -42,6 +40,7 @@ class Environment:
         self._state = current
         self._data = data
         self._process = process
+        self._session = own_session()
         self._clients: dict[str, Any] = {}
 
     @classmethod
@@ -106,7 +105,7 @@ class Environment:
         """A boto3 client of `service` for this environment."""
         if service not in self._clients:
             direct = service.startswith("personalize") and self.personalize_endpoint
-            self._clients[service] = boto3.client(
+            self._clients[service] = self._session.client(
                 service,  # type: ignore[call-overload]
                 endpoint_url=direct or self.aws_endpoint,
                 region_name=self._state["region"],

@@ -15,6 +15,19 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from typing import IO, Any, Protocol
+
+
+class Process(Protocol):
+    """What it takes to end a process: a `subprocess.Popen`, or a fork of `localaws.lambda_workers`."""
+
+    @property
+    def pid(self) -> int: ...
+    @property
+    def stdin(self) -> IO[Any] | None: ...
+    def poll(self) -> int | None: ...
+    def wait(self) -> int: ...
+    def kill(self) -> None: ...
 
 
 def start_child(
@@ -58,6 +71,11 @@ def stop_child(process: subprocess.Popen[str], patience: float = 5.0) -> None:
         process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(patience)
+    end_child(process)
+
+
+def end_child(process: Process) -> None:
+    """Kills the child and its own children, and reaps it."""
     kill_group(process)
     process.wait()
     if process.stdin is not None:
@@ -65,7 +83,7 @@ def stop_child(process: subprocess.Popen[str], patience: float = 5.0) -> None:
             process.stdin.close()
 
 
-def kill_group(process: subprocess.Popen[str]) -> None:
+def kill_group(process: Process) -> None:
     """Kills the child and whatever it has started itself."""
     if hasattr(os, "killpg"):
         with contextlib.suppress(ProcessLookupError, PermissionError):

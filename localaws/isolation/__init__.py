@@ -32,7 +32,7 @@ def environ(inherited: Mapping[str, str]) -> dict[str, str]:
     kept = {name: value for name, value in inherited.items() if not name.startswith("AWS_")}
     nothing = dict.fromkeys(("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "BOTO_CONFIG"), os.devnull)
     if OPEN:
-        return kept | nothing
+        return kept | nothing | {"LOCALAWS_NETWORK": "open"}
     return {
         **kept,
         **nothing,

@@ -7,8 +7,9 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 
+from localaws.lambda_workers.forks import Forks
 from localaws.lambda_workers.function import CodeStore, Function
-from localaws.lambda_workers.worker import Outcome, Worker
+from localaws.lambda_workers.worker import Outcome, Worker, base_environ
 
 _IDLE_SECONDS = 300
 
@@ -30,6 +31,7 @@ class WorkerPool:
         self._code = code
         self._aws_environ = aws_environ
         self._on_log = on_log
+        self._forks = Forks(base_environ())
         self._max_workers = max_workers
         self._idle: list[Worker] = []
         self._busy: set[Worker] = set()
@@ -65,6 +67,7 @@ class WorkerPool:
             self._changed.notify_all()
         for worker in workers:
             worker.close()
+        self._forks.close()
 
     def _acquire(self, function: Function) -> Worker:
         with self._changed:
@@ -78,13 +81,16 @@ class WorkerPool:
         return warm or self._start(function, busy=True)
 
     def _claim(self, function: Function) -> tuple[Worker | None, Worker | None]:
-        """A warm worker, or else a place for a new one (and the idle worker that has to give way for it)."""
+        """A warm worker, or else a place for a new one (and an idle worker that has ended, or has to give way)."""
         while not self._closed:
             for worker in reversed(self._idle):
                 if worker.function == function:
                     self._idle.remove(worker)
-                    self._busy.add(worker)
-                    return worker, None
+                    if worker.alive():
+                        self._busy.add(worker)
+                        return worker, None
+                    self._starting += 1
+                    return None, worker
             if self._total() < self._max_workers:
                 self._starting += 1
                 return None, None
@@ -97,7 +103,7 @@ class WorkerPool:
     def _start(self, function: Function, *, busy: bool) -> Worker:
         worker: Worker | None = None
         try:
-            worker = Worker(function, self._code, self._aws_environ)
+            worker = Worker(function, self._code, self._aws_environ, self._forks)
         finally:
             with self._changed:
                 self._starting -= 1

@@ -17,6 +17,7 @@ from pathlib import Path
 from localaws import isolation, processes
 from localaws.iam import calls
 from localaws.lambda_workers import bootstrap
+from localaws.lambda_workers.forks import AVAILABLE, Fork, Forks
 from localaws.lambda_workers.function import CodeStore, Function
 from localaws.lambda_workers.runtime_api import Invocation, Result, RuntimeApi
 
@@ -35,6 +36,14 @@ _INIT_SECONDS = 60  # Lambda gives 10; a busy laptop gets more, or cold starts w
 _MAX_RESPONSE_BYTES = 6_291_556  # docs: lambda/latest/dg/gettingstarted-limits.html
 
 
+def base_environ() -> dict[str, str]:
+    """The variables of every worker."""
+    return isolation.environ({name: os.environ[name] for name in _INHERITED if name in os.environ}) | {
+        "PYTHONUNBUFFERED": "1",  # what is printed before the answer is in the pipe before the answer
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+    }
+
+
 @dataclass(frozen=True)
 class Outcome:
     """A finished invocation: its result, what the function printed, how long it ran, and whether the worker can be used again."""
@@ -49,12 +58,12 @@ class Outcome:
 class Worker:
     """Starts at once; `invoke` is for one thread at a time."""
 
-    def __init__(self, function: Function, code: CodeStore, aws_environ: Mapping[str, str]) -> None:
+    def __init__(self, function: Function, code: CodeStore, aws_environ: Mapping[str, str], forks: Forks) -> None:
         self.function = function
         self.log_stream = f"{time.strftime('%Y/%m/%d')}/[{function.version}]{uuid.uuid4().hex}"
         self.idle_since = time.monotonic()
         self._api = RuntimeApi()
-        self._process = self._start(code, aws_environ)
+        self._process = self._start(code, aws_environ, forks)
         self._output = _Output(self._process)
         threading.Thread(target=self._watch, daemon=True).start()
 
@@ -68,7 +77,7 @@ class Worker:
         self._output.take()
         started = time.perf_counter()
         self._api.submit(invocation)
-        if self._process.poll() is not None:
+        if not self.alive():
             self._api.fail_running(self._exit_error(invocation))
         alive = self._api.ready.wait(_INIT_SECONDS)
         try:
@@ -81,19 +90,21 @@ class Worker:
         milliseconds = (time.perf_counter() - started) * 1000
         log = self._frame(invocation, result, milliseconds)
         self.idle_since = time.monotonic()
-        return Outcome(invocation.request_id, result, log, milliseconds, alive and self._process.poll() is None)
+        return Outcome(invocation.request_id, result, log, milliseconds, alive and self.alive())
+
+    def alive(self) -> bool:
+        return self._process.poll() is None
 
     def close(self) -> None:
-        processes.stop_child(self._process, patience=0)
+        processes.end_child(self._process)
         self._output.close()
         self._api.close()
 
-    def _start(self, code: CodeStore, aws_environ: Mapping[str, str]) -> subprocess.Popen[str]:
+    def _start(self, code: CodeStore, aws_environ: Mapping[str, str], forks: Forks) -> subprocess.Popen[str] | Fork:
         function = self.function
         root = code.unpack(function.code)
         layers = [str(code.unpack(layer) / "python") for layer in function.layers]
-        environ = isolation.environ({name: os.environ[name] for name in _INHERITED if name in os.environ})
-        environ |= dict(function.environ) | dict(aws_environ) | calls.worker_environ(function.role)
+        environ = base_environ() | dict(function.environ) | dict(aws_environ) | calls.worker_environ(function.role)
         environ |= {
             "AWS_LAMBDA_RUNTIME_API": self._api.address,
             "AWS_LAMBDA_FUNCTION_NAME": function.name,
@@ -107,16 +118,12 @@ class Worker:
             "_HANDLER": function.handler,
             "AWS_XRAY_SDK_ENABLED": "false",  # there is no X-Ray daemon here
             "POWERTOOLS_TRACE_DISABLED": "true",
-            "PYTHONUNBUFFERED": "1",  # what is printed before the answer is in the pipe before the answer
-            "PYTHONPATH": str(Path(__file__).parents[2]),
             bootstrap.LAYER_PATHS: os.pathsep.join(layers),
         }
+        if AVAILABLE:
+            return forks.start(environ, str(root))
         return processes.start_program(
-            bootstrap.__name__,
-            environ=environ,
-            cwd=str(root),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            bootstrap.__name__, environ=environ, cwd=str(root), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
 
     def _watch(self) -> None:
@@ -146,7 +153,7 @@ class Worker:
 class _Output:
     """What a process has printed since it was last asked. A thread keeps the pipe from filling up."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
+    def __init__(self, process: subprocess.Popen[str] | Fork) -> None:
         if process.stdout is None:
             raise ValueError("the process has no standard output to read")
         self._stream = process.stdout

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
+
+from localaws.environment import Environment
 
 Resources = dict[str, dict[str, Any]]
 
@@ -54,6 +58,29 @@ def function(name: str, code: str, **properties: Any) -> dict[str, Any]:
             **properties,
         },
     }
+
+
+def zipped(files: dict[str, str]) -> bytes:
+    """A zip file with these texts."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return content.getvalue()
+
+
+def create_function(environment: Environment, name: str, code: bytes, **variables: str) -> None:
+    """A function that a client makes, of a zip file that has `index.handler`, with a role that is there."""
+    role_arn = environment.client("iam").list_roles()["Roles"][0]["Arn"]
+    environment.client("lambda").create_function(
+        FunctionName=name,
+        Runtime="python3.13",
+        Handler="index.handler",
+        Role=role_arn,
+        Code={"ZipFile": code},
+        Environment={"Variables": variables},
+        Timeout=20,
+    )
 
 
 def state_machine(name: str, definition: dict[str, Any], **substitutions: Any) -> dict[str, Any]:

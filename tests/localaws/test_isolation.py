@@ -16,14 +16,14 @@ import pytest
 from localaws import isolation
 from localaws.environment import Environment, launch
 from localaws.glue.run import Ended, Job, Run
-from tests.localaws.apps import function, role, write_app
+from tests.localaws.apps import create_function, function, role, write_app, zipped
 from tests.localaws.test_environment import processes_of
 
 pytestmark = pytest.mark.xdist_group("localaws-isolation")
 
 ASKS = """
 import json, os, subprocess, sys, urllib.request
-if os.environ.get("OLD"): sys.modules["botocore"] = type(sys)("botocore"); sys.modules["botocore"].__version__ = "1.29.165"
+if "OLD" in os.environ: import botocore
 def attempt(call):
     try: return str(call())
     except Exception as error: return f"{type(error).__name__}: {error}"
@@ -45,26 +45,27 @@ NODE_CONNECT = "require('http').get('http://169.254.169.254/')"
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
-    """Started by somebody who is signed in to an AWS account."""
+    """Started by somebody who has an AWS account, and names a profile that is not there."""
     folder = tmp_path_factory.mktemp("isolation")
     (folder / ".aws").mkdir()
-    (folder / ".aws" / "credentials").write_text("[prod]\naws_access_key_id = AKIAOFTHEOWNER\naws_secret_access_key = secret\n")
+    (folder / ".aws" / "credentials").write_text("[default]\naws_access_key_id = AKIAOFTHEOWNER\naws_secret_access_key = secret\n")
     resources = {
         "Role": role(),
         "Asks": function("asks", ASKS),
-        "Old": function("old", ASKS, Environment={"Variables": {"OLD": "1"}}),
     }
     app = write_app(folder / "app", {"name": "isolation", "resources": resources})
     with pytest.MonkeyPatch.context() as patch:
         owner = {
             "HOME": str(folder),
-            "AWS_PROFILE": "prod",
+            "AWS_PROFILE": "not-there",
             "AWS_SESSION_TOKEN": "token",
             "AWS_ROLE_ARN": "arn:aws:iam::1:role/x",
         }
         for name, value in owner.items():
             patch.setenv(name, value)
         with launch(app, folder / "data", port=0, api_port=0, personalize_port=0) as running:
+            code = zipped({"index.py": ASKS, "botocore/__init__.py": "__version__ = '1.29.165'"})
+            create_function(running, "old", code, OLD="1")
             yield running
 
 

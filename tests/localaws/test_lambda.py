@@ -5,6 +5,9 @@ from __future__ import annotations
 import base64
 import json
 import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,7 +19,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from localaws.environment import Environment
-from tests.localaws.apps import function, role, write_app
+from tests.localaws.apps import create_function, function, role, write_app, zipped
 from tests.localaws.conftest import eventually
 
 pytestmark = pytest.mark.xdist_group("localaws")
@@ -186,3 +189,39 @@ def test_an_import_error_of_the_function_is_its_error(environment: Environment, 
     assert answer["FunctionError"] == "Unhandled"
     assert result["errorType"] == "Runtime.ImportModuleError"
     assert "no_such_module" in result["errorMessage"]
+
+
+def test_what_a_function_brings_is_used_before_what_workers_have_in_common(environment: Environment) -> None:
+    code = "import boto3, six\ndef handler(event, context): return [six.__file__, boto3.__version__]"
+    create_function(environment, "lambda-own", zipped({"index.py": code, "six.py": "", "boto3/__init__.py": "__version__ = '0'"}))
+    (six, version), _ = invoke(environment, "lambda-own", {})
+    assert version == "0"
+    assert "site-packages" not in six
+
+
+def test_variables_that_are_read_when_a_program_starts_have_their_effect(environment: Environment) -> None:
+    code = "import time, os\ndef handler(event, context): return [hash('a'), time.strftime('%Z'), os.environ.get('ONLY_HERE')]"
+    create_function(environment, "lambda-variables", zipped({"index.py": code}), PYTHONHASHSEED="1", TZ="XYZ-3", ONLY_HERE="yes")
+    create_function(environment, "lambda-variables-not", zipped({"index.py": code}), TZ="ABC+7")
+    seen, _ = invoke(environment, "lambda-variables", {})
+    python = [sys.executable, "-c", "print(hash('a'))"]
+    expected = subprocess.run(python, env={"PYTHONHASHSEED": "1"}, capture_output=True, text=True, check=True).stdout
+    assert seen == [int(expected), "XYZ", "yes"]
+    assert invoke(environment, "lambda-variables-not", {})[0][1:] == ["ABC", None]
+
+
+def test_when_workers_are_killed_with_what_they_are_forked_from_new_ones_start(environment: Environment) -> None:
+    code = "import os\ndef handler(event, context): return os.getppid(), os.getpid()"
+    create_function(environment, "lambda-forked", zipped({"index.py": code}))
+    (server, worker), _ = invoke(environment, "lambda-forked", {})
+    os.kill(server, signal.SIGKILL)
+    next_server, next_worker = eventually(lambda: answer_of_another(environment, worker))
+    assert server != next_server
+    os.kill(next_worker, signal.SIGKILL)
+    assert eventually(lambda: answer_of_another(environment, next_worker))[0] == next_server
+
+
+def answer_of_another(environment: Environment, worker: int) -> list[int] | None:
+    """What the function answers; nothing while the worker that was killed is not known to be."""
+    answer, _ = invoke(environment, "lambda-forked", {})
+    return answer if isinstance(answer, list) and answer[1] != worker else None
