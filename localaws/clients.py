@@ -41,9 +41,8 @@ def share_descriptions() -> None:
 
 def own_session() -> boto3.session.Session:
     """A session that looks at neither profiles nor credentials of the machine's owner: an `AWS_PROFILE` is nothing to it."""
-    unread = {"profile": (None, None, None, None)} | {
-        name: (None, None, os.devnull, None) for name in ("config_file", "credentials_file")
-    }
+    nothing = (None, None, os.devnull, None)
+    unread = {"profile": (None, None, None, None), "config_file": nothing, "credentials_file": nothing}
     return boto3.session.Session(botocore_session=botocore.session.Session(session_vars=unread))
 
 

@@ -48,7 +48,9 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environmen
     """Started by somebody who has an AWS account, and names a profile that is not there."""
     folder = tmp_path_factory.mktemp("isolation")
     (folder / ".aws").mkdir()
-    (folder / ".aws" / "credentials").write_text("[default]\naws_access_key_id = AKIAOFTHEOWNER\naws_secret_access_key = secret\n")
+    (folder / ".aws" / "credentials").write_text(
+        "[default]\naws_access_key_id = AKIAOFTHEOWNER\naws_secret_access_key = secret\n"
+    )
     resources = {
         "Role": role(),
         "Asks": function("asks", ASKS),
