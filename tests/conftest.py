@@ -4,4 +4,8 @@ from __future__ import annotations
 
 import os
 
+from tests.run_end import pytest_configure, pytest_sessionfinish
+
+__all__ = ["pytest_configure", "pytest_sessionfinish"]
+
 os.environ.setdefault("POWERTOOLS_METRICS_NAMESPACE", "recostack/test")

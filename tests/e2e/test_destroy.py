@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import boto3
 
 from tests.e2e.conftest import CommandLine
 from tests.shop_csvs import write
+from tests.waiting import eventually
 
 SHOP = ("--config", "config/shop.yaml")
 PORTS = ("--port", "0", "--api-port", "0", "--personalize-port", "0")
@@ -29,9 +29,7 @@ def test_destroy_during_a_train_run(reco: CommandLine) -> None:
     personalize, cloudformation = client(endpoints, "personalize"), client(endpoints, "cloudformation")
     reco.run("load", str(write(reco.folder / "csv")), *SHOP)
     execution = reco.json("train", *SHOP)["execution"]
-    deadline = time.monotonic() + 60
-    while not personalize.list_solution_versions()["solutionVersions"] and time.monotonic() < deadline:
-        time.sleep(0.1)
+    eventually(lambda: personalize.list_solution_versions()["solutionVersions"])
 
     declined = reco.run("destroy", *SHOP, code=130, stdin="n\n")[1]
     assert "solution/shop-for-you" in declined

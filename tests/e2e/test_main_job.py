@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -19,8 +18,9 @@ import yaml
 
 from localaws.environment import Environment
 from tests.e2e.conftest import RECO, ROOT, CommandLine
-from tests.localaws.conftest import eventually
+from tests.processes import children_of, command_of, processes_in
 from tests.shop_csvs import START, rows, write
+from tests.waiting import eventually
 
 SHOP = ("--config", "config/shop.yaml")
 PORTS = ("--port", "0", "--api-port", "0", "--personalize-port", "0")
@@ -79,12 +79,11 @@ def test_from_csvs_to_recommendations(up: CommandLine) -> None:
 
 def until_recommendations_differ(up: CommandLine, before: dict[str, Any]) -> None:
     """Events are on their way for a second or two."""
-    for _ in range(40):
-        after = up.json("recommend", "home", "--user", "u1", "-n", "10", *SHOP)
-        if [i["item_id"] for i in after["items"]] != [i["item_id"] for i in before["items"]]:
-            return
-        time.sleep(0.5)
-    raise AssertionError("the events did not change the recommendations")
+
+    def items() -> list[str]:
+        return [item["item_id"] for item in up.json("recommend", "home", "--user", "u1", "-n", "10", *SHOP)["items"]]
+
+    eventually(lambda: items() != [item["item_id"] for item in before["items"]])
 
 
 def test_the_api_as_a_shop_calls_it(up: CommandLine) -> None:
@@ -184,7 +183,7 @@ def test_a_part_that_died_is_started_again(up: CommandLine) -> None:
     assert environment is not None
     (emulator,) = (pid for pid in children_of(environment.pid) if "localaws.personalize " in command_of(pid))
     os.kill(emulator, signal.SIGKILL)
-    eventually(lambda: parsed(up, "personalize") == "up" and emulator not in children_of(environment.pid), 60)
+    eventually(lambda: parsed(up, "personalize") == "up" and emulator not in children_of(environment.pid))
     assert [group["datasetGroupArn"] for group in client_of(up, "personalize").list_dataset_groups()["datasetGroups"]] == [before]
     os.kill(environment.pid, signal.SIGSTOP)  # neither AWS nor the API answers any longer
     try:
@@ -200,15 +199,6 @@ def test_a_part_that_died_is_started_again(up: CommandLine) -> None:
 def parsed(up: CommandLine, part: str) -> str:
     done = subprocess.run([str(RECO), "status", "--json"], cwd=up.folder, capture_output=True, text=True, check=False)
     return str(json.loads(done.stdout)["parts"][part])
-
-
-def children_of(pid: int) -> list[int]:
-    found = Path(f"/proc/{pid}/task").glob("*/children")
-    return [int(child) for file in found for child in file.read_text().split()]
-
-
-def command_of(pid: int) -> str:
-    return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
 
 
 def test_two_ups_at_once_are_one(up: CommandLine) -> None:
@@ -237,7 +227,7 @@ def test_what_keeps_a_start_from_writing_is_said_in_a_sentence(tmp_path: Path, b
     out, err = CommandLine(tmp_path).run("up", "--detach", *SHOP, *PORTS, code=1)
     assert said in err
     assert "Traceback" not in out + err
-    assert processes_of(tmp_path) == []
+    assert processes_in(tmp_path) == []
 
 
 def full(path: Path) -> None:
@@ -252,15 +242,11 @@ def test_an_interrupt_leaves_no_process(reco: CommandLine) -> None:
     never_synthesized = yaml.safe_load(Path("config/shop.yaml").read_text()) | {"name": f"shop-{uuid4().hex[:8]}"}
     (reco.folder / "new.yaml").write_text(yaml.safe_dump(never_synthesized))
     process = reco.start("up", "--config", "new.yaml", *PORTS)
-    deadline = time.monotonic() + 60
-    while not any("app.py" in command for command in processes_of(reco.folder)) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    time.sleep(1)
+    eventually(lambda: any("app.py" in command_of(pid) for pid in processes_in(reco.folder)))
     interrupt(process, reco.folder)
     for step in ("Synthesize the CDK app", "Start the embedded AWS"):
         process = reco.start("up", *SHOP, *PORTS)
         until_said(process, step)
-        time.sleep(1)
         interrupt(process, reco.folder)
 
 
@@ -278,28 +264,10 @@ def until_said(process: subprocess.Popen[str], step: str) -> str:
 def interrupt(process: subprocess.Popen[str], folder: Path) -> None:
     """As by Ctrl-C: it says so in a sentence, if at all, and nothing goes on working in the folder."""
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=300)
     assert process.returncode in (0, 130), said
     assert "Traceback" not in said
-    deadline = time.monotonic() + 5
-    while (left := processes_of(folder)) and time.monotonic() < deadline:
-        time.sleep(0.05)  # those that were killed a moment ago
-    assert left == []
-
-
-def processes_of(folder: Path) -> list[str]:
-    """Command lines of processes that work in the folder, or are told of it."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            command = (process / "cmdline").read_text().replace("\0", " ")
-            told = command + (process / "environ").read_text(errors="replace")
-            inside = os.readlink(process / "cwd").startswith(str(folder))
-        except OSError:
-            continue
-        if inside or str(folder) in told:
-            found.append(command)
-    return found
+    eventually(lambda: processes_in(folder) == [])  # some were killed a moment ago
 
 
 def test_a_port_in_use_is_named(reco: CommandLine) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
 import re
 import signal
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -26,7 +26,9 @@ from reco.rollback import rollback
 from reco.synth import synthesize
 from reco.target import Target
 from reco.train import Outcome
+from tests.processes import children_of, command_of
 from tests.shop_csvs import HEADERS, rows, write
+from tests.waiting import eventually
 
 NDCG = "normalized_discounted_cumulative_gain_at_25"
 CONFIG = Path("config/shop.yaml")
@@ -224,29 +226,25 @@ def test_a_run_that_was_stopped_can_be_started_again(clean: Site) -> None:
     """The lock of an execution that is not running any more is taken over; what it began is adopted."""
     before = clean.counts()["versions"]
     first = train.start(clean.target, retrain=True)
-    deadline = time.monotonic() + 120
-    while clean.counts()["versions"] == before and time.monotonic() < deadline:
-        time.sleep(0.1)
+    eventually(lambda: clean.counts()["versions"] > before)
     clean.environment.client("stepfunctions").stop_execution(executionArn=first)
     train.require_success(clean.run())
 
 
 def test_killed_workers_do_not_end_a_run(clean: Site) -> None:
     """The functions are idempotent: Step Functions calls again, and the next worker goes on."""
-    execution, killed = train.start(clean.target, retrain=True), 0
-    deadline = time.monotonic() + 120
-    while killed < 3 and time.monotonic() < deadline:
-        for process in Path("/proc").glob("[0-9]*"):
-            try:
-                command, parent = (process / "cmdline").read_bytes(), (process / "status").read_text()
-            except OSError:
-                continue
-            if b"lambda_workers" in command and f"PPid:\t{clean.environment_pid}\n" in parent:
-                os.kill(int(process.name), signal.SIGKILL)
-                killed += 1
-        time.sleep(0.3)
-    assert killed >= 3
+    execution = train.start(clean.target, retrain=True)
+    for _ in range(3):
+        for worker in eventually(lambda: workers_of(clean.environment_pid)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(worker, signal.SIGKILL)
     train.require_success(train.follow(clean.target, execution, lambda state: None, 0.1))
+
+
+def workers_of(environment: int) -> list[int]:
+    """The processes of its functions: forks of one of its children."""
+    (server,) = [pid for pid in children_of(environment) if "fork_server" in command_of(pid)] or [0]
+    return children_of(server)
 
 
 def test_a_marker_beside_the_csvs_starts_a_run(clean: Site) -> None:
@@ -273,9 +271,7 @@ def run_started_by(site: Site, start: Callable[[], object]) -> Outcome:
 
     before = executions()
     start()
-    deadline = time.monotonic() + 120
-    while not (started := executions() - before) and time.monotonic() < deadline:
-        time.sleep(0.2)
+    started = eventually(lambda: executions() - before)
     return train.follow(site.target, started.pop(), lambda state: None, 0.1)
 
 
@@ -307,9 +303,7 @@ def test_approvals(clean: Site) -> None:
     assert used.value.code == 404
 
     execution = train.start(clean.target, retrain=True, solutions=["related"])
-    deadline = time.monotonic() + 120
-    while not waiting(clean.target) and time.monotonic() < deadline:
-        time.sleep(0.1)
+    eventually(lambda: waiting(clean.target))
     decide(clean.target, "related", approved=True)
     approved = train.follow(clean.target, execution, lambda state: None, 0.1)
     assert verdict(approved, "related") == {"decision": "deploy", "reasons": ["a person approved it"]}
@@ -324,15 +318,11 @@ def mailbox(site: Site) -> Callable[[], str]:
     site.environment.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
 
     def link() -> str:
-        deadline = time.monotonic() + 120
-        while time.monotonic() < deadline:
-            for mail in sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=1).get("Messages", []):
-                found = re.search(r"/approvals/[\w-]+", json.loads(mail["Body"])["Message"])
-                if found:
-                    return f"{site.target.api_url}{found[0]}"
-        raise AssertionError("no approval mail came in two minutes")
+        mails = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=1).get("Messages", [])
+        paths = [re.search(r"/approvals/[\w-]+", json.loads(mail["Body"])["Message"]) for mail in mails]
+        return "".join(f"{site.target.api_url}{path[0]}" for path in paths if path)
 
-    return link
+    return lambda: eventually(link)
 
 
 def post(url: str, decision: str) -> None:

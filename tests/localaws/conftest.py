@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
 from localaws.environment import Environment, launch
 from tests.localaws.apps import write_app
 
-T = TypeVar("T")
 SPEED = 20.0
 
 
@@ -33,15 +31,3 @@ def deploy(environment: Environment, tmp_path: Path) -> Callable[..., dict[str, 
         return environment.outputs(name)
 
     return deploy_stack
-
-
-def eventually(check: Callable[[], T], seconds: float = 15) -> T:
-    """The first true value that `check` gives; fails if it gives none in time."""
-    deadline = time.monotonic() + seconds
-    while True:
-        found = check()
-        if found:
-            return found
-        if time.monotonic() > deadline:
-            raise AssertionError(f"nothing came within {seconds} s; the last answer was {found!r}")
-        time.sleep(0.05)

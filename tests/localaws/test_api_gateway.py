@@ -16,7 +16,7 @@ from botocore.credentials import Credentials
 from localaws.api_gateway import vtl
 from localaws.environment import Environment
 from tests.localaws.apps import function, lambda_uri, role, write_app
-from tests.localaws.conftest import eventually
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.xdist_group("localaws")
 HTTP = urllib3.PoolManager()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -15,7 +14,8 @@ import pytest
 
 from localaws.environment import Environment, LocalAwsError, launch
 from tests.localaws.apps import function, role, write_app
-from tests.localaws.conftest import eventually
+from tests.processes import processes_in
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.xdist_group("localaws-processes")
 
@@ -35,23 +35,8 @@ def start(data: Path, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
-def processes_of(data: Path) -> list[int]:
-    """Every process whose command line or working directory mentions the data directory."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                line = (entry / "cmdline").read_bytes().decode()
-                where = os.readlink(entry / "cwd")
-            except OSError:
-                continue
-            if str(data) in line or str(data) in where:
-                found.append(int(entry.name))
-    return found
-
-
 def gone(data: Path) -> bool:
-    return not processes_of(data)
+    return not processes_in(data)
 
 
 def invoke_worker(environment: Environment) -> int:
@@ -68,7 +53,7 @@ def test_launch_tells_its_progress_and_stop_leaves_nothing(tmp_path: Path) -> No
         with pytest.raises(LocalAwsError, match="no stack other"):
             up.outputs("other")
         worker = invoke_worker(up)
-        assert worker in processes_of(data)
+        assert worker in processes_in(data)
     assert gone(data)
     assert not (data / "environment.json").exists()
 
@@ -120,7 +105,7 @@ def test_what_cannot_be_deployed_ends_the_start_with_the_reason(tmp_path: Path) 
 def test_a_signal_stops_everything_when_it_is_up(tmp_path: Path, number: signal.Signals) -> None:
     data = tmp_path / "data"
     process = start(data, "--app", str(app_with_function(tmp_path / "app")))
-    up = eventually(lambda: Environment.attach(data), 30)
+    up = eventually(lambda: Environment.attach(data))
     invoke_worker(up)
     process.send_signal(number)
     _, errors = process.communicate(timeout=15)
@@ -142,7 +127,7 @@ def test_a_signal_during_the_start_stops_everything(tmp_path: Path, delay: float
 def test_a_killed_environment_takes_its_workers_along(tmp_path: Path) -> None:
     data = tmp_path / "data"
     process = start(data, "--app", str(app_with_function(tmp_path / "app")))
-    up = eventually(lambda: Environment.attach(data), 30)
+    up = eventually(lambda: Environment.attach(data))
     invoke_worker(up)
     process.kill()
     process.communicate(timeout=15)
@@ -150,7 +135,7 @@ def test_a_killed_environment_takes_its_workers_along(tmp_path: Path) -> None:
     assert Environment.attach(data) is None
     with launch(None, data, port=0, api_port=0, personalize=False) as next_one:
         assert next_one.stacks == {"app": {"Name": "in-environment"}}
-        assert invoke_worker(next_one) in processes_of(data)
+        assert invoke_worker(next_one) in processes_in(data)
     with launch(None, data, port=0, api_port=0, personalize=False, fresh=True) as fresh:
         assert fresh.stacks == {}
 
@@ -169,6 +154,7 @@ def test_an_environment_ends_with_the_program_that_launched_it(tmp_path: Path) -
 SWALLOWED = """
 import os, signal, weakref
 from localaws import interruption
+from tests.processes import processes_in
 signal.signal(signal.SIGINT, interruption.interrupt)
 class Anything: ...
 thing = Anything()

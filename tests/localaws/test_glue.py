@@ -15,7 +15,7 @@ from localaws.environment import Environment
 from localaws.glue.java import java_home
 from localaws.glue.run import Ended, Job, Run
 from tests.localaws.apps import role, state_machine, write_app
-from tests.localaws.conftest import eventually
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.xdist_group("localaws")
 
@@ -103,7 +103,7 @@ def ended(environment: Environment, run_id: str) -> dict[str, Any]:
         run = told(environment, run_id)
         return None if run["JobRunState"] in ("STARTING", "RUNNING", "STOPPING") else run
 
-    return eventually(check, 60)
+    return eventually(check)
 
 
 def text(environment: Environment, key: str) -> str:
@@ -181,7 +181,7 @@ def execute(jobs: Environment, do: str) -> dict[str, Any]:
         description: dict[str, Any] = states.describe_execution(executionArn=arn)
         return None if description["status"] == "RUNNING" else description
 
-    return eventually(check, 60)
+    return eventually(check)
 
 
 def test_spark_runs_in_a_state_machine(jobs: Environment) -> None:

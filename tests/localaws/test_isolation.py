@@ -17,7 +17,7 @@ from localaws import isolation
 from localaws.environment import Environment, launch
 from localaws.glue.run import Ended, Job, Run
 from tests.localaws.apps import create_function, function, role, write_app, zipped
-from tests.localaws.test_environment import processes_of
+from tests.processes import command_of, environment_of, processes_in
 
 pytestmark = pytest.mark.xdist_group("localaws-isolation")
 
@@ -122,21 +122,13 @@ def test_children_of_a_function_are_kept_in_too(environment: Environment) -> Non
 
 
 def test_the_emulator_and_its_jobs_are_kept_in(environment: Environment) -> None:
-    (emulator,) = [pid for pid in processes_of(environment_folder(environment)) if b"localaws.personalize\0" in command(pid)]
-    variables = Path(f"/proc/{emulator}/environ").read_bytes()
-    assert b"AKIAOFTHEOWNER" not in variables
-    assert b"AWS_PROFILE" not in variables
-    kept = dict(part.decode().split("=", 1) for part in variables.split(b"\0") if b"=" in part)
+    folder = Path(command_of(environment.pid).split("--data ")[1].split()[0])
+    (emulator,) = [pid for pid in processes_in(folder) if "localaws.personalize " in command_of(pid)]
+    kept = environment_of(emulator)
+    assert "AKIAOFTHEOWNER" not in kept.values()
+    assert "AWS_PROFILE" not in kept
     done = subprocess.run([sys.executable, "-c", LOOK_UP], env=kept, capture_output=True, text=True, check=False)
     assert "OutOfReach: s3.amazonaws.com" in done.stderr
-
-
-def environment_folder(environment: Environment) -> Path:
-    return Path(command(environment.pid).decode().split("--data\0")[1].split("\0")[0])
-
-
-def command(pid: int) -> bytes:
-    return Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
 JOB = """

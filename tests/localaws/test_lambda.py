@@ -20,7 +20,7 @@ from botocore.exceptions import ClientError
 
 from localaws.environment import Environment
 from tests.localaws.apps import create_function, function, role, write_app, zipped
-from tests.localaws.conftest import eventually
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.xdist_group("localaws")
 

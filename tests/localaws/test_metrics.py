@@ -13,7 +13,7 @@ import pytest
 
 from localaws.environment import Environment
 from tests.localaws.apps import function, role, state_machine
-from tests.localaws.conftest import eventually
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.xdist_group("localaws")
 

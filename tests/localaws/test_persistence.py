@@ -20,8 +20,8 @@ from localaws.environment import Environment, LocalAwsError, launch
 from localaws.persistence.codec import decode, encode
 from localaws.persistence.database import Database
 from tests.localaws.apps import Resources, function, state_machine, write_app
-from tests.localaws.conftest import eventually
 from tests.localaws.test_api_gateway import Api, proxy
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.xdist_group("localaws-persistence")
 
@@ -225,7 +225,7 @@ def test_messages_and_undelivered_records_wait_on(kept: Kept, kill: bool) -> Non
     assert set(kept.messages("Queue")) == left  # what somebody worked at is there again
     kept.up.client("sqs").purge_queue(QueueUrl=kept.outputs["Queue"])
     kept.put_item("gate", "open")
-    eventually(lambda: sent <= {item["name"]["S"] for item in kept.items()}, 60)
+    eventually(lambda: sent <= {item["name"]["S"] for item in kept.items()})
 
 
 def test_a_reader_goes_on_where_it_was(kept: Kept, kill: bool) -> None:
@@ -233,12 +233,12 @@ def test_a_reader_goes_on_where_it_was(kept: Kept, kill: bool) -> None:
     kinesis = kept.up.client("kinesis")
     kinesis.put_record(StreamName="kept", Data=f"done{kill}".encode(), PartitionKey="p")
     name = {"kind": {"S": "record"}, "name": {"S": f"done{kill}"}}
-    eventually(lambda: name in kept.items(), 60)
-    eventually(lambda: position_is_that_of_the_stream(kept), 60)
+    eventually(lambda: name in kept.items())
+    eventually(lambda: position_is_that_of_the_stream(kept))
     kept.up.client("dynamodb").delete_item(TableName="things", Key=name)
     kept.restart(kill=kill)
     kept.up.client("kinesis").put_record(StreamName="kept", Data=f"next{kill}".encode(), PartitionKey="p")
-    eventually(lambda: {"kind": {"S": "record"}, "name": {"S": f"next{kill}"}} in kept.items(), 60)
+    eventually(lambda: {"kind": {"S": "record"}, "name": {"S": f"next{kill}"}} in kept.items())
     assert name not in kept.items()
 
 

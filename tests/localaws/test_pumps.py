@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import threading
-import time
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, cast
@@ -16,7 +15,7 @@ from localaws.environment import Environment
 from localaws.pumps.queues import QueuePoller
 from localaws.pumps.streams import Batches, Progress
 from tests.localaws.apps import function, role
-from tests.localaws.conftest import eventually
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.xdist_group("localaws")
 Deploy = Callable[..., dict[str, str]]
@@ -79,7 +78,7 @@ def counted(environment: Environment, table: str) -> dict[str, int]:
 def test_a_stream_is_read_in_batches_from_all_shards(environment: Environment, deploy: Deploy) -> None:
     deploy("batches", stream_app("batches", {"BatchSize": 50, "ParallelizationFactor": 2}))
     put(environment, "batches", [{"n": n} for n in range(200)])
-    found = eventually(lambda: len(counts := counted(environment, "batches")) == 201 and counts, 20)
+    found = eventually(lambda: len(counts := counted(environment, "batches")) == 201 and counts)
     calls = found.pop("calls")
     assert set(found.values()) == {1}
     assert calls < 40  # batches, not single records
@@ -88,10 +87,10 @@ def test_a_stream_is_read_in_batches_from_all_shards(environment: Environment, d
 def test_a_changed_mapping_goes_on_where_it_was(environment: Environment, deploy: Deploy) -> None:
     deploy("changed-mapping", stream_app("changed-mapping", {"BatchSize": 50}))
     put(environment, "changed-mapping", [{"n": n} for n in range(20)])
-    eventually(lambda: len(counted(environment, "changed-mapping")) == 21, 20)
+    eventually(lambda: len(counted(environment, "changed-mapping")) == 21)
     deploy("changed-mapping", stream_app("changed-mapping", {"BatchSize": 10}))
     put(environment, "changed-mapping", [{"n": n} for n in range(20, 40)])
-    found = eventually(lambda: len(counts := counted(environment, "changed-mapping")) == 41 and counts, 20)
+    found = eventually(lambda: len(counts := counted(environment, "changed-mapping")) == 41 and counts)
     found.pop("calls")
     assert set(found.values()) == {1}
 
@@ -110,7 +109,7 @@ def test_a_poison_record_is_isolated_by_bisecting_and_goes_to_the_queue(environm
     put(environment, "bisected", [{"n": n, "poison": n == 3} for n in range(8)], key="same")
     sqs = environment.client("sqs")
     url = sqs.get_queue_url(QueueName="bisected-failed")["QueueUrl"]
-    (message,) = eventually(lambda: sqs.receive_message(QueueUrl=url).get("Messages"), 20)
+    (message,) = eventually(lambda: sqs.receive_message(QueueUrl=url).get("Messages"))
     notice = json.loads(message["Body"])
     assert notice["requestContext"]["condition"] == "RetryAttemptsExhausted"
     assert notice["KinesisBatchInfo"]["batchSize"] == 1
@@ -132,7 +131,7 @@ def test_reported_failures_are_retried_from_there_and_end_in_the_bucket(environm
     deploy("reported", resources)
     put(environment, "reported", [{"n": n, "poison": n == 2} for n in range(5)], key="same")
     s3 = environment.client("s3")
-    (entry,) = eventually(lambda: s3.list_objects_v2(Bucket="reported-failed").get("Contents"), 20)
+    (entry,) = eventually(lambda: s3.list_objects_v2(Bucket="reported-failed").get("Contents"))
     assert entry["Key"].startswith("aws/lambda/")
     notice = json.loads(s3.get_object(Bucket="reported-failed", Key=entry["Key"])["Body"].read())
     assert len(json.loads(notice["payload"])["Records"]) == 1
@@ -175,7 +174,7 @@ def handler(event, context):
         QueueUrl=url, Entries=[{"Id": str(i), "MessageBody": body} for i, body in enumerate(["good", "bad", "good"])]
     )
     dead = sqs.get_queue_url(QueueName="queued-dead")["QueueUrl"]
-    (message,) = eventually(lambda: sqs.receive_message(QueueUrl=dead).get("Messages"), 20)
+    (message,) = eventually(lambda: sqs.receive_message(QueueUrl=dead).get("Messages"))
     assert message["Body"] == "bad"
     names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
     left = eventually(lambda: _all_zero(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]))
@@ -313,7 +312,7 @@ def test_delivery_streams_write_buffered_objects_to_s3(environment: Environment,
         found = s3.list_objects_v2(Bucket="archive-bucket", Prefix=prefix).get("Contents")
         return s3.get_object(Bucket="archive-bucket", Key=found[0]["Key"])["Body"].read() if found else None
 
-    archived = gzip.decompress(eventually(lambda: body("events/year=20"), 20))
+    archived = gzip.decompress(eventually(lambda: body("events/year=20")))
     assert [json.loads(line)["n"] for line in archived.splitlines()] == [0, 1, 2]
     assert eventually(lambda: body("direct/20")) == b"a\nb\n"
     key = s3.list_objects_v2(Bucket="archive-bucket", Prefix="events/")["Contents"][0]["Key"]
@@ -325,23 +324,27 @@ def test_a_delivery_stream_that_is_made_anew_starts_afresh(environment: Environm
     """What could not be written waits; neither old settings nor the place in the old Kinesis stream are kept."""
     s3 = environment.client("s3")
 
-    def resources(bucket: str) -> dict[str, Any]:
+    def delivery(name: str, bucket: str) -> dict[str, Any]:
         destination = {
             "BucketARN": f"arn:aws:s3:::{bucket}",
             "RoleARN": arn("Role"),
             "Prefix": "a/",
             "BufferingHints": {"IntervalInSeconds": 5, "SizeInMBs": 1},
         }
-        delivery = {
-            "DeliveryStreamName": "anew",
+        properties = {
+            "DeliveryStreamName": name,
             "DeliveryStreamType": "KinesisStreamAsSource",
             "KinesisStreamSourceConfiguration": {"KinesisStreamARN": arn("Stream"), "RoleARN": arn("Role")},
             "ExtendedS3DestinationConfiguration": destination,
         }
+        return {"Type": "AWS::KinesisFirehose::DeliveryStream", "Properties": properties}
+
+    def resources(bucket: str) -> dict[str, Any]:
         return {
             "Role": role(),
             "Stream": {"Type": "AWS::Kinesis::Stream", "Properties": {"Name": "anew", "ShardCount": 1}},
-            "Delivery": {"Type": "AWS::KinesisFirehose::DeliveryStream", "Properties": delivery},
+            "Delivery": delivery("anew", bucket),
+            "Other": delivery("anew-other", "anew-other"),
         }
 
     def written(bucket: str) -> bytes:
@@ -352,9 +355,10 @@ def test_a_delivery_stream_that_is_made_anew_starts_afresh(environment: Environm
         records = [{"Data": line, "PartitionKey": "k"} for line in lines]
         environment.client("kinesis").put_records(StreamName="anew", Records=records)
 
+    s3.create_bucket(Bucket="anew-other")
     deploy("anew", resources("anew-old"))
     put_lines(b"1", b"2")
-    time.sleep(1)  # the bucket is not there yet: the delivery fails, and is tried again
+    assert eventually(lambda: written("anew-other")) == b"12"  # here the bucket is not there yet: it fails, and is tried again
     s3.create_bucket(Bucket="anew-old")
     assert eventually(lambda: written("anew-old")) == b"12"
     s3.create_bucket(Bucket="anew-new")

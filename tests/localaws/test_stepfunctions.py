@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from localaws.environment import Environment
 from tests.localaws.apps import function, role, state_machine
-from tests.localaws.conftest import eventually
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.xdist_group("localaws")
 Deploy = Callable[..., dict[str, str]]
@@ -50,7 +50,7 @@ def run(environment: Environment, deploy: Deploy, name: str, definition: dict[st
     arn = deploy(name, resources, {"Arn": {"Ref": "Machine"}})["Arn"]
     states = environment.client("stepfunctions")
     execution = states.start_execution(stateMachineArn=arn, input=json.dumps(given or {}))["executionArn"]
-    return eventually(lambda: _finished(states.describe_execution(executionArn=execution)), 30)
+    return eventually(lambda: _finished(states.describe_execution(executionArn=execution)))
 
 
 def _finished(description: dict[str, Any]) -> dict[str, Any] | None:

@@ -12,7 +12,7 @@ import pytest
 
 from localaws.environment import Environment, launch
 from tests.localaws.apps import function, role, state_machine, write_app
-from tests.localaws.conftest import eventually
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.xdist_group("localaws-personalize")
 

@@ -29,6 +29,7 @@ from localaws.personalize.pytest_plugin import StartEmulator, start_personalize
 from localaws.personalize.quotas import Quotas
 from tests.shop_csvs import csv_text, rows
 from tests.unit.serving import away
+from tests.waiting import eventually
 
 __all__ = ["away", "start_personalize"]
 
@@ -73,15 +74,17 @@ class Deployment:
 
     def until_done(self, handler: Handler, **event: Any) -> list[dict[str, Any]]:
         """Invoke as the state machine does: again and again until nothing is pending. Returns the parts of the answer."""
-        for _ in range(1200):
+
+        def next_answer() -> list[dict[str, Any]] | None:
             answer = self.call(handler, **event)
             if answer["status"] == "DONE":
                 return list(answer["parts"])
             assert answer["wait_seconds"] >= 60
             assert answer["waited_seconds"] == event.get("waited_seconds", 0) + answer["wait_seconds"]
-            event |= {name: value for name, value in answer.items() if name in ("waited_seconds", "catalogue_rows")}
-            time.sleep(0.05)
-        raise AssertionError(f"not done after a minute: {answer}")
+            event.update({name: value for name, value in answer.items() if name in ("waited_seconds", "catalogue_rows")})
+            return None
+
+        return eventually(next_answer) or []
 
     def until_active(self, handler: Handler, **event: Any) -> dict[str, Any]:
         """The one part of a step that must end as ACTIVE."""
@@ -200,12 +203,13 @@ def exported(shop: Deployment, kind: DatasetKind, *columns: str) -> list[list[st
         roleArn="arn:aws:iam::123456789012:role/personalize",
         jobOutput={"s3DataDestination": {"path": f"s3://{shop.bucket}/export/"}},
     )["datasetExportJobArn"]
-    for _ in range(300):
+
+    def exported() -> bool:
         described = personalize.describe_dataset_export_job(datasetExportJobArn=job)["datasetExportJob"]
-        if described["status"] == "ACTIVE":
-            break
         assert "FAILED" not in described["status"], described
-        time.sleep(0.05)
+        return bool(described["status"] == "ACTIVE")
+
+    eventually(exported)
     body = shop.client("s3").get_object(Bucket=shop.bucket, Key=f"export/{name}.csv")["Body"].read().decode()
     return sorted(
         [row[column] for column in columns] for row in csv.DictReader(io.StringIO(body), doublequote=False, escapechar="\\")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ from lambdas.approve_versions.gate import judge
 from lambdas.shared.config import Solution
 from lambdas.shared.runs import VersionRecord, keep_version, release_lock, take_lock, versions
 from tests.unit.conftest import Deployment
+from tests.waiting import eventually
 
 NDCG = "normalized_discounted_cumulative_gain_at_25"
 
@@ -174,8 +174,5 @@ def test_one_run_at_a_time(shop: Deployment) -> None:
     release_lock("arn:aws:states:us-east-1:123456789012:execution:x:two")  # not its own: stays
     assert take_lock("arn:aws:states:us-east-1:123456789012:execution:x:two") == running
     client.stop_execution(executionArn=running)
-    for _ in range(50):
-        if client.describe_execution(executionArn=running)["status"] != "RUNNING":
-            break
-        time.sleep(0.1)
+    eventually(lambda: client.describe_execution(executionArn=running)["status"] != "RUNNING")
     assert take_lock("arn:aws:states:us-east-1:123456789012:execution:x:two") is None

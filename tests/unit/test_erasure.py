@@ -19,6 +19,7 @@ from lambdas.shared.names import dataset_group_arn
 from tests.shop_csvs import csv_text, rows
 from tests.unit.conftest import Deployment, exported
 from tests.unit.test_put_records import message
+from tests.waiting import eventually
 
 
 def erase(shop: Deployment, user_id: str) -> tuple[int, Any]:
@@ -107,12 +108,11 @@ def test_before_the_first_train_run_there_is_nothing_to_delete(shop: Deployment)
 
 
 def until_completed(shop: Deployment) -> dict[str, Any]:
-    for _ in range(200):
-        personalize = shop.client("personalize")
+    personalize = shop.client("personalize")
+
+    def completed() -> str | None:
         listed = personalize.list_data_deletion_jobs(datasetGroupArn=dataset_group_arn(shop.config))["dataDeletionJobs"]
-        if listed and listed[0]["status"] == "COMPLETED":
-            arn = listed[0]["dataDeletionJobArn"]
-            job: dict[str, Any] = personalize.describe_data_deletion_job(dataDeletionJobArn=arn)["dataDeletionJob"]
-            return job
-        time.sleep(0.05)
-    raise AssertionError(f"not completed: {listed}")
+        return listed[0]["dataDeletionJobArn"] if listed and listed[0]["status"] == "COMPLETED" else None
+
+    job: dict[str, Any] = personalize.describe_data_deletion_job(dataDeletionJobArn=eventually(completed))["dataDeletionJob"]
+    return job

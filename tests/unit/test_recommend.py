@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import Any
 
 import pytest
@@ -17,6 +16,7 @@ from lambdas.train_solutions import handler as train_solutions
 from tests.unit.conftest import Deployment
 from tests.unit.serving import call
 from tests.unit.test_training import STARTED, import_request, prepare_request, train_request
+from tests.waiting import eventually
 
 
 @pytest.fixture
@@ -111,11 +111,8 @@ def bad_requests_name_the_field(serving: Deployment) -> None:
 
 def the_popular_list_is_kept_as_a_file(serving: Deployment) -> None:
     """Deploying started the batch job; its output is what fallbacks are served from."""
-    for _ in range(300):
-        written = serving.client("s3").list_objects_v2(Bucket=serving.bucket, Prefix=snapshots.output_key("best-sellers"))
-        if written["KeyCount"]:
-            break
-        time.sleep(0.1)
+    wanted = {"Bucket": serving.bucket, "Prefix": snapshots.output_key("best-sellers")}
+    eventually(lambda: serving.client("s3").list_objects_v2(**wanted)["KeyCount"])
     popular = snapshots.read_snapshot(serving.bucket, "best-sellers")
     assert len(set(popular)) == len(popular) > 20
 

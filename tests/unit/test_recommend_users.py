@@ -20,6 +20,7 @@ from lambdas.shared.config import ConfigError, parse_config
 from lambdas.shared.published import Published, publish
 from tests.unit.conftest import Deployment
 from tests.unit.serving import Campaign, call, call_with_headers, home
+from tests.waiting import eventually
 
 EXPERIMENT = {"name": "brands", "variants": {"as-is": {"weight": 1}, "free": {"weight": 1, "rules": [], "filter": "not_bought"}}}
 
@@ -94,10 +95,7 @@ def test_without_a_stream_answers_come_all_the_same(away: Deployment, capsys: py
     change(away, home={"experiment": EXPERIMENT})
     status, answer = home(away)
     assert (status, answer["source"], answer["experiment"]) == (200, "for-you", "brands")
-    for _ in range(100):
-        if not experiments._shown:  # what was not written is written with the next call
-            break
-        time.sleep(0.05)
+    eventually(lambda: not experiments._shown)  # what was not written is written with the next call
     home(away)
     assert '"ExposureFailed":[' in capsys.readouterr().out
 

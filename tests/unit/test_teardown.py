@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from lambdas.shared.tags import deployment_tags
 from reco.errors import RecoError
 from reco.teardown import ORDER, Owner, Teardown
 from tests.unit.conftest import Deployment
+from tests.waiting import eventually
 
 PREFIX = "arn:aws:personalize:us-east-1:123456789012"
 ROLE = "arn:aws:iam::123456789012:role/personalize"
@@ -73,15 +73,14 @@ class Made:
 
     def until(self, kind: str, **arn: str) -> None:
         """Wait until the resource is ACTIVE."""
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
+
+        def active() -> bool:
             described = getattr(self.personalize, f"describe_{kind}")(**arn)
             (resource,) = (value for key, value in described.items() if key != "ResponseMetadata")
-            if resource["status"] == "ACTIVE":
-                return
             assert "FAILED" not in resource["status"], resource
-            time.sleep(0.02)
-        raise AssertionError(f"{arn} is not active after 60 seconds")
+            return bool(resource["status"] == "ACTIVE")
+
+        eventually(active)
 
 
 @pytest.fixture

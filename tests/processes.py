@@ -1,0 +1,53 @@
+"""The processes of this machine, as /proc has them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def command_of(pid: int) -> str:
+    """Its command line; empty if it has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+    except OSError:
+        return ""
+
+
+def environment_of(pid: int) -> dict[str, str]:
+    """The variables that it was started with; none if it has ended."""
+    try:
+        text = Path(f"/proc/{pid}/environ").read_text(errors="replace")
+    except OSError:
+        return {}
+    return dict(variable.split("=", 1) for variable in text.split("\0") if "=" in variable)
+
+
+def children_of(pid: int) -> list[int]:
+    found = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for file in found for child in file.read_text().split()]
+
+
+def is_running(pid: int) -> bool:
+    """Not for one that has ended and whose parent has not noticed."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def all_running() -> list[int]:
+    return [int(entry.name) for entry in Path("/proc").glob("[0-9]*") if is_running(int(entry.name))]
+
+
+def processes_in(folder: Path) -> list[int]:
+    """Those that work in the folder, or are told of it."""
+    return [pid for pid in all_running() if _in(pid, str(folder))]
+
+
+def _in(pid: int, folder: str) -> bool:
+    try:
+        where = os.readlink(f"/proc/{pid}/cwd")
+    except OSError:
+        return False
+    return where.startswith(folder) or folder in command_of(pid) or any(folder in told for told in environment_of(pid).values())
