@@ -30,6 +30,7 @@ from typing import Any
 from bench.click_stream import Sent, click_stream
 from bench.deployment import CONFIG, Api, deployed, make_tracker, publish, set_faults
 from lambdas.shared.config_file import load_config
+from localaws.lambda_workers.fork_server import process_name
 from reco.redrive import record_of
 from reco.target import Target
 
@@ -84,10 +85,10 @@ class Killer(threading.Thread):
         self.join()
 
     def _workers(self) -> Iterator[int]:
-        wanted = f"AWS_LAMBDA_FUNCTION_NAME={self._function}\0".encode()
+        wanted = f"{process_name(self._function)}\n"
         for entry in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
-                if wanted in (entry / "environ").read_bytes() and self._root in ancestors(int(entry.name)):
+                if wanted == (entry / "comm").read_text() and self._root in ancestors(int(entry.name)):
                     yield int(entry.name)
 
 

@@ -111,9 +111,15 @@ def _become(request: _Request) -> None:
     os.chdir(request.cwd)
     if _needs_a_start(request):
         os.execve(sys.executable, [sys.executable, "-m", bootstrap.__name__], request.environ)  # noqa: S606
+    Path("/proc/self/comm").write_text(process_name(request.environ["AWS_LAMBDA_FUNCTION_NAME"]))
     os.environ.clear()
     os.environ.update(request.environ)
     time.tzset()
+
+
+def process_name(function: str) -> str:
+    """What `ps -o comm` shows of a worker: Linux keeps 15 bytes, and the ends of the names of functions tell them apart."""
+    return function[-15:]
 
 
 def _needs_a_start(request: _Request) -> bool:

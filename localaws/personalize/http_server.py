@@ -32,6 +32,7 @@ WsgiApp = Callable[[Environ, Any], Iterable[bytes]]
 RAW_HEADERS = "http_server.headers"
 #: Seconds: for the next part of a request, for the next request of a connection, for what a refused client still sends.
 _PART, _IDLE, _LINGER = 20.0, 300.0, 0.5
+_MOST_LINGER = 64 << 20  # bytes
 _MOST_HEAD = 64 << 10
 _IN_MEMORY = 1 << 20  # larger bodies go to disk
 _READ = 64 << 10
@@ -277,7 +278,7 @@ class _Connection(socketserver.BaseRequestHandler):
             self._send(answer, last=True)
             self.request.shutdown(socket.SHUT_WR)
             self.request.settimeout(_LINGER)
-            for _ in range(16):
+            for _ in range(_MOST_LINGER // _READ):
                 if not self.request.recv(_READ):
                     break
         return False

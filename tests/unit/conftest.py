@@ -179,8 +179,15 @@ def stream(shop: Deployment, personalize_endpoint: str, monkeypatch: pytest.Monk
 
 
 def set_faults(endpoint: str, faults: list[dict[str, Any]]) -> None:
-    body = json.dumps({"faults": faults}).encode()
-    urllib.request.urlopen(urllib.request.Request(f"{endpoint}/_emulator", body, method="PUT"), timeout=10).close()
+    settings(endpoint, {"faults": faults})
+
+
+def settings(endpoint: str, change: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The emulator's settings, after a change of some."""
+    body = None if change is None else json.dumps(change).encode()
+    with urllib.request.urlopen(urllib.request.Request(f"{endpoint}/_emulator", body, method="PUT" if body else "GET")) as answer:
+        found: dict[str, Any] = json.load(answer)
+    return found
 
 
 def dead_letters(shop: Deployment) -> list[dict[str, Any]]:

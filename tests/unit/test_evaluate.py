@@ -18,7 +18,7 @@ import yaml
 from lambdas.shared.config import Config
 from lambdas.shared.config_file import load_config
 from reco.teardown import Owner, Teardown
-from tests.unit.conftest import SHOP, Deployment, set_faults
+from tests.unit.conftest import SHOP, Deployment, set_faults, settings
 
 RECO = str(Path(sys.executable).with_name("reco"))
 METRICS = {
@@ -103,7 +103,9 @@ def test_a_failed_solution_is_left_out_with_the_reason(operator: Operator, perso
     assert operator.left() == ({}, [])
 
 
-def test_an_interrupt_removes_what_was_made(operator: Operator) -> None:
+def test_an_interrupt_removes_what_was_made(operator: Operator, personalize_endpoint: str) -> None:
+    usual = settings(personalize_endpoint)["durations"]
+    settings(personalize_endpoint, {"durations": {"solution-version": [10**6, 10**6]}})  # it is interrupted while they train
     process = operator.start("--yes")
     assert process.stderr is not None
     assert any("training for-you, related" in line for line in iter(process.stderr.readline, ""))
@@ -111,6 +113,7 @@ def test_an_interrupt_removes_what_was_made(operator: Operator) -> None:
     said = process.communicate(timeout=120)[1]
     assert process.returncode == 130, said
     assert "removing" in said
+    settings(personalize_endpoint, {"durations": usual})
     assert operator.left() == ({}, [])
 
 
