@@ -9,10 +9,11 @@ BIN := .venv/bin
 override CONFIG := $(or $(value CONFIG),config/movielens.yaml)
 override ENV := $(value ENV)
 override REGION := $(value REGION)
-export CONFIG ENV REGION
+override SINCE := $(value SINCE)
+export CONFIG ENV REGION SINCE
 CONTEXT := -c "config=$$CONFIG" $${ENV:+-c "env=$$ENV"} $${REGION:+-c "region=$$REGION"}
 
-.PHONY: help demo test chaos permissions bench bench-full lint setup setup-test setup-bench synth clean audit diff deploy
+.PHONY: help demo test check chaos permissions bench bench-full lint setup setup-test setup-bench synth clean audit diff deploy
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -22,6 +23,9 @@ demo: setup  ## the main job on this machine: MovieLens from CSVs to recommendat
 
 test: setup-test  ## all tests
 	@$(BIN)/python -m pytest
+
+check: setup-test  ## lint, types and the tests nearest to what changed (half a minute; SINCE=main: since then)
+	@$(BIN)/python -m tests.check $${SINCE:+--since "$$SINCE"}
 
 chaos: setup-test  ## shows that ingestion loses nothing: 100,000 events, faults, kills (minutes)
 	@$(BIN)/python -m bench.chaos --events 100000
