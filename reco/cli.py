@@ -255,6 +255,8 @@ def recommend(
         show_json(answer)
     else:
         show_table(f"{placement} (from {answer['source']})", *serving.item_rows(answer["items"]))
+        for sentence in serving.missing(answer):
+            results.print(sentence, style="yellow", markup=False)
 
 
 @app.command(name="send-events")

@@ -71,6 +71,7 @@ def away(shop: Deployment, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployme
                 name: f"arn:aws:personalize:us-east-1:123456789012:campaign/{name}" for name in ("for-you", "related", "ranking")
             },
             filters={name: f"arn:aws:personalize:us-east-1:123456789012:filter/{name}" for name in shop.config.filters},
+            catalogue=True,
         )
     )
     Campaign.items, Campaign.outage, Campaign.asked = [f"i{n}" for n in range(ITEMS)], None, []
