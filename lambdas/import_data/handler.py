@@ -9,7 +9,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel, ConfigDict
 
-from lambdas.import_data.catalogue import load_catalogue
+from lambdas.import_data.catalogue import load_catalogue, remove_gone
 from lambdas.import_data.datasets import ensure_dataset, ensure_import
 from lambdas.import_data.without_erased import copy_without_erased, source_of
 from lambdas.shared.config import Config, packed_config
@@ -47,12 +47,17 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     request, config = ImportRequest.model_validate(event), packed_config()
     rows = request.catalogue_rows
 
+    def out_of_time() -> bool:
+        return bool(context.get_remaining_time_in_millis() < RESERVE)
+
     def look(dataset: Dataset) -> Look:
         nonlocal rows
         seen = ensure_data(config, dataset, request.run_id)
         if dataset.kind == "items" and seen.active:
             schema = config.datasets.present()["items"].avro
-            rows, complete = load_catalogue(schema, rows, lambda: context.get_remaining_time_in_millis() < RESERVE)
+            rows, complete = load_catalogue(schema, dataset.files, rows, out_of_time)
+            if complete and seen.more["import_mode"] == "FULL":
+                complete = remove_gone(dataset.files, out_of_time)
             seen = seen if complete else pending(seen.arn)
         return seen
 

@@ -19,7 +19,7 @@ from lambdas.publish_deployment.tidy import GRACE_SECONDS
 from lambdas.report import handler as report
 from lambdas.shared.config import packed_config
 from lambdas.train_solutions import handler as train_solutions
-from tests.shop_csvs import csv_text
+from tests.shop_csvs import csv_text, rows
 from tests.unit.conftest import Deployment
 
 STARTED = datetime.now(UTC).isoformat()
@@ -116,6 +116,94 @@ def test_an_item_put_after_the_upload_stays_until_a_newer_csv(imported: Deployme
     put(time.time() - 3600)
     run("run-3", files="00000002")
     assert stock() == "1"
+
+
+def catalogue_of(shop: Deployment) -> dict[str, Any]:
+    rows = shop.client("dynamodb").scan(TableName=f"{shop.config.name}-catalogue")["Items"]
+    return {row["item_id"]["S"]: row for row in rows}
+
+
+def put(shop: Deployment, item_id: str, seconds_ago: float) -> None:
+    """As PUT /items does, some time ago."""
+    shop.client("dynamodb").update_item(
+        TableName=f"{shop.config.name}-catalogue",
+        Key={"item_id": {"S": item_id}},
+        UpdateExpression="SET attributes = :attributes, received_at = :at",
+        ExpressionAttributeValues={
+            ":attributes": {"M": {"STOCK": {"N": "3"}}},
+            ":at": {"N": str(round((time.time() - seconds_ago) * 1000))},
+        },
+    )
+
+
+def import_items(shop: Deployment, files: str, lines: list[str] | None = None, name: str | None = None) -> None:
+    if lines is not None:
+        shop.put_csv("items", csv_text("items", lines), name)
+    shop.until_done(import_data.handler, **import_request(shop, "items", files=files, run_id=f"run-{files}"))
+
+
+def test_items_that_a_later_csv_lacks_leave_the_catalogue_unless_they_were_put_since(imported: Deployment) -> None:
+    everything, lines = set(catalogue_of(imported)), rows()["items"]
+    assert len(everything) == 60
+    put(imported, "by-put", seconds_ago=3600)
+    put(imported, "i3", seconds_ago=3600)
+    put(imported, "i5", seconds_ago=-3600)
+    put(imported, "i6", seconds_ago=-3600)
+    put(imported, "new", seconds_ago=-3600)
+    import_items(imported, "00000002", [line for line in lines if line.split(",")[0] not in ("i1", "i2", "i3", "i5")])
+    found = catalogue_of(imported)
+    assert everything - set(found) == {"i1", "i2", "i3"}
+    assert set(found) - everything == {"new"}
+    assert found["i6"]["attributes"]["M"] == {"STOCK": {"N": "3"}}, "what was put counts more than the CSV"
+    assert found["i4"]["attributes"]["M"]["STOCK"] == {"N": "4"}
+    import_items(imported, "00000003", lines)
+    assert set(catalogue_of(imported)) == everything | {"new"}
+
+
+def test_of_several_csvs_one_alone_may_be_uploaded_again(imported: Deployment) -> None:
+    lines = rows()["items"]
+    imported.put_csv("items", csv_text("items", lines[30:]), "second")
+    import_items(imported, "00000002", lines[:30])
+    assert len(catalogue_of(imported)) == 60
+    put(imported, "i40", seconds_ago=-3600)
+    import_items(imported, "00000003", lines[1:30])
+    assert set(catalogue_of(imported)) == {f"i{n}" for n in range(1, 60)}
+    import_items(imported, "00000004", lines[31:40], "second")
+    assert set(catalogue_of(imported)) == {f"i{n}" for n in [*range(1, 30), *range(31, 41)]}
+
+
+def test_an_incremental_import_takes_nothing_away(imported: Deployment) -> None:
+    raw = imported.config.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    raw["datasets"]["items"]["import_mode"] = "INCREMENTAL"
+    imported.packed.write_text(json.dumps(raw))
+    packed_config.cache_clear()
+    import_items(imported, "00000002", rows()["items"][:10])
+    assert len(catalogue_of(imported)) == 60
+
+
+def test_a_removal_that_takes_long_is_finished_by_the_next_look(imported: Deployment) -> None:
+    imported.put_csv("items", csv_text("items", rows()["items"][:10]))
+    request = import_request(imported, "items", files="00000002", run_id="run-2")
+    while (answer := imported.call(import_data.handler, **request)).get("catalogue_rows", 0) == 0:
+        time.sleep(0.05)
+    assert answer["catalogue_rows"] == 10
+    imported.context.get_remaining_time_in_millis = lambda: 0
+    answer = imported.call(import_data.handler, **request, catalogue_rows=10)
+    assert answer["status"] == "PENDING"
+    imported.context.get_remaining_time_in_millis = lambda: 60_000
+    answer = imported.call(import_data.handler, **request, catalogue_rows=10)
+    assert (answer["status"], len(catalogue_of(imported))) == ("DONE", 10)
+
+
+def test_a_dataset_that_was_deleted_is_filled_again(imported: Deployment) -> None:
+    """Its import jobs may still be listed: they are no proof of what is in the new one."""
+    personalize = imported.client("personalize")
+    dataset = f"arn:aws:personalize:us-east-1:123456789012:dataset/{imported.config.name}/USERS"
+    personalize.delete_dataset(datasetArn=dataset)
+    until(lambda: dataset not in str(personalize.list_datasets()["datasets"]))
+    imported.until_active(import_data.handler, **import_request(imported, "users", run_id="run-2"))
+    made = personalize.describe_dataset(datasetArn=dataset)["dataset"]["creationDateTime"]
+    assert len([job for job in jobs(imported, "users") if job["creationDateTime"] >= made]) == 1
 
 
 def test_tracker_and_filters_are_made_once(imported: Deployment) -> None:
