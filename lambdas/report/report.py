@@ -41,7 +41,7 @@ class Judgement(BaseModel):
 
 
 class Answer(BaseModel):
-    """What a person said about a version; `error` is set when nobody did in time."""
+    """What a person said about a version; `error` is set when nobody did: `States.Timeout` when the time was over."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -85,16 +85,25 @@ class Run(BaseModel):
 def final_verdicts(run: Run) -> dict[str, Judgement]:
     """The verdicts by solution, with what a person said about those that were put to one."""
     answers = {answer.name: answer for answer in run.answers}
-    final = {}
-    for verdict in run.verdicts:
-        answer = answers.get(verdict.name)
-        if verdict.decision == "ask" and answer is not None and not answer.approved:
-            reason = "nobody answered in time" if answer.error == "States.Timeout" else answer.error or "a person rejected it"
-            verdict = verdict.model_copy(update={"decision": "rejected", "reasons": [reason]})
-        elif verdict.decision == "ask":
-            verdict = verdict.model_copy(update={"decision": "deploy", "reasons": ["a person approved it"]})
-        final[verdict.name] = verdict
-    return final
+    return {
+        verdict.name: after_answer(verdict, answers.get(verdict.name)) if verdict.decision == "ask" else verdict
+        for verdict in run.verdicts
+    }
+
+
+def after_answer(verdict: Judgement, answer: Answer | None) -> Judgement:
+    """The verdict that a person was to decide; only a person rejects, and only a person approves."""
+    decision: Decision = "unanswered"
+    if answer is None:
+        reason = "the run ended before anybody answered: the next run asks again"
+    elif answer.error:
+        why = "nobody answered in time" if answer.error == "States.Timeout" else f"nobody could be asked ({answer.error})"
+        reason = f"{why}: the next run asks again"
+    elif answer.approved:
+        decision, reason = "deploy", "a person approved it"
+    else:
+        decision, reason = "rejected", "a person rejected it"
+    return verdict.model_copy(update={"decision": decision, "reasons": [reason]})
 
 
 def make_report(run: Run) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,10 +18,12 @@ from lambdas.prepare_resources import handler as prepare_resources
 from lambdas.publish_deployment import handler as publish_deployment
 from lambdas.publish_deployment.tidy import GRACE_SECONDS
 from lambdas.report import handler as report
+from lambdas.shared import snapshots
 from lambdas.shared.config import packed_config
+from lambdas.shared.runs import versions
 from lambdas.train_solutions import handler as train_solutions
 from tests.shop_csvs import csv_text, rows
-from tests.unit.conftest import Deployment
+from tests.unit.conftest import Deployment, set_faults
 
 STARTED = datetime.now(UTC).isoformat()
 
@@ -285,6 +288,115 @@ def test_a_rollback_during_a_run_stands(imported: Deployment) -> None:
     for verdict in ({"decision": "keep"}, {"decision": "refuse", "deployed_arn": second["arn"]}):
         imported.until_active(deploy_campaigns.handler, **deploy_request("related", second["arn"], **verdict))
         assert personalize.describe_campaign(campaignArn=campaign["arn"])["campaign"]["solutionVersionArn"] == first["arn"]
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat()
+
+
+@pytest.fixture
+def faulty(imported: Deployment, personalize_endpoint: str) -> Iterator[Callable[..., None]]:
+    """Lets the creation of resources fail, until the end of the test."""
+
+    def fail(*operations: str) -> None:
+        faults = [{"operation": operation, "action": "create-failed", "reason": "No capacity left"} for operation in operations]
+        set_faults(personalize_endpoint, faults)
+
+    yield fail
+    set_faults(personalize_endpoint, [])
+
+
+def test_what_failed_in_an_earlier_run_is_made_anew(imported: Deployment, faulty: Callable[..., None]) -> None:
+    """Of this run it is a failure, with the service's reason; the next run heals it."""
+    steps: list[tuple[Any, Callable[[], dict[str, Any]]]] = [
+        (prepare_resources.handler, lambda: prepare_request("filter", "not_bought") | {"run_started": now()}),
+        (train_solutions.handler, lambda: train_request("related")),
+    ]
+    for handler, request in steps:
+        faulty("CreateFilter", "CreateSolution")
+        run = request()
+        for _ in range(2):
+            (failed,) = imported.until_done(handler, **run)
+            assert failed["failure"]["Error"] == "ResourceFailed"
+            assert "CREATE FAILED" in failed["failure"]["Cause"]
+        faulty()
+        made = imported.until_active(handler, **request())
+    faulty("CreateCampaign")
+    run = deploy_request("related", made["arn"]) | {"run_started": now()}
+    for _ in range(2):
+        (failed,) = imported.until_done(deploy_campaigns.handler, **run)
+        assert "CREATE FAILED: No capacity left" in failed["failure"]["Cause"]
+    faulty()
+    campaign = imported.until_active(deploy_campaigns.handler, **run | {"run_started": now()})
+    described = imported.client("personalize").describe_campaign(campaignArn=campaign["arn"])["campaign"]
+    assert (described["status"], described["solutionVersionArn"]) == ("ACTIVE", made["arn"])
+
+
+def snapshot_jobs(shop: Deployment, version: str) -> list[str]:
+    jobs = shop.client("personalize").list_batch_inference_jobs(solutionVersionArn=version)["batchInferenceJobs"]
+    return [job["status"] for job in sorted(jobs, key=lambda job: job["creationDateTime"])]
+
+
+def test_a_snapshot_is_made_again_when_its_job_failed_or_its_file_is_gone(
+    imported: Deployment, faulty: Callable[..., None]
+) -> None:
+    """A job that is listed proves nothing: the file is what an outage is answered from."""
+    version = imported.until_active(train_solutions.handler, **train_request("best-sellers"))["arn"]
+
+    def run() -> list[dict[str, Any]]:
+        trained = [{"name": "best-sellers", "status": "ACTIVE", "arn": version}]
+        request = {"verdicts": [], "answers": [], "trained": trained, "run_started": now()}
+        return imported.until_done(deploy_campaigns.handler, **request)
+
+    def ended(*statuses: str) -> None:
+        until(lambda: snapshot_jobs(imported, version) == list(statuses))
+
+    faulty("CreateBatchInferenceJob")
+    run()
+    ended("CREATE FAILED")
+    faulty()
+    assert run() == []
+    ended("CREATE FAILED", "ACTIVE")
+    assert len(snapshots.read_snapshot(imported.bucket, "best-sellers")) > 20
+    assert run() == []
+    assert snapshot_jobs(imported, version) == ["CREATE FAILED", "ACTIVE"], "what is there is not made again"
+    imported.client("s3").delete_object(Bucket=imported.bucket, Key=snapshots.output_key("best-sellers"))
+    assert run() == []
+    ended("CREATE FAILED", "ACTIVE", "ACTIVE")
+    assert len(snapshots.read_snapshot(imported.bucket, "best-sellers")) > 20
+
+
+@pytest.mark.parametrize(
+    ("answers", "decision", "reason"),
+    [
+        ([{"name": "related", "approved": True}], "deploy", "a person approved it"),
+        ([{"name": "related", "approved": False}], "rejected", "a person rejected it"),
+        (
+            [{"name": "related", "approved": False, "error": "States.Timeout"}],
+            "unanswered",
+            "nobody answered in time: the next run asks again",
+        ),
+        (
+            [{"name": "related", "approved": False, "error": "KeyError"}],
+            "unanswered",
+            "nobody could be asked (KeyError): the next run asks again",
+        ),
+        ([], "unanswered", "the run ended before anybody answered: the next run asks again"),
+    ],
+)
+def test_only_a_person_approves_and_only_a_person_rejects(
+    shop: Deployment, answers: list[Any], decision: str, reason: str
+) -> None:
+    made = shop.call(
+        report.handler,
+        run_id="run-1",
+        run_started="2026-01-01T00:00:00Z",
+        solutions=[{"name": "related", "recipe": "aws-similar-items", "status": "ACTIVE", "arn": "version"}],
+        verdicts=[{"name": "related", "arn": "version", "decision": "ask"}],
+        answers=answers,
+    )
+    assert made["solutions"][0]["verdict"] == {"decision": decision, "reasons": [reason]}
+    assert [record.decision for record in versions("related")] == [decision]
 
 
 def test_a_changed_recipe_is_drift_that_names_both_values(imported: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
