@@ -16,6 +16,8 @@ from uuid import uuid4
 import pytest
 import yaml
 
+from localaws.environment import Environment
+from reco.target import DATA
 from tests.e2e.conftest import CommandLine
 from tests.shop_csvs import START, rows, write
 
@@ -130,6 +132,56 @@ def test_a_changed_config_is_deployed_into_what_runs(up: CommandLine) -> None:
     before = up.json("status")
     assert up.json("deploy", "--config", "changed/shop.yaml") == before
     assert up.json("recommend", "mail", "--config", "changed/shop.yaml")["returned"] == 3
+
+
+def test_two_deployments_beside_each_other(up: CommandLine) -> None:
+    """Each command asks the API of its own config, with that API's key; --env makes another deployment of the same file."""
+    with_env = ("--env", "dev")
+    assert "There is no API of shop-dev here (there are: shop)" in up.run(*with_env, "recommend", "home", *SHOP, code=1)[1]
+    up.run(*with_env, "deploy", *SHOP)
+    said = up.run(*with_env, "recommend", "home", "--user", "u1", *SHOP, code=1)[1]
+    assert "The API answered 503: nothing is deployed yet" in said
+    assert up.json("recommend", "home", "--user", "u1", *SHOP)["returned"] == 20
+    event = json.dumps({"user_id": "u1", "item_id": "i1", "event_type": "view"})
+    up.run(*with_env, "send-events", "-", *SHOP, stdin=event)
+    assert events_in(up, "shop-dev") == 1
+
+
+def events_in(up: CommandLine, deployment: str) -> int:
+    """How many events the deployment's stream has got."""
+    kinesis, found = client(up, "kinesis"), 0
+    for shard in kinesis.list_shards(StreamName=f"{deployment}-events")["Shards"]:
+        place = {"StreamName": f"{deployment}-events", "ShardId": shard["ShardId"], "ShardIteratorType": "TRIM_HORIZON"}
+        iterator = kinesis.get_shard_iterator(**place)["ShardIterator"]
+        found += len(kinesis.get_records(ShardIterator=iterator)["Records"])
+    return found
+
+
+def client(up: CommandLine, service: str) -> Any:
+    """A boto3 client for what runs there."""
+    environment = Environment.attach(up.folder / DATA)
+    assert environment is not None
+    return environment.client(service)
+
+
+def test_an_answer_that_lacks_attributes_says_so(up: CommandLine) -> None:
+    """The catalogue is gone: the rules that read it drop nothing, and the list is not passed off as whole."""
+    whole, said = up.json("recommend", "home", "--user", "u1", *SHOP), up.run("recommend", "home", "--user", "u1", *SHOP)[0]
+    assert ("degraded" in whole, "Degraded" in said) == (False, False)
+    database = client(up, "dynamodb")
+    table = database.describe_table(TableName="shop-catalogue")["Table"]
+    database.delete_table(TableName="shop-catalogue")
+    new_user = ("recommend", "search-page", "--user", "u2", "--config", "changed/degraded.yaml")
+    raw = yaml.safe_load(Path("config/shop.yaml").read_text())
+    raw["placements"]["search-page"] = raw["placements"]["home"]
+    (up.folder / "changed" / "degraded.yaml").write_text(yaml.safe_dump(raw))
+    up.run("deploy", "--config", "changed/degraded.yaml")  # in new workers, which remember nothing
+    answer, (said, _) = up.json(*new_user), up.run(*new_user)
+    assert answer["degraded"] == ["attributes"]
+    assert (answer["returned"], any(item["attributes"] for item in answer["items"])) == (20, False)
+    assert "Degraded: the items' attributes did not come in time" in said
+    shape = {name: table[name] for name in ("TableName", "KeySchema", "AttributeDefinitions")}
+    database.create_table(**shape, BillingMode="PAY_PER_REQUEST")
 
 
 def test_down_and_up_again(up: CommandLine) -> None:
