@@ -56,7 +56,7 @@ class Front:
             api_id, stage_name, stage = self._stage(segments)
             api = self._api(api_id, stage_name, stage.deployment_id)
             responses = api.gateway_responses
-            path = [segment for segment in segments[3:] if segment]
+            path = segments[3:-1] if segments[-1] == "" else segments[3:]  # one slash at the end makes no other path
             check_size(request.content_length)
             found = api.match(request.method, path)
             if found is None:

@@ -42,7 +42,9 @@ class Campaign(BaseHTTPRequestHandler):
         item_ids = body.get("inputList", self.items)[: body.get("numResults", 25)]
         shape = "personalizedRanking" if "inputList" in body else "itemList"
         wanted = [{"itemId": item_id, "score": 0.5} for item_id in item_ids]
-        status, answer = OUTAGES.get(self.outage or "", (200, {shape: wanted, "recommendationId": "RID-1"}))
+        refused = (400, {"__type": "InvalidInputException", "message": f"Value at 'context' is odd: {body}"})
+        outages = OUTAGES | {"refused": refused}
+        status, answer = outages.get(self.outage or "", (200, {shape: wanted, "recommendationId": "RID-1"}))
         text = json.dumps(answer).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(text)))

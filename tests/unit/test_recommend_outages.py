@@ -81,6 +81,20 @@ def test_a_ranking_falls_back_to_the_order_as_given(away: Deployment) -> None:
     assert [item["item_id"] for item in answer["items"]] == ["i9", "i3"]
 
 
+def test_no_words_of_a_client_are_in_the_log(
+    away: Deployment, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A service repeats in its errors what it was given, and a client may put the id of a user into a name."""
+    Campaign.outage = "refused"
+    status, answer = home(away, user_id="hidden-user", **{"context.hidden_name": "hidden-value"})
+    assert (status, answer["source"]) == (200, "best-sellers")
+    status, answer = home(away, **{"context.hidden-name@example.com": "x"})
+    assert (status, answer["error"]["field"]) == (400, "context.hidden-name@example.com")
+    logged = capsys.readouterr().out + "".join(str(vars(record)) for record in caplog.records if record.name != "werkzeug")
+    assert "GetRecommendations: InvalidInputException" in logged
+    assert "hidden" not in logged
+
+
 def test_rules_change_by_the_override_and_a_broken_one_changes_nothing(
     away: Deployment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
