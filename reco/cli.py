@@ -186,6 +186,8 @@ def train_command(
         show_table(f"Trained in {outcome.seconds:.0f} s", *metrics_rows(report["solutions"]))
         for reason in reasons(report["solutions"]):
             results.print(reason)
+        if report["items_removed"]:
+            results.print(f"{report['items_removed']:,} items left the catalogue: the CSVs lack them, and nobody put them since.")
         results.print(f"Report: {report['page']}")
 
 

@@ -214,7 +214,7 @@ class TrainingStack(cdk.Stack):
                 Grant(["personalize:ListDatasetImportJobs"], ["*"], NO_RESOURCE),
                 hand_over(self.personalize_role),
                 Grant(
-                    [f"dynamodb:{call}" for call in ("BatchGetItem", "BatchWriteItem", "DeleteItem", "Scan", "UpdateItem")],
+                    [f"dynamodb:{call}" for call in ("BatchGetItem", "BatchWriteItem", "DeleteItem", "Scan")],
                     [self.format_arn(service="dynamodb", resource=catalogue)],
                 ),
                 Grant(["dynamodb:Scan"], [self.format_arn(service="dynamodb", resource=f"table/{erasures}")]),

@@ -30,25 +30,25 @@ def load_catalogue(schema: AvroSchema, loaded_from: str, already: int, out_of_ti
     categories = {field.name for field in schema.fields if field.categorical}
     while batch := list(itertools.islice(rows, WRITE_BATCH)):
         items = {row["ITEM_ID"]: catalogue_item(row, uploaded, loaded_from, readers, categories) for row, uploaded in batch}
-        put_since = newer(items)
-        write_all(os.environ["CATALOGUE_TABLE"], (item for name, item in items.items() if name not in put_since))
-        for item_id, row in put_since.items():
-            if row.get("loaded_from") != {"S": loaded_from}:
-                mark(item_id, loaded_from)
+        kept = newer(items)
+        write_all(os.environ["CATALOGUE_TABLE"], (item for name, item in items.items() if name not in kept))
         already += len(batch)
         if out_of_time():
             return already, False
     return already, True
 
 
-def remove_gone(loaded_from: str, out_of_time: Callable[[], bool]) -> bool:
-    """Delete the rows that the CSVs lack and that nobody put since; whether all are gone.
+def remove_gone(loaded_from: str, out_of_time: Callable[[], bool]) -> tuple[int, bool]:
+    """Delete the rows that the CSVs lack and that nobody put since. Returns how many, and whether those were all.
 
     A row that came by a CSV, and that was not put, goes when the CSVs lack it. One that was put goes if that was before the
     oldest of the CSVs was uploaded: of several files, the first may have been written before the put and the last after it.
     """
-    table, database = os.environ["CATALOGUE_TABLE"], clients.dynamodb()
-    oldest = min((file.modified for file in csv_files("items")), default=0)
+    table, database, removed = os.environ["CATALOGUE_TABLE"], clients.dynamodb(), 0
+    files = csv_files("items")
+    if not files:  # they were taken away since the run began
+        return 0, True
+    oldest = min(file.modified for file in files)
     gone: dict[str, Any] = {"ExpressionAttributeValues": {":files": {"S": loaded_from}, ":oldest": {"N": str(oldest)}}}
     expression = (
         "(attribute_not_exists(loaded_from) OR loaded_from <> :files) AND "
@@ -61,9 +61,10 @@ def remove_gone(loaded_from: str, out_of_time: Callable[[], bool]) -> bool:
         for row in page["Items"]:
             with suppress(database.exceptions.ConditionalCheckFailedException):  # put a moment ago
                 database.delete_item(TableName=table, Key={"item_id": row["item_id"]}, ConditionExpression=expression, **gone)
+                removed += 1
         if out_of_time():
-            return False
-    return True
+            return removed, False
+    return removed, True
 
 
 def item_rows() -> Iterator[tuple[dict[str, str], int]]:
@@ -73,22 +74,17 @@ def item_rows() -> Iterator[tuple[dict[str, str], int]]:
             yield row, file.modified
 
 
-def newer(items: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The table's rows of those of which it has something newer."""
+def newer(items: Mapping[str, Mapping[str, Any]]) -> set[str]:
+    """Those of which the table has something newer: put by the shop, or from another of these CSVs."""
     keys = [{"item_id": item["item_id"]} for item in items.values()]
     rows = read_all(clients.dynamodb(), os.environ["CATALOGUE_TABLE"], keys, consistent=True)
-    there = {str(row["item_id"]["S"]): row for row in rows}
-    return {item_id: row for item_id, row in there.items() if received_at(row) > received_at(items[item_id])}
+    return {row["item_id"]["S"] for row in rows if is_newer(row, items[row["item_id"]["S"]])}
 
 
-def mark(item_id: str, loaded_from: str) -> None:
-    """Note that the CSVs have the item, though what was put for it counts more."""
-    clients.dynamodb().update_item(
-        TableName=os.environ["CATALOGUE_TABLE"],
-        Key={"item_id": {"S": item_id}},
-        UpdateExpression="SET loaded_from = :files",
-        ExpressionAttributeValues={":files": {"S": loaded_from}},
-    )
+def is_newer(row: Mapping[str, Any], item: Mapping[str, Any]) -> bool:
+    """What came by CSVs that there were before is not newer, whenever they were uploaded: these are all that there is now."""
+    by_earlier_csvs = row.get("received_at") == row.get("loaded_at") and row.get("loaded_from") != item["loaded_from"]
+    return not by_earlier_csvs and received_at(row) > received_at(item)
 
 
 def received_at(row: Mapping[str, Any]) -> int:

@@ -26,6 +26,7 @@ class Part(BaseModel):
     version_arn: str = ""
     goes_live: bool = False
     rows_left_out: int = 0
+    items_removed: int = 0
     failure: Failure | None = None
 
 
@@ -119,6 +120,7 @@ def make_report(run: Run) -> dict[str, Any]:
         "solutions": [solution_entry(part, verdicts) for part in run.solutions if part.status == "ACTIVE"],
         "campaigns": [campaign.name for campaign in run.campaigns if campaign.status == "ACTIVE"],
         "leftover": run.leftover,
+        "items_removed": sum(dataset.items_removed for dataset in run.datasets),
         "rows_left_out": {dataset.kind: dataset.rows_left_out for dataset in run.datasets if dataset.rows_left_out},
     }
 
@@ -168,6 +170,8 @@ def as_text(report: dict[str, Any]) -> str:
             lines.append(f"  {verdict['decision']}" + (f": {'; '.join(verdict['reasons'])}" if verdict["reasons"] else ""))
     if report["leftover"]:
         lines += ["", f"In Personalize, but not in the config: {', '.join(report['leftover'])} (removed with prune: true)."]
+    if report["items_removed"]:
+        lines += ["", f"{report['items_removed']:,} items left the catalogue: the CSVs lack them, and nobody put them since."]
     for kind, rows in report["rows_left_out"].items():
         lines += ["", f"{rows:,} rows of the {kind} CSVs were left out: their users asked to be forgotten."]
     return "\n".join(lines)

@@ -198,7 +198,7 @@ def test_items_that_left_the_shop_are_in_no_answer(clean: Site) -> None:
 
     until(lambda: "put-alone" in items() and items()["i0"]["TITLE"] == {"S": "Put"})
     clean.faults({"operation": "CreateSolutionVersion", "action": "create-failed"})  # the models stay as they are
-    clean.reco("train", "--wait", "--solution", "for-you", code=1)
+    assert clean.reco("train", "--wait", "--solution", "for-you", code=1)["report"]["items_removed"] == len(left)
     there = {row.split(",")[0] for row in rows()["items"]} - left | {"put-alone"}
     assert (set(items()), items()["i0"]["TITLE"]) == (there, {"S": "Put"})
     for outage in ([], [{"operation": "GetRecommendations", "action": "error", "rate": 1.0}]):

@@ -185,7 +185,7 @@ ITEM_SETS = st.sets(st.integers(0, ITEMS - 1), min_size=20)
 STEPS = st.one_of(
     st.tuples(st.just("import_csv"), ITEM_SETS),
     st.tuples(st.just("import_again")),
-    st.tuples(st.just("put"), st.integers(0, ITEMS + NEW - 1)),
+    st.tuples(st.just("put"), st.integers(ITEMS - NEW, ITEMS + NEW - 1)),
     st.tuples(st.just("buy"), st.sampled_from("ab"), st.integers(0, ITEMS - 1)),
     st.tuples(st.just("erase"), st.sampled_from("ab")),
     st.tuples(st.just("train")),

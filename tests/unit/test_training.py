@@ -6,10 +6,11 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from moto.s3.models import s3_backends
 
 from bench.deployment import until
 from lambdas.deploy_campaigns import handler as deploy_campaigns
@@ -175,6 +176,18 @@ def test_of_several_csvs_one_alone_may_be_uploaded_again(imported: Deployment) -
     assert set(catalogue_of(imported)) == {f"i{n}" for n in [*range(1, 30), *range(31, 41)]}
 
 
+def test_an_item_may_move_from_one_csv_to_an_older_one(imported: Deployment) -> None:
+    lines = rows()["items"]
+    imported.put_csv("items", csv_text("items", lines), "second")
+    older = s3_backends["123456789012"]["global"].buckets[imported.bucket].keys["datasets/items/second.csv"]
+    older.last_modified -= timedelta(hours=1)
+    import_items(imported, "00000002", [line.replace("Item", "Newer") for line in lines[:20]])
+    assert catalogue_of(imported)["i7"]["attributes"]["M"]["TITLE"] == {"S": "Newer 7"}
+    import_items(imported, "00000003", [line.replace("Item", "Newer") for line in lines[:5]])
+    found = catalogue_of(imported)
+    assert (len(found), found["i7"]["attributes"]["M"]["TITLE"]) == (60, {"S": "Item 7"})
+
+
 def test_an_incremental_import_takes_nothing_away(imported: Deployment) -> None:
     raw = imported.config.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     raw["datasets"]["items"]["import_mode"] = "INCREMENTAL"
@@ -187,15 +200,18 @@ def test_an_incremental_import_takes_nothing_away(imported: Deployment) -> None:
 def test_a_removal_that_takes_long_is_finished_by_the_next_look(imported: Deployment) -> None:
     imported.put_csv("items", csv_text("items", rows()["items"][:10]))
     request = import_request(imported, "items", files="00000002", run_id="run-2")
+    imported.context.get_remaining_time_in_millis = lambda: 0
     while (answer := imported.call(import_data.handler, **request)).get("catalogue_rows", 0) == 0:
         time.sleep(0.05)
-    assert answer["catalogue_rows"] == 10
-    imported.context.get_remaining_time_in_millis = lambda: 0
-    answer = imported.call(import_data.handler, **request, catalogue_rows=10)
-    assert answer["status"] == "PENDING"
+    assert (answer["status"], answer["catalogue_rows"], answer["items_removed"]) == ("PENDING", 10, 0)
+    again = {name: answer[name] for name in ("catalogue_rows", "items_removed")}
+    answer = imported.call(import_data.handler, **request, **again)
+    assert (answer["status"], answer["items_removed"]) == ("PENDING", 50)
     imported.context.get_remaining_time_in_millis = lambda: 60_000
-    answer = imported.call(import_data.handler, **request, catalogue_rows=10)
+    again = {name: answer[name] for name in ("catalogue_rows", "items_removed")}
+    answer = imported.call(import_data.handler, **request, **again)
     assert (answer["status"], len(catalogue_of(imported))) == ("DONE", 10)
+    assert answer["parts"][0]["items_removed"] == 50
 
 
 def test_a_dataset_that_was_deleted_is_filled_again(imported: Deployment) -> None:
