@@ -27,6 +27,7 @@ class Gathered:
         self.names = named_items(task.rules, Call(task.request.context))
         self.named: Named | None = None
         self.candidates: dict[str, Candidate] = {}
+        self.gone = set[str]()
         self.chosen: list[Candidate] = []
         self.effects: list[Effect] = []
 
@@ -40,9 +41,11 @@ class Gathered:
         if named:
             self.named = self.look_at_named(known)
         for candidate in new:
-            if not (self.task.complete_catalogue and known.is_gone(candidate.item_id)):
-                candidate.attributes = known.attributes(candidate.item_id)
-                self.candidates[candidate.item_id] = candidate
+            if self.task.complete_catalogue and known.is_gone(candidate.item_id):
+                self.gone.add(candidate.item_id)
+                continue
+            candidate.attributes = known.attributes(candidate.item_id)
+            self.candidates[candidate.item_id] = candidate
         everything = list(self.candidates.values())
         self.chosen, self.effects = apply(self.task.rules, everything, self.wanted, self.task.rule_call(), self.named)
 
@@ -74,12 +77,13 @@ class Gathered:
         return [RuleEffect(**{slot: getattr(effect, slot) for slot in Effect.__slots__}) for effect in self.effects]
 
     def count(self) -> None:
-        """Tell the metrics of places that fallbacks filled, of those that stayed empty, and of what did not come in time."""
+        """Tell the metrics of places that fallbacks filled or that stayed empty, and of what was left out or came too late."""
         first = BATCH if isinstance(self.task.of, Batch) else self.task.of.solution
         fallbacks = sum(candidate.source not in (first, PINNED) for candidate in self.chosen)
         counts = {
             "FallbackItems": fallbacks,
             "MissingItems": self.wanted - len(self.chosen),
+            "GoneItems": len(self.gone),
             "DegradedAnswers": int(bool(self.task.degraded)),
         }
         count(**{name: n for name, n in counts.items() if n})
