@@ -184,7 +184,7 @@ class TrainingStack(cdk.Stack):
                     "Personalize chooses the name in a tracker's ARN",
                 ),
                 Grant(
-                    [f"personalize:{call}" for call in ("DescribeFilter", "CreateFilter", "DeleteFilter", "TagResource")],
+                    ["personalize:DescribeFilter", "personalize:CreateFilter", "personalize:TagResource"],
                     [group, filters],
                     OWN_NAMES,
                 ),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Literal
 
@@ -25,25 +24,21 @@ class Resource(BaseModel):
 
 
 class PrepareRequest(BaseModel):
-    """`run_started` tells what failed in this run from what failed in an earlier one."""
-
     model_config = ConfigDict(extra="ignore")
 
     resources: list[Resource]
-    run_started: datetime = datetime.min.replace(tzinfo=UTC)
     waited_seconds: int = 0
 
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     request, config = PrepareRequest.model_validate(event), packed_config()
-    parts = [part(r.model_dump(), partial(ensure, config, r, request.run_started)) for r in request.resources]
-    return answer(parts, request.waited_seconds)
+    return answer((part(r.model_dump(), partial(ensure, config, r)) for r in request.resources), request.waited_seconds)
 
 
-def ensure(config: Config, resource: Resource, run_started: datetime) -> Look:
+def ensure(config: Config, resource: Resource) -> Look:
     if resource.kind == "dataset_group":
         return ensure_dataset_group(config)
     if resource.kind == "event_tracker":
         return ensure_event_tracker(config)
-    return ensure_filter(config, resource.name, run_started)
+    return ensure_filter(config, resource.name)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from functools import partial
 from typing import Any, cast
 
 from lambdas.shared import clients
 from lambdas.shared.config import Config
-from lambdas.shared.ensure import Look, create_or_wait, described, found_or_made_anew, found_status
+from lambdas.shared.ensure import Look, create_or_wait, described, found_status
 from lambdas.shared.names import arn, dataset_group_arn, event_tracker_name, filter_name
 from lambdas.shared.tags import deployment_tags
 
@@ -36,13 +35,12 @@ def ensure_event_tracker(config: Config) -> Look:
     return found_status(arn, cast(dict[str, Any], tracker), tracking_id=tracker["trackingId"])
 
 
-def ensure_filter(config: Config, name: str, run_started: datetime) -> Look:
+def ensure_filter(config: Config, name: str) -> Look:
     full_name = filter_name(config, name)
-    filter_arn = arn(f"filter/{full_name}")
-    there = described(lambda: dict(clients.personalize().describe_filter(filterArn=filter_arn)))
+    there = described(lambda: dict(clients.personalize().describe_filter(filterArn=arn(f"filter/{full_name}"))))
     if there is None:
         return create_or_wait(
-            filter_arn,
+            arn(f"filter/{full_name}"),
             lambda: clients.personalize().create_filter(
                 name=full_name,
                 datasetGroupArn=dataset_group_arn(config),
@@ -50,4 +48,4 @@ def ensure_filter(config: Config, name: str, run_started: datetime) -> Look:
                 tags=deployment_tags(config),
             ),
         )
-    return found_or_made_anew(filter_arn, there, run_started, partial(clients.personalize().delete_filter, filterArn=filter_arn))
+    return found_status(arn(f"filter/{full_name}"), there)
