@@ -37,5 +37,10 @@ def decide(target: Target, solution: str, approved: bool) -> None:
         )
     except database.exceptions.ConditionalCheckFailedException:
         raise RecoError(f"Somebody else has just decided about '{solution}'.") from None
-    answer = json.dumps({"name": solution, "approved": approved})
-    target.client("stepfunctions").send_task_success(taskToken=row["task_token"], output=answer)
+    answer, machines = json.dumps({"name": solution, "approved": approved}), target.client("stepfunctions")
+    try:
+        machines.send_task_success(taskToken=row["task_token"], output=answer)
+    except (machines.exceptions.TaskTimedOut, machines.exceptions.TaskDoesNotExist):
+        raise RecoError(
+            f"The run that asked about '{solution}' waits no longer: start another (`reco train`), it asks again."
+        ) from None

@@ -50,7 +50,7 @@ def spark_states(target: Target, output: str) -> Iterator[str]:
 
 
 def segment(target: Target, name: str) -> tuple[str, dict[str, list[str]]]:
-    """The current version of a segment, and the users of each of its queries. Raises RecoError when there is none yet."""
+    """The current version of a segment, and the users of each of its queries. Raises RecoError when there is none, or no more."""
     client, table = target.client("dynamodb"), target.output("batch", "SegmentsTable")
     published = current_segment(client, table, name)
     if published is None:
@@ -58,6 +58,9 @@ def segment(target: Target, name: str) -> tuple[str, dict[str, list[str]]]:
     users: dict[str, list[str]] = {}
     for query, some in read_users(client, table, name, published.version):
         users.setdefault(query, []).extend(some)
+    if published.written and not users:
+        made = f"The segment {name} was made on {published.published_at:%Y-%m-%d}, and the table has no users of it"
+        raise RecoError(f"{made}: they expire after `keep_days`. Make it again: reco batch {name} --wait")
     return published.version, users
 
 

@@ -46,6 +46,8 @@ def batch(
     else:
         report = require_success(outcome, "batch")
         show_table(f"Made in {outcome.seconds:.0f} s", *made_rows(report["made"]))
+        for sentence in gaps(report["made"]):
+            results.print(sentence, markup=False)
 
 
 def made_rows(made: list[dict[str, Any]]) -> tuple[list[str], list[list[Any]]]:
@@ -54,6 +56,20 @@ def made_rows(made: list[dict[str, Any]]) -> tuple[list[str], list[list[Any]]]:
         [each["kind"], each["name"], *(each[count] for count in ("lines", "written", "rejected", "missing"))] for each in made
     ]
     return ["", "name", "asked for", "written", "rejected", "missing"], rows
+
+
+def gaps(made: list[dict[str, Any]]) -> list[str]:
+    """What was published without some of its lines, a sentence each."""
+    found = [
+        f"{each['kind']} {each['name']}: {unmade['query']} was not made: {unmade['reason']}"
+        for each in made
+        for unmade in each["not_made"]
+    ]
+    return found + [
+        f"{each['kind']} {each['name']}: the rejected lines and their reasons are in {each['rejected_lines']}"
+        for each in made
+        if each["rejected_lines"]
+    ]
 
 
 def segment(

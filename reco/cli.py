@@ -197,6 +197,8 @@ def train_command(
         show_table(f"Trained in {outcome.seconds:.0f} s", *metrics_rows(report["solutions"]))
         for reason in reasons(report["solutions"]):
             results.print(reason)
+        if report["items_removed"]:
+            results.print(f"{report['items_removed']:,} items left the catalogue: the CSVs lack them, and nobody put them since.")
         results.print(f"Report: {report['page']}")
 
 
@@ -266,6 +268,8 @@ def recommend(
         show_json(answer)
     else:
         show_table(f"{placement} (from {answer['source']})", *serving.item_rows(answer["items"]))
+        for sentence in serving.missing(answer):
+            results.print(sentence, style="yellow", markup=False)
 
 
 @app.command(name="send-events")

@@ -41,8 +41,8 @@ class Interval:
 class Comparison:
     """A variant beside the control.
 
-    `more_users` would tell a difference of this size in 80 of 100 experiments, the two variants together; None when it is told
-    already, or when there is none to tell.
+    `more_users` would tell a difference of this size in 80 of 100 experiments: users of the two variants together, split by their
+    weights. None when it is told already, or when there is none to tell.
     """
 
     variant: str
@@ -61,7 +61,7 @@ def critical(comparisons: int) -> float:
     return NormalDist().inv_cdf(1 - ALPHA / 2 / comparisons)
 
 
-def rate(done: int, users: int, z: float | None = None) -> Interval:
+def rate(done: float, users: float, z: float | None = None) -> Interval:
     """The share of the users who did it, with Wilson's interval."""
     if users == 0:
         return Interval(0.0, 0.0, 1.0)
@@ -72,7 +72,7 @@ def rate(done: int, users: int, z: float | None = None) -> Interval:
     return Interval(share, max(middle - reach, 0.0), min(middle + reach, 1.0))
 
 
-def compare(control: tuple[int, int], variant: tuple[int, int], z: float) -> Interval:
+def compare(control: tuple[float, float], variant: tuple[float, float], z: float) -> Interval:
     """The variant's rate less the control's; each is given as done and users."""
     first, second = rate(*control, z=z), rate(*variant, z=z)
     below = math.hypot(second.value - second.low, first.high - first.value)
@@ -81,12 +81,51 @@ def compare(control: tuple[int, int], variant: tuple[int, int], z: float) -> Int
     return Interval(difference, difference - below, difference + above)
 
 
-def users_needed(first: float, second: float, z: float) -> int | None:
-    """The users of each of two variants with which a difference between these rates is found in 80 of 100 experiments."""
-    if first == second:
+def power(first: tuple[float, float], second: tuple[float, float], z: float) -> float:
+    """In what share of experiments a difference between two rates is told; each is given as its rate and its users.
+
+    By the delta method: the distance of the interval from zero is taken for normal, with the slopes of one standard error of each
+    rate. The interval is wider to one side, so with unequal numbers of users the side counts on which the smaller number lies.
+    """
+    if second[0] < first[0]:
+        first, second = second, first
+
+    def distance(one: float, other: float) -> float:
+        return compare((one * first[1], first[1]), (other * second[1], second[1]), z).low
+
+    def around(share: float, users: float) -> tuple[float, float]:
+        error = math.sqrt(share * (1 - share) / users)
+        return max(share - error, 0.0), min(share + error, 1.0)
+
+    ones, others = around(*first), around(*second)
+    slopes = [distance(one, second[0]) for one in ones] + [distance(first[0], other) for other in others]
+    error = math.hypot(slopes[1] - slopes[0], slopes[3] - slopes[2]) / 2
+    middle = distance(first[0], second[0])
+    return NormalDist().cdf(middle / error) if error else float(middle > 0)
+
+
+def users_needed(
+    rates: tuple[float, float], weights: tuple[float, float], z: float, already: tuple[int, int] = (0, 0)
+) -> int | None:
+    """How many users, beside those that there are already, tell a difference between two rates in 80 of 100 experiments.
+
+    They are those of the two variants together, who split by the weights. None for equal rates.
+    """
+    if rates[0] == rates[1]:
         return None
-    spread = first * (1 - first) + second * (1 - second)
-    return math.ceil((z + NormalDist().inv_cdf(POWER)) ** 2 * spread / (first - second) ** 2)
+    shares = [weight / sum(weights) for weight in weights]
+
+    def suffices(users: int) -> bool:
+        first, second = ((rates[n], max(already[n] + users * shares[n], 1.0)) for n in (0, 1))
+        return power(first, second, z) >= POWER
+
+    too_few, enough = 0, 1
+    while not suffices(enough):
+        too_few, enough = enough, 2 * enough
+    while enough - too_few > 1:
+        middle = (too_few + enough) // 2
+        too_few, enough = (too_few, middle) if suffices(middle) else (middle, enough)
+    return enough
 
 
 def comparisons(variants: Sequence[Counts], what: str) -> list[Comparison]:
@@ -96,8 +135,9 @@ def comparisons(variants: Sequence[Counts], what: str) -> list[Comparison]:
     for other in others:
         difference = compare((getattr(control, what), control.users), (getattr(other, what), other.users), z)
         base, mine = (rate(getattr(one, what), one.users).value for one in (control, other))
-        needed = users_needed(base, mine, z) if difference.low <= 0 <= difference.high else None
-        missing = None if needed is None else 2 * max(needed - min(control.users, other.users), 1)
+        unclear = difference.low <= 0 <= difference.high
+        weights, already = (control.weight, other.weight), (control.users, other.users)
+        missing = users_needed((base, mine), weights, z, already) if unclear else None
         made.append(Comparison(other.variant, control.variant, difference, (mine - base) / base if base else None, missing))
     return made
 
@@ -122,5 +162,5 @@ def verdict(comparison: Comparison, outcome: str) -> str:
         return f"{one} has a {'better' if found.value > 0 else 'worse'} {outcome} than {control}: {points}."
     if comparison.more_users is None:
         return f"{one} has the same {outcome} as {control} so far: {points}."
-    more = f"about {comparison.more_users:,} more users would tell a difference of this size"
+    more = f"about {comparison.more_users:,} more users of the two would tell a difference of this size (80 % power)"
     return f"Not enough yet to tell the {outcome} of {one} from that of {control}: {points}; {more}."

@@ -29,5 +29,5 @@ def reasons(solutions: Sequence[dict[str, Any]]) -> list[str]:
     return [
         f"{s['name']} was not deployed: {'; '.join(s['verdict']['reasons'])}"
         for s in solutions
-        if s.get("verdict", {}).get("decision") in ("refuse", "rejected", "rolled_back")
+        if s.get("verdict", {}).get("decision") in ("refuse", "rejected", "unanswered", "rolled_back")
     ]

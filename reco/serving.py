@@ -30,6 +30,19 @@ def batch_list(target: Target, name: str, user_id: str) -> dict[str, Any]:
     return call(target, f"/batch/{name}/users/{urllib.parse.quote(user_id, safe='')}")
 
 
+#: What an answer did without, by the name that its `degraded` has for it.
+MISSING = {
+    "attributes": "the items' attributes did not come in time: business rules and filters that need them did without",
+    "recent_items": "the user's recent items did not come in time: business rules and filters that need them did without",
+    "erasures": "whether the user asked to be forgotten could not be looked up in time: the answer is as for any user",
+}
+
+
+def missing(answer: Mapping[str, Any]) -> list[str]:
+    """What a degraded answer did without, a sentence each."""
+    return [f"Degraded: {MISSING.get(name, name)}." for name in answer.get("degraded", [])]
+
+
 def item_rows(items: list[dict[str, Any]]) -> tuple[list[str], list[list[Any]]]:
     """A list of recommended items as the columns and rows of a table."""
 

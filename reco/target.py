@@ -48,11 +48,14 @@ class Target:
 
     @cached_property
     def api_url(self) -> str:
-        """The base URL of the API, without a slash at the end."""
-        url = self.local.api_url if self.local else self.output("api", "ApiUrl")
-        if not url:
-            raise RecoError("No API is deployed: run `reco up` again.")
-        return url.rstrip("/")
+        """The base URL of the deployment's API, without a slash at the end: other deployments here have their own."""
+        if self.local is None:
+            return self.output("api", "ApiUrl").rstrip("/")
+        apis = self.local.apis
+        if self.deployment not in apis:
+            there = f" (there are: {', '.join(sorted(apis))})" if apis else ""
+            raise RecoError(f"There is no API of {self.deployment} here{there}: deploy it first (`reco up` or `reco deploy`).")
+        return apis[self.deployment].rstrip("/")
 
     @cached_property
     def api_key(self) -> str:

@@ -268,6 +268,7 @@ class BatchStack(cdk.Stack):
                 Grant(["dynamodb:PutItem"], [self.segments.table_arn]),
                 self._on(names.erasures_table(self.config), "Scan"),
                 *self._files("batch/", "s3:GetObject"),
+                Grant(["s3:ListBucket"], [self.bucket], conditions={"StringLike": {"s3:prefix": "batch/*"}}),
             ],
             environment=self._environment(**self._tables()),
             timeout=cdk.Duration.minutes(15),

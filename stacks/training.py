@@ -214,7 +214,7 @@ class TrainingStack(cdk.Stack):
                 Grant(["personalize:ListDatasetImportJobs"], ["*"], NO_RESOURCE),
                 hand_over(self.personalize_role),
                 Grant(
-                    ["dynamodb:BatchGetItem", "dynamodb:BatchWriteItem"],
+                    [f"dynamodb:{call}" for call in ("BatchGetItem", "BatchWriteItem", "DeleteItem", "Scan")],
                     [self.format_arn(service="dynamodb", resource=catalogue)],
                 ),
                 Grant(["dynamodb:Scan"], [self.format_arn(service="dynamodb", resource=f"table/{erasures}")]),
@@ -232,7 +232,7 @@ class TrainingStack(cdk.Stack):
         )
 
     def _train_solutions(self) -> lambda_.Function:
-        calls = ["DescribeSolution", "CreateSolution", "CreateSolutionVersion"]
+        calls = ["DescribeSolution", "CreateSolution", "DeleteSolution", "CreateSolutionVersion"]
         calls += ["DescribeSolutionVersion", "GetSolutionMetrics", "TagResource"]
         return self.functions.add(
             "train_solutions",
@@ -253,6 +253,7 @@ class TrainingStack(cdk.Stack):
             may=[
                 Grant(["personalize:DescribeCampaign"], self._ours("campaign/{}-*"), OWN_NAMES),
                 Grant(["personalize:GetSolutionMetrics"], self._ours("solution/{}-*"), OWN_NAMES),
+                Grant(["personalize:ListSolutionVersions"], ["*"], NO_RESOURCE),
                 self._table("PutItem", "GetItem", "DeleteItem", "Query"),
                 Grant(["sns:Publish"], [self.topic.topic_arn]),
                 Grant(["states:SendTaskSuccess"], [machine_arn(self, self.config, "train")]),
@@ -268,7 +269,7 @@ class TrainingStack(cdk.Stack):
         )
 
     def _deploy_campaigns(self) -> lambda_.Function:
-        calls = ["DescribeCampaign", "CreateCampaign", "UpdateCampaign", "TagResource"]
+        calls = ["DescribeCampaign", "CreateCampaign", "UpdateCampaign", "DeleteCampaign", "TagResource"]
         return self.functions.add(
             "deploy_campaigns",
             description="Ensures that the campaigns serve what was decided, and starts the snapshots of popularity counts",
@@ -279,6 +280,8 @@ class TrainingStack(cdk.Stack):
                     self._ours("batch-inference-job/{}-*", "solution/{}-*"),
                     OWN_NAMES,
                 ),
+                Grant(["personalize:ListBatchInferenceJobs"], ["*"], NO_RESOURCE),
+                Grant(["s3:ListBucket"], [self.bucket], conditions={"StringLike": {"s3:prefix": "snapshots/*"}}),
                 *self._snapshots("s3:PutObject"),
                 *use_key(self.config, "GenerateDataKey"),
                 hand_over(self.personalize_role),

@@ -24,8 +24,15 @@ def environment_of(pid: int) -> dict[str, str]:
 
 
 def children_of(pid: int) -> list[int]:
-    found = Path(f"/proc/{pid}/task").glob("*/children")
-    return [int(child) for file in found for child in file.read_text().split()]
+    return [child for child in all_running() if _parent_of(child) == pid]
+
+
+def _parent_of(pid: int) -> int | None:
+    """None if it has ended."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return None
 
 
 def is_running(pid: int) -> bool:

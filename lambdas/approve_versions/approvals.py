@@ -62,7 +62,8 @@ def message(verdict: Verdict, link: str, seconds: int) -> str:
     for name, value in sorted(verdict.metrics.items()):
         before = verdict.deployed_metrics.get(name)
         lines.append(f"{name}: {value:.4f}" + ("" if before is None else f" (serving now: {before:.4f})"))
-    lines += ["", f"Without an answer within {seconds / 3600:g} hours it counts as rejected. The link works once."]
+    lines += ["", f"Without an answer within {seconds / 3600:g} hours the old version stays, and the next run asks again."]
+    lines += ["The link works once."]
     return "\n".join(lines)
 
 

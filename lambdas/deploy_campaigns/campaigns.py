@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from lambdas.shared import clients
@@ -13,7 +14,7 @@ from lambdas.shared.ensure import (
     ResourceFailed,
     create_or_wait,
     described,
-    found_status,
+    found_or_made_anew,
     pending,
 )
 from lambdas.shared.names import campaign_arn, campaign_name
@@ -24,7 +25,7 @@ def ensure_campaign(config: Config, solution: str, version: str, run_started: da
     """The campaign of a solution, with the capacity and settings of the config.
 
     It serves `version` if it `moves` or is made, else what it serves already: a rollback may have come after the run's verdict.
-    An update that failed in an earlier run is tried again; one that failed in this run raises ResourceFailed.
+    What failed in an earlier run, a creation or an update, is tried again; what failed in this run raises ResourceFailed.
     While an update runs, the campaign's own status stays ACTIVE and the old version answers: `latestCampaignUpdate` tells
     (personalize/latest/dg/update-campaigns.html).
     """
@@ -47,7 +48,8 @@ def ensure_campaign(config: Config, solution: str, version: str, run_started: da
     wanted = desired(settings, served)
     if there["status"] == "ACTIVE" and differs(there, wanted):
         return create_or_wait(campaign, lambda: clients.personalize().update_campaign(campaignArn=campaign, **wanted))
-    return found_status(campaign, there, version_arn=served)
+    delete = partial(clients.personalize().delete_campaign, campaignArn=campaign)
+    return found_or_made_anew(campaign, there, run_started, delete, version_arn=served)
 
 
 def desired(campaign: Campaign, version: str) -> dict[str, Any]:

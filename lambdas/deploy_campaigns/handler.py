@@ -71,14 +71,14 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             label = {"name": verdict.name, "version_arn": version, "goes_live": goes_live}
             moves = goes_live and verdict.decision != "keep"
             parts.append(part(label, partial(ensure_campaign, config, verdict.name, version, request.run_started, moves=moves)))
-    parts += [snapshot for snapshot in snapshots(config, request.trained) if snapshot["status"] != "ACTIVE"]
+    parts += [snapshot for snapshot in snapshots(config, request) if snapshot["status"] != "ACTIVE"]
     return answer(parts, request.waited_seconds)
 
 
-def snapshots(config: Config, trained: list[Trained]) -> list[dict[str, Any]]:
+def snapshots(config: Config, request: DeployRequest) -> list[dict[str, Any]]:
     """A part for the snapshot of each popularity count that has a version."""
-    versions = {made.name: made.arn for made in trained if made.status == "ACTIVE" and config.has_snapshot(made.name)}
+    versions = {made.name: made.arn for made in request.trained if made.status == "ACTIVE" and config.has_snapshot(made.name)}
     return [
-        part({"kind": "snapshot", "name": name}, partial(ensure_snapshot, config, name, version))
+        part({"kind": "snapshot", "name": name}, partial(ensure_snapshot, config, name, version, request.run_started))
         for name, version in versions.items()
     ]

@@ -1,6 +1,8 @@
 """Copies the items of the CSVs into the catalogue table, from which answers get their attributes and rules their values.
 
-What the shop has put for an item since a CSV was uploaded counts more than the CSV.
+What the shop has put for an item since a CSV was uploaded counts more than the CSV. Rows: `item_id`, `attributes`, `received_at`
+(the time of the upload or of the put); of those that a CSV had, also `loaded_from` (the fingerprint of the CSVs that had it last)
+and `loaded_at` (the time of the upload whose attributes were written).
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ import csv
 import itertools
 import os
 from collections.abc import Callable, Iterator, Mapping, Set
+from contextlib import suppress
 from typing import Any
 
 from lambdas.shared import clients
@@ -17,19 +20,51 @@ from lambdas.shared.schemas import AvroSchema, cell_reader
 from lambdas.shared.tables import WRITE_BATCH, read_all, to_row, write_all
 
 
-def load_catalogue(schema: AvroSchema, already: int, out_of_time: Callable[[], bool]) -> tuple[int, bool]:
-    """Write the items after the first `already`. Returns how many rows are done now, and whether those were all."""
+def load_catalogue(schema: AvroSchema, loaded_from: str, already: int, out_of_time: Callable[[], bool]) -> tuple[int, bool]:
+    """Write the items after the first `already`. Returns how many rows are done now, and whether those were all.
+
+    `loaded_from` is the fingerprint of the CSVs.
+    """
     rows = itertools.islice(item_rows(), already, None)
     readers = {field.name: cell_reader(field) for field in schema.fields if field.name != "ITEM_ID" and not field.textual}
     categories = {field.name for field in schema.fields if field.categorical}
     while batch := list(itertools.islice(rows, WRITE_BATCH)):
-        items = {row["ITEM_ID"]: catalogue_item(row, uploaded, readers, categories) for row, uploaded in batch}
-        put_since = newer(items)
-        write_all(os.environ["CATALOGUE_TABLE"], (item for name, item in items.items() if name not in put_since))
+        items = {row["ITEM_ID"]: catalogue_item(row, uploaded, loaded_from, readers, categories) for row, uploaded in batch}
+        kept = newer(items)
+        write_all(os.environ["CATALOGUE_TABLE"], (item for name, item in items.items() if name not in kept))
         already += len(batch)
         if out_of_time():
             return already, False
     return already, True
+
+
+def remove_gone(loaded_from: str, out_of_time: Callable[[], bool]) -> tuple[int, bool]:
+    """Delete the rows that the CSVs lack and that nobody put since. Returns how many, and whether those were all.
+
+    A row that came by a CSV, and that was not put, goes when the CSVs lack it. One that was put goes if that was before the
+    oldest of the CSVs was uploaded: of several files, the first may have been written before the put and the last after it.
+    """
+    table, database, removed = os.environ["CATALOGUE_TABLE"], clients.dynamodb(), 0
+    files = csv_files("items")
+    if not files:  # they were taken away since the run began
+        return 0, True
+    oldest = min(file.modified for file in files)
+    gone: dict[str, Any] = {"ExpressionAttributeValues": {":files": {"S": loaded_from}, ":oldest": {"N": str(oldest)}}}
+    expression = (
+        "(attribute_not_exists(loaded_from) OR loaded_from <> :files) AND "
+        "(attribute_not_exists(received_at) OR received_at <= :oldest OR received_at = loaded_at)"
+    )
+    pages = database.get_paginator("scan").paginate(
+        TableName=table, ProjectionExpression="item_id", FilterExpression=expression, ConsistentRead=True, **gone
+    )
+    for page in pages:
+        for row in page["Items"]:
+            with suppress(database.exceptions.ConditionalCheckFailedException):  # put a moment ago
+                database.delete_item(TableName=table, Key={"item_id": row["item_id"]}, ConditionExpression=expression, **gone)
+                removed += 1
+        if out_of_time():
+            return removed, False
+    return removed, True
 
 
 def item_rows() -> Iterator[tuple[dict[str, str], int]]:
@@ -40,10 +75,16 @@ def item_rows() -> Iterator[tuple[dict[str, str], int]]:
 
 
 def newer(items: Mapping[str, Mapping[str, Any]]) -> set[str]:
-    """Those of which the table has something newer."""
+    """Those of which the table has something newer: put by the shop, or from another of these CSVs."""
     keys = [{"item_id": item["item_id"]} for item in items.values()]
     rows = read_all(clients.dynamodb(), os.environ["CATALOGUE_TABLE"], keys, consistent=True)
-    return {row["item_id"]["S"] for row in rows if received_at(row) > received_at(items[row["item_id"]["S"]])}
+    return {row["item_id"]["S"] for row in rows if is_newer(row, items[row["item_id"]["S"]])}
+
+
+def is_newer(row: Mapping[str, Any], item: Mapping[str, Any]) -> bool:
+    """What came by CSVs that there were before is not newer, whenever they were uploaded: these are all that there is now."""
+    by_earlier_csvs = row.get("received_at") == row.get("loaded_at") and row.get("loaded_from") != item["loaded_from"]
+    return not by_earlier_csvs and received_at(row) > received_at(item)
 
 
 def received_at(row: Mapping[str, Any]) -> int:
@@ -52,7 +93,11 @@ def received_at(row: Mapping[str, Any]) -> int:
 
 
 def catalogue_item(
-    row: Mapping[str, str], uploaded: int, readers: Mapping[str, Callable[[str], Any]], categories: Set[str]
+    row: Mapping[str, str],
+    uploaded: int,
+    loaded_from: str,
+    readers: Mapping[str, Callable[[str], Any]],
+    categories: Set[str],
 ) -> dict[str, Any]:
     """A CSV row as the table keeps it: numbers as numbers, categories as lists, free text left out.
 
@@ -68,4 +113,5 @@ def catalogue_item(
             value = value.split("|")
         if value is not None:
             attributes[name] = value
-    return to_row({"item_id": row["ITEM_ID"], "attributes": attributes, "received_at": uploaded})
+    when = {"received_at": uploaded, "loaded_from": loaded_from, "loaded_at": uploaded}
+    return to_row({"item_id": row["ITEM_ID"], "attributes": attributes, **when})

@@ -85,20 +85,26 @@ def ensure_schema(config: Config, kind: DatasetKind) -> str:
     return arn(f"schema/{name}")
 
 
+def jobs_since_it_was_made(dataset: str) -> list[dict[str, Any]]:
+    """The dataset's import jobs. Those of a dataset of the same name that was deleted say nothing about what this one holds."""
+    made = clients.personalize().describe_dataset(datasetArn=dataset)["dataset"]["creationDateTime"]
+    return [job for job in import_jobs(dataset) if job["creationDateTime"] >= made]
+
+
 def ensure_import(config: Config, kind: DatasetKind, location: Callable[[], str], files: str, run_id: str) -> Look:
     """The import of the CSVs whose fingerprint is `files`: nothing to do when the newest import took in the same, else of what
     `location` names.
 
-    An import that failed in an earlier run is tried again; one that failed in this run raises ResourceFailed.
+    An import that failed in an earlier run is tried again; one that failed in this run raises ResourceFailed. The look says by
+    `import_mode` whether the files are all that the dataset holds from CSVs (FULL).
     """
     dataset = dataset_arn(config, kind)
-    latest = newest(import_jobs(dataset))
+    latest = newest(jobs_since_it_was_made(dataset))
     name = import_job_name(config, kind, files, run_id)
     if latest is not None:
-        if latest["jobName"] == name:
-            return found_status(latest["datasetImportJobArn"], latest)
-        if "FAILED" not in latest["status"] and imported_files(latest["jobName"]) == files:
-            return found_status(latest["datasetImportJobArn"], latest)
+        unchanged = "FAILED" not in latest["status"] and imported_files(latest["jobName"]) == files
+        if unchanged or latest["jobName"] == name:
+            return found_status(latest["datasetImportJobArn"], latest, import_mode=latest.get("importMode", "FULL"))
     mode = config.datasets.present()[kind].import_mode
     return create_or_wait(
         arn(f"dataset-import-job/{name}"),

@@ -9,7 +9,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel, ConfigDict
 
-from lambdas.import_data.catalogue import load_catalogue
+from lambdas.import_data.catalogue import load_catalogue, remove_gone
 from lambdas.import_data.datasets import ensure_dataset, ensure_import
 from lambdas.import_data.without_erased import copy_without_erased, source_of
 from lambdas.shared.config import Config, packed_config
@@ -32,32 +32,39 @@ class Dataset(BaseModel):
 
 
 class ImportRequest(BaseModel):
-    """`catalogue_rows` is how far the catalogue had got at the last look."""
+    """How far the catalogue had got at the last look: rows of the CSVs, and items removed that they lack."""
 
     model_config = ConfigDict(extra="ignore")
 
     run_id: str
     datasets: list[Dataset]
     catalogue_rows: int = 0
+    items_removed: int = 0
     waited_seconds: int = 0
 
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     request, config = ImportRequest.model_validate(event), packed_config()
-    rows = request.catalogue_rows
+    rows, removed = request.catalogue_rows, request.items_removed
+
+    def out_of_time() -> bool:
+        return bool(context.get_remaining_time_in_millis() < RESERVE)
 
     def look(dataset: Dataset) -> Look:
-        nonlocal rows
+        nonlocal rows, removed
         seen = ensure_data(config, dataset, request.run_id)
         if dataset.kind == "items" and seen.active:
             schema = config.datasets.present()["items"].avro
-            rows, complete = load_catalogue(schema, rows, lambda: context.get_remaining_time_in_millis() < RESERVE)
-            seen = seen if complete else pending(seen.arn)
+            rows, complete = load_catalogue(schema, dataset.files, rows, out_of_time)
+            if complete and seen.more["import_mode"] == "FULL":
+                count, complete = remove_gone(dataset.files, out_of_time)
+                removed += count
+            seen = replace(seen, more={**seen.more, "items_removed": removed}) if complete else pending(seen.arn)
         return seen
 
     parts = [part({"kind": dataset.kind}, partial(look, dataset)) for dataset in request.datasets]
-    return answer(parts, request.waited_seconds, catalogue_rows=rows)
+    return answer(parts, request.waited_seconds, catalogue_rows=rows, items_removed=removed)
 
 
 def ensure_data(config: Config, dataset: Dataset, run_id: str) -> Look:

@@ -10,6 +10,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel, ConfigDict, Field
 
+from lambdas.publish_batch.rejected import not_made
 from lambdas.shared import clients
 from lambdas.shared.batch_lists import row_key
 from lambdas.shared.batch_runs import Making
@@ -19,8 +20,9 @@ from lambdas.shared.observability import logger
 from lambdas.shared.published import Published, publish
 from lambdas.shared.segments import pointer
 
-#: The share of the lines, without those of erased users, that must have been written.
-ENOUGH = 0.99
+#: The share of the lines, without those of erased users, that must have been written; of fewer lines than FEW, where one line
+#: would be too many to lose, that of a load with few lines.
+ENOUGH, FEW, ENOUGH_OF_FEW = 0.99, 100, 0.5
 
 
 class TooFewWritten(Exception):
@@ -52,7 +54,7 @@ class PublishRequest(BaseModel):
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     request = PublishRequest.model_validate(event)
     making, found = request.making, result(request)
-    require_enough(found)
+    require_enough(making, found)
     forget_erased(making)
     published = Published(
         version=making.version,
@@ -82,17 +84,25 @@ def result(request: PublishRequest) -> dict[str, Any]:
         "missing": lines - sums["lines"],
         "rejected_lines": making.address("rejected/") if sums["rejected"] else "",
         "unloaded_files": [f"{load.key}: {load.error}" for load in request.loads if load.error],
+        "not_made": not_made(making) if making.kind == "segment" and sums["rejected"] else [],
     }
 
 
-def require_enough(found: dict[str, Any]) -> None:
+def require_enough(making: Making, found: dict[str, Any]) -> None:
+    """Raises TooFewWritten.
+
+    The queries of a segment stand each by itself: what was answered is published, unless a file of answers could not be loaded.
+    """
     owed = found["lines"] - found["erased"]
-    if found["written"] >= ENOUGH * owed:
+    share = ENOUGH if owed >= FEW or found["unloaded_files"] else ENOUGH_OF_FEW
+    each_by_itself = making.kind == "segment" and found["written"] and not found["unloaded_files"]
+    if each_by_itself or found["written"] >= share * owed:
         return
-    where = "; ".join([found["rejected_lines"], *found["unloaded_files"]]).strip("; ")
+    named = [f"{each['query']}: {each['reason']}" for each in found["not_made"]]
+    where = "; ".join([found["rejected_lines"], *named, *found["unloaded_files"]]).strip("; ")
     raise TooFewWritten(
         f"{found['written']} of {owed} lines were written ({found['rejected']} rejected, {found['missing']} missing), "
-        f"fewer than {ENOUGH:.0%}: the lists before stay{f' ({where})' if where else ''}"
+        f"fewer than {share:.0%}: the lists before stay{f' ({where})' if where else ''}"
     )
 
 

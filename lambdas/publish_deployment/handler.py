@@ -94,4 +94,5 @@ def merge(config: Config, before: Deployment | None, request: PublishRequest) ->
         tracking_id=tracking_id,
         campaigns=campaigns | {c.name: c.arn for c in request.campaigns if c.status == "ACTIVE"},
         filters=filters,
+        catalogue=config.datasets.items is not None,  # the run has loaded it, or it would not have come so far
     )

@@ -12,6 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 Request = TypeVar("Request", bound=BaseModel)
 Id = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 
+#: The names and values of a call's context (personalize/latest/dg/API_RS_GetRecommendations.html).
+ContextName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]+$", min_length=1, max_length=150)]
+ContextValue = Annotated[str, StringConstraints(max_length=1000)]
+
 #: Query parameters with a meaning of their own; the others are values for the placement's filter.
 OWN_PARAMETERS = frozenset({"user_id", "item_id", "session_id", "num_results", "explain"})
 CONTEXT = "context."
@@ -38,7 +42,7 @@ class RecommendationRequest(BaseModel):
     session_id: Id | None = None
     num_results: int | None = Field(None, ge=1, le=500)
     explain: bool = False
-    context: dict[str, Annotated[str, StringConstraints(max_length=1000)]] = Field(default_factory=dict, max_length=150)
+    context: dict[ContextName, ContextValue] = Field(default_factory=dict, max_length=150)
     filter_values: dict[str, list[str]] = Field(default_factory=dict, max_length=25)
 
 
@@ -50,7 +54,7 @@ class RankingRequest(BaseModel):
     user_id: Id
     item_ids: list[Id] = Field(min_length=1, max_length=500)
     explain: bool = False
-    context: dict[str, Annotated[str, StringConstraints(max_length=1000)]] = Field(default_factory=dict, max_length=150)
+    context: dict[ContextName, ContextValue] = Field(default_factory=dict, max_length=150)
     filter_values: dict[str, list[str]] = Field(default_factory=dict, max_length=25)
 
 
@@ -66,21 +70,27 @@ class Item:
 
 
 class RuleEffect(BaseModel):
-    """What one business rule did, by item id."""
+    """What one business rule did, by item id; `refused` says why an item that the rule names is not at its place."""
 
     rule: str
     dropped: list[str]
     moved: list[str]
     added: list[str]
+    refused: dict[str, str]
 
 
 class Listed(BaseModel):
-    """A list of items. `source` is who made its beginning: a solution, `batch`, `given` (a ranking as it came), or `none`."""
+    """A list of items. `source` is who made its beginning: a solution, `batch`, `given` (a ranking as it came), `pin`, or `none`.
+
+    `degraded` names what did not come in time, so that rules and filters did without it: `attributes` (of items, from the
+    catalogue), `recent_items` (of the user), `erasures` (whether the user asked to be forgotten). It is absent when all is well.
+    """
 
     source: str
     items: list[Item]
     requested: int
     returned: int
+    degraded: list[str] | None = None
     explain: list[RuleEffect] | None = None
 
 
@@ -125,5 +135,5 @@ def parse(model: type[Request], raw: Any) -> Request:
         return model.model_validate(raw)
     except ValidationError as error:
         problem = error.errors()[0]
-        field = ".".join(str(part) for part in problem["loc"]) or "body"
+        field = ".".join(str(part) for part in problem["loc"] if part != "[key]") or "body"
         raise BadRequest(field, problem["msg"][:1].lower() + problem["msg"][1:]) from None

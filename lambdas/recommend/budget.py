@@ -28,9 +28,12 @@ class Budget:
         self.seconds = seconds
         self.deadline = time.monotonic() + seconds
 
-    def wait(self, running: Future[Result], share: float = 1.0) -> Result:
-        """The result of a call. Raises TimeoutError once this share of the whole time is over, or what the call raises."""
-        until = self.deadline - (1 - share) * self.seconds
+    def wait(self, running: Future[Result], share: float = 1.0, grace: float = 0.0) -> Result:
+        """The result of a call. Raises TimeoutError once this share of the whole time is over, or what the call raises.
+
+        `grace` are seconds that this call may take beyond it.
+        """
+        until = self.deadline - (1 - share) * self.seconds + grace
         return running.result(timeout=max(until - time.monotonic(), 0))
 
     def call(self, call: Callable[..., Result], share: float, **kwargs: Any) -> Result:

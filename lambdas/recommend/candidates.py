@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterator, Sequence
 
 from lambdas.recommend.api import Item, RuleEffect
-from lambdas.recommend.catalogue import attributes
-from lambdas.recommend.rules import Candidate, Effect, apply
+from lambdas.recommend.catalogue import Known
+from lambdas.recommend.rules import Call, Candidate, Effect, Named, apply, named_items
 from lambdas.recommend.sources import SourceFailed, batch_list, prepare, ranking, recommendations, snapshot
 from lambdas.recommend.task import Task
 from lambdas.shared.config import BATCH, GIVEN, Batch
@@ -15,34 +15,56 @@ from lambdas.shared.observability import count, logger
 
 #: How many candidates are asked for at first where rules may take some away, and at most (docs: API_RS_GetRecommendations).
 SPARE, MOST = 1.5, 500
-#: The source of an answer that nobody could give.
-NOBODY = "none"
+#: The source of an answer that nobody could give, and that of an item which a rule put into the list.
+NOBODY, PINNED = "none", "pin"
 
 
 class Gathered:
-    """The candidates so far, and what the rules choose from them."""
+    """The candidates so far, and what the rules choose from them. A ranking's rules add nothing to what it was given."""
 
-    def __init__(self, task: Task, wanted: int) -> None:
-        self.task, self.wanted = task, wanted
+    def __init__(self, task: Task, wanted: int, *, adds: bool = True) -> None:
+        self.task, self.wanted, self.adds = task, wanted, adds
+        self.names = named_items(task.rules, Call(task.request.context))
+        self.named: Named | None = None
         self.candidates: dict[str, Candidate] = {}
+        self.gone = set[str]()
         self.chosen: list[Candidate] = []
         self.effects: list[Effect] = []
 
     def add(self, batch: Sequence[Candidate]) -> None:
-        """Take in the candidates that are new, and choose again."""
+        """Take in the candidates that are new and that the shop still has, and choose again."""
         new = [candidate for candidate in batch if candidate.item_id not in self.candidates]
-        if not new:
+        named = self.names if self.named is None else []
+        if not new and not named:
             return
-        known = attributes([candidate.item_id for candidate in new], self.task.budget)
+        known = self.task.known([*(candidate.item_id for candidate in new), *named])
+        if named:
+            self.named = self.look_at_named(known)
         for candidate in new:
-            candidate.attributes = known.get(candidate.item_id, {})
+            if self.task.complete_catalogue and known.is_gone(candidate.item_id):
+                self.gone.add(candidate.item_id)
+                continue
+            candidate.attributes = known.attributes(candidate.item_id)
             self.candidates[candidate.item_id] = candidate
-        self.chosen, self.effects = apply(self.task.rules, list(self.candidates.values()), self.wanted, self.task.rule_call())
+        everything = list(self.candidates.values())
+        self.chosen, self.effects = apply(self.task.rules, everything, self.wanted, self.task.rule_call(), self.named)
+
+    def look_at_named(self, known: Known) -> Named:
+        """Which of the items that rules name may stand in this list: those of the shop that the placement's filter keeps."""
+        if not self.adds:
+            return Named((), dict.fromkeys(self.names, "it is not among the given items"))
+        refused = {item_id: reason for item_id in self.names if (reason := self.task.unavailable(item_id, known))}
+        there = [
+            Candidate(item_id, PINNED, attributes=known.attributes(item_id)) for item_id in self.names if item_id not in refused
+        ]
+        kept = self.task.filtered(there) if there else []
+        filtered_out = {candidate.item_id for candidate in there} - {candidate.item_id for candidate in kept}
+        return Named(kept, refused | dict.fromkeys(filtered_out, f"the filter '{self.task.of.filter}' takes it out"))
 
     @property
     def source(self) -> str:
-        """Who made the beginning of the list."""
-        return next(iter(self.candidates.values())).source if self.candidates else NOBODY
+        """Who made the beginning of the list; pinned items only where nobody made the rest."""
+        return next((candidate.source for candidate in (*self.candidates.values(), *self.chosen)), NOBODY)
 
     def items(self) -> list[Item]:
         source = self.source
@@ -55,10 +77,15 @@ class Gathered:
         return [RuleEffect(**{slot: getattr(effect, slot) for slot in Effect.__slots__}) for effect in self.effects]
 
     def count(self) -> None:
-        """Tell the metrics of places that fallbacks filled, and of those that stayed empty."""
+        """Tell the metrics of places that fallbacks filled or that stayed empty, and of what was left out or came too late."""
         first = BATCH if isinstance(self.task.of, Batch) else self.task.of.solution
-        fallbacks = sum(candidate.source != first for candidate in self.chosen)
-        counts = {"FallbackItems": fallbacks, "MissingItems": self.wanted - len(self.chosen)}
+        fallbacks = sum(candidate.source not in (first, PINNED) for candidate in self.chosen)
+        counts = {
+            "FallbackItems": fallbacks,
+            "MissingItems": self.wanted - len(self.chosen),
+            "GoneItems": len(self.gone),
+            "DegradedAnswers": int(bool(self.task.degraded)),
+        }
         count(**{name: n for name, n in counts.items() if n})
 
 
@@ -72,12 +99,13 @@ def gather(task: Task, wanted: int) -> Gathered:
         gathered.add(batch)
         if len(gathered.chosen) == wanted:
             break
+    gathered.add(())  # pinned items stand there without any source
     return gathered
 
 
 def gather_ranking(task: Task, given: Sequence[str]) -> Gathered:
     """The given items in the user's order, or as they came. Raises NotDeployed."""
-    gathered = Gathered(task, len(given))
+    gathered = Gathered(task, len(given), adds=False)
     source = task.of.solution
     try:
         found, task.recommendation_id = ranking(task.call(source) | {"inputList": given}, source, task.budget)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import time
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -13,24 +14,43 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from lambdas.recommend.budget import Budget, start
 from lambdas.shared import clients
-from lambdas.shared.observability import count, logger
+from lambdas.shared.observability import cause, count, logger
 from lambdas.shared.tables import READ_BATCH, deserialize, read_all
 
 #: Seconds for which attributes may be old, and how many items are kept.
 FRESH_SECONDS, MOST_ITEMS = 60.0, 20_000
 
+#: Seconds beyond its time budget that a worker's first answer waits for attributes: it makes its connections and knows nothing.
+FIRST_GRACE = 2.0
+
 Attributes = dict[str, Any]
-#: When each item was read, and what was found; the one that was not asked for longest comes first.
-_kept: OrderedDict[str, tuple[float, Attributes]] = OrderedDict()
+#: When each item was read, and what was found (None: the shop does not have it); what was not asked for longest comes first.
+_kept: OrderedDict[str, tuple[float, Attributes | None]] = OrderedDict()
+_has_waited = False
 
 
-def attributes(item_ids: Iterable[str], budget: Budget) -> dict[str, Attributes]:
-    """What the catalogue knows of the items. When the table does not answer in time, what was known before, or nothing."""
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of some items. Not `in_time`: the table did not answer, so that some are as of longer ago, or not known."""
+
+    items: Mapping[str, Attributes | None]
+    in_time: bool = True
+
+    def attributes(self, item_id: str) -> Attributes:
+        """None at all where nothing is known of the item."""
+        return self.items.get(item_id) or {}
+
+    def is_gone(self, item_id: str) -> bool:
+        """Whether the table was asked and does not have the item."""
+        return item_id in self.items and self.items[item_id] is None
+
+
+def look_up(item_ids: Iterable[str], budget: Budget) -> Known:
+    """What the catalogue knows of the items; when the table does not answer in time, what was known before."""
     oldest = time.monotonic() - FRESH_SECONDS
-    wanted = list(item_ids)
+    wanted = list(dict.fromkeys(item_ids))  # DynamoDB refuses a call that names a key twice
     missing = [item_id for item_id in wanted if (kept := _kept.get(item_id)) is None or kept[0] < oldest]
-    if missing:
-        fetch(missing, budget)
+    in_time = fetch(missing, budget) if missing else True
     found = {}
     for item_id in wanted:
         entry = _kept.get(item_id)
@@ -39,20 +59,25 @@ def attributes(item_ids: Iterable[str], budget: Budget) -> dict[str, Attributes]
             found[item_id] = entry[1]
     while len(_kept) > MOST_ITEMS:
         _kept.popitem(last=False)
-    return found
+    return Known(found, in_time)
 
 
-def fetch(item_ids: Sequence[str], budget: Budget) -> None:
-    """Read items into the cache, chunks side by side; an item that the table does not know is remembered as empty."""
+def fetch(item_ids: Sequence[str], budget: Budget) -> bool:
+    """Read items into the cache, chunks side by side; whether all came in time."""
+    global _has_waited
+    grace, _has_waited = 0.0 if _has_waited else FIRST_GRACE, True
     chunks = [item_ids[place : place + READ_BATCH] for place in range(0, len(item_ids), READ_BATCH)]
+    in_time = True
     for chunk, running in [(chunk, start(read, chunk)) for chunk in chunks]:
         try:
-            found = budget.wait(running)
+            found = budget.wait(running, grace=grace)
         except (TimeoutError, ClientError, BotoCoreError) as error:
-            logger.warning("the catalogue did not answer", extra={"reason": repr(error)})
+            logger.warning("the catalogue did not answer", extra={"reason": cause(error)})
             count(CatalogueFailed=1)
+            in_time = False
             continue
         remember(chunk, found)
+    return in_time
 
 
 def keep(item_ids: Sequence[str]) -> None:
@@ -62,7 +87,7 @@ def keep(item_ids: Sequence[str]) -> None:
 
 def remember(item_ids: Sequence[str], found: dict[str, Attributes]) -> None:
     now = time.monotonic()
-    _kept.update((item_id, (now, found.get(item_id, {}))) for item_id in item_ids)
+    _kept.update((item_id, (now, found.get(item_id))) for item_id in item_ids)
 
 
 def read(item_ids: Sequence[str]) -> dict[str, Attributes]:
@@ -84,4 +109,7 @@ def plain(value: Any) -> Any:
 
 
 def forget() -> None:
+    """Begin anew, as a new worker does."""
+    global _has_waited
     _kept.clear()
+    _has_waited = False

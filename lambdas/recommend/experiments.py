@@ -20,7 +20,7 @@ from lambdas.recommend.budget import start
 from lambdas.shared import clients
 from lambdas.shared.config import Experiment
 from lambdas.shared.events import Exposure, ExposureRecord
-from lambdas.shared.observability import count, logger
+from lambdas.shared.observability import cause, count, logger
 
 #: Seconds for which a worker does not record the same exposure again, and how many exposures it remembers.
 AGAIN_AFTER, MOST_SHOWN = 3600.0, 20_000
@@ -65,7 +65,7 @@ def write(exposure: Exposure, erased: Future[bool] | None) -> None:
             )
     except (ClientError, BotoCoreError) as error:
         _shown.pop(exposure, None)
-        logger.warning("an exposure was not recorded", extra={"experiment": exposure.experiment, "reason": repr(error)})
+        logger.warning("an exposure was not recorded", extra={"experiment": exposure.experiment, "reason": cause(error)})
         count(ExposureFailed=1)
 
 

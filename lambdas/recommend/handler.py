@@ -23,8 +23,9 @@ app = APIGatewayRestResolver()
 def get_recommendations(placement: str) -> Response[str]:
     request, config = read_query(app.current_event.resolved_query_string_parameters), current_config()
     answer = recommend(config, current_deployment(), placement, request)
-    anybodys = answer.returned and request.user_id is None and request.session_id is None
-    return answered(answer, config.serving.cache_seconds if anybodys else 0)
+    anybodys = request.user_id is None and request.session_id is None
+    may_be_kept = anybodys and answer.returned and not answer.degraded
+    return answered(answer, config.serving.cache_seconds if may_be_kept else 0)
 
 
 @app.post("/rankings/<placement>")

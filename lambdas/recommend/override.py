@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from lambdas.shared import clients
 from lambdas.shared.config import Config, ConfigError, packed_config, parse_config
-from lambdas.shared.observability import count, logger
+from lambdas.shared.observability import cause, count, logger
 
 #: Seconds for which a worker goes on with what it has.
 CACHE_SECONDS = 30.0
@@ -54,7 +54,7 @@ def refresh(kept: Kept) -> None:
     except clients.prompt_ssm().exceptions.ParameterNotFound:
         text = None
     except (ClientError, BotoCoreError) as error:
-        logger.warning("the rules override could not be read", extra={"reason": repr(error)})
+        logger.warning("the rules override could not be read", extra={"reason": cause(error)})
         return
     if text != kept.text:
         kept.text, kept.broken = text, False

@@ -93,6 +93,7 @@ def read_batch(config: Config, deployed: Deployment, name: str, request: Recomme
         items=found.items(),
         requested=wanted,
         returned=len(found.chosen),
+        degraded=sorted(task.degraded) or None,
         explain=found.told(),
     )
 
@@ -111,6 +112,7 @@ def answer(assigned: Assigned, task: Task, gathering: Callable[[Task], Gathered]
         items=found.items(),
         requested=found.wanted,
         returned=len(found.chosen),
+        degraded=sorted(task.degraded) or None,
         explain=found.told(),
     )
     experiments.finish(exposure)

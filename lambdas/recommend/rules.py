@@ -4,7 +4,8 @@
 2. `boost` and `diversify` change the order, in the order in which the placement names them.
 3. The list is filled from the top; `cap` and `distance` pass over what does not fit yet. An item that was passed over goes
    in wherever it fits in the end: the list is short only if no eligible item can be put anywhere without breaking a rule.
-4. `sort` orders what was chosen; `pin` puts its item at its place. A pinned item counts for caps, not for distances.
+4. `sort` orders what was chosen; `pin` puts its item at its place, whether a source brought the item or not. A pinned item counts
+   for caps, not for distances.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from lambdas.shared.item_filters import values
-from lambdas.shared.rules import Boost, Comparison, Diversify, DropRecent, FromContext, Rule, Sort
+from lambdas.shared.item_filters import ITEM_ID, as_number, values
+from lambdas.shared.rules import Boost, Comparison, Diversify, DropRecent, FromContext, Pin, Rule, Sort
 
 
 @dataclass(slots=True)
@@ -30,15 +31,28 @@ class Candidate:
     reason: list[str] | None = None
     attributes: dict[str, Any] = field(default_factory=dict)
 
+    def value(self, attribute: str) -> Any:
+        """An attribute; the id is one too, None where the item does not have it."""
+        return self.item_id if attribute == ITEM_ID else self.attributes.get(attribute)
+
+
+@dataclass(slots=True)
+class Named:
+    """Items that rules name: those that may stand in the list though no source brought them, and why others may not."""
+
+    candidates: Sequence[Candidate] = ()
+    refused: Mapping[str, str] = field(default_factory=dict)
+
 
 @dataclass(slots=True)
 class Effect:
-    """What one rule did, by item id."""
+    """What one rule did, by item id; `refused` says why an item that the rule names is not at its place."""
 
     rule: str
     dropped: list[str] = field(default_factory=list)
     moved: list[str] = field(default_factory=list)
     added: list[str] = field(default_factory=list)
+    refused: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -59,14 +73,21 @@ COMPARE: dict[str, Callable[[Any, Any], bool]] = {
 DAY = 86_400.0
 
 
-def apply(rules: Rules, candidates: Sequence[Candidate], wanted: int, call: Call) -> tuple[list[Candidate], list[Effect]]:
-    """At most `wanted` candidates that keep every rule, and what each rule did. Candidates are distinct."""
+def apply(
+    rules: Rules, candidates: Sequence[Candidate], wanted: int, call: Call, named: Named | None = None
+) -> tuple[list[Candidate], list[Effect]]:
+    """At most `wanted` candidates that keep every rule, and what each rule did. Candidates are distinct.
+
+    `named` are those that no source brought: they are pinned or left out.
+    """
     rules = {name: rule for name, rule in rules.items() if applies(rule, call)}
     effects = {name: Effect(name) for name in rules}
-    eligible = drop(rules, candidates, call, effects)
+    named = named or Named()
+    extra = unbrought(named, candidates)
+    eligible = drop(rules, [*candidates, *extra.values()], call, effects)
     caps = Caps(rules)
-    pinned = pins(rules, eligible, wanted, caps, effects)
-    taken = {candidate.item_id for candidate in pinned.values()}
+    pinned = Pins(rules, eligible, named.refused, caps, effects).place(wanted)
+    taken = extra.keys() | {candidate.item_id for candidate in pinned.values()}
     others = [candidate for candidate in eligible if candidate.item_id not in taken] if taken else eligible
     for name, rule in rules.items():
         before = others
@@ -83,6 +104,19 @@ def apply(rules: Rules, candidates: Sequence[Candidate], wanted: int, call: Call
     for position in sorted(pinned):
         chosen.insert(position - 1, pinned[position])
     return chosen, list(effects.values())
+
+
+def named_items(rules: Rules, call: Call) -> list[str]:
+    """The items that the rules of a call would put into the list."""
+    return list(dict.fromkeys(rule.pin.item for rule in rules.values() if rule.pin and applies(rule, call)))
+
+
+def unbrought(named: Named, candidates: Sequence[Candidate]) -> dict[str, Candidate]:
+    """The named items that are not among the candidates."""
+    if not named.candidates:
+        return {}
+    brought = {candidate.item_id for candidate in candidates}
+    return {candidate.item_id: candidate for candidate in named.candidates if candidate.item_id not in brought}
 
 
 def applies(rule: Rule, call: Call) -> bool:
@@ -102,7 +136,7 @@ def drop(rules: Rules, candidates: Sequence[Candidate], call: Call, effects: Map
     for name, rule in rules.items():
         if rule.drop:
             meets, attribute = tester(rule.drop, call), rule.drop.attribute
-            out = [meets(candidate.attributes.get(attribute)) for candidate in left]
+            out = [meets(candidate.value(attribute)) for candidate in left]
         elif rule.drop_recent:
             recent = recent_items(rule.drop_recent, call)
             out = [candidate.item_id in recent for candidate in left]
@@ -179,32 +213,53 @@ def same(value: Any, wanted: Any) -> bool:
     return left is not None and left == right
 
 
-def as_number(value: Any) -> float | None:
-    try:
-        return None if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
-        return None
+class Pins:
+    """The pins of a call: which of the eligible items stand where, and why the others do not."""
 
+    def __init__(
+        self,
+        rules: Rules,
+        eligible: Sequence[Candidate],
+        refused: Mapping[str, str],
+        caps: Caps,
+        effects: Mapping[str, Effect],
+    ) -> None:
+        self.wishes = {name: rule.pin for name, rule in rules.items() if rule.pin}
+        self.found = {candidate.item_id: candidate for candidate in eligible} if self.wishes else {}
+        self.refused, self.caps, self.effects = refused, caps, effects
+        self.placed: dict[int, Candidate] = {}
 
-def pins(
-    rules: Rules, eligible: Sequence[Candidate], wanted: int, caps: Caps, effects: Mapping[str, Effect]
-) -> dict[int, Candidate]:
-    """The pinned items by their place; of two pins for one item or one place the first counts."""
-    wishes = {name: rule.pin for name, rule in rules.items() if rule.pin and rule.pin.position <= wanted}
-    found = {candidate.item_id: candidate for candidate in eligible} if wishes else {}
-    placed: dict[int, Candidate] = {}
-    for name, pin in wishes.items():
-        if pin.position not in placed and pin.item in found and caps.blocking(found[pin.item]) is None:
-            placed[pin.position] = found.pop(pin.item)
-            caps.add(placed[pin.position])
-            effects[name].added = [pin.item]
-    return placed
+    def place(self, wanted: int) -> dict[int, Candidate]:
+        """The pinned items by their place; of two pins for one item or one place the first counts."""
+        for name, pin in self.wishes.items():
+            reason = self.objection(pin, wanted)
+            if reason is not None:
+                self.effects[name].refused[pin.item] = reason
+                continue
+            self.placed[pin.position] = self.found[pin.item]
+            self.caps.add(self.placed[pin.position])
+            self.effects[name].added = [pin.item]
+        return self.placed
+
+    def objection(self, pin: Pin, wanted: int) -> str | None:
+        """Why the item can't stand at its place."""
+        if pin.position > wanted:
+            return f"the answer has {wanted} places"
+        if pin.position in self.placed:
+            return f"'{self.placed[pin.position].item_id}' is pinned to the same place"
+        if any(candidate.item_id == pin.item for candidate in self.placed.values()):
+            return "it is pinned to another place"
+        if pin.item not in self.found:
+            dropping = next((name for name, effect in self.effects.items() if pin.item in effect.dropped), None)
+            return f"the rule '{dropping}' drops it" if dropping else self.refused.get(pin.item, "no source has it")
+        capping = self.caps.blocking(self.found[pin.item])
+        return f"the rule '{capping}' has no room for it" if capping else None
 
 
 def boost(rule: Boost, candidates: Sequence[Candidate], call: Call) -> list[Candidate]:
     """Sorted by place divided by factor; of two that come to the same place, the boosted one is first."""
     meets = tester(rule, call)
-    factors = [rule.factor if meets(c.attributes.get(rule.attribute)) else 1.0 for c in candidates]
+    factors = [rule.factor if meets(c.value(rule.attribute)) else 1.0 for c in candidates]
     places = sorted(range(len(candidates)), key=lambda i: ((i + 1) / factors[i], -factors[i], i))
     return [candidates[i] for i in places]
 
@@ -241,7 +296,7 @@ def sort(rule: Sort, candidates: Sequence[Candidate]) -> list[Candidate]:
 
 
 def values_of(candidate: Candidate, attribute: str) -> list[Any]:
-    return values(candidate.attributes.get(attribute))
+    return values(candidate.value(attribute))
 
 
 class Caps:

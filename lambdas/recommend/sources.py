@@ -17,7 +17,7 @@ from lambdas.recommend.catalogue import keep
 from lambdas.recommend.rules import Candidate
 from lambdas.shared import clients
 from lambdas.shared.batch_lists import BatchList, read_list
-from lambdas.shared.observability import count, logger
+from lambdas.shared.observability import cause, count, logger
 from lambdas.shared.snapshots import read_snapshot
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def ask(operation: str, call: dict[str, Any], budget: Budget) -> Any:
         if not refused:
             circuit.failed()
         count(PersonalizeFailed=1)
-        raise SourceFailed(repr(error)) from None
+        raise SourceFailed(cause(error)) from None
     circuit.succeeded()
     return answer
 
@@ -98,7 +98,7 @@ def batch_list(batch: str, key: str, budget: Budget) -> BatchList:
         found = budget.wait(start(read_list, batch, key))
     except (TimeoutError, ClientError, BotoCoreError) as error:
         count(BatchListsFailed=1)
-        raise SourceFailed(repr(error)) from None
+        raise SourceFailed(cause(error)) from None
     if found is None:
         raise SourceFailed(f"the batch '{batch}' has no list for this call")
     return found
@@ -117,7 +117,7 @@ def load_snapshot(solution: str, kept: Snapshot) -> None:
         kept.until = time.monotonic() + SNAPSHOT_SECONDS
         keep(kept.item_ids)
     except (ClientError, BotoCoreError) as error:
-        logger.warning("the snapshot could not be read", extra={"solution": solution, "reason": repr(error)})
+        logger.warning("the snapshot could not be read", extra={"solution": solution, "reason": cause(error)})
         kept.until = time.monotonic() + RETRY_SECONDS
 
 

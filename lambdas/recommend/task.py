@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from datetime import datetime
 from functools import cached_property
@@ -13,14 +13,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 from lambdas.recommend import erased
 from lambdas.recommend.api import RankingRequest, RecommendationRequest
 from lambdas.recommend.budget import Budget, start
-from lambdas.recommend.catalogue import attributes
+from lambdas.recommend.catalogue import Known, look_up
 from lambdas.recommend.filters import placeholder_values, quote
 from lambdas.recommend.rules import Call, Candidate
 from lambdas.recommend.sources import SourceFailed, begin
 from lambdas.shared.config import Batch, Config, Placement
 from lambdas.shared.deployment import Deployment, NotDeployed
 from lambdas.shared.item_filters import Facts, ItemFilter, parse_filter
-from lambdas.shared.observability import count, logger
+from lambdas.shared.observability import cause, count, logger
 from lambdas.shared.recent_items import recent_items
 from lambdas.shared.recipes import RECIPES
 
@@ -43,6 +43,7 @@ class Task:
         self.fallbacks = config.fallbacks(of)
         self.recommendation_id: str | None = None
         self.published_at: datetime | None = None
+        self.degraded = set[str]()
         self.rules = {name: config.rules[name] for name in of.rules}
         self.needs_recent = any(rule.drop_recent for rule in self.rules.values())
         self.expression = config.filters[of.filter] if of.filter else ""
@@ -61,8 +62,9 @@ class Task:
         try:
             return self.tombstone is not None and self.budget.wait(self.tombstone)
         except (TimeoutError, ClientError, BotoCoreError) as error:
-            logger.warning("the tombstone could not be looked up", extra={"reason": repr(error)})
+            logger.warning("the tombstone could not be looked up", extra={"reason": cause(error)})
             count(ErasedLookupFailed=1)
+            self.degraded.add("erasures")
             return False
 
     def anonymous(self) -> Task:
@@ -85,9 +87,30 @@ class Task:
         try:
             return self.budget.wait(self._recent)
         except (TimeoutError, ClientError, BotoCoreError) as error:
-            logger.warning("the recent items did not come", extra={"reason": repr(error)})
+            logger.warning("the recent items did not come", extra={"reason": cause(error)})
             count(RecentItemsFailed=1)
+            self.degraded.add("recent_items")
             return {}
+
+    def known(self, item_ids: Iterable[str]) -> Known:
+        """What the catalogue knows of items."""
+        known = look_up(item_ids, self.budget)
+        if not known.in_time:
+            self.degraded.add("attributes")
+        return known
+
+    @property
+    def complete_catalogue(self) -> bool:
+        """Whether the catalogue has every item of the shop, so that one which it lacks is gone."""
+        return self.config.datasets.items is not None and self.deployed.catalogue
+
+    def unavailable(self, item_id: str, known: Known) -> str | None:
+        """Why an item that a rule names can't be in the list, whatever its attributes are."""
+        if item_id == self.item_id:
+            return "it is the item of the call"
+        if self.config.datasets.items is None or known.items.get(item_id) is not None:
+            return None
+        return "it is not in the catalogue" if known.is_gone(item_id) else "the catalogue did not answer in time"
 
     @property
     def batch(self) -> str | None:
@@ -146,6 +169,6 @@ class Task:
         twin = self.twin
         if twin is None:
             return list(candidates)
-        known = attributes([c.item_id for c in candidates] + ([self.item_id] if self.item_id else []), self.budget)
-        facts = Facts(self.values, known.get(self.item_id or "", {}), self.recent)
-        return [c for c in candidates if twin.keeps(c.item_id, known.get(c.item_id, {}), facts)]
+        known = self.known([c.item_id for c in candidates] + ([self.item_id] if self.item_id else []))
+        facts = Facts(self.values, known.attributes(self.item_id or ""), self.recent)
+        return [c for c in candidates if twin.keeps(c.item_id, known.attributes(c.item_id), facts)]

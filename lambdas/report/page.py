@@ -23,6 +23,7 @@ VERDICTS = {
     "refuse": ("bad", "refused"),
     "keep": ("plain", "kept as it is"),
     "rejected": ("bad", "rejected by a person"),
+    "unanswered": ("warning", "nobody answered"),
     "rolled_back": ("bad", "rolled back"),
 }
 #: How a version is marked and described in a chart, by its decision unless it was deployed.
@@ -30,6 +31,7 @@ OUTCOMES: dict[str, tuple[Mark, str]] = {
     "deployed": ("deployed", "came into service"),
     "refuse": ("refused", "refused"),
     "rejected": ("refused", "rejected by a person"),
+    "unanswered": ("other", "not deployed: nobody answered"),
     "rolled_back": ("refused", "rolled back"),
     "deploy": ("other", "not deployed"),
     "ask": ("other", "not deployed"),

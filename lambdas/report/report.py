@@ -26,6 +26,7 @@ class Part(BaseModel):
     version_arn: str = ""
     goes_live: bool = False
     rows_left_out: int = 0
+    items_removed: int = 0
     failure: Failure | None = None
 
 
@@ -41,7 +42,7 @@ class Judgement(BaseModel):
 
 
 class Answer(BaseModel):
-    """What a person said about a version; `error` is set when nobody did in time."""
+    """What a person said about a version; `error` is set when nobody did: `States.Timeout` when the time was over."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -85,16 +86,25 @@ class Run(BaseModel):
 def final_verdicts(run: Run) -> dict[str, Judgement]:
     """The verdicts by solution, with what a person said about those that were put to one."""
     answers = {answer.name: answer for answer in run.answers}
-    final = {}
-    for verdict in run.verdicts:
-        answer = answers.get(verdict.name)
-        if verdict.decision == "ask" and answer is not None and not answer.approved:
-            reason = "nobody answered in time" if answer.error == "States.Timeout" else answer.error or "a person rejected it"
-            verdict = verdict.model_copy(update={"decision": "rejected", "reasons": [reason]})
-        elif verdict.decision == "ask":
-            verdict = verdict.model_copy(update={"decision": "deploy", "reasons": ["a person approved it"]})
-        final[verdict.name] = verdict
-    return final
+    return {
+        verdict.name: after_answer(verdict, answers.get(verdict.name)) if verdict.decision == "ask" else verdict
+        for verdict in run.verdicts
+    }
+
+
+def after_answer(verdict: Judgement, answer: Answer | None) -> Judgement:
+    """The verdict that a person was to decide; only a person rejects, and only a person approves."""
+    decision: Decision = "unanswered"
+    if answer is None:
+        reason = "the run ended before anybody answered: the next run asks again"
+    elif answer.error:
+        why = "nobody answered in time" if answer.error == "States.Timeout" else f"nobody could be asked ({answer.error})"
+        reason = f"{why}: the next run asks again"
+    elif answer.approved:
+        decision, reason = "deploy", "a person approved it"
+    else:
+        decision, reason = "rejected", "a person rejected it"
+    return verdict.model_copy(update={"decision": decision, "reasons": [reason]})
 
 
 def make_report(run: Run) -> dict[str, Any]:
@@ -110,6 +120,7 @@ def make_report(run: Run) -> dict[str, Any]:
         "solutions": [solution_entry(part, verdicts) for part in run.solutions if part.status == "ACTIVE"],
         "campaigns": [campaign.name for campaign in run.campaigns if campaign.status == "ACTIVE"],
         "leftover": run.leftover,
+        "items_removed": sum(dataset.items_removed for dataset in run.datasets),
         "rows_left_out": {dataset.kind: dataset.rows_left_out for dataset in run.datasets if dataset.rows_left_out},
     }
 
@@ -159,6 +170,8 @@ def as_text(report: dict[str, Any]) -> str:
             lines.append(f"  {verdict['decision']}" + (f": {'; '.join(verdict['reasons'])}" if verdict["reasons"] else ""))
     if report["leftover"]:
         lines += ["", f"In Personalize, but not in the config: {', '.join(report['leftover'])} (removed with prune: true)."]
+    if report["items_removed"]:
+        lines += ["", f"{report['items_removed']:,} items left the catalogue: the CSVs lack them, and nobody put them since."]
     for kind, rows in report["rows_left_out"].items():
         lines += ["", f"{rows:,} rows of the {kind} CSVs were left out: their users asked to be forgotten."]
     return "\n".join(lines)

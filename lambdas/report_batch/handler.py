@@ -15,6 +15,15 @@ from lambdas.shared.reports import tell, write_report
 from lambdas.shared.runs import release_lock
 
 
+class NotMade(BaseModel):
+    """A query of a segment that has no users, and why."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    query: str
+    reason: str
+
+
 class Made(BaseModel):
     """How one batch or segment ended."""
 
@@ -31,6 +40,7 @@ class Made(BaseModel):
     missing: int = 0
     rejected_lines: str = ""
     unloaded_files: list[str] = Field(default_factory=list)
+    not_made: list[NotMade] = Field(default_factory=list)
     failure: Failure | None = None
 
 
@@ -78,4 +88,5 @@ def as_text(report: dict[str, Any]) -> str:
             lines.append(f"{made['kind']} {made['name']}: {made['written']} of {made['lines']} lists written{gap}")
             lines += [f"  rejected lines: {made['rejected_lines']}"] if made["rejected_lines"] else []
             lines += [f"  not loaded: {file}" for file in made["unloaded_files"]]
+            lines += [f"  not made: {each['query']}: {each['reason']}" for each in made["not_made"]]
     return "\n".join(lines)

@@ -32,7 +32,10 @@ def rules_parameter_name(deployment: str) -> str:
 
 
 class Deployment(BaseModel):
-    """Campaigns by solution, filters by their name in the config."""
+    """Campaigns by solution, filters by their name in the config.
+
+    `catalogue`: a run has loaded all items of the shop into the catalogue, so that an item which is not there is gone.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -41,6 +44,7 @@ class Deployment(BaseModel):
     tracking_id: str
     campaigns: dict[str, str]
     filters: dict[str, str]
+    catalogue: bool = False
 
 
 class NotDeployed(Exception):

@@ -63,6 +63,18 @@ def found_status(arn: str, resource: Mapping[str, Any], **more: Any) -> Look:
     return pending(arn)
 
 
+def found_or_made_anew(
+    arn: str, resource: Mapping[str, Any], run_started: datetime, delete: Callable[[], object], **more: Any
+) -> Look:
+    """The look at a described resource; one whose creation failed in an earlier run is deleted, and the next look creates it.
+
+    Raises ResourceFailed when the creation failed in this run.
+    """
+    if resource["status"] == "CREATE FAILED" and resource["creationDateTime"] < run_started:
+        return create_or_wait(arn, delete)
+    return found_status(arn, resource, **more)
+
+
 def short(arn: str) -> str:
     """`solution/movielens-for-you`: an ARN without what is the same in all."""
     return arn.split(":", 5)[-1]
@@ -80,7 +92,7 @@ def described(describe: Callable[[], Mapping[str, Any]]) -> dict[str, Any] | Non
 
 
 def create_or_wait(arn: str, create: Callable[[], object]) -> Look:
-    """Create a resource; a full queue or a busy neighbour means waiting, and one that a retry made already is fine.
+    """Create (or delete) a resource; a full queue or a busy neighbour means waiting, and one that a retry made already is fine.
 
     Raises ResourceFailed when the account's quota for such resources is used up: waiting would never end.
     """

@@ -11,7 +11,7 @@ WHAT_TO_DO = {
     "InvalidData": "Correct the CSVs, upload them again (reco load) and start the run again.",
     "ConfigurationDrift": "Change the config back, or make the way free as the message says, and start the run again.",
     "ResourceFailed": "The reason is the service's own. Correct what it names and start the run again; finished steps are kept. "
-    "(What says CREATE FAILED, unless it is an import or a version, has to be deleted in Personalize first.)",
+    "(A dataset group, dataset or event tracker that says CREATE FAILED has to be deleted in Personalize first.)",
     "NobodyToRecommendFor": "Send events or load interactions, or raise active_within_days.",
     "NotTrained": "Start a train run (reco train); the batch needs a version of its solution that may go live.",
     "TooFewWritten": "The rejected lines say why; correct it and start the run again. Readers have the lists before.",

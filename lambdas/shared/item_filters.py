@@ -7,6 +7,7 @@ docs: personalize/latest/dg/filter-expressions.html
 
 from __future__ import annotations
 
+import math
 import operator
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,6 +16,9 @@ from functools import cache
 from typing import Any
 
 TOKEN = re.compile(r'\s*(?:("[^"]*")|(\$\w+)|(-?\d+(?:\.\d+)?)|([A-Za-z_]\w*(?:\.\w+)?)|(<=|>=|!=|[=<>(),|]))')
+NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+#: The column that stands for the item itself: the catalogue keeps it as the key.
+ITEM_ID = "ITEM_ID"
 COMPARE: dict[str, Callable[[float, float], bool]] = {
     "=": operator.eq,
     "!=": operator.ne,
@@ -69,7 +73,7 @@ class Condition:
             asked = {str(value).lower() for operand in self.operands for value in resolve(operand, facts)}
             done = any(item_id in items for kind, items in facts.recent.items() if "*" in asked or kind.lower() in asked)
             return done is not (self.test == "NOT IN")
-        found = values(attributes.get(self.name))
+        found = values(item_id if self.name == ITEM_ID else attributes.get(self.name))
         wanted = [value for operand in self.operands for value in resolve(operand, facts)]
         if self.test in ("IN", "NOT IN"):
             return any(equal(value, one) for value in found for one in wanted) is not (self.test == "NOT IN")
@@ -151,10 +155,21 @@ def equal(found: Any, wanted: Any) -> bool:
 
 
 def compare(test: str, found: Any, wanted: Any) -> bool:
+    left, right = as_number(found), as_number(wanted)
+    return left is not None and right is not None and COMPARE[test](left, right)
+
+
+def as_number(value: Any) -> float | None:
+    """The number, or the one that a text spells in decimal digits; None for all else: truth values, `nan`, `1_0`, infinity."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    if isinstance(value, str) and not NUMBER.fullmatch(value):
+        return None
     try:
-        return COMPARE[test](float(found), float(wanted))
-    except (TypeError, ValueError):
-        return False
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 @cache

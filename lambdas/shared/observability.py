@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
+from botocore.exceptions import ClientError
 
 logger = Logger(log_uncaught_exceptions=True)
 metrics = Metrics()
@@ -32,3 +33,13 @@ def publish_counts() -> None:
     """Write what was counted, if anything was."""
     if metrics.provider.metric_set:
         metrics.flush_metrics()
+
+
+def cause(error: BaseException) -> str:
+    """What went wrong, for the log: `GetRecommendations: ThrottlingException`.
+
+    Messages are left out: a service repeats in them what it was given, and a client may put the id of a user there.
+    """
+    if isinstance(error, ClientError):
+        return f"{error.operation_name}: {error.response['Error']['Code']}"
+    return type(error).__name__

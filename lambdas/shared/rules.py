@@ -6,7 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Attribute = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=150, description="a column of the items")]
+Attribute = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=150, description="a column of the items; `ITEM_ID` is the item itself"),
+]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Value = bool | int | Number | str
 ItemId = Annotated[str, Field(min_length=1, max_length=256)]
@@ -80,7 +83,7 @@ class Distance(Part):
 
 
 class Pin(Part):
-    """This item at this place (from 1), unless another rule drops it."""
+    """This item of the catalogue at this place (from 1), unless the placement's filter or another rule takes it out."""
 
     item: ItemId
     position: int = Field(ge=1, le=500)

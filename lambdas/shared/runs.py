@@ -17,7 +17,7 @@ from lambdas.shared.tables import from_row, to_row
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
-Decision = Literal["keep", "deploy", "ask", "refuse", "rejected", "rolled_back"]
+Decision = Literal["keep", "deploy", "ask", "refuse", "rejected", "unanswered", "rolled_back"]
 
 
 class VersionRecord(BaseModel):

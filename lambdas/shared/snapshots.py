@@ -9,8 +9,6 @@ from __future__ import annotations
 import json
 
 from lambdas.shared import clients
-from lambdas.shared.config import Config
-from lambdas.shared.names import arn, fingerprint
 
 #: Longest list of a job.
 LENGTH = 500
@@ -28,15 +26,6 @@ def output_prefix(solution: str) -> str:
 def output_key(solution: str) -> str:
     """The service names an output after its input."""
     return f"{output_prefix(solution)}{INPUT}.out"
-
-
-def job_name(config: Config, solution: str, version_arn: str) -> str:
-    """One job for each version."""
-    return f"{config.name}-{solution}-{fingerprint(version_arn)}"
-
-
-def job_arn(config: Config, solution: str, version_arn: str) -> str:
-    return arn(f"batch-inference-job/{job_name(config, solution, version_arn)}")
 
 
 def read_snapshot(bucket: str, solution: str) -> list[str]:

@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict
 from lambdas.shared.config import Config, packed_config
 from lambdas.shared.ensure import Look, active, answer, part
 from lambdas.shared.observability import logger
-from lambdas.train_solutions.solutions import ensure_solution, ensure_version, metrics
+from lambdas.shared.version_metrics import version_metrics
+from lambdas.train_solutions.solutions import ensure_solution, ensure_version
 
 
 class TrainRequest(BaseModel):
@@ -38,9 +39,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 def look(config: Config, name: str, request: TrainRequest) -> Look:
     """The solution, then its version, then what the service measured."""
-    seen = ensure_solution(config, name)
+    seen = ensure_solution(config, name, request.run_started)
     if seen.active:
         seen = ensure_version(config, name, request.run_started, request.retrain)
         if seen.active:
-            return active(seen.arn, metrics=metrics(seen.arn))
+            return active(seen.arn, metrics=version_metrics(seen.arn))
     return seen

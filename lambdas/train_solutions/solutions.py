@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from typing import Any, cast
 
 from lambdas.shared import clients
@@ -13,6 +14,7 @@ from lambdas.shared.ensure import (
     active,
     create_or_wait,
     described,
+    found_or_made_anew,
     found_status,
     newest,
 )
@@ -23,14 +25,15 @@ from lambdas.shared.solution_config import solution_config
 from lambdas.shared.tags import deployment_tags
 
 
-def ensure_solution(config: Config, name: str) -> Look:
+def ensure_solution(config: Config, name: str, run_started: datetime) -> Look:
     """The solution as the config wants it. Raises ConfigurationDrift when it was made otherwise."""
     solution, wanted = solution_arn(config, name), config.solutions[name]
     there = described(lambda: dict(clients.personalize().describe_solution(solutionArn=solution)))
     if there is None:
         return create_or_wait(solution, lambda: create_solution(config, name, wanted))
     refuse_drift(name, wanted, there)
-    return found_status(solution, there)
+    delete = partial(clients.personalize().delete_solution, solutionArn=solution)
+    return found_or_made_anew(solution, there, run_started, delete)
 
 
 def create_solution(config: Config, name: str, wanted: Solution) -> None:
@@ -107,8 +110,3 @@ def last_import(config: Config) -> datetime:
     jobs = [job for kind in config.datasets.present() for job in import_jobs(dataset_arn(config, kind))]
     ends: list[datetime] = [job["lastUpdatedDateTime"] for job in jobs if job["status"] == "ACTIVE"]
     return max(ends)
-
-
-def metrics(version: str) -> dict[str, float]:
-    """What the service measured on held-out users (personalize/latest/dg/working-with-training-metrics.html)."""
-    return dict(clients.personalize().get_solution_metrics(solutionVersionArn=version)["metrics"])

@@ -78,7 +78,10 @@ class Api:
         )
 
     def match(self, verb: str, segments: list[str]) -> tuple[Method, dict[str, str]] | None:
-        """The method for a path (split, decoded) and its parameters. Fixed segments win over `{x}`, these over `{x+}`."""
+        """The method for a path (split, decoded) and its parameters. Fixed segments win over `{x}`, these over `{x+}`.
+
+        An empty segment, as between two slashes, is no value of `{x}`: the path with one slash is another.
+        """
         return _match(self._root, verb, segments)
 
 
@@ -104,7 +107,7 @@ def _match(node: _Node, verb: str, segments: list[str]) -> tuple[Method, dict[st
     head, rest = segments[0], segments[1:]
     if head in node.fixed and (found := _match(node.fixed[head], verb, rest)):
         return found
-    if node.parameter and (found := _match(node.parameter[1], verb, rest)):
+    if node.parameter and head and (found := _match(node.parameter[1], verb, rest)):
         return found[0], {node.parameter[0]: head, **found[1]}
     if node.greedy and (found := _match(node.greedy[1], verb, [])):
         return found[0], {node.greedy[0]: "/".join(segments), **found[1]}

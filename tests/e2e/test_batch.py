@@ -41,7 +41,7 @@ def config() -> dict[str, Any]:
         "for-you": {"solution": "for-you", "filter": "not_bought", "num_results": 20, "active_within_days": 1},
         "related": {"solution": "related", "num_results": 10, "active_within_days": 36_500},  # the CSVs are old
     }
-    raw["segments"] = {"fans": {"solution": "fans", "item_ids": ["i1", "i2"], "num_users": 15}}
+    raw["segments"] = {"fans": {"solution": "fans", "item_ids": ["i1", "i2", "i999"], "num_users": 15}}
     raw["schedules"] = {"batch": "cron(0 4 * * ? *)", "archive": "cron(30 2 ? * SUN *)"}
     raw["serving"] = {"time_budget_ms": 5000}  # a busy machine must not make answers fall back
     return raw
@@ -157,6 +157,9 @@ def test_a_failed_job_leaves_the_lists_before_and_its_sibling_is_published(site:
     assert "CREATE FAILED: The input is odd" in report["problems"][0]["message"]
     assert api.call("GET", "/batch/for-you/users/u1")[1]["items"] == before
 
+    (made,) = [each for each in report["made"] if each["name"] == "fans"]
+    assert (made["lines"], made["written"], made["rejected"]) == (3, 2, 1)
+    assert [each["query"] for each in made["not_made"]] == ["i999"], "an unknown item does not keep the others back"
     segment = command.json("segment", "fans", *CONFIG)
     assert segment["version"] == next(each["version"] for each in report["made"] if each["name"] == "fans")
     assert set(segment["users"]) == {"i1", "i2"}

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,6 +20,7 @@ import pytest
 import yaml
 
 from localaws.environment import Environment
+from reco.target import DATA
 from tests.e2e.conftest import RECO, ROOT, CommandLine
 from tests.processes import children_of, command_of, processes_in
 from tests.shop_csvs import START, rows, write
@@ -24,6 +28,21 @@ from tests.waiting import eventually
 
 SHOP = ("--config", "config/shop.yaml")
 PORTS = ("--port", "0", "--api-port", "0", "--personalize-port", "0")
+
+
+@pytest.fixture
+def stops(reco: CommandLine) -> Iterator[None]:
+    """Whatever a test started, however it ended, nothing is left for the next one."""
+    yield
+    subprocess.run([str(RECO), "down"], cwd=reco.folder, capture_output=True, timeout=300, check=False)
+    for pid in processes_in(reco.folder):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+@pytest.fixture
+def stopped(reco: CommandLine, stops: None) -> None:
+    subprocess.run([str(RECO), "down"], cwd=reco.folder, capture_output=True, timeout=300, check=False)
 
 
 @pytest.fixture(scope="module")
@@ -135,10 +154,54 @@ def test_a_changed_config_is_deployed_into_what_runs(up: CommandLine) -> None:
     assert up.json("recommend", "mail", "--config", "changed/shop.yaml")["returned"] == 3
 
 
-def test_down_and_up_again(up: CommandLine) -> None:
+def test_two_deployments_beside_each_other(up: CommandLine) -> None:
+    """Each command asks the API of its own config, with that API's key; --env makes another deployment of the same file."""
+    with_env = ("--env", "dev")
+    assert "There is no API of shop-dev here (there are: shop)" in up.run(*with_env, "recommend", "home", *SHOP, code=1)[1]
+    up.run(*with_env, "deploy", *SHOP)
+    said = up.run(*with_env, "recommend", "home", "--user", "u1", *SHOP, code=1)[1]
+    assert "The API answered 503: nothing is deployed yet" in said
+    assert up.json("recommend", "home", "--user", "u1", *SHOP)["returned"] == 20
+    event = json.dumps({"user_id": "u1", "item_id": "i1", "event_type": "view"})
+    up.run(*with_env, "send-events", "-", *SHOP, stdin=event)
+    assert events_in(up, "shop-dev") == 1
+
+
+def events_in(up: CommandLine, deployment: str) -> int:
+    """How many events the deployment's stream has got."""
+    kinesis, found = client_of(up, "kinesis"), 0
+    for shard in kinesis.list_shards(StreamName=f"{deployment}-events")["Shards"]:
+        place = {"StreamName": f"{deployment}-events", "ShardId": shard["ShardId"], "ShardIteratorType": "TRIM_HORIZON"}
+        iterator = kinesis.get_shard_iterator(**place)["ShardIterator"]
+        found += len(kinesis.get_records(ShardIterator=iterator)["Records"])
+    return found
+
+
+def test_an_answer_that_lacks_attributes_says_so(up: CommandLine) -> None:
+    """The catalogue is gone: the rules that read it drop nothing, and the list is not passed off as whole."""
+    whole, said = up.json("recommend", "home", "--user", "u1", *SHOP), up.run("recommend", "home", "--user", "u1", *SHOP)[0]
+    assert ("degraded" in whole, "Degraded" in said) == (False, False)
+    database = client_of(up, "dynamodb")
+    table = database.describe_table(TableName="shop-catalogue")["Table"]
+    database.delete_table(TableName="shop-catalogue")
+    new_user = ("recommend", "search-page", "--user", "u2", "--config", "changed/degraded.yaml")
+    raw = yaml.safe_load(Path("config/shop.yaml").read_text())
+    raw["placements"]["search-page"] = raw["placements"]["home"]
+    (up.folder / "changed" / "degraded.yaml").write_text(yaml.safe_dump(raw))
+    up.run("deploy", "--config", "changed/degraded.yaml")  # in new workers, which remember nothing
+    answer, (said, _) = up.json(*new_user), up.run(*new_user)
+    assert answer["degraded"] == ["attributes"]
+    assert (answer["returned"], any(item["attributes"] for item in answer["items"])) == (20, False)
+    assert "Degraded: the items' attributes did not come in time" in said
+    shape = {name: table[name] for name in ("TableName", "KeySchema", "AttributeDefinitions")}
+    database.create_table(**shape, BillingMode="PAY_PER_REQUEST")
+
+
+def test_down_and_up_again(up: CommandLine, stops: None) -> None:
     """The same list by the same key, with no other command between; another config neither drops nor sees what was put in."""
     up.run("load", str(up.folder / "good"), *SHOP)
     list_before, ids_before = up.json("recommend", "home", "--user", "u1", *SHOP), api_of(up)
+    trainings_take(up, seconds=1_000_000)  # so that the run has not ended when all is stopped
     waiting = up.json("train", "--retrain", *SHOP)["execution"]
     up.run("down")
     assert "No embedded AWS is running here" in up.run("status", code=1)[1]
@@ -163,6 +226,15 @@ def test_down_and_up_again(up: CommandLine) -> None:
     interrupt(process, up.folder)
 
 
+def trainings_take(up: CommandLine, seconds: int) -> None:
+    """Simulated seconds; until the emulator is started again."""
+    environment = Environment.attach(up.folder / DATA)
+    assert environment is not None
+    body = json.dumps({"durations": {"solution-version": [0, seconds]}}).encode()
+    request = urllib.request.Request(f"{environment.personalize_endpoint}/_emulator", body, method="PUT")
+    urllib.request.urlopen(request, timeout=60).close()
+
+
 def api_of(up: CommandLine) -> tuple[str, list[str]]:
     """The path of the API's address, which has its id in it, and the keys."""
     gateway = client_of(up, "apigateway")
@@ -171,15 +243,16 @@ def api_of(up: CommandLine) -> tuple[str, list[str]]:
 
 
 def client_of(up: CommandLine, service: str) -> Any:
-    environment = Environment.attach(up.folder / ".recostack")
+    """A boto3 client for what runs there."""
+    environment = Environment.attach(up.folder / DATA)
     assert environment is not None
     return environment.client(service)
 
 
-def test_a_part_that_died_is_started_again(up: CommandLine) -> None:
+def test_a_part_that_died_is_started_again(up: CommandLine, stopped: None) -> None:
     up.json("up", "--detach", *SHOP, *PORTS, "--speed", "1000")
     before = client_of(up, "personalize").create_dataset_group(name="outlives")["datasetGroupArn"]
-    environment = Environment.attach(up.folder / ".recostack")
+    environment = Environment.attach(up.folder / DATA)
     assert environment is not None
     (emulator,) = (pid for pid in children_of(environment.pid) if "localaws.personalize " in command_of(pid))
     os.kill(emulator, signal.SIGKILL)
@@ -193,7 +266,6 @@ def test_a_part_that_died_is_started_again(up: CommandLine) -> None:
         os.kill(environment.pid, signal.SIGCONT)
     assert shown == {"aws": "down", "api": "down", "personalize": "up"}
     assert "`reco down && reco up` starts it again" in said[1]
-    up.run("down")
 
 
 def parsed(up: CommandLine, part: str) -> str:
@@ -201,7 +273,7 @@ def parsed(up: CommandLine, part: str) -> str:
     return str(json.loads(done.stdout)["parts"][part])
 
 
-def test_two_ups_at_once_are_one(up: CommandLine) -> None:
+def test_two_ups_at_once_are_one(up: CommandLine, stopped: None) -> None:
     both = [up.start("up", "--detach", *SHOP, *PORTS) for _ in range(2)]
     said = [process.communicate(timeout=300)[1] for process in both]
     assert sorted(process.returncode for process in both) == [0, 1], said
@@ -209,7 +281,6 @@ def test_two_ups_at_once_are_one(up: CommandLine) -> None:
     assert "is starting or deploying in" in refused or "is running already" in refused
     assert "Traceback" not in refused
     assert up.json("status")["parts"]["api"] == "up"
-    up.run("down")
 
 
 @pytest.mark.parametrize(
@@ -236,7 +307,7 @@ def full(path: Path) -> None:
     path.symlink_to("/dev/full")
 
 
-def test_an_interrupt_leaves_no_process(reco: CommandLine) -> None:
+def test_an_interrupt_leaves_no_process(reco: CommandLine, stopped: None) -> None:
     """While the app is synthesized, while the embedded AWS starts, while the stacks are deployed."""
     (reco.folder / "schemas").symlink_to(Path("config/schemas").resolve())
     never_synthesized = yaml.safe_load(Path("config/shop.yaml").read_text()) | {"name": f"shop-{uuid4().hex[:8]}"}
@@ -270,9 +341,7 @@ def interrupt(process: subprocess.Popen[str], folder: Path) -> None:
     eventually(lambda: processes_in(folder) == [])  # some were killed a moment ago
 
 
-def test_a_port_in_use_is_named(reco: CommandLine) -> None:
-    import socket
-
+def test_a_port_in_use_is_named(reco: CommandLine, stopped: None) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         said = reco.run("up", *SHOP, "--port", port, "--api-port", "0", "--personalize-port", "0", code=1)[1]

@@ -19,13 +19,16 @@ from typing import Any
 import pytest
 import yaml
 
+from bench.deployment import Api, until
+from lambdas.shared import snapshots
 from localaws.environment import Environment, launch
 from reco import load, train
 from reco.approvals import decide, waiting
 from reco.rollback import rollback
 from reco.synth import synthesize
-from reco.target import Target
+from reco.target import DATA, Target
 from reco.train import Outcome
+from tests.e2e.conftest import CommandLine
 from tests.processes import children_of, command_of
 from tests.shop_csvs import HEADERS, rows, write
 from tests.waiting import eventually
@@ -36,18 +39,19 @@ Change = Callable[[dict[str, Any]], None]
 
 
 def base_config() -> dict[str, Any]:
-    """The shop with a gate, a baseline without a campaign, and no second category filter."""
+    """The shop with two gates, of which one can't be passed, and no second category filter."""
     raw: dict[str, Any] = yaml.safe_load(CONFIG.read_text())
     raw["solutions"] = {
         "for-you": {"recipe": "aws-user-personalization-v2", "gate": {"may_fall_by": 0.2, "beats": "popular"}, "campaign": {}},
         "related": {"recipe": "aws-similar-items", "campaign": {}},
         "ranking": {"recipe": "aws-personalized-ranking-v2", "campaign": {}},
-        "popular": {"recipe": "aws-popularity-count"},
+        "popular": {"recipe": "aws-popularity-count", "gate": {"beats": "for-you"}, "campaign": {}},
     }
     raw["filters"] = {"in_stock": raw["filters"]["in_stock"], "not_bought": raw["filters"]["not_bought"]}
     del raw["batch"]
     raw["placements"] = {
-        "home": {"solution": "for-you", "filter": "in_stock"},
+        "home": {"solution": "for-you", "filter": "in_stock", "fallback": ["popular"]},
+        "all": {"solution": "for-you", "fallback": ["popular"], "num_results": 500},
         "item-page": {"solution": "related"},
         "search": {"solution": "ranking"},
     }
@@ -78,6 +82,10 @@ class Site:
     def run(self, *, retrain: bool = False, solutions: list[str] | None = None) -> Outcome:
         return train.follow(self.target, train.start(self.target, retrain=retrain, solutions=solutions), lambda state: None, 0.1)
 
+    def reco(self, command: str, *arguments: str, code: int = 0) -> Any:
+        """What a command of the operator says, in the folder of the environment."""
+        return CommandLine(self.folder).json(command, *arguments, "--config", "shop.yaml", code=code)
+
     def faults(self, *faults: dict[str, Any]) -> None:
         self.emulator({"faults": list(faults)})
 
@@ -99,7 +107,7 @@ class Site:
 
     @cached_property
     def environment_pid(self) -> int:
-        return int(json.loads((self.folder / "data" / "environment.json").read_text())["pid"])
+        return int(json.loads((self.folder / DATA / "environment.json").read_text())["pid"])
 
     @cached_property
     def personalize(self) -> Any:
@@ -110,7 +118,7 @@ class Site:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Deployed, loaded, and trained once."""
     folder = tmp_path_factory.mktemp("site")
-    with launch(None, folder / "data", port=0, api_port=0, personalize_port=0, speed=2000) as environment:
+    with launch(None, folder / DATA, port=0, api_port=0, personalize_port=0, speed=2000) as environment:
         made = Site(folder, environment)
         made.deploy()
         made.load()
@@ -156,6 +164,75 @@ def test_a_changed_csv_is_imported_alone_and_trained_on(site: Site) -> None:
         site.personalize.list_dataset_import_jobs(maxResults=100)["datasetImportJobs"], key=lambda job: job["creationDateTime"]
     )
     assert newest["jobName"].startswith("shop-users-")
+
+
+def test_a_solution_trained_alone_has_to_beat_its_baseline_all_the_same(clean: Site) -> None:
+    """A popularity count is no match for personalization, in the run that trains both as in one that trains it alone."""
+    report = clean.reco("train", "--wait", "--retrain", "--solution", "popular")["report"]
+    refused = report["solutions"][0]["verdict"]
+    assert refused["decision"] == "refuse"
+    assert re.search(rf"{NDCG} is 0\.\d+, no better than the 0\.\d+ of 'for-you'", refused["reasons"][0])
+    assert clean.counts()["campaigns"] == 3
+    report = clean.reco("train", "--wait", "--retrain", "--solution", "for-you")["report"]
+    assert report["solutions"][0]["verdict"]["decision"] == "deploy", "it beats the baseline that no campaign serves"
+
+
+def test_items_that_left_the_shop_are_in_no_answer(clean: Site) -> None:
+    """They are in the models, in the snapshot and in Personalize; what was put since the CSVs were uploaded stays."""
+    until(lambda: snapshot_of(clean) != [])
+    left = {"i1", "i4", "i7"}
+    clean.load(items=[row for row in rows()["items"] if row.split(",")[0] not in left])
+    api, table = Api(clean.target), clean.target.output("storage", "CatalogueTable")
+    columns = {
+        "TITLE": "Put",
+        "CATEGORY": "toys",
+        "BRAND": "brand0",
+        "PRICE": 1.0,
+        "STOCK": 1,
+        "CREATION_TIMESTAMP": 1_700_000_000,
+    }
+    for item_id in ("i0", "put-alone"):
+        assert api.call("PUT", f"/items/{item_id}", columns)[0] == 202
+
+    def items() -> dict[str, Any]:
+        pages = clean.environment.client("dynamodb").get_paginator("scan").paginate(TableName=table)
+        return {row["item_id"]["S"]: row["attributes"]["M"] for page in pages for row in page["Items"]}
+
+    until(lambda: "put-alone" in items() and items()["i0"]["TITLE"] == {"S": "Put"})
+    clean.faults({"operation": "CreateSolutionVersion", "action": "create-failed"})  # the models stay as they are
+    assert clean.reco("train", "--wait", "--solution", "for-you", code=1)["report"]["items_removed"] == len(left)
+    there = {row.split(",")[0] for row in rows()["items"]} - left | {"put-alone"}
+    assert (set(items()), items()["i0"]["TITLE"]) == (there, {"S": "Put"})
+    for outage in ([], [{"operation": "GetRecommendations", "action": "error", "rate": 1.0}]):
+        clean.faults(*outage)
+        answer = api.call("GET", "/recommendations/all?user_id=u1")[1]
+        assert answer["source"] == ("popular" if outage else "for-you")
+        assert not left & {item["item_id"] for item in answer["items"]}
+        assert answer["returned"] > 50
+    clean.faults()
+    clean.load()
+
+
+def snapshot_of(site: Site) -> list[str]:
+    """The snapshot of what is popular; nothing while there is none."""
+    s3, bucket = site.environment.client("s3"), site.target.output("storage", "DataBucket")
+    try:
+        body = s3.get_object(Bucket=bucket, Key=snapshots.output_key("popular"))["Body"].read()
+    except s3.exceptions.NoSuchKey:
+        return []
+    return list(json.loads(body)["output"]["recommendedItems"])
+
+
+def test_a_snapshot_that_is_gone_comes_back_with_the_next_run(clean: Site) -> None:
+    """The job that made it is still listed. An outage is answered from the file."""
+    until(lambda: snapshot_of(clean) != [])
+    bucket = clean.target.output("storage", "DataBucket")
+    clean.environment.client("s3").delete_object(Bucket=bucket, Key=snapshots.output_key("popular"))
+    clean.reco("train", "--wait")
+    until(lambda: snapshot_of(clean) != [])
+    clean.faults({"operation": "GetRecommendations", "action": "error", "rate": 1.0})
+    answer = clean.reco("recommend", "home", "--user", "u1")
+    assert (answer["source"], answer["returned"]) == ("popular", 25)
 
 
 def test_a_worse_model_is_refused_and_a_later_good_one_deployed(clean: Site) -> None:
@@ -279,17 +356,25 @@ def test_approvals(clean: Site) -> None:
     """Nobody answers, a person says no by the link, the operator says yes by the command line."""
 
     def ask(raw: dict[str, Any]) -> None:
-        raw["solutions"]["ranking"]["approval"] = {"within_hours": 5 / 3600}
+        raw["solutions"]["ranking"]["approval"] = {"within_hours": 10 / 3600}
         raw["solutions"]["related"]["approval"] = {}
 
     clean.deploy(ask)
     clean.load()
     serving = {name: clean.campaign(name)["solutionVersionArn"] for name in ("ranking", "related")}
     unanswered = verdict(clean.run(retrain=True, solutions=["ranking"]), "ranking")
-    assert unanswered == {"decision": "rejected", "reasons": ["nobody answered in time"]}
+    assert unanswered == {"decision": "unanswered", "reasons": ["nobody answered in time: the next run asks again"]}
     assert clean.campaign("ranking")["solutionVersionArn"] == serving["ranking"]
 
     link = mailbox(clean)
+    versions = clean.counts()["versions"]
+    execution = train.start(clean.target, solutions=["ranking"])
+    post(link(), "approve")
+    asked_again = train.follow(clean.target, execution, lambda state: None, 0.1)
+    assert verdict(asked_again, "ranking") == {"decision": "deploy", "reasons": ["a person approved it"]}
+    assert clean.counts()["versions"] == versions, "about the version that nobody had decided about"
+    assert clean.campaign("ranking")["solutionVersionArn"] != serving["ranking"]
+
     execution = train.start(clean.target, retrain=True, solutions=["related"])
     approval = link()
     with urllib.request.urlopen(approval, timeout=10) as page:
@@ -330,7 +415,8 @@ def post(url: str, decision: str) -> None:
 
 
 def test_changes_of_the_config_reach_personalize(clean: Site) -> None:
-    """Another filter expression, more capacity, a schema with one more nullable column; a solution that is named no more.
+    """Another filter expression, more capacity, a schema with one more nullable column; a solution that is named no more, and a
+    new one. What could not be made is made by the next run.
 
     The last test of the file: a dataset keeps the column that it was given.
     """
@@ -343,6 +429,12 @@ def test_changes_of_the_config_reach_personalize(clean: Site) -> None:
         schema["fields"].append({"name": "CITY", "type": ["null", "string"], "categorical": True})
         raw["datasets"]["users"]["schema"] = schema
         del raw["solutions"]["ranking"], raw["placements"]["search"]
+        raw["solutions"]["more"] = {"recipe": "aws-similar-items", "campaign": {}}
+
+    def failed(*operations: str) -> list[str]:
+        clean.faults(*({"operation": operation, "action": "create-failed"} for operation in operations))
+        outcome = clean.reco("train", "--wait", "--solution", "more", code=1)
+        return [problem["part"] for problem in outcome["report"]["problems"]]
 
     clean.deploy(change)
     folder = clean.folder / "csv"
@@ -351,8 +443,11 @@ def test_changes_of_the_config_reach_personalize(clean: Site) -> None:
         "\n".join([HEADERS["users"] + ",CITY", *(f"{row},Seoul" for row in rows()["users"])]) + "\n"
     )
     load.upload(clean.target, load.find_csvs(folder))
+    assert failed("CreateSolution", "CreateFilter") == ["filter in_stock", "solution more"]
+    assert failed("CreateCampaign") == ["campaign more"]
+    clean.faults()
     report = train.require_success(clean.run())
-    assert clean.campaign("related")["minProvisionedTPS"] == 2
+    assert (clean.campaign("more")["status"], clean.campaign("related")["minProvisionedTPS"]) == ("ACTIVE", 2)
     tags = clean.personalize.list_tags_for_resource(resourceArn=clean.campaign("related")["campaignArn"])["tags"]
     assert {"tagKey": "team", "tagValue": "shop"} in tags
     expressions = {
@@ -365,7 +460,7 @@ def test_changes_of_the_config_reach_personalize(clean: Site) -> None:
 
     clean.deploy(lambda raw: (change(raw), raw.update(prune=True)))  # type: ignore[func-returns-value]
     assert train.require_success(clean.run())["leftover"] == []
-    assert clean.counts()["campaigns"] == 2
+    assert clean.counts()["campaigns"] == 3
     clean.deploy(lambda raw: raw["datasets"]["interactions"].update(schema="schemas/movielens/interactions.json"))
     clean.load(interactions=[])
     (folder / "interactions.csv").write_text(

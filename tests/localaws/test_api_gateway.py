@@ -250,6 +250,14 @@ def test_fixed_paths_win_over_parameters_and_greedy_ones_take_the_rest(url: str)
     assert (event["resource"], event["pathParameters"]) == ("/files/{path+}", {"path": "a/b/c.txt"})
 
 
+def test_a_path_with_empty_segments_is_another_path(url: str) -> None:
+    """`DELETE ///users//zzz` must not be taken for `DELETE /users/zzz`."""
+    assert call("GET", f"{url}/things/7")[0] == call("GET", f"{url}/things/7/")[0] == 201
+    for path in ("/things//7", "//things/7", "///things//7", "/things/7//", "/things/", "/things//"):
+        status, body, _ = call("GET", f"{url}{path}")
+        assert (status, body["kind"]) == (404, "MISSING_AUTHENTICATION_TOKEN"), path
+
+
 def test_binary_answers_are_decoded_for_clients_that_accept_them(url: str) -> None:
     _, data, headers = call("GET", f"{url}/things/1?do=binary", headers={"Accept": "image/png"})
     assert (data, headers["Content-Type"]) == (b"\x00\x01\xff", "image/png")

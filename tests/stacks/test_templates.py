@@ -148,6 +148,7 @@ def test_roles_allow_named_calls_only(templates: Templates) -> None:
             assert "*" not in action, f"{name} allows {action}"
         if "*" in as_list(statement["Resource"]):
             kinds = [
+                "BatchInferenceJobs",
                 "Campaigns",
                 "DataDeletionJobs",
                 "DatasetImportJobs",

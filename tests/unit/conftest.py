@@ -81,7 +81,8 @@ class Deployment:
                 return list(answer["parts"])
             assert answer["wait_seconds"] >= 60
             assert answer["waited_seconds"] == event.get("waited_seconds", 0) + answer["wait_seconds"]
-            event.update({name: value for name, value in answer.items() if name in ("waited_seconds", "catalogue_rows")})
+            kept = ("waited_seconds", "catalogue_rows", "items_removed")
+            event.update({name: value for name, value in answer.items() if name in kept})
             return None
 
         return eventually(next_answer) or []

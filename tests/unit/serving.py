@@ -42,7 +42,9 @@ class Campaign(BaseHTTPRequestHandler):
         item_ids = body.get("inputList", self.items)[: body.get("numResults", 25)]
         shape = "personalizedRanking" if "inputList" in body else "itemList"
         wanted = [{"itemId": item_id, "score": 0.5} for item_id in item_ids]
-        status, answer = OUTAGES.get(self.outage or "", (200, {shape: wanted, "recommendationId": "RID-1"}))
+        refused = (400, {"__type": "InvalidInputException", "message": f"Value at 'context' is odd: {body}"})
+        outages = OUTAGES | {"refused": refused}
+        status, answer = outages.get(self.outage or "", (200, {shape: wanted, "recommendationId": "RID-1"}))
         text = json.dumps(answer).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(text)))
@@ -71,6 +73,7 @@ def away(shop: Deployment, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployme
                 name: f"arn:aws:personalize:us-east-1:123456789012:campaign/{name}" for name in ("for-you", "related", "ranking")
             },
             filters={name: f"arn:aws:personalize:us-east-1:123456789012:filter/{name}" for name in shop.config.filters},
+            catalogue=True,
         )
     )
     Campaign.items, Campaign.outage, Campaign.asked = [f"i{n}" for n in range(ITEMS)], None, []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from typing import Any
 
@@ -10,11 +11,12 @@ import pytest
 
 from lambdas.approve_versions import handler as approve_versions
 from lambdas.approve_versions.gate import judge
-from lambdas.shared.config import Solution
+from lambdas.shared.config import Solution, packed_config
 from lambdas.shared.runs import VersionRecord, keep_version, release_lock, take_lock, versions
 from tests.unit.conftest import Deployment
 from tests.waiting import eventually
 
+NAN = math.nan
 NDCG = "normalized_discounted_cumulative_gain_at_25"
 
 
@@ -22,7 +24,7 @@ def solution(**settings: Any) -> Solution:
     return Solution.model_validate({"recipe": "aws-user-personalization-v2", "campaign": {}} | settings)
 
 
-def trained(value: float, arn: str = "version-2") -> dict[str, Any]:
+def trained(value: float | None, arn: str = "version-2") -> dict[str, Any]:
     return {"name": "for-you", "status": "ACTIVE", "arn": arn, "metrics": {NDCG: value}}
 
 
@@ -35,27 +37,46 @@ def trained(value: float, arn: str = "version-2") -> dict[str, Any]:
         ({"may_fall_by": 0.1}, 0.27, 0.30, None, "deploy", ""),
         ({"may_fall_by": 0.1}, 0.26, 0.30, None, "refuse", "more than 10% below the 0.3000 of the version that serves"),
         ({"may_fall_by": 0.1}, 0.01, None, None, "deploy", ""),
+        ({"may_fall_by": 0.1}, 0.01, NAN, None, "refuse", f"the version that serves has no {NDCG} to be compared with"),
         ({"beats": "popular"}, 0.11, None, 0.10, "deploy", ""),
         ({"beats": "popular"}, 0.10, None, 0.10, "refuse", "no better than the 0.1000 of 'popular'"),
+        ({"beats": "popular"}, 0.99, None, None, "refuse", f"'popular' has no {NDCG} to be beaten: train it too"),
         ({"metric": "coverage", "at_least": 0.1}, 0.5, None, None, "refuse", "the service gave no coverage"),
+        ({"at_least": 0.1}, NAN, None, None, "refuse", f"the service gave no {NDCG} (it gave: nothing)"),
+        ({"at_least": 0.1}, None, None, None, "refuse", f"the service gave no {NDCG}"),
+        ({"may_fall_by": 0.1}, NAN, 0.3, None, "refuse", f"the service gave no {NDCG}"),
+        ({"beats": "popular"}, math.inf, None, 0.3, "refuse", f"the service gave no {NDCG}"),
     ],
 )
 def test_the_gate(
-    gate: dict[str, Any] | None, value: float, deployed: float | None, baseline: float | None, decision: str, reason: str
+    gate: dict[str, Any] | None, value: float | None, deployed: float | None, baseline: float | None, decision: str, reason: str
 ) -> None:
     now = None if deployed is None else ("version-1", {NDCG: deployed})
-    of_run = {"popular": {NDCG: baseline}} if baseline is not None else {}
-    verdict = judge("for-you", solution(gate=gate), trained(value), now, of_run, None)
+    verdict = judge("for-you", solution(gate=gate), trained(value), now, baseline, None)
     assert verdict.decision == decision
     assert reason in " ".join(verdict.reasons)
 
 
+def test_no_gate_lets_through_what_is_no_number(shop: Deployment) -> None:
+    """Asked as the state machine asks: a number that is none may come as NaN or as null."""
+    raw = shop.config.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    for gate in ({"at_least": 0.1}, {"may_fall_by": 0.1}, {"beats": "best-sellers"}, {"at_least": 0.0}):
+        raw["solutions"]["for-you"]["gate"] = gate
+        shop.packed.write_text(json.dumps(raw))
+        packed_config.cache_clear()
+        for number in (NAN, None):
+            (verdict,) = shop.call(approve_versions.handler, step="judge", trained=[trained(number)])
+            assert (verdict["decision"], verdict["metrics"]) == ("refuse", {}), gate
+            assert f"the service gave no {NDCG}" in verdict["reasons"][0]
+
+
 def test_what_serves_is_kept_and_what_was_turned_down_stays_down() -> None:
-    assert judge("for-you", solution(gate={"at_least": 1.0}), trained(0.1), ("version-2", {}), {}, None).decision == "keep"
+    assert judge("for-you", solution(gate={"at_least": 1.0}), trained(0.1), ("version-2", {}), None, None).decision == "keep"
     for earlier in ("rejected", "rolled_back"):
-        assert judge("for-you", solution(), trained(0.9), ("version-1", {}), {}, earlier).decision == earlier  # type: ignore[arg-type]
-    asked = judge("for-you", solution(approval={"within_hours": 2}), trained(0.9), None, {}, None)
-    assert (asked.decision, asked.approval_seconds) == ("ask", 7200)
+        assert judge("for-you", solution(), trained(0.9), ("version-1", {}), None, earlier).decision == earlier  # type: ignore[arg-type]
+    for unanswered in (None, "unanswered"):
+        asked = judge("for-you", solution(approval={"within_hours": 2}), trained(0.9), None, None, unanswered)  # type: ignore[arg-type]
+        assert (asked.decision, asked.approval_seconds) == ("ask", 7200)
 
 
 class Inbox:
@@ -73,7 +94,7 @@ class Inbox:
 
     def ask(self, seconds: int = 3600) -> str:
         """The approval id in the link of the mail that an ask sends."""
-        verdict = judge("for-you", solution(approval={}), trained(0.9), ("version-1", {NDCG: 0.8}), {}, None).model_dump(
+        verdict = judge("for-you", solution(approval={}), trained(0.9), ("version-1", {NDCG: 0.8}), None, None).model_dump(
             mode="json"
         )
         verdict["approval_seconds"] = seconds

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import math
 import random
 from collections import Counter
 from datetime import date
@@ -12,6 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from scipy.stats import chi2_contingency, chisquare, norm
 
@@ -65,8 +65,36 @@ def test_textbook_values() -> None:
     assert (round(wilson.low, 4), round(wilson.high, 4)) == (0.2553, 0.3662)  # Newcombe 1998, table I, method 3
     newcombe = compare((48, 80), (56, 70), critical(1))
     assert (round(newcombe.low, 4), round(newcombe.high, 4)) == (0.0524, 0.3339)  # Newcombe 1998b, table II, (a), method 10
-    needed = users_needed(0.10, 0.12, critical(1))
-    assert needed == math.ceil((norm.ppf(0.975) + norm.ppf(0.8)) ** 2 * (0.09 + 0.1056) / 0.0004)
+    needed = users_needed((0.10, 0.12), (1, 1), critical(1))
+    assert needed == pytest.approx(2 * (norm.ppf(0.975) + norm.ppf(0.8)) ** 2 * (0.09 + 0.1056) / 0.0004, rel=0.01)
+
+
+@pytest.mark.parametrize("rates", [(0.10, 0.12), (0.12, 0.10), (0.02, 0.03), (0.001, 0.002), (0.9, 0.95), (0.5, 0.4)])
+@pytest.mark.parametrize("weights", [(1, 1), (9, 1), (1, 9), (99, 1), (1, 99), (2, 0.5)])
+def test_the_users_that_are_promised_tell_a_difference_in_80_of_100_experiments(
+    rates: tuple[float, float], weights: tuple[float, float]
+) -> None:
+    """As the report decides, drawn two thousand times; whether they are yet to come or the half of them is there already."""
+    dice, z = np.random.default_rng(5), critical(1)
+    needed = users_needed(rates, weights, z)
+    assert needed is not None
+    users = [round(needed * weight / sum(weights)) for weight in weights]
+    drawn = zip(*(dice.binomial(n, share, 2000).tolist() for n, share in zip(users, rates, strict=True)), strict=True)
+    intervals = [compare((first, users[0]), (second, users[1]), z) for first, second in drawn]
+    told = sum(found.low > 0 or found.high < 0 for found in intervals)
+    assert 0.77 < told / 2000 < 0.83
+    half = (users[0] // 2, users[1] // 2)
+    assert users_needed(rates, weights, z, half) == pytest.approx(needed / 2, rel=0.02)
+
+
+def test_the_smaller_arm_decides_how_long_an_experiment_takes() -> None:
+    """A tenth of the users in one arm: more than twice the users of an equal split; a hundredth: more than twenty times."""
+    variants = {weight: [Counts("a", weight, 900, 90, 90), Counts("b", 1, 100, 12, 12)] for weight in (1, 9, 99)}
+    more = {weight: comparisons(counts, "converted")[0].more_users or 0 for weight, counts in variants.items()}
+    assert more[9] > 2 * more[1]
+    assert more[99] > 20 * more[1]
+    assert comparisons([Counts("a", 9, 900, 0, 0), Counts("b", 1, 100, 100, 100)], "converted")[0].more_users is None
+    assert users_needed((0.0, 1.0), (99, 1), critical(1)) is not None
 
 
 def test_a_difference_is_told_once_there_are_users_enough() -> None:

@@ -269,6 +269,44 @@ def test_one_corrupt_file_of_twenty(batch: Batch, each: int, corrupt: int) -> No
         assert read_list("for-you", "u1-1") is not None
 
 
+@pytest.mark.parametrize(("good", "bad", "published"), [(2, 1, True), (98, 1, True), (1, 2, False), (99, 2, False)])
+def test_where_there_are_few_lines_one_does_not_keep_back_the_others(batch: Batch, good: int, bad: int, published: bool) -> None:
+    failed = [line(f"x{n}", output=None, error="Internal error") for n in range(bad)]
+    batch.put_input(good + bad)
+    loaded = batch.load(batch.put("x.out", "\n".join([*(line(f"u{n}") for n in range(good)), *failed])))
+    if published:
+        found = batch.publish(loaded)
+        assert (found["written"], found["rejected"], found["not_made"]) == (good, bad, []), "users are in no report"
+        assert read_list("for-you", "u0") is not None
+    else:
+        with pytest.raises(TooFewWritten, match=f"{good} of {good + bad} lines were written"):
+            batch.publish(loaded)
+
+
+def test_a_query_that_fails_is_named_and_does_not_keep_back_the_others(batch: Batch) -> None:
+    def answer(category: str, **output: Any) -> str:
+        asked = {"itemAttributes": f'ITEMS.CATEGORY = "{category}"'}
+        return json.dumps({"input": asked, "output": {"usersList": ["u1"]}, "error": None} | output)
+
+    making, folder = {"kind": "segment", "name": "garden", "version": VERSION}, f"batch/garden/{VERSION}"
+    put = batch.shop.client("s3").put_object
+    put(Bucket=batch.shop.bucket, Key=f"{folder}/input.json", Body=b'{"lines": 3}')
+    lost, toys = {"output": None, "error": "There is no such category"}, 'ITEMS.CATEGORY = "toys"'
+    for answers, named in (
+        ([answer("garden"), answer("toys", **lost), "{"], [toys, "{"]),
+        ([answer("garden", **lost), answer("toys", **lost), "{"], ['ITEMS.CATEGORY = "garden"', toys, "{"]),
+    ):
+        key = batch.put("queries.json.out", "\n".join(answers))
+        loaded = batch.load(key, kind="segment", name="garden", rejected_prefix=f"{folder}/rejected/")
+        if len(named) < 3:
+            found = batch.shop.call(publish, making=making, loads=[loaded])
+            assert [each["query"] for each in found["not_made"]] == named
+            assert found["not_made"][0]["reason"] == "Personalize: There is no such category"
+        else:
+            with pytest.raises(TooFewWritten, match=r"0 of 3 lines were written.*toys.*: Personalize: There is no such"):
+                batch.shop.call(publish, making=making, loads=[loaded])
+
+
 def test_an_output_file_that_never_came_is_missing_lines(batch: Batch) -> None:
     batch.put_input(200)
     loaded = batch.load(batch.put("x.out", "\n".join(line(f"u{n}") for n in range(100))))

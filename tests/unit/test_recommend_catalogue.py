@@ -14,7 +14,7 @@ import pytest
 from lambdas.recommend import catalogue
 from lambdas.shared import clients, config
 from tests.unit.conftest import Deployment
-from tests.unit.serving import ITEMS, Campaign, call, home, later, put_item
+from tests.unit.serving import ITEMS, Campaign, call, call_with_headers, home, later, put_item
 
 CATEGORY = {"user_id": ["u1"], "category": ["c1"], "num_results": [str(ITEMS)]}
 #: Less than a stalled table takes, more than a busy machine needs for the rest.
@@ -74,6 +74,7 @@ def test_without_the_table_lists_are_full(
     status, answer = home(away)
     assert (status, answer["source"], answer["returned"]) == (200, "for-you", 20)
     assert not any(item["attributes"] for item in answer["items"])
+    assert answer["degraded"] == ["attributes", "erasures", "recent_items"]
     out = capsys.readouterr().out
     assert '"CatalogueFailed":[' in out
     assert '"ErasedLookupFailed":[' in out
@@ -88,6 +89,52 @@ def test_what_was_known_before_stands_in_for_the_table(away: Deployment, monkeyp
     status, answer = home(away)
     assert (status, answer["source"], answer["returned"]) == (200, "best-sellers", 20)
     assert all(item["attributes"]["STOCK"] > 0 for item in answer["items"])
+
+
+def test_attributes_of_longer_ago_are_not_passed_off_as_todays(away: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    fresh = call(away, "GET", "/recommendations/category", CATEGORY)[1]
+    go_away(monkeypatch)
+    later(monkeypatch, catalogue, 10 * catalogue.FRESH_SECONDS)
+    assert call(away, "GET", "/recommendations/category", CATEGORY)[1] == fresh | {"degraded": ["attributes"]}
+
+
+def test_the_first_answer_of_a_worker_waits_for_its_attributes(away: Deployment) -> None:
+    """Its connections are new, and it has nothing to go by; later ones keep to the time budget."""
+    hurry(away)
+    clients.prompt_dynamodb().meta.events.register(
+        "before-call.dynamodb.BatchGetItem", lambda **_: time.sleep(BUDGET_MS / 1000 + 0.3)
+    )
+    _, answer = call(away, "GET", "/recommendations/category", CATEGORY | {"num_results": ["5"]})
+    assert (len(answer["items"]), all(item["attributes"] for item in answer["items"])) == (5, True)
+    assert "degraded" not in answer
+    _, answer = call(away, "GET", "/recommendations/category", CATEGORY)
+    assert answer["degraded"] == ["attributes"]
+
+
+def test_an_answer_without_attributes_says_so_and_is_not_kept_for_others(
+    away: Deployment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever asks for what everybody gets has it from a cache, but not for a minute without its rules."""
+    raw = away.config.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    raw["placements"]["best-sellers"] = {"solution": "best-sellers", "rules": ["sold_out"]}
+    away.packed.write_text(json.dumps(raw))
+    config.packed_config.cache_clear()
+    away.client("dynamodb").delete_table(TableName=f"{away.config.name}-catalogue")
+    _, answer, headers = call_with_headers(away, "GET", "/recommendations/best-sellers")
+    assert (answer["degraded"], answer["items"][0]["item_id"]) == (["attributes"], "i0"), "i0 is sold out, and nobody knows"
+    assert headers["Cache-Control"] == ["private, no-store"]
+    assert '"DegradedAnswers":[1' in capsys.readouterr().out
+    table = {"TableName": f"{away.config.name}-catalogue", "BillingMode": "PAY_PER_REQUEST"}
+    key = {
+        "KeySchema": [{"AttributeName": "item_id", "KeyType": "HASH"}],
+        "AttributeDefinitions": [{"AttributeName": "item_id", "AttributeType": "S"}],
+    }
+    away.client("dynamodb").create_table(**table, **key)
+    for n in range(ITEMS):
+        put_item(away, f"i{n}", STOCK=n % 7)
+    _, answer, headers = call_with_headers(away, "GET", "/recommendations/best-sellers")
+    assert ("degraded" in answer, answer["items"][0]["item_id"]) == (False, "i1")
+    assert headers["Cache-Control"] == ["public, max-age=60"]
 
 
 def test_a_changed_item_is_seen_after_a_minute(away: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import re
 import time
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from moto.s3.models import s3_backends
 
 from bench.deployment import until
 from lambdas.deploy_campaigns import handler as deploy_campaigns
@@ -17,10 +19,12 @@ from lambdas.prepare_resources import handler as prepare_resources
 from lambdas.publish_deployment import handler as publish_deployment
 from lambdas.publish_deployment.tidy import GRACE_SECONDS
 from lambdas.report import handler as report
+from lambdas.shared import snapshots
 from lambdas.shared.config import packed_config
+from lambdas.shared.runs import versions
 from lambdas.train_solutions import handler as train_solutions
-from tests.shop_csvs import csv_text
-from tests.unit.conftest import Deployment
+from tests.shop_csvs import csv_text, rows
+from tests.unit.conftest import Deployment, set_faults
 
 STARTED = datetime.now(UTC).isoformat()
 
@@ -118,6 +122,109 @@ def test_an_item_put_after_the_upload_stays_until_a_newer_csv(imported: Deployme
     assert stock() == "1"
 
 
+def catalogue_of(shop: Deployment) -> dict[str, Any]:
+    rows = shop.client("dynamodb").scan(TableName=f"{shop.config.name}-catalogue")["Items"]
+    return {row["item_id"]["S"]: row for row in rows}
+
+
+def put(shop: Deployment, item_id: str, seconds_ago: float) -> None:
+    """As PUT /items does, some time ago."""
+    shop.client("dynamodb").update_item(
+        TableName=f"{shop.config.name}-catalogue",
+        Key={"item_id": {"S": item_id}},
+        UpdateExpression="SET attributes = :attributes, received_at = :at",
+        ExpressionAttributeValues={
+            ":attributes": {"M": {"STOCK": {"N": "3"}}},
+            ":at": {"N": str(round((time.time() - seconds_ago) * 1000))},
+        },
+    )
+
+
+def import_items(shop: Deployment, files: str, lines: list[str] | None = None, name: str | None = None) -> None:
+    if lines is not None:
+        shop.put_csv("items", csv_text("items", lines), name)
+    shop.until_done(import_data.handler, **import_request(shop, "items", files=files, run_id=f"run-{files}"))
+
+
+def test_items_that_a_later_csv_lacks_leave_the_catalogue_unless_they_were_put_since(imported: Deployment) -> None:
+    everything, lines = set(catalogue_of(imported)), rows()["items"]
+    assert len(everything) == 60
+    put(imported, "by-put", seconds_ago=3600)
+    put(imported, "i3", seconds_ago=3600)
+    put(imported, "i5", seconds_ago=-3600)
+    put(imported, "i6", seconds_ago=-3600)
+    put(imported, "new", seconds_ago=-3600)
+    import_items(imported, "00000002", [line for line in lines if line.split(",")[0] not in ("i1", "i2", "i3", "i5")])
+    found = catalogue_of(imported)
+    assert everything - set(found) == {"i1", "i2", "i3"}
+    assert set(found) - everything == {"new"}
+    assert found["i6"]["attributes"]["M"] == {"STOCK": {"N": "3"}}, "what was put counts more than the CSV"
+    assert found["i4"]["attributes"]["M"]["STOCK"] == {"N": "4"}
+    import_items(imported, "00000003", lines)
+    assert set(catalogue_of(imported)) == everything | {"new"}
+
+
+def test_of_several_csvs_one_alone_may_be_uploaded_again(imported: Deployment) -> None:
+    lines = rows()["items"]
+    imported.put_csv("items", csv_text("items", lines[30:]), "second")
+    import_items(imported, "00000002", lines[:30])
+    assert len(catalogue_of(imported)) == 60
+    put(imported, "i40", seconds_ago=-3600)
+    import_items(imported, "00000003", lines[1:30])
+    assert set(catalogue_of(imported)) == {f"i{n}" for n in range(1, 60)}
+    import_items(imported, "00000004", lines[31:40], "second")
+    assert set(catalogue_of(imported)) == {f"i{n}" for n in [*range(1, 30), *range(31, 41)]}
+
+
+def test_an_item_may_move_from_one_csv_to_an_older_one(imported: Deployment) -> None:
+    lines = rows()["items"]
+    imported.put_csv("items", csv_text("items", lines), "second")
+    older = s3_backends["123456789012"]["global"].buckets[imported.bucket].keys["datasets/items/second.csv"]
+    older.last_modified -= timedelta(hours=1)
+    import_items(imported, "00000002", [line.replace("Item", "Newer") for line in lines[:20]])
+    assert catalogue_of(imported)["i7"]["attributes"]["M"]["TITLE"] == {"S": "Newer 7"}
+    import_items(imported, "00000003", [line.replace("Item", "Newer") for line in lines[:5]])
+    found = catalogue_of(imported)
+    assert (len(found), found["i7"]["attributes"]["M"]["TITLE"]) == (60, {"S": "Item 7"})
+
+
+def test_an_incremental_import_takes_nothing_away(imported: Deployment) -> None:
+    raw = imported.config.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    raw["datasets"]["items"]["import_mode"] = "INCREMENTAL"
+    imported.packed.write_text(json.dumps(raw))
+    packed_config.cache_clear()
+    import_items(imported, "00000002", rows()["items"][:10])
+    assert len(catalogue_of(imported)) == 60
+
+
+def test_a_removal_that_takes_long_is_finished_by_the_next_look(imported: Deployment) -> None:
+    imported.put_csv("items", csv_text("items", rows()["items"][:10]))
+    request = import_request(imported, "items", files="00000002", run_id="run-2")
+    imported.context.get_remaining_time_in_millis = lambda: 0
+    while (answer := imported.call(import_data.handler, **request)).get("catalogue_rows", 0) == 0:
+        time.sleep(0.05)
+    assert (answer["status"], answer["catalogue_rows"], answer["items_removed"]) == ("PENDING", 10, 0)
+    again = {name: answer[name] for name in ("catalogue_rows", "items_removed")}
+    answer = imported.call(import_data.handler, **request, **again)
+    assert (answer["status"], answer["items_removed"]) == ("PENDING", 50)
+    imported.context.get_remaining_time_in_millis = lambda: 60_000
+    again = {name: answer[name] for name in ("catalogue_rows", "items_removed")}
+    answer = imported.call(import_data.handler, **request, **again)
+    assert (answer["status"], len(catalogue_of(imported))) == ("DONE", 10)
+    assert answer["parts"][0]["items_removed"] == 50
+
+
+def test_a_dataset_that_was_deleted_is_filled_again(imported: Deployment) -> None:
+    """Its import jobs may still be listed: they are no proof of what is in the new one."""
+    personalize = imported.client("personalize")
+    dataset = f"arn:aws:personalize:us-east-1:123456789012:dataset/{imported.config.name}/USERS"
+    personalize.delete_dataset(datasetArn=dataset)
+    until(lambda: dataset not in str(personalize.list_datasets()["datasets"]))
+    imported.until_active(import_data.handler, **import_request(imported, "users", run_id="run-2"))
+    made = personalize.describe_dataset(datasetArn=dataset)["dataset"]["creationDateTime"]
+    assert len([job for job in jobs(imported, "users") if job["creationDateTime"] >= made]) == 1
+
+
 def test_tracker_and_filters_are_made_once(imported: Deployment) -> None:
     tracker = imported.until_active(prepare_resources.handler, **prepare_request("event_tracker"))
     assert tracker["tracking_id"]
@@ -197,6 +304,110 @@ def test_a_rollback_during_a_run_stands(imported: Deployment) -> None:
     for verdict in ({"decision": "keep"}, {"decision": "refuse", "deployed_arn": second["arn"]}):
         imported.until_active(deploy_campaigns.handler, **deploy_request("related", second["arn"], **verdict))
         assert personalize.describe_campaign(campaignArn=campaign["arn"])["campaign"]["solutionVersionArn"] == first["arn"]
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat()
+
+
+@pytest.fixture
+def faulty(imported: Deployment, personalize_endpoint: str) -> Iterator[Callable[..., None]]:
+    """Lets the creation of resources fail, until the end of the test."""
+
+    def fail(*operations: str) -> None:
+        faults = [{"operation": operation, "action": "create-failed", "reason": "No capacity left"} for operation in operations]
+        set_faults(personalize_endpoint, faults)
+
+    yield fail
+    set_faults(personalize_endpoint, [])
+
+
+def test_what_failed_in_an_earlier_run_is_made_anew(imported: Deployment, faulty: Callable[..., None]) -> None:
+    """Of this run it is a failure, with the service's reason; the next run heals it."""
+    faulty("CreateSolution")
+    failing = train_request("related")
+    for _ in range(2):
+        (failed,) = imported.until_done(train_solutions.handler, **failing)
+        assert failed["failure"]["Error"] == "ResourceFailed"
+        assert "CREATE FAILED" in failed["failure"]["Cause"]
+    faulty()
+    made = imported.until_active(train_solutions.handler, **train_request("related"))
+    faulty("CreateCampaign")
+    run = deploy_request("related", made["arn"]) | {"run_started": now()}
+    for _ in range(2):
+        (failed,) = imported.until_done(deploy_campaigns.handler, **run)
+        assert "CREATE FAILED: No capacity left" in failed["failure"]["Cause"]
+    faulty()
+    campaign = imported.until_active(deploy_campaigns.handler, **run | {"run_started": now()})
+    described = imported.client("personalize").describe_campaign(campaignArn=campaign["arn"])["campaign"]
+    assert (described["status"], described["solutionVersionArn"]) == ("ACTIVE", made["arn"])
+
+
+def snapshot_jobs(shop: Deployment, version: str) -> list[str]:
+    jobs = shop.client("personalize").list_batch_inference_jobs(solutionVersionArn=version)["batchInferenceJobs"]
+    return [job["status"] for job in sorted(jobs, key=lambda job: job["creationDateTime"])]
+
+
+def test_a_snapshot_is_made_again_when_its_job_failed_or_its_file_is_gone(
+    imported: Deployment, faulty: Callable[..., None]
+) -> None:
+    """A job that is listed proves nothing: the file is what an outage is answered from."""
+    version = imported.until_active(train_solutions.handler, **train_request("best-sellers"))["arn"]
+
+    def run() -> list[dict[str, Any]]:
+        trained = [{"name": "best-sellers", "status": "ACTIVE", "arn": version}]
+        request = {"verdicts": [], "answers": [], "trained": trained, "run_started": now()}
+        return imported.until_done(deploy_campaigns.handler, **request)
+
+    def ended(*statuses: str) -> None:
+        until(lambda: snapshot_jobs(imported, version) == list(statuses))
+
+    faulty("CreateBatchInferenceJob")
+    run()
+    ended("CREATE FAILED")
+    faulty()
+    assert run() == []
+    ended("CREATE FAILED", "ACTIVE")
+    assert len(snapshots.read_snapshot(imported.bucket, "best-sellers")) > 20
+    assert run() == []
+    assert snapshot_jobs(imported, version) == ["CREATE FAILED", "ACTIVE"], "what is there is not made again"
+    imported.client("s3").delete_object(Bucket=imported.bucket, Key=snapshots.output_key("best-sellers"))
+    assert run() == []
+    ended("CREATE FAILED", "ACTIVE", "ACTIVE")
+    assert len(snapshots.read_snapshot(imported.bucket, "best-sellers")) > 20
+
+
+@pytest.mark.parametrize(
+    ("answers", "decision", "reason"),
+    [
+        ([{"name": "related", "approved": True}], "deploy", "a person approved it"),
+        ([{"name": "related", "approved": False}], "rejected", "a person rejected it"),
+        (
+            [{"name": "related", "approved": False, "error": "States.Timeout"}],
+            "unanswered",
+            "nobody answered in time: the next run asks again",
+        ),
+        (
+            [{"name": "related", "approved": False, "error": "KeyError"}],
+            "unanswered",
+            "nobody could be asked (KeyError): the next run asks again",
+        ),
+        ([], "unanswered", "the run ended before anybody answered: the next run asks again"),
+    ],
+)
+def test_only_a_person_approves_and_only_a_person_rejects(
+    shop: Deployment, answers: list[Any], decision: str, reason: str
+) -> None:
+    made = shop.call(
+        report.handler,
+        run_id="run-1",
+        run_started="2026-01-01T00:00:00Z",
+        solutions=[{"name": "related", "recipe": "aws-similar-items", "status": "ACTIVE", "arn": "version"}],
+        verdicts=[{"name": "related", "arn": "version", "decision": "ask"}],
+        answers=answers,
+    )
+    assert made["solutions"][0]["verdict"] == {"decision": decision, "reasons": [reason]}
+    assert [record.decision for record in versions("related")] == [decision]
 
 
 def test_a_changed_recipe_is_drift_that_names_both_values(imported: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:

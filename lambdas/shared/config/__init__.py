@@ -194,7 +194,8 @@ class Config(Section):
             try:
                 parse_filter(self.filters[of.filter])
             except NoTwin as error:
-                raise ValueError(f"{path}.filter: '{of.filter}' can't be applied to fallbacks: {error}") from None
+                whom = "fallbacks" if self.fallbacks(of) or not self.pins(of) else "pinned items"
+                raise ValueError(f"{path}.filter: '{of.filter}' can't be applied to {whom}: {error}") from None
 
     def check_fallback(self, path: str, placement: Placement, fallback: str) -> None:
         ranks = RECIPES[self.solutions[placement.solution].recipe].type == "PERSONALIZED_RANKING"
@@ -240,7 +241,12 @@ class Config(Section):
 
     def needs_twin(self, of: Placement | Batch) -> bool:
         """Whether the filter must also be applied to items that neither a campaign nor a job has filtered."""
-        return bool(self.fallbacks(of)) or (isinstance(of, Placement) and self.has_snapshot(of.solution))
+        return bool(self.fallbacks(of)) or self.pins(of) or (isinstance(of, Placement) and self.has_snapshot(of.solution))
+
+    def pins(self, of: Placement | Batch) -> bool:
+        """Whether a rule puts an item into the lists. A ranking orders what it is given and no more."""
+        ranks = isinstance(of, Placement) and RECIPES[self.solutions[of.solution].recipe].type == "PERSONALIZED_RANKING"
+        return not ranks and any(self.rules[name].pin is not None for name in of.rules)
 
     def recent_event_types(self) -> set[str]:
         """The event types whose latest items are kept for each user: rules and the twins of filters look at them."""

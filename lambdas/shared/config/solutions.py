@@ -38,13 +38,17 @@ class Gate(Section):
     metric: str = Field("normalized_discounted_cumulative_gain_at_25", description="a metric of the report of a train run")
     at_least: float | None = Field(None, ge=0, description="absolute floor")
     may_fall_by: float | None = Field(None, ge=0, lt=1, description="share of the serving version's value that may be lost")
-    beats: str | None = Field(None, description="a solution trained in the same run, as baseline")
+    beats: str | None = Field(
+        None, description="a solution, as baseline: its version of the same run, else the one that serves, else its newest"
+    )
 
 
 class Approval(Section):
     """A person decides, by a link in a mail, before a version that passed its gate goes live."""
 
-    within_hours: float = Field(24, gt=0, le=24 * 30, description="without an answer by then it counts as rejected")
+    within_hours: float = Field(
+        24, gt=0, le=24 * 30, description="without an answer by then the old version stays, and the next run asks again"
+    )
 
 
 class Solution(Section):
