@@ -87,7 +87,7 @@ class Emulator:
             "--speed": settings.speed,
         }
         arguments = [str(part) for option in options.items() for part in option]
-        self._process = processes.start_child("localaws.personalize", arguments, stdout=subprocess.PIPE)
+        self._process = processes.start_child("personalize_emulator", arguments, stdout=subprocess.PIPE)
         self._ready = threading.Event()
         threading.Thread(target=self._read, daemon=True).start()
 

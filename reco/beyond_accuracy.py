@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from personalize_emulator.metrics import Answer
 from scipy import sparse
 from scipy.sparse.linalg import norm
-
-from localaws.personalize.metrics import Answer
 
 EXPECTED = 25
 

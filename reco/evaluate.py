@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from personalize_emulator.metrics import Answer, ranking_metrics
 
 from lambdas.shared.config import Config
 from lambdas.shared.recipes import RECIPES
 from lambdas.shared.schemas import DATASET_TYPES, DatasetKind
-from localaws.personalize.metrics import Answer, ranking_metrics
 from reco.beyond_accuracy import EXPECTED, Reference, qualities, unit_rows
 from reco.errors import RecoError
 from reco.evaluation_group import CAMPAIGNS_AT_ONCE, EvaluationGroup

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
+from personalize_emulator.filters.events import MAX_EVENTS
 
 from lambdas.shared.item_filters import Facts, parse_filter
-from localaws.personalize.filters.events import MAX_EVENTS
-from tests.localaws.personalize.filter_reference import IDS, USERS, World
-from tests.localaws.personalize.test_filters_masks import EVENT_CONDITIONS, ITEM_CONDITIONS, VALUES, compiled, expressions
+from tests.personalize_emulator.filter_reference import IDS, USERS, World
+from tests.personalize_emulator.test_filters_masks import EVENT_CONDITIONS, ITEM_CONDITIONS, VALUES, compiled, expressions
 
 
 @pytest.fixture(scope="module")

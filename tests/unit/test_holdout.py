@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from personalize_emulator.metrics import Answer
 from scipy import sparse
 
 from lambdas.shared.schemas import AvroSchema
-from localaws.personalize.metrics import Answer
 from reco.beyond_accuracy import Reference, qualities, unit_rows
 from reco.errors import RecoError
 from reco.holdout import Catalogue, split

@@ -1,0 +1,119 @@
+"""What a filter expression says, once parsed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+from personalize_emulator.schemas import Kind, normalized
+
+Target = Literal["ItemID", "UserID", "ActionID"]
+Operator = Literal["IN", "NOT IN", "=", "!=", "<", "<=", ">", ">="]
+
+_TARGET_KINDS: dict[Target, Kind] = {"ItemID": "ITEMS", "UserID": "USERS", "ActionID": "ACTIONS"}
+
+
+@dataclass(frozen=True)
+class Placeholder:
+    """`$NAME`: the value comes with each request."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class CurrentItem:
+    """`CurrentItem.COLUMN`: the value of the item that the request names."""
+
+    column: str
+
+
+Operand = tuple[str, ...] | float | Placeholder | CurrentItem
+"""The strings of a list, a number, or where the value is to be found."""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """`kind.column operator operand`; `position` is where it starts in the text."""
+
+    kind: Kind
+    column: str
+    operator: Operator
+    operand: Operand
+    position: int
+
+    @property
+    def is_list_test(self) -> bool:
+        return self.operator in ("IN", "NOT IN")
+
+    @property
+    def is_event_test(self) -> bool:
+        return self.kind in ("INTERACTIONS", "ACTION_INTERACTIONS")
+
+
+@dataclass(frozen=True)
+class Expression:
+    """One INCLUDE or EXCLUDE: holds if all conditions of any group hold, and applies to users with `only_if`."""
+
+    include: bool
+    any_of: tuple[tuple[Condition, ...], ...]
+    only_if: tuple[Condition, ...]
+
+    @property
+    def conditions(self) -> Iterator[Condition]:
+        for group in self.any_of:
+            yield from group
+
+    @cached_property
+    def placeholders(self) -> frozenset[str]:
+        operands = [condition.operand for condition in (*self.conditions, *self.only_if)]
+        return frozenset(operand.name for operand in operands if isinstance(operand, Placeholder))
+
+    @cached_property
+    def uses_current_item(self) -> bool:
+        return any(isinstance(condition.operand, CurrentItem) for condition in self.conditions)
+
+    @cached_property
+    def tests_events(self) -> bool:
+        return any(condition.is_event_test for condition in self.conditions)
+
+
+@dataclass(frozen=True)
+class Filter:
+    """A filter: the union of its INCLUDEs without the union of its EXCLUDEs."""
+
+    text: str
+    target: Target
+    expressions: tuple[Expression, ...]
+
+    @property
+    def target_kind(self) -> Kind:
+        """The dataset of which ids are let through or held back."""
+        return _TARGET_KINDS[self.target]
+
+    @cached_property
+    def placeholders(self) -> frozenset[str]:
+        return frozenset().union(*(expression.placeholders for expression in self.expressions))
+
+    @property
+    def uses_current_item(self) -> bool:
+        return any(expression.uses_current_item for expression in self.expressions)
+
+    @property
+    def uses_current_user(self) -> bool:
+        """Whether the result depends on who asks: by an IF, or by the user's events."""
+        if self.target == "UserID":
+            return False
+        return any(expression.only_if or expression.tests_events for expression in self.expressions)
+
+    @cached_property
+    def fields(self) -> frozenset[str]:
+        """The distinct fields, such as `ITEMS.GENRES`, of which the service limits the number."""
+        names = set()
+        for expression in self.expressions:
+            for condition in (*expression.conditions, *expression.only_if):
+                names.add(f"{condition.kind}.{normalized(condition.column)}")
+                if isinstance(condition.operand, CurrentItem):
+                    names.add(f"ITEMS.{normalized(condition.operand.column)}")
+        return frozenset(names)
