@@ -17,15 +17,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from personalize_emulator.datasets import DatasetStore, TrainingData
-from personalize_emulator.metrics import Answer, ranking_metrics
-from personalize_emulator.recipes import TrainingOptions, train
-from personalize_emulator.recipes.events import Prepared, prepare, rows_of
-from personalize_emulator.recipes.features import Features
-from personalize_emulator.recipes.holdout import Case
-from personalize_emulator.recipes.model import best
-from personalize_emulator.recipes.training import Trial, try_out
-from personalize_emulator.schemas import Kind, parse_schema
 from rich.box import MARKDOWN
 from rich.console import Console
 from rich.table import Table
@@ -34,6 +25,15 @@ from threadpoolctl import threadpool_limits
 
 from bench.baselines import BASELINES, Matrix
 from bench.cold_start import cold_items, cold_users
+from personalize_emulator.datasets import DatasetStore, TrainingData
+from personalize_emulator.metrics import Answer, ranking_metrics
+from personalize_emulator.recipes import TrainingOptions, train
+from personalize_emulator.recipes.events import Prepared, prepare, rows_of
+from personalize_emulator.recipes.features import Features
+from personalize_emulator.recipes.holdout import Case
+from personalize_emulator.recipes.model import best
+from personalize_emulator.recipes.training import Trial, try_out
+from personalize_rules.schemas import Kind, parse_schema
 from reco.beyond_accuracy import Reference, qualities, unit_rows
 from reco.movielens import fetch, write_csvs
 

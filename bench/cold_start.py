@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
+
 from personalize_emulator.datasets import History, TrainingData
 from personalize_emulator.metrics import Answer, area_under_curve, ranking_metrics
 from personalize_emulator.recipes import Model, Query, TrainingOptions

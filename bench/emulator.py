@@ -32,12 +32,12 @@ from urllib.parse import urlsplit
 import boto3
 import numpy as np
 from moto.server import ThreadedMotoServer
-from personalize_emulator.clock import DURATIONS
-from personalize_emulator.recipes import RECIPES
 from rich.console import Console
 from rich.table import Table
 
 from bench.generator import SCHEMAS, Shop
+from personalize_emulator.clock import DURATIONS
+from personalize_rules.recipes import RECIPES
 
 RECIPES_MEASURED = (
     "aws-user-personalization-v2",

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from personalize_emulator.metrics import Answer
 from scipy import sparse
 from scipy.sparse.linalg import norm
+
+from personalize_emulator.metrics import Answer
 
 EXPECTED = 25
 

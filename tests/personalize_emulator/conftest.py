@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from moto.server import ThreadedMotoServer
+
 from personalize_emulator.pytest_plugin import StartEmulator
 from personalize_emulator.quotas import Quotas
-
 from tests.personalize_emulator.journey import BUCKET, Client
 
 NewClient = Callable[..., Client]

@@ -10,9 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from personalize_emulator.filters.expression import Condition, CurrentItem, Expression, Filter, Placeholder
-from personalize_emulator.schemas import Kind
-
+from personalize_rules.filters import Condition, CurrentItem, Expression, Filter, Placeholder
+from personalize_rules.schemas import Kind
 from tests.personalize_emulator.shop_data import csv_file, event, open_store, put_events
 
 GENRES = ["A", "B", "C", "A|B", "B|C", "", "a"]

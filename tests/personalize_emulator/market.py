@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from personalize_emulator.datasets import DatasetStore
-from personalize_emulator.schemas import Kind, parse_schema
+from personalize_rules.schemas import Kind, parse_schema
 
 GENRES = ("Comedy", "Drama", "Horror")
 USERS = 120

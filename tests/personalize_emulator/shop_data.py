@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from personalize_emulator.datasets import DatasetStore
-from personalize_emulator.schemas import Kind, Schema, parse_schema
+from personalize_rules.schemas import Kind, Schema, parse_schema
 
 
 def field(name: str, kind: Any = "string", **attributes: Any) -> dict[str, Any]:

@@ -6,10 +6,10 @@ import io
 from pathlib import Path
 
 import numpy as np
-from personalize_emulator.datasets import DatasetStore
-from personalize_emulator.schemas import Kind, parse_schema
 
 from bench.generator import SCHEMAS, Shop
+from personalize_emulator.datasets import DatasetStore
+from personalize_rules.schemas import Kind, parse_schema
 
 SHOP = Shop(users=300, items=200, interactions=12_000, seed=4)
 KINDS: tuple[Kind, ...] = ("INTERACTIONS", "ITEMS", "USERS")

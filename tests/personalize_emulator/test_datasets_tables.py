@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from personalize_emulator.datasets import DatasetStore
 
+from personalize_emulator.datasets import DatasetStore
 from tests.personalize_emulator.shop_data import SCHEMAS, csv_file, event, interaction_rows, open_store, put_events
 
 

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from personalize_emulator.datasets import DatasetStore
 from personalize_emulator.errors import InvalidInput
-from personalize_emulator.filters import CompiledFilter, check_filter, parse_filter
-
+from personalize_emulator.filters import CompiledFilter
+from personalize_rules.filters import check_filter, parse_filter
 from tests.personalize_emulator.filter_reference import IDS, TARGETS, USERS, Reference, World
 from tests.personalize_emulator.shop_data import SCHEMAS, event, open_store
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from personalize_emulator.metrics import (
     Answer,
     area_under_curve,

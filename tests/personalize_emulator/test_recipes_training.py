@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from personalize_emulator.datasets import TrainingData
 from personalize_emulator.recipes import (
-    RECIPES,
     Model,
     Query,
     TrainingFailed,
@@ -18,7 +18,7 @@ from personalize_emulator.recipes import (
     TrainingResult,
     train,
 )
-
+from personalize_rules.recipes import RECIPES
 from tests.personalize_emulator.market import (
     COLD,
     DAY,

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from personalize_emulator.datasets import DatasetStore
 from personalize_emulator.errors import InvalidInput
-from personalize_emulator.filters import CompiledFilter, parse_filter
+from personalize_emulator.filters import CompiledFilter
 from personalize_emulator.recipes import TrainingOptions, train
 from personalize_emulator.runtime import (
     Promotion,
@@ -21,7 +22,7 @@ from personalize_emulator.runtime import (
     recommend_actions,
     segment_line,
 )
-
+from personalize_rules.filters import parse_filter
 from tests.personalize_emulator.market import COLD, DAY, START, USERS, genre_of, interactions, items, make_market, make_store
 
 NOW = START + 30 * DAY

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from personalize_emulator.wire import decode, operations
 
+from personalize_emulator.wire import decode, operations
 from tests.personalize_emulator.journey import Client
 from tests.personalize_emulator.requests import OPERATIONS, sample, send, violations
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from personalize_emulator.quotas import Quotas
 
+from personalize_emulator.quotas import Quotas
 from tests.personalize_emulator.conftest import NewClient
 from tests.personalize_emulator.journey import Client
 from tests.personalize_emulator.requests import send

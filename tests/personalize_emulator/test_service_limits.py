@@ -6,9 +6,9 @@ import time
 
 import boto3
 import pytest
+
 from personalize_emulator.emulator import PersonalizeEmulator
 from personalize_emulator.quotas import Quotas
-
 from tests.personalize_emulator.conftest import NewClient
 from tests.personalize_emulator.journey import Client, csv_of, error_of
 from tests.personalize_emulator.requests import send

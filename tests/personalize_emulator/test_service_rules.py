@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from personalize_emulator.quotas import Quotas
 
+from personalize_emulator.quotas import Quotas
 from tests.personalize_emulator.conftest import NewClient
 from tests.personalize_emulator.journey import BUCKET, RECIPE, ROLE, Client, avro, csv_of, error_of
 

@@ -7,8 +7,8 @@ import time
 from typing import Any
 
 from botocore.model import Shape
-from personalize_emulator.quotas import Quotas
 
+from personalize_emulator.quotas import Quotas
 from tests.personalize_emulator.conftest import NewClient
 from tests.personalize_emulator.journey import BUCKET, RECIPE, ROLE, Client, avro, csv_of, rows
 from tests.personalize_emulator.requests import OPERATIONS
@@ -18,7 +18,11 @@ VIDEO_ITEMS = [
     {"name": "GENRES", "type": "string", "categorical": True},
     {"name": "CREATION_TIMESTAMP", "type": "long"},
 ]
-ACTIONS = [{"name": "ACTION_ID", "type": "string"}, {"name": "VALUE", "type": ["null", "long"]}]
+ACTIONS = [
+    {"name": "ACTION_ID", "type": "string"},
+    {"name": "VALUE", "type": ["null", "long"]},
+    {"name": "LEVEL", "type": ["null", "string"], "categorical": True},
+]
 ACTION_INTERACTIONS = [
     {"name": "USER_ID", "type": "string"},
     {"name": "ACTION_ID", "type": "string"},

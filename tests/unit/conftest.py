@@ -18,8 +18,6 @@ from typing import Any
 import boto3
 import pytest
 from moto.server import ThreadedMotoServer
-from personalize_emulator.pytest_plugin import StartEmulator
-from personalize_emulator.quotas import Quotas
 
 from bench.deployment import make_tracker
 from lambdas.shared import batch_lists, clients, config, deployment, patience, recent_items
@@ -27,6 +25,8 @@ from lambdas.shared.config import Config
 from lambdas.shared.config_file import load_config
 from lambdas.shared.names import dataset_arn
 from lambdas.shared.schemas import DatasetKind
+from personalize_emulator.pytest_plugin import StartEmulator
+from personalize_emulator.quotas import Quotas
 from tests.shop_csvs import csv_text, rows
 from tests.unit.serving import away
 

@@ -113,7 +113,7 @@ def test_a_missing_dataset_is_named(shop: Deployment) -> None:
     [
         (b"\xef\xbb\xbfUSER_ID,AGE,GENDER,MEMBERSHIP\nu1,20,F,\n", "line 1: starts with a byte order mark"),
         (b"USER_ID,AGE,GENDER,MEMBERSHIP\nu1,20,\xff\xfe,\n", "is not UTF-8 text"),
-        (b"", "column USER_ID: the header lacks this column"),
+        (b"", "users/users.csv, line 1: the file is empty"),
     ],
 )
 def test_text_that_is_no_clean_csv(shop: Deployment, body: bytes, finding: str) -> None:
@@ -122,13 +122,14 @@ def test_text_that_is_no_clean_csv(shop: Deployment, body: bytes, finding: str) 
     assert finding in refusal(shop)
 
 
-def test_a_rule_is_listed_twenty_times_at_most_and_kept_whole_in_s3(shop: Deployment) -> None:
+def test_equal_findings_are_told_together_and_kept_whole_in_s3(shop: Deployment) -> None:
     shop.put_all_csvs()
     bad = [row.replace("1700", "x700") for row in INTERACTIONS[:50]]
     shop.put_csv("interactions", csv_text("interactions", bad + INTERACTIONS[50:]))
     said = refusal(shop)
-    assert said.count("not a whole number") == 20
-    assert "and 30 more like these" in said
+    assert said.count("not a whole number") == 1
+    assert "interactions/interactions.csv, line 2, column TIMESTAMP: is 'x700000000', not a whole number" in said
+    assert "(and 49 more like this, in lines 3, 4, 5, 6 …)" in said
     address = said.rsplit("all findings: ", 1)[1].rstrip(")")
     key = address.removeprefix(f"s3://{shop.bucket}/")
     kept = json.loads(shop.client("s3").get_object(Bucket=shop.bucket, Key=key)["Body"].read())

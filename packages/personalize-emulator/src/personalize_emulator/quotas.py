@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from personalize_emulator.errors import LimitExceeded, Throttling
+from personalize_rules import limits
 
 
 @dataclass(frozen=True)
@@ -24,9 +25,9 @@ class Quotas:
     solutions_per_dataset_group: int = 10
     campaigns_per_dataset_group: int = 5
     recommenders_per_dataset_group: int = 5
-    filters_per_dataset_group: int = 30
-    fields_per_filter: int = 10
-    filter_fields_per_dataset_group: int = 20
+    filters_per_dataset_group: int = limits.FILTERS_PER_DATASET_GROUP
+    fields_per_filter: int = limits.FIELDS_PER_FILTER
+    filter_fields_per_dataset_group: int = limits.FIELDS_PER_DATASET_GROUP
     tags_per_resource: int = 50
     put_events_per_second: int = 1000
     put_action_interactions_per_second: int = 1000
@@ -34,8 +35,8 @@ class Quotas:
     """PutItems, PutUsers and PutActions together, per dataset group."""
     recommendations_per_second: int = 500
     """Calls of one operation per campaign or recommender."""
-    event_bytes: int = 10_240
-    batch_input_files: int = 1000
+    event_bytes: int = limits.EVENT_BYTES
+    batch_input_files: int = limits.MAX_BATCH_FILES
 
     def changed(self, values: Mapping[str, Any]) -> "Quotas":
         """These quotas with some set anew.

@@ -28,6 +28,8 @@ from personalize_emulator.resources.tags import Tags
 from personalize_emulator.resources.trackers_and_filters import TrackersAndFilters
 from personalize_emulator.resources.upkeep import Upkeep
 from personalize_emulator.wire import Operation as ApiOperation
+from personalize_rules.filters import InvalidFilter
+from personalize_rules.schemas import InvalidSchema
 
 
 class Service:
@@ -102,6 +104,8 @@ class Service:
             if error.code in operation.errors:
                 raise
             raise InvalidInput(error.message) from error
+        except (InvalidSchema, InvalidFilter) as error:
+            raise InvalidInput(str(error)) from error
 
     def _call(self, operation: ApiOperation, request: Mapping[str, Any]) -> dict[str, Any] | None:
         self.context.faults.meet(operation.name)

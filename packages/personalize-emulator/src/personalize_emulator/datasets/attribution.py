@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from personalize_emulator.datasets.columns import Column, Table, row_count
 from personalize_emulator.datasets.tables import Entities
-from personalize_emulator.schemas import Kind, normalized
+from personalize_rules.schemas import Kind, normalized
 
 HEADER = ("METRIC_NAME", "EVENT_TYPE", "VALUE", "MATH_FUNCTION", "EVENT_ATTRIBUTION_SOURCE", "TIMESTAMP")
 WINDOW = 900

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from personalize_emulator.schemas import Field, Schema
+from personalize_rules.schemas import Field, Schema
 
 ColumnKind = Literal["number", "categorical", "textual", "string", "boolean"]
 

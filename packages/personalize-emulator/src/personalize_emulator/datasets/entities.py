@@ -10,7 +10,7 @@ import numpy as np
 
 from personalize_emulator.datasets.columns import Table, column_of, take
 from personalize_emulator.datasets.tables import Entities
-from personalize_emulator.schemas import Schema
+from personalize_rules.schemas import Schema
 
 
 def unique_by_id(table: Table, id_field: str) -> Table:

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from personalize_emulator.datasets.columns import Column, Table, Vocabulary, table_of, take
 from personalize_emulator.datasets.tables import Interactions
-from personalize_emulator.datasets.values import event_type_key
-from personalize_emulator.schemas import Kind, Schema
+from personalize_rules.schemas import Kind, Schema
+from personalize_rules.values import event_type_key
 
 
 def item_column(kind: Kind) -> str:
@@ -120,7 +120,7 @@ class InteractionsByUser:
         users = self.table["USER_ID"].codes
         self._starts = np.searchsorted(users, np.arange(len(self._user_ids) + 1))
         types = self.table.get("EVENT_TYPE")
-        self.event_types = [event_type_key(self.kind, name) for name in types.vocabulary] if types else []
+        self.event_types = [event_type_key(name, self.kind) for name in types.vocabulary] if types else []
 
     def __len__(self) -> int:
         return len(self.table["USER_ID"])

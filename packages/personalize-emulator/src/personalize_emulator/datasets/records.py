@@ -12,23 +12,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from personalize_emulator.datasets.streamed import Event
-from personalize_emulator.datasets.values import (
-    MAX_ID_LENGTH,
-    check_timestamp,
-    encodable,
-    event_type_key,
-    json_value,
-)
 from personalize_emulator.errors import InvalidInput
-from personalize_emulator.schemas import Kind, Schema, normalized
+from personalize_rules.events import shadows_member
+from personalize_rules.limits import MAX_ID
+from personalize_rules.schemas import Kind, Schema, normalized
+from personalize_rules.values import check_timestamp, encodable, event_type_key, json_value
 
 ENTITY_IDS: Mapping[str, str] = {"ITEMS": "itemId", "USERS": "userId", "ACTIONS": "actionId"}
 ACTION_EVENT_TYPES = frozenset({"viewed", "taken", "not taken"})
 
-# Properties that would shadow a member of the request.
-_FORBIDDEN = frozenset(
-    normalized(name) for name in ("userId", "sessionId", "eventType", "timestamp", "recommendationId", "impression")
-)
 # Old clients send these as properties.
 _MEMBERS = {"ITEMID": "itemId", "EVENTVALUE": "eventValue"}
 # An item without it was created when it was first seen.
@@ -50,7 +42,7 @@ def parse_put_action_interactions(schema: Schema, request: Mapping[str, Any]) ->
     events = []
     for number, record in enumerate(request["actionInteractions"], 1):
         where = f"actionInteractions.{number}.member"
-        if event_type_key("ACTION_INTERACTIONS", record["eventType"]) not in ACTION_EVENT_TYPES:
+        if event_type_key(record["eventType"], "ACTION_INTERACTIONS") not in ACTION_EVENT_TYPES:
             raise InvalidInput(f"{where}.eventType must be Viewed, Taken or Not Taken, it is {record['eventType'][:50]!r}.")
         event = {**record, "sentAt": record["timestamp"], "itemId": record["actionId"]}
         events.append(_event(schema, event, where, record.get("userId"), record["sessionId"]))
@@ -62,7 +54,7 @@ def parse_put_entities(schema: Schema, kind: Kind, records: Sequence[Mapping[str
     parsed = []
     for number, record in enumerate(records, 1):
         where = f"{kind.lower()}.{number}.member"
-        identifier = _valid(where, encodable, ENTITY_IDS[kind], record[ENTITY_IDS[kind]])
+        identifier = _valid(where, ENTITY_IDS[kind], encodable, record[ENTITY_IDS[kind]])
         where = f"{where}.properties"
         values = _schema_values(schema, _json_object(record.get("properties"), where), where)
         for field in schema.fields:
@@ -78,22 +70,22 @@ def _event(schema: Schema, event: Mapping[str, Any], where: str, user_id: str | 
     given = _json_object(event.get("properties"), properties)
     members = dict(event)
     for name in list(given):
-        if normalized(name) in _FORBIDDEN:
+        if shadows_member(name):
             raise InvalidInput(f"{properties}: {name} is a member of the event, not a property.")
         if (member := _MEMBERS.get(normalized(name))) is not None:
             members.setdefault(member, given.pop(name))
     values = _schema_values(schema, given, properties) | _trace(schema, members, where)
-    _valid(where, check_timestamp, "the timestamp", members["sentAt"])
+    _valid(where, "sentAt", check_timestamp, members["sentAt"])
     for name, text in (("userId", user_id), ("sessionId", session_id), ("eventType", members["eventType"])):
-        _valid(where, encodable, name, text or "")
+        _valid(where, name, encodable, text or "")
     return Event(
         session_id=session_id,
         user_id=user_id,
-        item_id=_valid(where, _item_id, members.get("itemId")),
+        item_id=_valid(where, "itemId", _item_id, members.get("itemId")),
         timestamp=int(members["sentAt"]),
         event_type=members["eventType"],
-        event_value=_valid(where, _event_value, members.get("eventValue")),
-        event_id=_valid(where, encodable, "eventId", members["eventId"]) if "eventId" in members else None,
+        event_value=_valid(where, "eventValue", _event_value, members.get("eventValue")),
+        event_id=_valid(where, "eventId", encodable, members["eventId"]) if "eventId" in members else None,
         columns=values,
     )
 
@@ -106,16 +98,16 @@ def _trace(schema: Schema, members: Mapping[str, Any], where: str) -> dict[str, 
         "EVENT_ATTRIBUTION_SOURCE": members.get("metricAttribution", {}).get("eventAttributionSource"),
     }
     return {
-        name: _valid(where, encodable, name, value) for name, value in found.items() if value and schema.field(name) is not None
+        name: _valid(where, name, encodable, value) for name, value in found.items() if value and schema.field(name) is not None
     }
 
 
 def _item_id(value: Any) -> str | None:
     if value is None:
         return None
-    if not isinstance(value, str) or not 1 <= len(value) <= MAX_ID_LENGTH:
-        raise ValueError(f"itemId must be a string of 1 to {MAX_ID_LENGTH} characters.")
-    return encodable("itemId", value)
+    if not isinstance(value, str) or not 1 <= len(value) <= MAX_ID:
+        raise ValueError(f"must be a string of 1 to {MAX_ID} characters.")
+    return encodable(value)
 
 
 def _event_value(value: Any) -> float | None:
@@ -126,7 +118,7 @@ def _event_value(value: Any) -> float | None:
     except (TypeError, ValueError):
         number = math.nan
     if not math.isfinite(number):
-        raise ValueError("eventValue must be a number.")
+        raise ValueError("must be a number.")
     return number
 
 
@@ -150,12 +142,12 @@ def _schema_values(schema: Schema, given: Mapping[str, Any], where: str) -> dict
             raise InvalidInput(f"{where}: {name[:50]} is no field of the schema.")
         if schema.is_required(field):
             raise InvalidInput(f"{where}: {name[:50]} is a member of the record, not a property.")
-        values[field.name] = _valid(where, json_value, schema, field, value)
+        values[field.name] = _valid(where, field.name, json_value, schema, field, value)
     return values
 
 
-def _valid(where: str, rule: Callable[..., Value], *arguments: Any) -> Value:
+def _valid(where: str, name: str, rule: Callable[..., Value], *arguments: Any) -> Value:
     try:
         return rule(*arguments)
     except ValueError as error:
-        raise InvalidInput(f"{where}: {error}") from None
+        raise InvalidInput(f"{where}: {name} {error}") from None

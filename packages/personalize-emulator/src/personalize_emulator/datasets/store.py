@@ -40,13 +40,11 @@ from personalize_emulator.datasets.tables import (
     TrainingData,
 )
 from personalize_emulator.errors import InvalidInput
-from personalize_emulator.schemas import Kind, Schema
+from personalize_rules.imports import Mode, too_few_rows, too_many_types
+from personalize_rules.schemas import Kind, Schema
 
-ImportMode = Literal["FULL", "INCREMENTAL"]
 IngestionMode = Literal["BULK", "PUT", "ALL"]
 
-MIN_IMPORTED_INTERACTIONS = 1000
-MAX_EVENT_TYPES_AND_COLUMNS = 10
 EVENT_KINDS: tuple[Kind, ...] = ("INTERACTIONS", "ACTION_INTERACTIONS")
 
 
@@ -84,7 +82,7 @@ class DatasetStore:
         self,
         kind: Kind,
         files: Iterable[tuple[str, BinaryIO]],
-        mode: ImportMode,
+        mode: Mode,
         progress: Progress | None = None,
         on_read: Callable[[Table], object] | None = None,
     ) -> ImportCounts:
@@ -102,14 +100,12 @@ class DatasetStore:
             version = self._streamed.version(kind).number
             table = new = read_csv(schema, files, progress)
             read = row_count(table)
-            if kind == "INTERACTIONS" and read < MIN_IMPORTED_INTERACTIONS:
-                raise ImportFailed(f"The data has {read} interactions; at least {MIN_IMPORTED_INTERACTIONS} are required.")
+            _fail_if(too_few_rows(kind, read))
             ids = None if kind in EVENT_KINDS else list(table[schema.id_field].vocabulary)
             old = self._bulk_table(kind) if mode == "INCREMENTAL" else None
             table = table if old is None else concatenate(old, table)
             table = sorted_unique(table) if ids is None else unique_by_id(table, schema.id_field)
-            if kind == "INTERACTIONS":
-                _check_variety(schema, table)
+            _fail_if(too_many_types(schema, len(table["EVENT_TYPE"].vocabulary) if "EVENT_TYPE" in table else 0))
             bulk.replace(table)
             if ids is not None:
                 self._streamed.replaced_by_import(kind, ids, version)
@@ -300,11 +296,6 @@ class DatasetStore:
             return int(gone.sum())
 
 
-def _check_variety(schema: Schema, table: Table) -> None:
-    """docs: personalize/latest/dg/limits.html, distinct event types combined with optional metadata columns."""
-    types = len(table["EVENT_TYPE"].vocabulary) if "EVENT_TYPE" in table else 0
-    if types + len(schema.metadata) > MAX_EVENT_TYPES_AND_COLUMNS:
-        raise ImportFailed(
-            f"The data has {types} distinct event types and the schema {len(schema.metadata)} metadata columns; "
-            f"together at most {MAX_EVENT_TYPES_AND_COLUMNS} are allowed."
-        )
+def _fail_if(reason: str | None) -> None:
+    if reason:
+        raise ImportFailed(f"{reason[0].upper()}{reason[1:]}.")

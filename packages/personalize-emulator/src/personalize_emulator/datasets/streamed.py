@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from personalize_emulator.datasets.values import event_type_key
-from personalize_emulator.schemas import Kind
+from personalize_rules.schemas import Kind
+from personalize_rules.values import event_type_key
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS events (
@@ -140,7 +140,7 @@ class StreamedRecords:
                             event.timestamp,
                             received_at,
                         ),
-                        *(event.event_type, event_type_key(kind, event.event_type), event.event_value),
+                        *(event.event_type, event_type_key(event.event_type, kind), event.event_value),
                         *(event.event_id, json.dumps(event.columns)),
                     ),
                 )

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from personalize_emulator.datasets.columns import Column
-from personalize_emulator.schemas import Kind
+from personalize_rules.schemas import Kind
 
 __all__ = ["Column", "Entities", "History", "ImportCounts", "Interactions", "TrainingData"]
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from personalize_emulator.datasets.columns import Column
-from personalize_emulator.filters.expression import Operator
+from personalize_rules.filters import Operator
 
 Mask = NDArray[np.bool_]
 Value = tuple[str, ...] | float

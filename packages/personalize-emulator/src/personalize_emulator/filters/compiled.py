@@ -19,9 +19,8 @@ from personalize_emulator.datasets.tables import Entities
 from personalize_emulator.errors import InvalidInput
 from personalize_emulator.filters.attributes import Attribute, Mask, Value, attribute, holds, value_of
 from personalize_emulator.filters.events import UserEvents
-from personalize_emulator.filters.expression import Condition, CurrentItem, Expression, Filter, Placeholder
-from personalize_emulator.filters.request_values import as_number, parse_values
-from personalize_emulator.schemas import normalized
+from personalize_rules.filters import Condition, CurrentItem, Expression, Filter, Placeholder, as_number, parse_values
+from personalize_rules.schemas import normalized
 
 KEPT_MASKS = 32
 PlaceholderValues = Mapping[str, tuple[str, ...]]
@@ -55,7 +54,10 @@ class CompiledFilter:
         `values` are the `filterValues` of the request. Raises InvalidInput if they do not fit the filter, or if
         the filter needs a user or an item that the request does not name.
         """
-        given = parse_values(self.filter, values)
+        try:
+            given = parse_values(self.filter, values)
+        except ValueError as error:
+            raise InvalidInput(str(error)) from None
         if self.filter.uses_current_user and user_id is None:
             raise InvalidInput("userId is required: the filter uses data of the current user.")
         if self.filter.uses_current_item and current_item is None:
@@ -135,7 +137,7 @@ class CompiledFilter:
             raise InvalidInput(f"filterValues: ${operand.name} must have one value, it has {len(texts)}.")
         if column.is_text:
             return texts
-        numbers = [as_number(f"${operand.name}", text) for text in texts]
+        numbers = [_number(operand.name, text) for text in texts]
         return texts if condition.is_list_test else numbers[0]
 
     def _read_attributes(self, ids: Sequence[str] | NDArray[Any]) -> dict[str, Attribute]:
@@ -148,6 +150,13 @@ class CompiledFilter:
             for condition in expression.conditions
             if not condition.is_event_test
         }
+
+
+def _number(placeholder: str, text: str) -> float:
+    number = as_number(text)
+    if number is None:
+        raise InvalidInput(f"filterValues: ${placeholder} must be a number, it is {text[:50]!r}.")
+    return number
 
 
 def _combined(expression: Expression, test: Callable[[Condition], Mask]) -> Mask:

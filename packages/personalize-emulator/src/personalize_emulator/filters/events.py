@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 
 from personalize_emulator.datasets.interactions import InteractionsByUser
 from personalize_emulator.datasets.store import DatasetStore
-from personalize_emulator.datasets.values import event_type_key
-from personalize_emulator.schemas import Kind
+from personalize_rules.limits import EVENTS_SEEN_BY_FILTERS
+from personalize_rules.schemas import Kind
+from personalize_rules.values import event_type_key
 
 ANY_EVENT = "*"
-# docs: personalize/latest/dg/limits.html, events considered per user and event type
-MAX_EVENTS: dict[Kind, int] = {"INTERACTIONS": 100, "ACTION_INTERACTIONS": 300}
 
 
 class UserEvents:
@@ -41,7 +40,7 @@ class UserEvents:
 
     def users_with(self, kind: Kind, event_types: Sequence[str]) -> NDArray[np.bool_]:
         """Marks the users of the universe that had an event of any of these types."""
-        keys = {event_type_key(kind, name) for name in event_types}
+        keys = {event_type_key(name, kind) for name in event_types}
         everything = ANY_EVENT in keys
         found: set[str] = set()
         for key in [None] if everything else keys:
@@ -52,7 +51,7 @@ class UserEvents:
         return np.fromiter((identifier in found for identifier in self._ids), np.bool_, len(self._ids))
 
     def _keys(self, kind: Kind, user_id: str, imported: InteractionsByUser | None, event_types: Sequence[str]) -> set[str]:
-        keys = {event_type_key(kind, name) for name in event_types}
+        keys = {event_type_key(name, kind) for name in event_types}
         if ANY_EVENT not in keys:
             return keys
         streamed = self._store.streamed_event_types(kind, user_id)
@@ -60,7 +59,7 @@ class UserEvents:
 
     def _newest(self, kind: Kind, user_id: str, key: str, imported: InteractionsByUser | None) -> NDArray[np.int64]:
         """Positions of the items of the newest events of one type; the last position stands for unknown items."""
-        limit = MAX_EVENTS[kind]
+        limit = EVENTS_SEEN_BY_FILTERS[kind]
         streamed = self._store.newest_streamed(kind, user_id, key, limit)
         positions = np.array([self._positions.get(item, -1) for item, _ in reversed(streamed)], dtype=np.int64)
         if imported is None:

@@ -17,15 +17,16 @@ from personalize_emulator.datasets.attribution import HEADER
 from personalize_emulator.datasets.attribution import report as attribution_report
 from personalize_emulator.datasets.columns import Table
 from personalize_emulator.errors import PersonalizeError
-from personalize_emulator.filters import CompiledFilter, parse_filter
+from personalize_emulator.filters import CompiledFilter
 from personalize_emulator.jobs.s3 import S3, S3Failed
 from personalize_emulator.recipes import Model, TrainingFailed, TrainingOptions, TrainingResult, train
 from personalize_emulator.runtime import Serving, Themes, infer_line, segment_line
-from personalize_emulator.schemas import parse_schema
+from personalize_rules.csv import blocks, rows_of
+from personalize_rules.filters import InvalidFilter, parse_filter
+from personalize_rules.limits import MAX_DELETION_BYTES, MAX_THEMED_ITEMS
+from personalize_rules.schemas import InvalidSchema, parse_schema
 
 Spec = Mapping[str, Any]
-DELETION_BYTES = 100_000_000
-MOST_THEMES = 100  # docs: personalize/latest/dg/limits.html
 BEST_BY = "normalized_discounted_cumulative_gain_at_25"
 
 
@@ -33,7 +34,7 @@ def run(spec: Spec) -> dict[str, Any]:
     """The answer of a job, or {"failure": reason}."""
     try:
         return JOBS[spec["kind"]](spec)
-    except (ImportFailed, TrainingFailed, S3Failed, PersonalizeError) as error:
+    except (ImportFailed, TrainingFailed, S3Failed, PersonalizeError, InvalidFilter, InvalidSchema) as error:
         return {"failure": str(error)}
     except Exception as error:
         logging.exception("job %s", spec["kind"])
@@ -68,13 +69,27 @@ def delete_users(spec: Spec) -> dict[str, Any]:
     for name, file in S3().files(spec["location"], subfolders=True):
         total += file.seek(0, io.SEEK_END)
         file.seek(0)
-        if total > DELETION_BYTES:
-            raise S3Failed(f"The input data is larger than {DELETION_BYTES // 1_000_000} MB")
-        rows = csv.DictReader(io.TextIOWrapper(file, "utf-8", newline=""), escapechar="\\")
-        if "USER_ID" not in (rows.fieldnames or []):
-            raise ImportFailed(f"{name}: Input CSV is missing the following columns:[USER_ID].")
-        users.update(row["USER_ID"] for row in rows if row["USER_ID"])
+        if total > MAX_DELETION_BYTES:
+            raise S3Failed(f"The input data is larger than {MAX_DELETION_BYTES // 1_000_000} MB")
+        users |= _listed_users(name, file)
     return {"deleted": _store(spec).delete_users(users)}
+
+
+def _listed_users(name: str, file: BinaryIO) -> set[str]:
+    """The ids in a CSV with the column USER_ID. docs: personalize/latest/dg/delete-records.html"""
+    users: set[str] = set()
+    column: int | None = None
+    try:
+        for _, lines in blocks(file):
+            rows = rows_of([line for line in lines if line])
+            if column is None:
+                if "USER_ID" not in rows[0]:
+                    raise ImportFailed(f"{name}: Input CSV is missing the following columns:[USER_ID].")
+                column = rows.pop(0).index("USER_ID")
+            users.update(cells[column] for cells in rows if len(cells) > column)
+    except ValueError as error:
+        raise ImportFailed(f"{name}: {error}.") from None
+    return users - {""}
 
 
 def train_model(spec: Spec) -> dict[str, Any]:
@@ -118,8 +133,8 @@ def batch(spec: Spec) -> dict[str, Any]:
         lines = (line for line in io.TextIOWrapper(file, "utf-8", errors="replace") if line.strip())
         with tempfile.TemporaryFile() as output:
             for number, line in enumerate(lines, 1):
-                if spec.get("item_name") and number > MOST_THEMES:
-                    raise S3Failed(f"{key}: themes can be generated for at most {MOST_THEMES} items")
+                if spec.get("item_name") and number > MAX_THEMED_ITEMS:
+                    raise S3Failed(f"{key}: themes can be generated for at most {MAX_THEMED_ITEMS} items")
                 output.write(json.dumps(answer(line)).encode() + b"\n")
             s3.write(f"{folder}{key.rsplit('/', 1)[-1]}.out", cast(BinaryIO, output))
     s3.write(f"{folder}_CHECK", io.BytesIO())

@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from personalize_emulator.metrics import segment_metrics
-from personalize_emulator.recipes.catalogue import RECIPES
 from personalize_emulator.recipes.events import Events, Prepared
 from personalize_emulator.recipes.factors import factorise, fold_in
 from personalize_emulator.recipes.features import Features
 from personalize_emulator.recipes.model import Model, Query, Scores, best, object_array
 from personalize_emulator.recipes.options import TrainingFailed, TrainingOptions
 from personalize_emulator.recipes.personalization import ITERATIONS, WARM_ITERATIONS, item_features, width
+from personalize_rules.recipes import RECIPES
 
 HELD_SHARE = 0.2
 SAMPLE = 300
@@ -51,7 +51,7 @@ def train(prepared: Prepared, options: TrainingOptions) -> tuple[AffinityModel, 
 
     docs: personalize/latest/dg/working-with-training-metrics.html, "USER_SEGMENTATION"
     """
-    by_attribute = RECIPES[options.recipe].engine == "attributes"
+    by_attribute = RECIPES[options.recipe].family == "attributes"
     if by_attribute and not _features(prepared).width:
         raise TrainingFailed("The Items dataset has no categorical or numeric column, which the recipe needs")
     newest = prepared.events.newest(HELD_SHARE)

@@ -10,80 +10,43 @@ from scipy import sparse
 
 from personalize_emulator.datasets.columns import Column
 from personalize_emulator.datasets.tables import Entities, History, Interactions, TrainingData
-from personalize_emulator.recipes.catalogue import RECIPES
 from personalize_emulator.recipes.options import TrainingFailed, TrainingOptions
-
-MINIMUM_INTERACTIONS = 1000
-MINIMUM_USERS = 25
+from personalize_rules.limits import MIN_INTERACTIONS, MIN_SHARE_OF_USERS, MIN_USERS
+from personalize_rules.recipes import RECIPES
+from personalize_rules.training import EventRules
 
 Matrix: TypeAlias = sparse.csr_array
 
 
-@dataclass(frozen=True)
-class EventRules:
-    """Which events count and how much (docs: personalize/latest/dg/event-values-types.html).
+def event_rules(options: TrainingOptions) -> EventRules:
+    """Which events count and how much (docs: event-values-types.html)."""
+    return EventRules.of(
+        event_type=options.event_type,
+        threshold=options.event_value_threshold,
+        events_config=options.events_config or (),
+        recipe_types=RECIPES[options.recipe].event_types,
+    )
 
-    by_type: lower-case event type -> (weight, least value or None); empty: every type, with `threshold`.
-    """
 
-    by_type: Mapping[str, tuple[float, float | None]]
-    threshold: float | None = None
+def weights_of(rules: EventRules, interactions: Interactions) -> NDArray[np.float32]:
+    """The weight of every interaction; 0 for one that does not count."""
+    names: list[str | None] = [*interactions.event_type_names, None]
+    by_name = [rules.rule(name) for name in names]
+    weights = np.array([weight for weight, _ in by_name], np.float32)[interactions.event_types]
+    least = np.array([-np.inf if least is None else least for _, least in by_name])
+    if np.isfinite(least).any():
+        values = np.nan_to_num(interactions.event_values, nan=-np.inf)
+        weights[(values < least[interactions.event_types])] = 0
+    return weights
 
-    @staticmethod
-    def of(options: TrainingOptions) -> "EventRules":
-        if options.events_config:
-            mean = sum(float(e.get("weight", 1.0)) for e in options.events_config) / len(options.events_config)
-            return EventRules(
-                {
-                    str(e["eventType"]).lower(): (
-                        float(e.get("weight", 1.0)) / (mean or 1.0),
-                        e.get("eventValueThreshold"),
-                    )
-                    for e in options.events_config
-                }
-            )
-        types = (options.event_type,) if options.event_type else RECIPES[options.recipe].event_types
-        threshold = options.event_value_threshold
-        return EventRules({name.lower(): (1.0, threshold) for name in types}, threshold)
 
-    def weight(self, event_type: str | None, value: float | None) -> float:
-        """The weight of one event; 0 for an event that does not count."""
-        weight, least = self._rule(event_type)
-        return weight if least is None or (value is not None and value >= least) else 0.0
-
-    def _rule(self, event_type: str | None) -> tuple[float, float | None]:
-        if not self.by_type:
-            return 1.0, self.threshold
-        return self.by_type.get((event_type or "").lower(), (0.0, None))
-
-    def weights(self, interactions: Interactions) -> NDArray[np.float32]:
-        """The weight of every interaction."""
-        names: list[str | None] = [*interactions.event_type_names, None]
-        rules = [self._rule(name) for name in names]
-        weights = np.array([weight for weight, _ in rules], np.float32)[interactions.event_types]
-        least = np.array([-np.inf if least is None else least for _, least in rules])
-        if np.isfinite(least).any():
-            values = np.nan_to_num(interactions.event_values, nan=-np.inf)
-            weights[(values < least[interactions.event_types])] = 0
-        return weights
-
-    def select(self, history: History) -> tuple[list[str], list[float]]:
-        """Item ids and weights of the events of a history that count, oldest first."""
-        if not self.by_type and self.threshold is None:
-            return history.item_ids, [1.0] * len(history.item_ids)
-        weights = [self.weight(t, v) for t, v in zip(history.event_types, history.event_values, strict=True)]
-        chosen = [(item, weight) for item, weight in zip(history.item_ids, weights, strict=True) if weight > 0]
-        return [item for item, _ in chosen], [weight for _, weight in chosen]
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "by_type": {name: list(rule) for name, rule in self.by_type.items()},
-            "threshold": self.threshold,
-        }
-
-    @staticmethod
-    def from_json(document: Mapping[str, Any]) -> "EventRules":
-        return EventRules({k: (v[0], v[1]) for k, v in document["by_type"].items()}, document["threshold"])
+def selected(rules: EventRules, history: History) -> tuple[list[str], list[float]]:
+    """Item ids and weights of the events of a history that count, oldest first."""
+    if not rules.by_type and rules.threshold is None:
+        return history.item_ids, [1.0] * len(history.item_ids)
+    weights = [rules.weight(t, v) for t, v in zip(history.event_types, history.event_values, strict=True)]
+    chosen = [(item, weight) for item, weight in zip(history.item_ids, weights, strict=True) if weight > 0]
+    return [item for item, _ in chosen], [weight for _, weight in chosen]
 
 
 @dataclass(frozen=True)
@@ -155,10 +118,10 @@ def prepare(data: TrainingData, options: TrainingOptions) -> Prepared:
 
     docs: personalize/latest/dg/limits.html, "Service quotas" (minimum data).
     """
-    rules = EventRules.of(options)
+    rules = event_rules(options)
     interactions = data.interactions
     items = _without(data.items, options.excluded_columns.get("ITEMS", frozenset()))
-    weights = rules.weights(interactions)
+    weights = weights_of(rules, interactions)
     keep = np.flatnonzero(weights > 0)
     item_ids = _union(interactions.item_ids, items.ids if items is not None else None)
     events = Events(
@@ -257,14 +220,14 @@ def _within_percentiles(events: Events, options: TrainingOptions) -> Events:
 
 
 def _check_minimum(events: Events) -> None:
-    if len(events) < MINIMUM_INTERACTIONS:
+    if len(events) < MIN_INTERACTIONS:
         raise TrainingFailed(
-            f"Dataset has fewer than {MINIMUM_INTERACTIONS} interactions after filtering by event type "
+            f"Dataset has fewer than {MIN_INTERACTIONS} interactions after filtering by event type "
             f"and event value threshold: {len(events)}"
         )
     lengths = events.lengths()
     several = int((lengths >= 2).sum())
-    if several < MINIMUM_USERS:
-        raise TrainingFailed(f"Dataset has fewer than {MINIMUM_USERS} users with at least 2 interactions each")
-    if several < 0.01 * int((lengths > 0).sum()):
-        raise TrainingFailed("Fewer than 1% of the users in the dataset have at least 2 interactions each")
+    if several < MIN_USERS:
+        raise TrainingFailed(f"Dataset has fewer than {MIN_USERS} users with at least 2 interactions each")
+    if several < MIN_SHARE_OF_USERS * int((lengths > 0).sum()):
+        raise TrainingFailed(f"Fewer than {MIN_SHARE_OF_USERS:.0%} of the users in the dataset have at least 2 interactions each")

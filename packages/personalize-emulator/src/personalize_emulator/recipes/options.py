@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from personalize_emulator.schemas import Kind
+from personalize_rules.schemas import Kind
 
 
 class TrainingFailed(Exception):

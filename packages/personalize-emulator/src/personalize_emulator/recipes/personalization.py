@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from personalize_emulator.datasets.tables import Entities, History, TrainingData
-from personalize_emulator.recipes.events import EventRules, Events, Matrix, Prepared, created_at, rows_of
+from personalize_emulator.recipes.events import Events, Matrix, Prepared, created_at, rows_of, selected
 from personalize_emulator.recipes.factors import factorise, fold_in_one, gram, ridge_map
 from personalize_emulator.recipes.features import Features, lifts
 from personalize_emulator.recipes.model import Model, Query, Scores, object_array
 from personalize_emulator.recipes.options import TrainingOptions
 from personalize_emulator.recipes.transitions import transitions
+from personalize_rules.training import EventRules
 
 DEFAULT_FACTORS = 32
 ITERATIONS = 10
@@ -136,7 +137,7 @@ class PersonalizationModel(Model):
     def _history(self, history: History | None) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         if history is None:
             return np.empty(0, np.int64), np.empty(0, np.float32)
-        ids, weights = self._rules.select(history)
+        ids, weights = selected(self._rules, history)
         known = [(self.index[i], w) for i, w in zip(ids, weights, strict=True) if i in self.index][-HISTORY:]
         return np.array([i for i, _ in known], np.int64), np.array([w for _, w in known], np.float32)
 

@@ -6,10 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from personalize_emulator.datasets.tables import TrainingData
-from personalize_emulator.recipes.catalogue import RECIPES
-from personalize_emulator.recipes.events import EventRules, Events, Prepared
+from personalize_emulator.recipes.events import Events, Prepared, weights_of
 from personalize_emulator.recipes.model import Model, Query, Scores, object_array
 from personalize_emulator.recipes.options import TrainingOptions
+from personalize_rules.recipes import RECIPES
+from personalize_rules.training import EventRules
 
 INTERVALS = {"30 minutes": 1800, "1 hour": 3600, "2 hours": 7200, "3 hours": 10800, "1 day": 86400}
 
@@ -31,7 +32,7 @@ class TrendingModel(PopularityModel):
 
     def update(self, data: TrainingData) -> "TrendingModel":
         interactions = data.interactions
-        keep = np.flatnonzero(EventRules.from_json(self.facts["rules"]).weights(interactions) > 0)
+        keep = np.flatnonzero(weights_of(EventRules.from_json(self.facts["rules"]), interactions) > 0)
         events = Events(
             interactions.users[keep],
             interactions.items[keep],

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from personalize_emulator.recipes.catalogue import RECIPES
 from personalize_emulator.recipes.events import Events, Matrix, Prepared
 from personalize_emulator.recipes.factors import factorise, ridge_map
 from personalize_emulator.recipes.features import Features
@@ -26,6 +25,7 @@ from personalize_emulator.recipes.personalization import (
 )
 from personalize_emulator.recipes.popularity import popularity_scores
 from personalize_emulator.recipes.transitions import top_per_row
+from personalize_rules.recipes import RECIPES
 
 NEIGHBOURS = 200
 LONGEST_HISTORY = 200

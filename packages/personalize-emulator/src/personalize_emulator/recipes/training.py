@@ -9,12 +9,12 @@ from threadpoolctl import threadpool_limits
 from personalize_emulator import metrics
 from personalize_emulator.datasets.tables import TrainingData
 from personalize_emulator.recipes import actions, affinity, personalization, popularity, related, semantic
-from personalize_emulator.recipes.catalogue import RECIPES
 from personalize_emulator.recipes.events import Prepared, prepare
 from personalize_emulator.recipes.holdout import Examiner, HoldOut, split
 from personalize_emulator.recipes.model import Model
 from personalize_emulator.recipes.options import TrainingOptions
-from personalize_emulator.recipes.recipe import Engine
+from personalize_rules.recipes import RECIPES
+from personalize_rules.recipes.recipe import Family
 
 Progress = Callable[[str, float], None]
 Trained = tuple[Model, dict[str, float]]
@@ -48,27 +48,27 @@ def train(data: TrainingData, options: TrainingOptions, progress: Progress | Non
 
 
 def _train(data: TrainingData, options: TrainingOptions, progress: Progress) -> tuple[Model, dict[str, float], list[str]]:
-    engine = RECIPES[options.recipe].engine
+    family = RECIPES[options.recipe].family
     progress("preparing", 0.0)
-    if engine == "semantic":
+    if family == "semantic":
         return *semantic.train(data, options), []
     prepared = prepare(data, options)
-    if engine == "actions":
+    if family == "actions":
         return *actions.train(data, prepared, options), []
-    if engine in ("affinity", "attributes"):
+    if family in ("affinity", "attributes"):
         return *affinity.train(prepared, options), []
     progress("evaluating", 0.1)
     trial = try_out(prepared, data, options)
     measured = _measure(prepared, options, trial)
     progress("training", 0.6)
-    model = FITS[engine](prepared, options, trial.model)
+    model = FITS[family](prepared, options, trial.model)
     progress("training", 1.0)
     users = len(trial.held.test)
     warnings = [f"The metrics rest on {users} test users only."] if users < FEW_TEST_USERS else []
     return model, measured, warnings
 
 
-FITS: Mapping[Engine, Fit] = {
+FITS: Mapping[Family, Fit] = {
     "personalization": personalization.fit,
     "related": related.fit,
     "popularity": popularity.fit_popularity,
@@ -90,7 +90,7 @@ def try_out(prepared: Prepared, data: TrainingData, options: TrainingOptions) ->
     """Train without the hold-out of the seed, and ask for the 25 best items of each test user."""
     recipe = RECIPES[options.recipe]
     held = split(prepared.events, options.seed)
-    model = FITS[recipe.engine](replace(prepared, events=held.training), options)
+    model = FITS[recipe.family](replace(prepared, events=held.training), options)
     examiner = Examiner(prepared, data.interactions, by_item=recipe.type == "RELATED_ITEMS")
     if isinstance(model, personalization.PersonalizationModel):
         model.facts["repeat"] = choose_repeat(model, examiner, held)

@@ -8,9 +8,8 @@ from personalize_emulator.errors import InvalidInput, LimitExceeded, ResourceAlr
 from personalize_emulator.resources.context import Context, Operation, Request
 from personalize_emulator.resources.reading import page
 from personalize_emulator.resources.records import Resource
-from personalize_emulator.schemas import Kind, Schema
-
-MOST_METRICS = 10
+from personalize_rules.limits import MAX_METRICS
+from personalize_rules.schemas import Kind, Schema
 
 
 class MetricAttributions:
@@ -84,8 +83,8 @@ def _checked(metrics: Iterable[Mapping[str, str]], schemas: Mapping[Kind, Schema
     names = [metric["metricName"] for metric in checked]
     if len(set(names)) < len(names):
         raise InvalidInput("metrics: a metricName is given twice")
-    if len(checked) > MOST_METRICS:
-        raise LimitExceeded(f"A metric attribution can have at most {MOST_METRICS} metrics, not {len(checked)}")
+    if len(checked) > MAX_METRICS:
+        raise LimitExceeded(f"A metric attribution can have at most {MAX_METRICS} metrics, not {len(checked)}")
     if "INTERACTIONS" not in schemas or schemas["INTERACTIONS"].field("EVENT_TYPE") is None:
         raise InvalidInput("A metric attribution needs an Interactions dataset with an EVENT_TYPE column")
     for metric in checked:

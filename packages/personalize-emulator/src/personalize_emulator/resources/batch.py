@@ -4,16 +4,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from personalize_emulator.errors import InvalidInput
-from personalize_emulator.filters import parse_filter
 from personalize_emulator.quotas import check_pending
-from personalize_emulator.recipes import Recipe
 from personalize_emulator.resources.context import Context, Operation, Request
 from personalize_emulator.resources.records import Resource
-from personalize_emulator.resources.solution_config import check_exploration, find_recipe
+from personalize_emulator.resources.solution_config import find_recipe, refuse
+from personalize_rules.filters import parse_filter
+from personalize_rules.limits import MAX_RESULTS
+from personalize_rules.recipes import Recipe
+from personalize_rules.solutions import check_exploration
 
 DEFAULT_RESULTS = 25
 THEME_REGIONS = ("us-east-1", "us-west-2", "ap-northeast-1")
-MOST_RESULTS = {"batch-inference-job": 500, "batch-segment-job": 5_000_000}
 
 
 class BatchJobs:
@@ -34,7 +35,7 @@ class BatchJobs:
             raise InvalidInput(f"solutionVersionArn: recipe {recipe.name} does not support batch inference")
         config = request.get("batchInferenceJobConfig", {})
         member = "batchInferenceJobConfig.itemExplorationConfig"
-        check_exploration(config.get("itemExplorationConfig"), recipe, member)
+        refuse(check_exploration(config.get("itemExplorationConfig"), recipe, member))
         quota = self.context.quotas.pending_batch_inference_jobs
         mode = request.get("batchInferenceJobMode", "BATCH_INFERENCE")
         work = {"item_name": self._item_name(request, mode, version, recipe)}
@@ -85,8 +86,8 @@ class BatchJobs:
     ) -> Resource:
         context = self.context
         results = request.get("numResults", DEFAULT_RESULTS)
-        if not 1 <= results <= MOST_RESULTS[resource_type]:
-            raise InvalidInput(f"numResults must be from 1 to {MOST_RESULTS[resource_type]}, not {results}")
+        if not 1 <= results <= MAX_RESULTS[resource_type]:
+            raise InvalidInput(f"numResults must be from 1 to {MAX_RESULTS[resource_type]}, not {results}")
         source = request["jobInput"]["s3DataSource"]["path"]
         destination = request["jobOutput"]["s3DataDestination"]["path"]
         if not source.startswith("s3://"):

@@ -5,10 +5,10 @@ from typing import Any
 
 from personalize_emulator.errors import InvalidInput, ResourceInUse
 from personalize_emulator.quotas import check_active
-from personalize_emulator.recipes import Recipe
 from personalize_emulator.resources.context import Context, Operation, Request
 from personalize_emulator.resources.records import Resource
-from personalize_emulator.resources.solution_config import check_exploration, find_recipe
+from personalize_emulator.resources.solution_config import find_recipe, refuse
+from personalize_rules.solutions import check_campaign_config
 
 LATEST = "/$LATEST"
 _UPDATE = "latestCampaignUpdate"
@@ -124,24 +124,8 @@ class Campaigns:
 
     def _check_config(self, config: Mapping[str, Any], version: Resource, requested: str) -> None:
         recipe = find_recipe(version.fields["recipeArn"])
-        if recipe.type == "USER_SEGMENTATION":
-            raise InvalidInput(f"solutionVersionArn: recipe {recipe.name} is for batch segment jobs only")
         if config.get("syncWithLatestSolutionVersion") and not requested.endswith(LATEST):
             raise InvalidInput(
                 "campaignConfig.syncWithLatestSolutionVersion needs a solutionVersionArn of the form SolutionArn/$LATEST"
             )
-        check_exploration(config.get("itemExplorationConfig"), recipe, "campaignConfig.itemExplorationConfig")
-        if "rankingInfluence" in config and recipe.engine != "semantic":
-            raise InvalidInput(f"campaignConfig.rankingInfluence is not supported by recipe {recipe.name}")
-        check_metadata(self.context, str(version.group), config, recipe)
-
-
-def check_metadata(context: Context, group: str, config: Mapping[str, Any], recipe: Recipe) -> None:
-    """Raises InvalidInput if metadata in answers are asked for and there are none."""
-    if not config.get("enableMetadataWithRecommendations"):
-        return
-    if recipe.type == "PERSONALIZED_ACTIONS":
-        raise InvalidInput(f"enableMetadataWithRecommendations is not supported by recipe {recipe.name}")
-    items = context.stores.schemas(group).get("ITEMS")
-    if items is None or not items.metadata:
-        raise InvalidInput("enableMetadataWithRecommendations needs an Items dataset with a metadata column")
+        refuse(check_campaign_config(config, recipe, self.context.stores.schemas(str(version.group))))

@@ -6,7 +6,7 @@ from typing import Any
 from personalize_emulator.errors import InvalidInput, ResourceInUse, ResourceNotFound
 from personalize_emulator.resources.context import Context, Operation, Request
 from personalize_emulator.resources.records import Resource
-from personalize_emulator.schemas import Kind
+from personalize_rules.schemas import Kind
 
 
 class Events:

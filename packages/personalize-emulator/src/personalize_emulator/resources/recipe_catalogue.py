@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from personalize_emulator.errors import ResourceNotFound
-from personalize_emulator.recipes import RECIPES, HyperParameter, Recipe
 from personalize_emulator.resources.context import Operation, Request
 from personalize_emulator.resources.reading import page
 from personalize_emulator.resources.solution_config import find_recipe
+from personalize_rules.recipes import RECIPES, HyperParameter, Recipe
 
 PUBLISHED = 1_577_836_800.0  # recipes carry a date of their own; one stands for all: 2020-01-01
 

@@ -6,15 +6,14 @@ from typing import Any
 from personalize_emulator.clock import DAY
 from personalize_emulator.errors import InvalidInput, ResourceInUse
 from personalize_emulator.quotas import check_active
-from personalize_emulator.resources.campaigns import check_metadata
 from personalize_emulator.resources.context import Context, Operation, Request, new_id
 from personalize_emulator.resources.records import Resource
 from personalize_emulator.resources.solution_config import (
-    check_exploration,
-    excluded_columns,
     find_recipe,
+    refuse,
     training_options,
 )
+from personalize_rules.solutions import check_excluded_columns, check_exploration, check_metadata
 
 RETRAINING = 7 * DAY
 _UPDATE = "latestRecommenderUpdate"
@@ -68,10 +67,10 @@ class Recommenders:
 
     def _check_config(self, config: Mapping[str, Any], group: str, recipe_arn: str) -> None:
         recipe = find_recipe(recipe_arn)
-        member = "recommenderConfig.itemExplorationConfig"
-        check_exploration(config.get("itemExplorationConfig"), recipe, member)
-        check_metadata(self.context, group, config, recipe)
-        excluded_columns(config.get("trainingDataConfig"), self.context.stores.schemas(group))
+        schemas = self.context.stores.schemas(group)
+        refuse(check_exploration(config.get("itemExplorationConfig"), recipe, "recommenderConfig.itemExplorationConfig"))
+        refuse(check_metadata(config, recipe, schemas))
+        refuse(check_excluded_columns(config.get("trainingDataConfig"), schemas))
 
     def _job(self, group: str, recipe: str, config: Mapping[str, Any], model: str) -> dict[str, Any]:
         solution = {"solutionConfig": {"trainingDataConfig": config.get("trainingDataConfig")}}

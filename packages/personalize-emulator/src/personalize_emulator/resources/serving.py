@@ -12,11 +12,12 @@ from typing import Any, Generic, TypeVar
 
 from personalize_emulator.datasets import Entities
 from personalize_emulator.errors import InvalidInput, ResourceNotFound
-from personalize_emulator.filters import CompiledFilter, parse_filter
+from personalize_emulator.filters import CompiledFilter
 from personalize_emulator.recipes import Model
 from personalize_emulator.resources.context import Context, Operation, Request
 from personalize_emulator.resources.records import Resource
 from personalize_emulator.runtime import Promotion, Serving, rank, recommend, recommend_actions
+from personalize_rules.filters import parse_filter
 
 Value = TypeVar("Value")
 

@@ -6,18 +6,17 @@ from typing import Any
 from personalize_emulator.clock import DAY, HOUR
 from personalize_emulator.errors import InvalidInput, ResourceAlreadyExists, ResourceInUse
 from personalize_emulator.quotas import check_active, check_pending
-from personalize_emulator.recipes import RECIPES
 from personalize_emulator.resources.context import Context, Operation, Request, new_id
 from personalize_emulator.resources.records import Resource
 from personalize_emulator.resources.solution_config import (
     AUTOML_RECIPES,
-    DEFAULT_SCHEDULE,
-    check_events_config,
-    check_solution,
+    check_create_solution,
     find_recipe,
-    schedule_days,
+    refuse,
     training_options,
 )
+from personalize_rules.recipes import RECIPES
+from personalize_rules.solutions import DEFAULT_SCHEDULE, check_events_config, check_schedule, schedule_days
 
 
 class Solutions:
@@ -42,7 +41,7 @@ class Solutions:
     def create_solution(self, request: Request) -> dict[str, Any]:
         context = self.context
         group = context.find_active("dataset-group", request["datasetGroupArn"])
-        check_solution(request, context.stores.schemas(group.arn))
+        check_create_solution(request, context.stores.schemas(group.arn))
         present = context.store.of_type("solution", group=group.arn)
         check_active(len(present), context.quotas.solutions_per_dataset_group, "solution")
         fields = {
@@ -70,11 +69,11 @@ class Solutions:
         if solution.in_transition:
             raise ResourceInUse(f"Resource Arn {solution.arn} is being updated")
         config = request.get("solutionUpdateConfig", {})
-        schedule_days(config.get("autoTrainingConfig", {}).get("schedulingExpression", DEFAULT_SCHEDULE))
+        refuse(check_schedule(config.get("autoTrainingConfig", {}).get("schedulingExpression", DEFAULT_SCHEDULE)))
         if "eventsConfig" in config:
             if "recipeArn" not in solution.fields:
                 raise InvalidInput("solutionUpdateConfig.eventsConfig is not supported with performAutoML")
-            check_events_config(config["eventsConfig"], find_recipe(solution.fields["recipeArn"]))
+            refuse(check_events_config(config["eventsConfig"], find_recipe(solution.fields["recipeArn"])))
         update = {k: v for k, v in request.items() if k != "solutionArn"}
         solution.fields["latestSolutionUpdate"] = update | {"creationDateTime": context.clock.now()}
         fail = context.faults.creation_failure("UpdateSolution")
@@ -223,7 +222,7 @@ class Solutions:
         context = self.context
         config = solution.fields.get("solutionConfig", {}).get("autoTrainingConfig", {})
         days = schedule_days(config.get("schedulingExpression", DEFAULT_SCHEDULE))
-        solution.internal["next_training"] = context.clock.after(days * DAY)
+        solution.internal["next_training"] = context.clock.after((days or 1) * DAY)
         versions = context.store.of_type("solution-version", parent=solution.arn)
         first = solution.internal.pop("first_training", False)
         trained_by_hand = any(v.created >= solution.internal["scheduled"] for v in versions)

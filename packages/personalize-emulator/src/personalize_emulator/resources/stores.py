@@ -7,7 +7,7 @@ from pathlib import Path
 
 from personalize_emulator.datasets import DatasetStore
 from personalize_emulator.resources.records import Resource, ResourceStore
-from personalize_emulator.schemas import Kind, Schema, parse_schema
+from personalize_rules.schemas import Kind, Schema, parse_schema
 
 
 class DatasetStores:

@@ -1,14 +1,17 @@
 """Event trackers and filters of a dataset group."""
 
+import logging
 import secrets
 import uuid
 from typing import Any
 
 from personalize_emulator.errors import InvalidInput, LimitExceeded, ResourceAlreadyExists
-from personalize_emulator.filters import check_filter, parse_filter
 from personalize_emulator.quotas import check_active
 from personalize_emulator.resources.context import Context, Operation, Request
 from personalize_emulator.resources.records import Resource
+from personalize_rules.filters import check_filter, distinct_fields, parse_filter
+
+log = logging.getLogger(__name__)
 
 
 class TrackersAndFilters:
@@ -49,6 +52,8 @@ class TrackersAndFilters:
         group = context.find_active("dataset-group", request["datasetGroupArn"])
         parsed = parse_filter(request["filterExpression"])
         check_filter(parsed, context.stores.schemas(group.arn))
+        if parsed.mixes_and_with_or:
+            log.warning("Filter mixes AND and OR; AND is taken to bind closer: %s", parsed.text)
         present = context.store.of_type("filter", group=group.arn)
         check_active(len(present), context.quotas.filters_per_dataset_group, "filter")
         self._check_fields(set(parsed.fields), present)
@@ -61,7 +66,7 @@ class TrackersAndFilters:
             raise InvalidInput(
                 f"filterExpression: a filter can use at most {quotas.fields_per_filter} distinct fields, not {len(fields)}"
             )
-        together = fields.union(*(parse_filter(f.fields["filterExpression"]).fields for f in present))
+        together = fields | distinct_fields(parse_filter(f.fields["filterExpression"]) for f in present)
         if len(together) > quotas.filter_fields_per_dataset_group:
             raise LimitExceeded(
                 f"The filters of a dataset group can use at most {quotas.filter_fields_per_dataset_group} distinct "

@@ -6,13 +6,13 @@ from typing import Any
 
 from personalize_emulator.clock import HOUR
 from personalize_emulator.errors import PersonalizeError
-from personalize_emulator.recipes import Recipe
 from personalize_emulator.resources.campaigns import Campaigns
 from personalize_emulator.resources.context import Context, upkeep_key
 from personalize_emulator.resources.recommenders import RETRAINING, Recommenders
 from personalize_emulator.resources.records import Resource
 from personalize_emulator.resources.solution_config import find_recipe
 from personalize_emulator.resources.solutions import Solutions
+from personalize_rules.recipes import Recipe
 
 AUTO_UPDATE = 2 * HOUR
 INCREMENTAL_UPDATE = HOUR / 2  # of semantic-similarity
@@ -86,7 +86,7 @@ class Upkeep:
 
     def _refresh(self, resource: Resource, recipe: Recipe) -> None:
         context = self._context
-        every = INCREMENTAL_UPDATE if recipe.engine == "semantic" else AUTO_UPDATE
+        every = INCREMENTAL_UPDATE if recipe.family == "semantic" else AUTO_UPDATE
         if context.clock.now() < resource.internal["updated"] + every / context.clock.speed:
             return
         resource.internal["updated"] = context.clock.now()

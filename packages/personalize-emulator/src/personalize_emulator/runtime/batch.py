@@ -123,7 +123,7 @@ def _failed(given: Any, message: str, key: str) -> dict[str, Any]:
 
 def _items_of(serving: Serving, model: AffinityModel, request: Mapping[str, Any]) -> NDArray[np.int64]:
     """The items that a segment is about."""
-    if serving.recipe.engine == "affinity":
+    if serving.recipe.family == "affinity":
         item = request.get("itemId")
         if not item:
             raise InvalidInput("Required fields for the provided recipe are itemId")

@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 
 from personalize_emulator.datasets.tables import Entities, History
 from personalize_emulator.errors import InvalidInput
-from personalize_emulator.recipes.catalogue import RECIPES
 from personalize_emulator.recipes.events import attributes_of
 from personalize_emulator.recipes.model import Model, Query
-from personalize_emulator.recipes.recipe import Recipe
+from personalize_rules.recipes import RECIPES, Recipe
 
 if TYPE_CHECKING:
     from personalize_emulator.datasets import DatasetStore

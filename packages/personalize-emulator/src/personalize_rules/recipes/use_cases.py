@@ -3,34 +3,37 @@
 docs: personalize/latest/dg/domain-use-cases.html.
 """
 
+from __future__ import annotations
+
 from typing import Literal
 
-from personalize_emulator.recipes.custom_recipes import TREND
-from personalize_emulator.recipes.recipe import Domain, Engine, Recipe, RecipeType
+from personalize_rules.recipes.custom import TREND
+from personalize_rules.recipes.recipe import Family, Recipe, RecipeType
+from personalize_rules.schemas import Domain
 
 
 def _use_case(
     name: str,
     domain: Domain,
     type_: RecipeType,
-    engine: Engine,
+    family: Family,
     description: str,
     required_inputs: tuple[Literal["userId", "itemId"], ...],
     event_types: tuple[str, ...] = (),
     drops: tuple[str, ...] = (),
 ) -> Recipe:
-    personal = engine == "personalization"
+    personal = family == "personalization"
     return Recipe(
         name,
         type_,
-        engine,
+        family,
         description,
         name,
         name,
-        TREND if engine == "trending" else (),
+        TREND if family == "trending" else (),
         realtime=personal,
         batch=False,
-        auto_update=personal or engine == "trending",
+        auto_update=personal or family == "trending",
         promotions=True,
         exploration=personal,
         required_inputs=required_inputs,

@@ -1,9 +1,11 @@
 """The recipes of custom dataset groups.
 
-docs: personalize/latest/dg/working-with-predefined-recipes.html and the native-recipe-* pages.
+docs: personalize/latest/dg/working-with-predefined-recipes.html, use-case-recipe-features.html and the native-recipe-* pages.
 """
 
-from personalize_emulator.recipes.recipe import HyperParameter, Recipe
+from __future__ import annotations
+
+from personalize_rules.recipes.recipe import HyperParameter, Recipe
 
 _RECENCY_BIAS = (HyperParameter("apply_recency_bias", "true", "categorical", values=("true", "false")),)
 _HRNN = (

@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from personalize_emulator.errors import InvalidInput
-from personalize_emulator.schemas import check_schema_update, parse_schema
 
+from personalize_rules.schemas import InvalidSchema, check_schema_update, parse_schema
 from tests.personalize_emulator.shop_data import INTERACTIONS, ITEMS, USERS, avro, field
 
 KEYS = (field("USER_ID"), field("ITEM_ID"), field("TIMESTAMP", "long"))
@@ -47,7 +46,7 @@ def test_a_union_with_null_may_have_either_order(union: Any) -> None:
         (avro("Interactions", *KEYS, *(field(f"C{i}", "int") for i in range(6))), "6 metadata fields"),
         (avro("Items", field("ITEM_ID")), "at least one metadata field"),
         (avro("Items", *ITEM, *(field(f"C{i}", "int") for i in range(100))), "at most 100"),
-        (avro("Items", *ITEM, field("A", textual=True), field("B", textual=True)), "Only one field can be textual"),
+        (avro("Items", *ITEM, field("A", textual=True), field("B", textual=True)), "only one field can be textual"),
         (avro("Users", field("USER_ID"), field("BIO", textual=True)), "only an Items schema"),
         (avro("Items", *ITEM, field("A_B", "int"), field("AB", "int")), "A_B and AB collide"),
         (avro("Items", *ITEM, field("A-B", "int")), "letters, digits and underscores"),
@@ -61,7 +60,7 @@ def test_a_union_with_null_may_have_either_order(union: Any) -> None:
     ],
 )
 def test_a_broken_rule_is_named(schema: str, message: str) -> None:
-    with pytest.raises(InvalidInput, match=message):
+    with pytest.raises(InvalidSchema, match=message):
         parse_schema(schema)
 
 
@@ -75,7 +74,7 @@ def test_a_broken_rule_is_named(schema: str, message: str) -> None:
 )
 def test_domains_require_more(domain: str, schema: str, missing: str) -> None:
     assert parse_schema(schema).domain is None
-    with pytest.raises(InvalidInput, match=missing):
+    with pytest.raises(InvalidSchema, match=missing):
         parse_schema(schema, domain)
 
 
@@ -84,7 +83,7 @@ def test_domains_require_more(domain: str, schema: str, missing: str) -> None:
 def test_any_field_gives_a_schema_or_an_error(value: Any) -> None:
     for entry in (value, {"name": value, "type": "int"}, {"name": "A", "type": value}, field("A", categorical=value)):
         text = json.dumps({"type": "record", "name": "Items", "fields": [*ITEM, entry]})
-        with suppress(InvalidInput):
+        with suppress(InvalidSchema):
             assert parse_schema(text).field("GENRES") is not None
 
 
@@ -96,10 +95,10 @@ def test_an_update_keeps_all_fields_and_adds_nullable_ones() -> None:
         ((*ITEMS, field("COLOUR")), "COLOUR must allow null"),
         ((*ITEMS[:1], field("GENRES", ["null", "string"]), *ITEMS[2:]), "GENRES must be kept unchanged"),
     ]:
-        with pytest.raises(InvalidInput, match=message):
+        with pytest.raises(InvalidSchema, match=message):
             check_schema_update(old, parse_schema(avro("Items", *fields)))
-    with pytest.raises(InvalidInput, match="new schema is for USERS"):
+    with pytest.raises(InvalidSchema, match="new schema is for USERS"):
         check_schema_update(old, parse_schema(avro("Users", *USERS)))
     interactions = parse_schema(avro("Interactions", *INTERACTIONS))
-    with pytest.raises(InvalidInput, match="only of ITEMS and USERS"):
+    with pytest.raises(InvalidSchema, match="only of ITEMS and USERS"):
         check_schema_update(interactions, interactions)

@@ -1,10 +1,14 @@
-"""What a recipe of Amazon Personalize is, as DescribeRecipe and its relatives give it."""
+"""What a recipe of Amazon Personalize is, as DescribeRecipe and its relatives give it, and what it takes, needs and gives."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from personalize_rules.schemas import Domain, Kind, Schema
+
 ARN_PREFIX = "arn:aws:personalize:::"
-Domain = Literal["ECOMMERCE", "VIDEO_ON_DEMAND"]
 RecipeType = Literal[
     "USER_PERSONALIZATION",
     "PERSONALIZED_RANKING",
@@ -13,7 +17,8 @@ RecipeType = Literal[
     "PERSONALIZED_ACTIONS",
     "USER_SEGMENTATION",
 ]
-Engine = Literal["personalization", "related", "semantic", "popularity", "trending", "actions", "affinity", "attributes"]
+Family = Literal["personalization", "related", "semantic", "popularity", "trending", "actions", "affinity", "attributes"]
+"""Recipes that learn alike."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,7 @@ class Recipe:
 
     name: str
     type: RecipeType
-    engine: Engine
+    family: Family
     description: str
     algorithm: str
     feature_transformation: str
@@ -68,6 +73,16 @@ class Recipe:
     """A use case never recommends items that the user has such an event with."""
 
     @property
+    def campaign(self) -> bool:
+        """Whether a campaign, or a recommender, answers calls in real time."""
+        return self.type != "USER_SEGMENTATION"
+
+    @property
+    def same_for_all(self) -> bool:
+        """Whether everybody gets the same list."""
+        return self.family in ("popularity", "trending")
+
+    @property
     def arn(self) -> str:
         return f"{ARN_PREFIX}recipe/{self.name}"
 
@@ -83,3 +98,18 @@ class Recipe:
     def defaults(self) -> dict[str, str]:
         """Every hyperparameter, also those of the feature transformation, with its default."""
         return {p.name: p.default for p in self.hyperparameters + self.feature_parameters}
+
+    def lacks(self, schemas: Mapping[Kind, Schema]) -> str | None:
+        """What the recipe needs of the datasets of a group and does not find; None where nothing is missing.
+
+        docs: personalize/latest/dg/native-recipe-semantic-similarity.html, item-attribute-affinity-recipe.html
+        """
+        items = schemas.get("ITEMS")
+        fields = items.fields if items else ()
+        if self.family == "semantic" and not (any(f.item_name for f in fields) and any(f.textual for f in fields)):
+            return "an Items dataset with an itemName field and a textual field"
+        if self.family == "attributes" and not any(f.categorical or f.is_number for f in (items.metadata if items else ())):
+            return "an Items dataset with a categorical or numeric column"
+        if self.family == "actions" and "ACTIONS" not in schemas:
+            return "an Actions dataset"
+        return None

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from personalize_emulator.errors import InvalidInput
-from personalize_emulator.filters import Filter, check_filter, parse_filter
-from personalize_emulator.schemas import Kind, Schema, parse_schema
 
+from personalize_rules.filters import CurrentItem, Filter, InvalidFilter, Placeholder, check_filter, parse_filter
+from personalize_rules.schemas import Kind, Schema, parse_schema
 from tests.personalize_emulator.shop_data import ACTION_INTERACTIONS, ACTIONS, INTERACTIONS, avro, field
+from tests.personalize_rules.filter_oracle import position_of, words_of
 
 SCHEMAS: dict[Kind, Schema] = {
     "INTERACTIONS": parse_schema(avro("Interactions", *INTERACTIONS)),
@@ -131,9 +131,9 @@ def test_valid_expressions_are_accepted(expression: str) -> None:
     ],
 )
 def test_invalid_expressions_are_refused_where_they_go_wrong(expression: str, column: int, message: str) -> None:
-    with pytest.raises(InvalidInput) as refused:
+    with pytest.raises(InvalidFilter) as refused:
         check_filter(parse_filter(expression), SCHEMAS)
-    text, line, caret = refused.value.message.split("\n")
+    text, line, caret = str(refused.value).split("\n")
     assert message in text
     assert text.endswith(f"(column {column})")
     assert line[caret.index("^") :][:40] == expression[column - 1 :].replace("\n", " ")[:40]
@@ -143,7 +143,7 @@ def test_a_dataset_that_does_not_exist_cannot_be_filtered_by() -> None:
     only_items: dict[Kind, Schema] = {"ITEMS": SCHEMAS["ITEMS"]}
     check_filter(parse_filter("INCLUDE ItemID WHERE Items.PRICE > 1"), only_items)
     for expression in (DOCUMENTED[0], 'INCLUDE ItemID WHERE Items.GENRE IN ("a") IF CurrentUser.AGE > 1'):
-        with pytest.raises(InvalidInput, match="has no dataset of type"):
+        with pytest.raises(InvalidFilter, match="has no dataset of type"):
             check_filter(parse_filter(expression), only_items)
 
 
@@ -177,6 +177,90 @@ def test_any_text_is_a_filter_or_an_error(text: str) -> None:
     try:
         parsed = parse_filter(text)
         check_filter(parsed, SCHEMAS)
-    except InvalidInput:
+    except InvalidFilter:
         return
     assert isinstance(parsed, Filter)
+
+
+CONDITIONS = st.sampled_from([
+    'Items.GENRE IN ("a")', "Items.PRICE > 5", "Items.PRICE <= ($P)", "Items.PRICE < CurrentItem.PRICE", "Items.GENRE IN ($A)",
+    'Items.GENRE NOT IN ("a", "b")', 'Interactions.EVENT_TYPE IN ("*")', "Items.GENRE IN CurrentItem.GENRE", "Items.IN = -1.5",
+    'Items.GENRE IN ($A, "b")', "Users.AGE > 5", 'CurrentUser.AGE = "x"', "Action.VALUE != $V", "Items.GENRE IN Items.PRICE",
+])  # fmt: skip
+
+
+@st.composite
+def near_expressions(draw: st.DrawFn) -> str:
+    """Expressions, some with a part cut out or put in."""
+    parts = []
+    for _ in range(draw(st.integers(1, 3))):
+        words = [
+            draw(st.sampled_from(["INCLUDE", "exclude"])),
+            draw(st.sampled_from(["ItemID", "UserID"])),
+            "WHERE",
+            draw(CONDITIONS),
+        ]
+        for _ in range(draw(st.integers(0, 2))):
+            words += [draw(st.sampled_from(["AND", "or"])), draw(CONDITIONS)]
+        words += draw(
+            st.sampled_from([[], [], ["IF", "CurrentUser.AGE > 5"], ["IF", "CurrentUser.AGE > 5 AND CurrentUser.AGE < $B"]])
+        )
+        parts.append(" ".join(words))
+    text = " | ".join(parts)
+    if draw(st.booleans()):
+        place, length = draw(st.integers(0, len(text))), draw(st.integers(0, 3))
+        text = (
+            text[:place]
+            + draw(st.sampled_from(["", "x", " ", "(", ")", '"', "$", "|", ",", ".", "é", "\n"]))
+            + text[place + length :]
+        )
+    return text
+
+
+def spoken(parsed: Filter) -> list[str]:
+    """The words of a filter, as the oracle has them."""
+    words = []
+    for expression in parsed.expressions:
+        words += ["INCLUDE" if expression.include else "EXCLUDE", parsed.target.upper()]
+        for condition in [*expression.conditions, *expression.only_if]:
+            dataset = "CURRENTUSER" if condition in expression.only_if else condition.kind
+            words += [dataset, condition.column.upper(), *condition.operator.split()]
+            operand = condition.operand
+            if isinstance(operand, Placeholder):
+                words.append(f"${operand.name}")
+            elif isinstance(operand, CurrentItem):
+                words += ["CURRENTITEM", operand.column.upper()]
+            else:
+                words += [f'"{text}"' for text in operand] if isinstance(operand, tuple) else [operand]
+    return words
+
+
+@settings(deadline=None, max_examples=300)
+@given(near_expressions() | st.lists(TOKENS, max_size=20).map(" ".join))
+def test_the_parser_and_the_grammar_agree(text: str) -> None:
+    try:
+        words: list[str] | None = spoken(parse_filter(text)) if text else None
+        faults = []
+    except InvalidFilter as error:
+        words, faults = None, error.faults
+    expected = words_of(text)
+    if expected is None:
+        assert not text or faults[-1].position == position_of(text)
+        return
+    assert all("Expected:" not in fault.rule for fault in faults), "the order of words is right"
+    if words is not None:
+        known = ["ACTIONS" if word == "ACTION" else word for word in expected]
+        assert words == [float(word) if isinstance(mine, float) else word for word, mine in zip(known, words, strict=True)]
+
+
+def test_all_faults_are_told_at_once() -> None:
+    text = 'INCLUDE ItemID WHERE Items.GENRE > 5 AND Items.COLOUR IN ("red") | EXCLUDE ItemID WHERE Items.IS_NEW IN ($NEW)'
+    with pytest.raises(InvalidFilter) as refused:
+        check_filter(parse_filter(text), SCHEMAS)
+    assert [fault.position for fault in refused.value.faults] == [
+        text.index(f"Items.{name}") for name in ("GENRE", "COLOUR", "IS_NEW")
+    ]
+    text = "INCLUDE ItemID WHERE Items.GENRE NOT IN ($A) OR Users.AGE > 5 IF Items.PRICE > 5"
+    with pytest.raises(InvalidFilter) as refused:
+        parse_filter(text)
+    assert [text[fault.position :][:9] for fault in refused.value.faults] == ["$A) OR Us", "Users.AGE", "Items.PRI"]

@@ -1,18 +1,44 @@
-"""What a filter expression says, once parsed."""
+"""What a filter expression says, once parsed, and how a fault in one is shown.
+
+docs: personalize/latest/dg/creating-filter-expressions.html
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from personalize_emulator.schemas import Kind, normalized
+from personalize_rules.schemas import Kind, normalized
 
 Target = Literal["ItemID", "UserID", "ActionID"]
 Operator = Literal["IN", "NOT IN", "=", "!=", "<", "<=", ">", ">="]
 
 _TARGET_KINDS: dict[Target, Kind] = {"ItemID": "ITEMS", "UserID": "USERS", "ActionID": "ACTIONS"}
+
+
+class Fault(NamedTuple):
+    """A rule that an expression breaks, and where in its text."""
+
+    position: int
+    rule: str
+
+
+class InvalidFilter(ValueError):
+    """A filter that CreateFilter refuses. The message is that of the first fault."""
+
+    def __init__(self, text: str, faults: list[Fault]) -> None:
+        self.faults = sorted(faults)
+        self.shown = [shown(text, fault) for fault in self.faults]
+        super().__init__(f"Could not create filter. {self.shown[0]}")
+
+
+def shown(text: str, fault: Fault) -> str:
+    """The rule and its column, then the part of the text that it is about, with a caret under the place."""
+    start = max(0, fault.position - 60)
+    line = "".join(" " if char.isspace() else char for char in text[start : fault.position + 40])
+    return f"{fault.rule} (column {fault.position + 1})\n{line}\n{' ' * (fault.position - start)}^"
 
 
 @dataclass(frozen=True)
@@ -97,8 +123,25 @@ class Filter:
         return frozenset().union(*(expression.placeholders for expression in self.expressions))
 
     @property
+    def conditions(self) -> Iterator[Condition]:
+        """All of them, those of an IF included."""
+        for expression in self.expressions:
+            yield from expression.conditions
+            yield from expression.only_if
+
+    @cached_property
+    def number_placeholders(self) -> frozenset[str]:
+        """The placeholders that are compared as numbers: one value each."""
+        found = [c.operand.name for c in self.conditions if isinstance(c.operand, Placeholder) and not c.is_list_test]
+        return frozenset(found)
+
+    @property
     def uses_current_item(self) -> bool:
         return any(expression.uses_current_item for expression in self.expressions)
+
+    @property
+    def mixes_and_with_or(self) -> bool:
+        return any(len(e.any_of) > 1 and any(len(group) > 1 for group in e.any_of) for e in self.expressions)
 
     @property
     def uses_current_user(self) -> bool:
@@ -111,9 +154,8 @@ class Filter:
     def fields(self) -> frozenset[str]:
         """The distinct fields, such as `ITEMS.GENRES`, of which the service limits the number."""
         names = set()
-        for expression in self.expressions:
-            for condition in (*expression.conditions, *expression.only_if):
-                names.add(f"{condition.kind}.{normalized(condition.column)}")
-                if isinstance(condition.operand, CurrentItem):
-                    names.add(f"ITEMS.{normalized(condition.operand.column)}")
+        for condition in self.conditions:
+            names.add(f"{condition.kind}.{normalized(condition.column)}")
+            if isinstance(condition.operand, CurrentItem):
+                names.add(f"ITEMS.{normalized(condition.operand.column)}")
         return frozenset(names)

@@ -1,0 +1,37 @@
+"""Filter expressions: parsed to a tree, checked against the schemas, and the values of their placeholders."""
+
+from personalize_rules.filters.checks import check_filter, distinct_fields
+from personalize_rules.filters.parser import parse_filter
+from personalize_rules.filters.request_values import as_number, parse_values, quoted, required_placeholders
+from personalize_rules.filters.tree import (
+    Condition,
+    CurrentItem,
+    Expression,
+    Fault,
+    Filter,
+    InvalidFilter,
+    Operand,
+    Operator,
+    Placeholder,
+    Target,
+)
+
+__all__ = [
+    "Condition",
+    "CurrentItem",
+    "Expression",
+    "Fault",
+    "Filter",
+    "InvalidFilter",
+    "Operand",
+    "Operator",
+    "Placeholder",
+    "Target",
+    "as_number",
+    "check_filter",
+    "distinct_fields",
+    "parse_filter",
+    "parse_values",
+    "quoted",
+    "required_placeholders",
+]
