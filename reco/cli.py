@@ -37,7 +37,17 @@ from reco.console import progress, results, say, show_json, show_table, states_s
 from reco.errors import RecoError
 from reco.local import deploy_local, start_local, stop_local, wait_until_stopped
 from reco.metrics import metrics_rows, reasons
-from reco.options import DEFAULT_CONFIG, AwsOption, ConfigOption, JsonOption, YesOption, choose_environment, config_of, target_of
+from reco.options import (
+    DEFAULT_CONFIG,
+    AwsOption,
+    ConfigOption,
+    JsonOption,
+    YesOption,
+    choose_environment,
+    config_of,
+    problems_of,
+    target_of,
+)
 from reco.target import DATA, connect
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -57,18 +67,13 @@ def validate(
         write_schema.write_text(json.dumps(json_schema(), indent=2) + "\n")
     if write_reference is not None:
         write_reference.write_text(reference())
-    try:
-        found = config_of(config)
-    except RecoError as error:
-        if not as_json:
-            raise
-        show_json({"valid": False, "problems": [line.removeprefix(f"{config}: ") for line in str(error).splitlines()]})
-        raise typer.Exit(1) from None
     if as_json:
-        show_json({"valid": True, "problems": []})
-    else:
-        parts = f"{len(found.solutions)} solutions, {len(found.filters)} filters, {len(found.placements)} placements"
-        results.print(f"{config} is valid: {found.name}, {parts}.")
+        problems = problems_of(config)
+        show_json({"valid": not problems, "problems": problems})
+        raise typer.Exit(1 if problems else 0)
+    found = config_of(config)
+    parts = f"{len(found.solutions)} solutions, {len(found.filters)} filters, {len(found.placements)} placements"
+    results.print(f"{config} is valid: {found.name}, {parts}.")
 
 
 @app.command()

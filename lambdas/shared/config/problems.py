@@ -17,6 +17,8 @@ Made = TypeVar("Made")
 #: Sections whose parts other sections name.
 NAMED = ("datasets", "event_types", "filters", "solutions", "placements", "batch", "segments", "rules")
 
+NO_SETTING = "there is no such setting"
+
 
 class Problem(NamedTuple):
     """`path` leads to what is wrong; it is empty where the config as a whole is meant."""
@@ -109,7 +111,7 @@ def shape_problems(error: ValidationError) -> list[Problem]:
         if isinstance(cause, ValueError):
             found += [Problem((*path, *problem.path), problem.rule) for problem in problems_of(cause)]
         else:
-            rule = {"extra_forbidden": "there is no such setting", "missing": "is required"}.get(one["type"], one["msg"])
+            rule = {"extra_forbidden": NO_SETTING, "missing": "is required"}.get(one["type"], one["msg"])
             found.append(Problem(path, rule))
     return list(dict.fromkeys(found))
 
@@ -129,9 +131,10 @@ def validated(
         try:
             return make(rest.raw, rest.broken), found
         except ValidationError as error:
-            found += [problem for problem in shape_problems(error) if problem.path not in rest.cut]
+            problems = shape_problems(error)
+            found += [problem for problem in problems if not rest.is_own_doing(problem.path)]
             whole = any(one["loc"] == () for one in error.errors())
-            if whole or not rest.leave_out_all(error):
+            if whole or not rest.leave_out_all(problems):
                 return None, found
 
 
@@ -151,12 +154,13 @@ class _Rest:
         self.cut: set[Path] = set()
         self._is_copy = False
 
-    def leave_out_all(self, error: ValidationError) -> bool:
+    def is_own_doing(self, path: Path) -> bool:
+        """Whether something is wrong at a path because we have left out what was there, or a part of it."""
+        return any(cut[: len(path)] == path for cut in self.cut)
+
+    def leave_out_all(self, problems: Sequence[Problem]) -> bool:
         """Whether there was anything to leave out."""
-        left = [
-            self.leave_out(tuple(part for part in one["loc"] if part != "[key]"), harmless=one["type"] == "extra_forbidden")
-            for one in error.errors()
-        ]
+        left = [self.leave_out(problem.path, harmless=problem.rule == NO_SETTING) for problem in problems]
         return any(left)
 
     def leave_out(self, path: Path, *, harmless: bool = False) -> bool:
@@ -177,9 +181,10 @@ class _Rest:
         for part in target[:-1]:
             parent = parent[part]
         del parent[target[-1]]
-        self.cut.add(target)
-        if not harmless and len(target) > 1 and target[0] in NAMED:
-            self.broken.add(target[:2])
+        if not harmless:
+            self.cut.add(target)
+            if len(target) > 1 and target[0] in NAMED:
+                self.broken.add(target[:2])
         return True
 
     def _replace_schema(self, path: Path) -> bool:

@@ -10,8 +10,7 @@ from lambdas.shared.config.requests import campaign_config, solution_config
 from lambdas.shared.config.section import did_you_mean
 from lambdas.shared.recipes import RECIPES
 from lambdas.shared.schemas import KINDS
-from personalize_rules.filters import Fault, Filter, InvalidFilter, check_filter, distinct_fields, parse_filter
-from personalize_rules.filters.tree import shown
+from personalize_rules.filters import Fault, Filter, all_faults, distinct_fields, shown
 from personalize_rules.limits import FIELDS_PER_DATASET_GROUP, FIELDS_PER_FILTER
 from personalize_rules.schemas import Kind, Schema
 from personalize_rules.solutions import check_campaign_config, check_solution
@@ -57,17 +56,15 @@ def filter_problems(config: Config, broken: Collection[Path]) -> Iterator[Proble
     unknown_kinds = {KINDS[kind] for kind in KINDS if ("datasets", kind) in broken}
     for name, expression in config.filters.items():
         path = ("filters", name)
-        try:
-            parsed = parse_filter(expression)
+        parsed, faults = all_faults(expression, schemas)
+        if parsed:
             read.append(parsed)
-            if not any(field.partition(".")[0] in unknown_kinds for field in parsed.fields):
-                check_filter(parsed, schemas)
-        except InvalidFilter as error:
-            yield from (Problem(path, text) for text in error.shown)
-            continue
-        if len(parsed.fields) > FIELDS_PER_FILTER:
+            unjudged = {condition.position for condition in parsed.conditions if condition.kind in unknown_kinds}
+            faults = [fault for fault in faults if fault.position not in unjudged]
+            faults += _unknown_events(parsed, config, broken)
+        yield from (Problem(path, shown(expression, fault)) for fault in faults)
+        if parsed and len(parsed.fields) > FIELDS_PER_FILTER:
             yield Problem(path, f"a filter can use at most {FIELDS_PER_FILTER} distinct fields, not {len(parsed.fields)}")
-        yield from (Problem(path, shown(expression, fault)) for fault in _unknown_events(parsed, config, broken))
     together = distinct_fields(read)
     if len(together) > FIELDS_PER_DATASET_GROUP:
         rule = f"the filters can use at most {FIELDS_PER_DATASET_GROUP} distinct fields together, not {len(together)}"

@@ -1,6 +1,6 @@
 """Filter expressions: parsed to a tree, checked against the schemas, and the values of their placeholders."""
 
-from personalize_rules.filters.checks import check_filter, distinct_fields
+from personalize_rules.filters.checks import all_faults, check_filter, distinct_fields
 from personalize_rules.filters.parser import parse_filter
 from personalize_rules.filters.request_values import as_number, parse_values, quoted, required_placeholders
 from personalize_rules.filters.tree import (
@@ -14,6 +14,7 @@ from personalize_rules.filters.tree import (
     Operator,
     Placeholder,
     Target,
+    shown,
 )
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "Operator",
     "Placeholder",
     "Target",
+    "all_faults",
     "as_number",
     "check_filter",
     "distinct_fields",
@@ -34,4 +36,5 @@ __all__ = [
     "parse_values",
     "quoted",
     "required_placeholders",
+    "shown",
 ]

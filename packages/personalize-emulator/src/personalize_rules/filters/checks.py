@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
+from personalize_rules.filters.parser import parse_filter
 from personalize_rules.filters.tree import Condition, CurrentItem, Fault, Filter, InvalidFilter
 from personalize_rules.schemas import Field, Kind, Schema
 
@@ -17,14 +18,32 @@ _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
 
 def check_filter(f: Filter, schemas: Mapping[Kind, Schema]) -> None:
     """Raises InvalidFilter if a field does not exist, cannot be filtered by or does not fit its operator."""
+    faults = faults_of(f, schemas)
+    if faults:
+        raise InvalidFilter(f.text, faults, f)
+
+
+def all_faults(text: str, schemas: Mapping[Kind, Schema]) -> tuple[Filter | None, list[Fault]]:
+    """What an expression says, and all that CreateFilter would refuse of it."""
+    try:
+        parsed: Filter | None = parse_filter(text)
+        faults: list[Fault] = []
+    except InvalidFilter as error:
+        parsed, faults = error.parsed, error.faults
+    known = {fault.position for fault in faults}
+    more = faults_of(parsed, schemas) if parsed else []
+    return parsed, sorted([*faults, *(fault for fault in more if fault.position not in known)])
+
+
+def faults_of(f: Filter, schemas: Mapping[Kind, Schema]) -> list[Fault]:
+    """What does not fit the schemas."""
     faults = []
     for expression in f.expressions:
         for condition in expression.conditions:
             faults += _faults(condition, schemas)
         for condition in expression.only_if:
             faults += _faults(condition, schemas, only_if=True)
-    if faults:
-        raise InvalidFilter(f.text, faults)
+    return faults
 
 
 def distinct_fields(filters: Iterable[Filter]) -> set[str]:

@@ -74,7 +74,7 @@ def parse_filter(expression: str) -> Filter:
     parser = _Parser(expression)
     parsed = parser.filter()
     if parser.faults:
-        raise InvalidFilter(expression, parser.faults)
+        raise InvalidFilter(expression, parser.faults, parsed)
     return parsed
 
 

@@ -26,12 +26,15 @@ class Fault(NamedTuple):
 
 
 class InvalidFilter(ValueError):
-    """A filter that CreateFilter refuses. The message is that of the first fault."""
+    """A filter that CreateFilter refuses. The message is that of the first fault.
 
-    def __init__(self, text: str, faults: list[Fault]) -> None:
+    `parsed` is what it says, as far as its words are in the right order.
+    """
+
+    def __init__(self, text: str, faults: list[Fault], parsed: Filter | None = None) -> None:
         self.faults = sorted(faults)
-        self.shown = [shown(text, fault) for fault in self.faults]
-        super().__init__(f"Could not create filter. {self.shown[0]}")
+        self.parsed = parsed
+        super().__init__(f"Could not create filter. {shown(text, self.faults[0])}")
 
 
 def shown(text: str, fault: Fault) -> str:
