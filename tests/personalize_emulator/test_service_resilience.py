@@ -23,7 +23,7 @@ import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
 from tests.personalize_emulator.conftest import NewClient
-from tests.personalize_emulator.journey import BUCKET, ROLE, Client, avro, csv_of, error_of
+from tests.personalize_emulator.journey import BUCKET, RECIPE, ROLE, Client, avro, csv_of, error_of
 from tests.personalize_emulator.requests import send
 
 CYCLES = 4  # of kill and restart
@@ -226,11 +226,13 @@ def admin(client: Client, method: str, path: str = "", body: Any = None) -> tupl
 def test_faults_strike_as_told_and_end(new_client: NewClient) -> None:
     client = new_client()
     p = client.personalize
+    group = client.group("faults")
     faults = [
         {"operation": "ListSchemas", "action": "throttle", "rate": 0.5, "seed": 1},
         {"operation": "ListRecipes", "action": "error"},
         {"operation": "ListDatasetGroups", "action": "slow", "seconds": 0.2},
         {"operation": "CreateDatasetGroup", "action": "create-failed", "reason": "No capacity"},
+        {"operation": "CreateSolution", "action": "create-failed", "reason": "No room"},
     ]
     assert admin(client, "PUT", body={"faults": faults})[0] == 200
     codes = [send(client.endpoint, "ListSchemas", {})[1].get("__type") for _ in range(20)]
@@ -242,6 +244,10 @@ def test_faults_strike_as_told_and_end(new_client: NewClient) -> None:
     failed = p.create_dataset_group(name="failed")["datasetGroupArn"]
     assert client.wait(failed, until="CREATE FAILED")["failureReason"] == "No capacity"
     p.delete_dataset_group(datasetGroupArn=failed)
+    born = p.create_solution(name="failed", datasetGroupArn=group, recipeArn=f"{RECIPE}aws-user-personalization")["solutionArn"]
+    shown = p.describe_solution(solutionArn=born)["solution"]
+    assert shown["status"] == "CREATE FAILED"
+    assert error_of(p.create_solution_version, solutionArn=born)[0] == "InvalidInputException"
     assert admin(client, "PUT", body={"faults": []})[0] == 200
     p.list_recipes()
 

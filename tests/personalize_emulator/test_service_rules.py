@@ -31,16 +31,6 @@ def test_a_name_is_used_once(client: Client, shop: str) -> None:
     assert code == "ResourceAlreadyExistsException"
 
 
-def test_arns_have_the_shapes_of_the_service(client: Client, shop: str, version: str) -> None:
-    assert shop == "arn:aws:personalize:us-east-1:123456789012:dataset-group/shop"
-    [items] = [d for d in client.personalize.list_datasets(datasetGroupArn=shop)["datasets"] if d["datasetType"] == "ITEMS"]
-    assert items["datasetArn"].endswith(":dataset/shop/ITEMS")
-    solution, identifier = version.rsplit("/", 1)
-    assert solution.endswith(":solution/rules")
-    assert len(identifier) == 8
-    int(identifier, 16)
-
-
 def test_a_pending_dataset_group_takes_no_dataset(new_client: NewClient) -> None:
     client = new_client(speed=1)
     group = client.personalize.create_dataset_group(name="slow")["datasetGroupArn"]
@@ -90,6 +80,11 @@ def test_an_import_that_cannot_be_ends_with_its_reason(client: Client) -> None:
     wrong = client.start_import(users, b"USER_ID,AGES\nu1,3\n", "missing-column")
     reason = client.wait(wrong, until="CREATE FAILED")["failureReason"]
     assert "Input CSV is missing the following columns:[AGE]" in reason
+    for key, body in (("folder/", b""), ("folder/a.csv", csv_of("Users")), ("folder/below/b.csv", b"no"), ("folder/c.csv", b"")):
+        client.put(key, body)
+    folder = {"dataLocation": f"s3://{BUCKET}/folder/"}
+    empty = p.create_dataset_import_job(**request, jobName="empty", dataSource=folder)["datasetImportJobArn"]
+    assert client.wait(empty, until="CREATE FAILED")["failureReason"].startswith("folder/c.csv, line 1: the file is empty")
     client.wait(client.start_import(users, csv_of("Users"), "good"))
     client.wait(client.start_import(users, b"USER_ID,AGE\nnew,33\n", "more", "INCREMENTAL"))
 

@@ -17,7 +17,6 @@ DURATIONS: dict[str, tuple[float, float]] = {
     "data-deletion-job": (20, 100),
     "event-tracker": (5, 15),
     "filter": (5, 25),
-    "solution": (5, 10),
     "solution-version": (20, 280),
     "campaign": (20, 180),
     "recommender": (20, 380),

@@ -5,6 +5,7 @@ members, lengths, ranges, enums and patterns. `encode` keeps of an answer what t
 """
 
 import json
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -127,6 +128,8 @@ def _prune(shape: Shape, value: Any) -> Any:
         return {k: _prune(members[k], v) for k, v in value.items() if k in members and v is not None}
     if isinstance(shape, ListShape):
         return [_prune(shape.member, v) for v in value]
+    if shape.type_name == "timestamp":
+        return math.floor(value * 1000) / 1000  # as recorded: dates with milliseconds
     return value
 
 

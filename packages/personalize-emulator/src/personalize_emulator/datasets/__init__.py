@@ -1,7 +1,7 @@
 """Datasets of a dataset group: bulk imports, individual records, and the tables made of both."""
 
 from personalize_emulator.datasets.csv_files import ImportFailed
-from personalize_emulator.datasets.store import DatasetStore
+from personalize_emulator.datasets.store import DatasetStore, fail_if
 from personalize_emulator.datasets.tables import (
     Column,
     Entities,
@@ -20,4 +20,5 @@ __all__ = [
     "ImportFailed",
     "Interactions",
     "TrainingData",
+    "fail_if",
 ]

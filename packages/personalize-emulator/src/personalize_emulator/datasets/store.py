@@ -100,12 +100,12 @@ class DatasetStore:
             version = self._streamed.version(kind).number
             table = new = read_csv(schema, files, progress)
             read = row_count(table)
-            _fail_if(too_few_rows(kind, read))
+            fail_if(too_few_rows(kind, read))
             ids = None if kind in EVENT_KINDS else list(table[schema.id_field].vocabulary)
             old = self._bulk_table(kind) if mode == "INCREMENTAL" else None
             table = table if old is None else concatenate(old, table)
             table = sorted_unique(table) if ids is None else unique_by_id(table, schema.id_field)
-            _fail_if(too_many_types(schema, len(table["EVENT_TYPE"].vocabulary) if "EVENT_TYPE" in table else 0))
+            fail_if(too_many_types(schema, len(table["EVENT_TYPE"].vocabulary) if "EVENT_TYPE" in table else 0))
             bulk.replace(table)
             if ids is not None:
                 self._streamed.replaced_by_import(kind, ids, version)
@@ -296,6 +296,7 @@ class DatasetStore:
             return int(gone.sum())
 
 
-def _fail_if(reason: str | None) -> None:
+def fail_if(reason: str | None) -> None:
+    """Raises ImportFailed if there is a reason for it, such as "the data has 3 interactions"."""
     if reason:
         raise ImportFailed(f"{reason[0].upper()}{reason[1:]}.")

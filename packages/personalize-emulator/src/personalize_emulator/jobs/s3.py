@@ -30,7 +30,11 @@ class S3:
         )
 
     def keys(self, location: str, *, subfolders: bool = False) -> list[str]:
-        """The keys of the objects at a location: one object, or those of a folder, empty ones left out.
+        """The keys of the objects at a location: see `sizes`."""
+        return list(self.sizes(location, subfolders=subfolders))
+
+    def sizes(self, location: str, *, subfolders: bool = False) -> dict[str, int]:
+        """The bytes of the objects at a location by key: one object, or those of a folder without the marks of folders.
 
         Raises S3Failed.
         """
@@ -38,13 +42,14 @@ class S3:
         try:
             if key and not key.endswith("/"):
                 found = self._client.list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1).get("Contents", [])
-                if any(entry["Key"] == key for entry in found):
-                    return [key]
+                if same := {entry["Key"]: entry["Size"] for entry in found if entry["Key"] == key}:
+                    return same
                 key += "/"
             pages = self._client.get_paginator("list_objects_v2").paginate(
                 Bucket=bucket, Prefix=key, Delimiter="" if subfolders else "/"
             )
-            return [e["Key"] for page in pages for e in page.get("Contents", []) if e["Size"] > 0]
+            entries = (entry for page in pages for entry in page.get("Contents", []))
+            return {entry["Key"]: entry["Size"] for entry in entries if not entry["Key"].endswith("/")}
         except (ClientError, BotoCoreError) as error:
             raise S3Failed(_reason(error)) from error
 

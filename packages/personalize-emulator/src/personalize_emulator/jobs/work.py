@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from personalize_emulator.datasets import DatasetStore, ImportFailed
+from personalize_emulator.datasets import DatasetStore, ImportFailed, fail_if
 from personalize_emulator.datasets.attribution import HEADER
 from personalize_emulator.datasets.attribution import report as attribution_report
 from personalize_emulator.datasets.columns import Table
@@ -23,6 +23,7 @@ from personalize_emulator.recipes import Model, TrainingFailed, TrainingOptions,
 from personalize_emulator.runtime import Serving, Themes, infer_line, segment_line
 from personalize_rules.csv import blocks, rows_of
 from personalize_rules.filters import InvalidFilter, parse_filter
+from personalize_rules.imports import too_large
 from personalize_rules.limits import MAX_DELETION_BYTES, MAX_THEMED_ITEMS
 from personalize_rules.schemas import InvalidSchema, parse_schema
 
@@ -51,6 +52,7 @@ def import_dataset(spec: Spec) -> dict[str, Any]:
         csv.writer(text, lineterminator="\n").writerows([HEADER, *rows])
         s3.write(attribution["destination"], io.BytesIO(text.getvalue().encode()))
 
+    fail_if(too_large(spec["mode"], sum(s3.sizes(spec["location"]).values())))
     on_read = publish if "attribution" in spec else None
     counts = store.import_csv(spec["dataset"], s3.files(spec["location"]), spec["mode"], on_read=on_read)
     return {"counts": vars(counts)}

@@ -102,7 +102,7 @@ class Context:
         course: str | None = "create",
         job: dict[str, Any] | None = None,
     ) -> Resource:
-        """A new resource with the request's members, on its way to ACTIVE.
+        """A new resource with the request's members, on its way to ACTIVE, or there already without a course.
 
         Raises ResourceAlreadyExists, TooManyTags, InvalidInput for tags that cannot be.
         """
@@ -126,11 +126,13 @@ class Context:
             internal={"id": new_id()} | dict(internal or {}),
             tags=tags,
         )
-        if course is None:
-            self.store.put(resource)
-        else:
-            fail = self.faults.creation_failure(f"Create{kind.operation_suffix}")
+        fail = self.faults.creation_failure(f"Create{kind.operation_suffix}")
+        if course:
             self.lifecycle.begin(resource, course, job=job, fail=fail)
+        else:
+            resource.status = "CREATE FAILED" if fail else "ACTIVE"
+            resource.fields |= {"failureReason": fail} if fail else {}
+            self.store.put(resource)
         return resource
 
     def delete(self, resource: Resource) -> None:

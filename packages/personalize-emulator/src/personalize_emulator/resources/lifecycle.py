@@ -29,7 +29,6 @@ COURSES = {
     "start": Course(("START PENDING", "START IN_PROGRESS"), "ACTIVE"),
     "stop-training": Course(("CREATE STOPPING",), "CREATE STOPPED"),
     "delete-data": Course(("PENDING", "IN_PROGRESS"), "COMPLETED", "FAILED"),
-    "retrain": Course((), "ACTIVE"),
 }
 _DURATION_OF = {"delete": "delete", "update": "update", "stop": "stop", "start": "start", "stop-training": "stop"}
 

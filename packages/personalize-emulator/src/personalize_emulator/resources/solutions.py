@@ -22,7 +22,6 @@ from personalize_rules.solutions import DEFAULT_SCHEDULE, check_events_config, c
 class Solutions:
     def __init__(self, context: Context) -> None:
         self.context = context
-        context.lifecycle.finish("solution", "create", self._created)
         context.lifecycle.finish("solution", "delete", self._deleted)
         context.lifecycle.finish("solution", "create", self._updated, on="latestSolutionUpdate")
         context.lifecycle.finish("solution-version", "create", self._trained)
@@ -52,11 +51,12 @@ class Solutions:
         if request.get("recipeArn", "").endswith("aws-semantic-similarity"):
             fields["performIncrementalUpdate"] = request.get("performIncrementalUpdate", True)
         path = f"solution/{request['name']}"
-        solution = context.create("solution", path, request, group=group.arn, fields=fields)
-        return {"solutionArn": solution.arn}
-
-    def _created(self, solution: Resource, _: Mapping[str, Any]) -> None:
+        # docs: none; answers recorded by AWS show a solution ACTIVE with its date of creation as its last change, and a version
+        # of it created within the same second.
+        solution = context.create("solution", path, request, group=group.arn, fields=fields, course=None)
         self._schedule(solution)
+        context.store.put(solution)
+        return {"solutionArn": solution.arn}
 
     def _schedule(self, solution: Resource) -> None:
         """The first automatic training comes within an hour of the solution, or of a changed schedule."""
@@ -134,7 +134,8 @@ class Solutions:
         return context.create(
             "solution-version",
             f"solution/{solution.name}/{identifier}",
-            request,
+            # docs: none; the recorded name of a version that was given none
+            {"name": f"{solution.name}/{identifier}", **request},
             group=solution.group,
             parent=solution.arn,
             fields={k: solution.fields[k] for k in copied if k in solution.fields}

@@ -29,12 +29,25 @@ BONUS = 2.0
 
 @dataclass(frozen=True)
 class Chosen:
-    """One item of an answer, by its position in the model; `scored` is False for a placeholder."""
+    """One item of an answer, by its position in the model; `scored` is False for a placeholder.
+
+    `place_of` is the item whose place an explored item takes.
+    """
 
     item: int
     scored: bool = True
     reason: str | None = None
     promotion: str | None = None
+    place_of: int | None = None
+
+    @property
+    def stands_for(self) -> int:
+        """The item whose score it shows.
+
+        docs: personalize/latest/APIReference/API_RS_GetRecommendations.html: the answer is sorted by score, explored or not.
+        """
+        # Guess: an explored item has the score of the item that stands behind it.
+        return self.item if self.place_of is None else self.place_of
 
 
 @dataclass(frozen=True)
@@ -108,10 +121,16 @@ def _explore(candidates: Candidates, model: PersonalizationModel, chosen: list[C
     places = np.flatnonzero(random.random(len(chosen)) < weight)
     luck = random.gumbel(size=len(young)) + BONUS / np.sqrt(1 + model.arrays["counts"][young])
     explored = young[best(scores[young] + luck, len(places))]
-    kept = iter(chosen)
-    fresh = iter([Chosen(int(item), bool(candidates.known[item] > -np.inf), EXPLORATION) for item in explored])
     taken = set(places[: len(explored)].tolist())
-    return [next(fresh) if place in taken else next(kept) for place in range(len(chosen))]
+    fresh, kept, answer = iter(explored.tolist()), 0, list[Chosen]()
+    for place in range(len(chosen)):
+        if place not in taken:
+            answer.append(chosen[kept])
+            kept += 1
+            continue
+        item = next(fresh)
+        answer.append(Chosen(item, bool(candidates.known[item] > -np.inf), EXPLORATION, place_of=chosen[kept].item))
+    return answer
 
 
 def exploration(serving: Serving) -> tuple[float, float]:

@@ -64,7 +64,7 @@ def recommend(
     for chosen in choose(Candidates(serving, query, scores, known, allowed), size, promoted):
         entry: dict[str, Any] = {"itemId": serving.model.item_ids[chosen.item]}
         if shares is not None and chosen.scored:
-            entry["score"] = float(shares[chosen.item])
+            entry["score"] = float(shares[chosen.stands_for])
         if chosen.promotion:
             entry["promotionName"] = chosen.promotion
         if chosen.reason and serving.recipe.reasons:
