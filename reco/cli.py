@@ -179,8 +179,8 @@ def train_command(
     else:
         report = train.require_success(outcome)
         show_table(f"Trained in {outcome.seconds:.0f} s", *metrics_rows(report["solutions"]))
-        for reason in reasons(report["solutions"]):
-            results.print(reason)
+        for noticed in [*reasons(report["solutions"]), *report.get("warnings", ())]:
+            results.print(noticed)
         results.print(f"Report: {report['page']}")
 
 
