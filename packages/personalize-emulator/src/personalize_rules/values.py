@@ -24,8 +24,8 @@ _CJK = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]")
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _BITS = {"int": 31, "long": 63}
-# Guess: a number that is too large for a float is refused, as one is that is too large for an int.
-_LARGEST = {"float": 3.4028234663852886e38, "double": math.inf}
+# Guess: a number too large for a float is refused, as one is that is too large for an int; what rounds to the largest is none.
+_TOO_LARGE = {"float": 2.0**128 * (1 - 2**-25), "double": math.inf}
 _TIMESTAMPS = frozenset({"TIMESTAMP", "CREATION_TIMESTAMP", "EXPIRATION_TIMESTAMP", "ACTION_EXPIRATION_TIMESTAMP"})
 # So many digits are within the range of their type.
 _SAFE_DIGITS = {"int": 9, "long": 18, "time": 11}
@@ -197,7 +197,7 @@ def _real(kind: str) -> Callable[[str], float]:
         if not _NUMBER.fullmatch(text):
             raise ValueError(f"is '{text[:40]}', not a number")
         number = float(text)
-        if not math.isfinite(number) or abs(number) > _LARGEST[kind]:
+        if abs(number) >= _TOO_LARGE[kind]:
             raise ValueError(f"is '{text[:40]}', which does not fit into type {kind}")
         return number
 
