@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import io
 import itertools
 import json
 from typing import Any
@@ -12,42 +11,17 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from personalize_rules.imports import Finding, Reader
-from personalize_rules.schemas import Schema, parse_schema
-from tests.glue.conftest import Job
+from personalize_rules.schemas import parse_schema
+from tests.glue.conftest import SCHEMA, Job, imported
 
-SCHEMA = json.dumps(
-    {
-        "type": "record",
-        "name": "Interactions",
-        "fields": [
-            {"name": "USER_ID", "type": "string"},
-            {"name": "ITEM_ID", "type": "string"},
-            {"name": "TIMESTAMP", "type": "long"},
-            {"name": "EVENT_TYPE", "type": "string"},
-            {"name": "EVENT_VALUE", "type": ["null", "float"]},
-            {"name": "DEVICE", "type": ["null", "string"], "categorical": True},
-            {"name": "COUNT", "type": ["null", "int"]},
-        ],
-        "version": "1.0",
-    }
-)
+COUNT = {"name": "COUNT", "type": ["null", "int"]}
+SCHEMA_TEXT = json.dumps({**SCHEMA, "fields": [*SCHEMA["fields"], COUNT]})
 #: A run of Spark takes seconds: few examples with many lines each, and none made smaller.
 FEW = settings(max_examples=3, phases=[Phase.generate], deadline=None, suppress_health_check=list(HealthCheck), database=None)
 odd = st.text(st.sampled_from('ab,"\\ é한|\t\u2028\x85'), min_size=1, max_size=8)
 raw = st.one_of(
     odd, st.just(""), odd.map(lambda text: f'"{text}"'), st.sampled_from(['""', '"a""b"', '"a\\"b"', "back\\slash", "a\\\\b"])
 )
-
-
-def imported(schema: Schema, files: dict[str, bytes]) -> tuple[list[dict[str, str]], list[Finding]]:
-    """The cells that an import reads, by column, and what it notes."""
-    notes, found = list[Finding](), list[dict[str, str]]()
-    reader = Reader(schema, notes.append)
-    for name, content in files.items():
-        for chunk in reader.read(name, io.BytesIO(content)):
-            found += [dict(zip(chunk.cells, cells, strict=True)) for cells in zip(*chunk.cells.values(), strict=True)]
-    return found, notes
 
 
 @FEW
@@ -57,9 +31,9 @@ def test_spark_reads_what_an_import_reads(
 ) -> None:
     import archive
 
-    schema = parse_schema(SCHEMA)
-    header = "user_id,ITEM_ID,TIMESTAMP,EVENT_TYPE,EVENT_VALUE,more,DEVICE,COUNT"
-    records = [f"{user},{item},1700000000,view,,{more},{user}," for user, item, more in lines]
+    schema = parse_schema(SCHEMA_TEXT)
+    header = "user_id,ITEM_ID,TIMESTAMP,EVENT_TYPE,EVENT_VALUE,more,DEVICE,PRICE_PAID,COUNT"
+    records = [f"{user},{item},1700000000,view,,{more},{user},1.5," for user, item, more in lines]
     accepted = [
         line
         for line in records
@@ -115,9 +89,9 @@ def test_an_import_takes_what_spark_writes(
     at = 1_791_000_000_000
     records = [{"kind": "event", "received_at": at + n, "id": f"r{n}", "body": body} for n, body in enumerate(events)]
     (day / "a.gz").write_bytes(gzip.compress("".join(f"{json.dumps(record)}\n" for record in records).encode()))
-    told = run_job("interactions", archive=folder / "events", output=folder / "out", schema=SCHEMA)
+    told = run_job("interactions", archive=folder / "events", output=folder / "out", schema=SCHEMA_TEXT)
     files = {file.name: file.read_bytes() for file in sorted((folder / "out").glob("*.csv"))}
-    found, notes = imported(parse_schema(SCHEMA), files)
+    found, notes = imported(parse_schema(SCHEMA_TEXT), files)
     assert [note for note in notes if note.severity == "error"] == []
     assert [note for note in notes if "reserved keyword" not in note.rule] == []
     assert len(found) == told["written"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import io
 import json
 from collections import Counter, defaultdict
 from datetime import date, timedelta
@@ -13,28 +12,13 @@ from typing import Any
 import duckdb
 import pytest
 
-from personalize_rules.imports import Finding, Reader
 from personalize_rules.schemas import parse_schema
 from tests.glue import visits
-from tests.glue.conftest import Job
+from tests.glue.conftest import SCHEMA, Job, imported
 from tests.glue.visits import NOW, Visit, days_ago
 
 TODAY = NOW.date().isoformat()
 ERASED = ("u3", "u7", visits.ODD_USER)
-SCHEMA: dict[str, Any] = {
-    "type": "record",
-    "name": "Interactions",
-    "version": "1.0",
-    "fields": [
-        {"name": "USER_ID", "type": "string"},
-        {"name": "ITEM_ID", "type": "string"},
-        {"name": "TIMESTAMP", "type": "long"},
-        {"name": "EVENT_TYPE", "type": "string"},
-        {"name": "EVENT_VALUE", "type": ["null", "float"]},
-        {"name": "DEVICE", "type": ["null", "string"], "categorical": True},
-        {"name": "PRICE_PAID", "type": ["float", "null"]},
-    ],
-}
 IMPORTED = f'USER_ID,ITEM_ID,TIMESTAMP\nc1,i1,{days_ago(2):.0f}\nc2,"c,item",{days_ago(80):.0f}\nu3,i1,{days_ago(1):.0f}\n'
 
 
@@ -120,11 +104,9 @@ def test_input_that_a_job_would_refuse(
 
 def csv_rows(folder: Path) -> list[dict[str, str]]:
     """As an import reads them; nothing of them may be refused or odd."""
-    schema, notes, found = parse_schema(json.dumps(SCHEMA)), list[Finding](), list[dict[str, str]]()
-    reader = Reader(schema, notes.append)
-    for file in sorted(folder.glob("*.csv")):
-        for chunk in reader.read(file.name, io.BytesIO(file.read_bytes())):
-            found += [dict(zip(chunk.cells, cells, strict=True)) for cells in zip(*chunk.cells.values(), strict=True)]
+    found, notes = imported(
+        parse_schema(json.dumps(SCHEMA)), {file.name: file.read_bytes() for file in sorted(folder.glob("*.csv"))}
+    )
     assert notes == []
     return found
 
