@@ -53,8 +53,9 @@ class UnknownOperation(PersonalizeError):
 
 
 class Throttling(PersonalizeError):
-    """A rate is exceeded. The service model does not declare it; AWS front ends answer so."""
+    """A rate is exceeded."""
 
+    # Guess: a rate that is exceeded is answered as AWS's front ends do; the model does not declare it.
     code = "ThrottlingException"
     status = 429
 

@@ -55,6 +55,7 @@ def weighted_gain_metrics(answers: list[Answer]) -> dict[str, float]:
             gains = [answer.relevant.get(int(item), 0.0) for item in answer.recommended[:k]]
             best = sorted(answer.relevant.values(), reverse=True)[:k]
             values.append(np.dot(gains, DISCOUNTS[: len(gains)]) / np.dot(best, DISCOUNTS[: len(best)]))
+        # Guess: the metric with event weights is given for 5, 10 and 25, as the one without.
         metrics[f"normalized_discounted_cumulative_gain_with_event_weights_at_{k}"] = _mean(np.array(values))
     return metrics
 

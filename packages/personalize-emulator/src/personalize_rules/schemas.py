@@ -163,7 +163,7 @@ RULES: Mapping[Kind, KindRules] = {
             "CREATION_TIMESTAMP": _LONG,
             "VALUE": _LONG,
             "TYPE": _TEXT,
-            # Guess: both names of the expiration are reserved; the page that lists them uses the one and the other.
+            # Guess: both names of an action's expiration are reserved; the page that lists them uses the one and the other.
             "EXPIRATION_TIMESTAMP": _LONG,
             "ACTION_EXPIRATION_TIMESTAMP": _LONG,
             "REPEAT_FREQUENCY": _LONG,

@@ -20,11 +20,11 @@ Value = str | int | float | bool | None
 FIRST_TIMESTAMP, END_OF_TIMESTAMPS = 0, 100_000_000_000
 
 _CJK = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]")
-# Guess: numbers are written as below, in ASCII digits. Refused are white space, digits in groups, nan, inf and hexadecimals.
+# Guess: numbers are decimal, in ASCII digits, with an exponent if need be; refused are white space, digits in groups, nan, inf.
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _BITS = {"int": 31, "long": 63}
-# Guess: a number too large for a float is refused, as one is that is too large for an int; what rounds to the largest is none.
+# Guess: a number too large for a float is refused, as one too large for an int is; one that rounds to the largest float is taken.
 _TOO_LARGE = {"float": 2.0**128 * (1 - 2**-25), "double": math.inf}
 _TIMESTAMPS = frozenset({"TIMESTAMP", "CREATION_TIMESTAMP", "EXPIRATION_TIMESTAMP", "ACTION_EXPIRATION_TIMESTAMP"})
 # So many digits are within the range of their type.

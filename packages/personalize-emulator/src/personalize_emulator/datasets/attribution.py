@@ -62,6 +62,7 @@ def report(
         function = "sum" if operand else "samplecount"
         for place in range(len(totals))[::-1]:
             window, source = groups[:, place].tolist()
+            # Guess: the TIMESTAMP of a metric is the start of its 15 minutes, counted from the full hour.
             yield metric["metricName"], metric["eventType"], float(totals[place]), function, names[source], window * WINDOW
 
 

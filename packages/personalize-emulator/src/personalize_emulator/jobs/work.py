@@ -61,6 +61,7 @@ def import_dataset(spec: Spec) -> dict[str, Any]:
 def export_dataset(spec: Spec) -> dict[str, Any]:
     with tempfile.TemporaryFile() as file:
         rows = _store(spec).export_csv(spec["dataset"], spec["ingestion_mode"], cast(BinaryIO, file))
+        # Guess: an export is one file, which has the name of its job.
         S3().write(f"{spec['destination'].rstrip('/')}/{spec['name']}.csv", cast(BinaryIO, file))
     return {"rows": rows}
 

@@ -151,7 +151,7 @@ def _logistic(features: NDArray[np.float64], taken: NDArray[np.bool_]) -> NDArra
 
 
 def _measure(chances: NDArray[np.float32], held: Outcomes, size: int) -> dict[str, float]:
-    """Coverage, precision, recall, AUC and NDCG for test users ([U] the names of the keys).
+    """Coverage, precision, recall, AUC and NDCG for test users.
 
     An action counts as recommended if it is among the user's first five with a propensity above 0.
     """
@@ -170,6 +170,7 @@ def _measure(chances: NDArray[np.float32], held: Outcomes, size: int) -> dict[st
         if row.any()
     ]
     ranking = metrics.ranking_metrics(answers, size)
+    # Guess: the names of the metrics of Next-Best-Action: `precision`, `recall`, `area_under_curve` and the rest.
     return {
         "coverage": float(shown.any(axis=0).sum() / size),
         "precision": float(np.mean(right / np.maximum(1, shown.sum(axis=0)))),

@@ -60,11 +60,12 @@ class SemanticModel(Model):
 
 
 def train(data: TrainingData, options: TrainingOptions) -> tuple[SemanticModel, dict[str, float]]:
-    """The model, and how popular, new and similar its first 25 are on the mean (key names are [U])."""
+    """The model, and how popular, new and similar its first 25 are on the mean."""
     model = _fit(data, options.recipe)
     size = len(model.item_ids)
     sample = np.random.default_rng(options.seed).permutation(size)[:SAMPLE]
     lists = [best(model.scores(Query(item_id=model.item_ids[row])), LONGEST) for row in sample]
+    # Guess: the names of the metrics of Semantic-Similarity: `item_popularity`, `item_freshness`, `item_similarity`.
     similar = [model.similarity(row)[chosen].mean() for row, chosen in zip(sample, lists, strict=True)]
     return model, {
         "coverage": coverage(lists, size),

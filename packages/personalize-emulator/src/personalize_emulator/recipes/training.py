@@ -107,6 +107,7 @@ def _measure(prepared: Prepared, options: TrainingOptions, trial: Trial) -> dict
         measured["average_rewards_at_k"] = metrics.average_rewards(longer, rewards)
     if isinstance(trial.model, popularity.TrendingModel):
         interval = trial.model.facts["interval"]
+        # Guess: the name of the metric of Trending-Now, `trend_prediction_accuracy`.
         measured["trend_prediction_accuracy"] = popularity.trend_accuracy(prepared.events, interval)
     return measured
 

@@ -57,6 +57,7 @@ class MetricAttributions:
         attribution.internal["metrics"] = _checked([*metrics.values(), *added], schemas)
         if "metricsOutputConfig" in request:
             attribution.fields["metricsOutputConfig"] = request["metricsOutputConfig"]
+        # Guess: an attribution passes through UPDATE PENDING and UPDATE IN_PROGRESS.
         context.lifecycle.begin(attribution, "update")
         return {"metricAttributionArn": attribution.arn}
 

@@ -77,6 +77,7 @@ class Context:
         resource = self.find(resource_type, arn)
         if resource.status == "ACTIVE" or (resource.status or "").startswith("UPDATE"):
             return resource
+        # Guess: what must be ACTIVE is in use while it is on its way, and an invalid input once it has failed.
         text = f"Resource Arn {arn} must be ACTIVE, and its status is {resource.status}"
         if resource.in_transition:
             raise ResourceInUse(text)

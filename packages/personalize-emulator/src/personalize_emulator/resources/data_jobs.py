@@ -64,6 +64,7 @@ class DataJobs:
                         "destination": f"{folder.rstrip('/')}/AggregatedAttributionMetrics - {mode} - {moment}.csv",
                     }
                 }
+        # Guess: without an attribution that has a bucket, publishAttributionMetricsToS3 publishes nothing.
         return {}
 
     def _imported(self, job: Resource, _: Mapping[str, Any]) -> None:

@@ -28,6 +28,7 @@ class Events:
         context = self.context
         tracker = self._tracker(request["trackingId"], "event-tracker")
         if tracker is None or tracker.status != "ACTIVE":
+            # Guess: an unknown trackingId is an invalid input; the model declares no other error.
             status = f"the event tracker is {tracker.status}" if tracker else "there is no such event tracker"
             raise InvalidInput(f"trackingId '{request['trackingId']}': {status}")
         group = context.store.get(str(tracker.group))
@@ -41,6 +42,7 @@ class Events:
         context = self.context
         dataset = self._tracker(request["trackingId"], "dataset")
         if dataset is None:
+            # Guess: an unknown trackingId is not found, where the model declares that.
             raise ResourceNotFound(f"trackingId '{request['trackingId']}': there is no such Action_Interactions dataset")
         self._check_dataset(dataset)
         self._check_size(request["actionInteractions"], "actionInteractions")

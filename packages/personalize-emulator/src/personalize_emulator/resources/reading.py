@@ -43,7 +43,7 @@ def list_operations(context: Context) -> dict[str, Operation]:
                 else:
                     found = context.store.of_type(resource_type.name, parent=under)
                 if resource_type.name == "campaign" and under and not found:
-                    # Guess: a recorded ListCampaigns with the ARN of a solution version found the version's campaign.
+                    # Guess: ListCampaigns takes the ARN of a solution version too, as in one recorded clean-up.
                     found = [one for one in context.store.of_type("campaign") if one.fields["solutionVersionArn"] == under]
                 summaries = [resource_type.shown(resource) for resource in found]
             return page(resource_type.list_member, summaries, request, resource_type.arn_member)
@@ -65,6 +65,7 @@ def page(member: str, entries: Iterable[Mapping[str, Any]], request: Request, ke
     def place(entry: Mapping[str, Any]) -> tuple[float, str]:
         return entry.get("creationDateTime", 0.0), entry[key]
 
+    # Guess: lists begin with the oldest, and a nextToken is valid for its own list, also when entries come and go.
     listed = sorted(entries, key=place)
     if token := request.get("nextToken"):
         last = _read_token(token, member)

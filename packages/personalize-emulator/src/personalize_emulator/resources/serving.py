@@ -120,6 +120,7 @@ class Runtime:
         if resource is None or resource.type != resource_type:
             raise ResourceNotFound(f"Resource Arn {arn} does not exist.")
         if resource.status != "ACTIVE":
+            # Guess: a campaign, recommender or filter that is not ACTIVE is not found by a call of the runtime.
             raise ResourceNotFound(f"Resource Arn {arn} is not ACTIVE: its status is {resource.status}")
         return resource
 

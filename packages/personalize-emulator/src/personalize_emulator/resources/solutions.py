@@ -114,6 +114,7 @@ class Solutions:
             self.context.discard_models(version)
 
     def create_solution_version(self, request: Request) -> dict[str, Any]:
+        # Guess: AUTOTRAIN trains like FULL.
         mode = request.get("trainingMode", "FULL")
         return {"solutionVersionArn": self.train(request, mode, "MANUAL").arn}
 

@@ -31,6 +31,7 @@ class TrackersAndFilters:
         context = self.context
         group = context.find_active("dataset-group", request["datasetGroupArn"])
         if present := context.store.of_type("event-tracker", group=group.arn):
+            # Guess: a second event tracker of a dataset group exists already.
             raise ResourceAlreadyExists(f"Dataset group {group.arn} already has the event tracker {present[0].arn}")
         if any(t.name == request["name"] for t in context.store.of_type("event-tracker")):
             raise ResourceAlreadyExists(f"Another event tracker of the name {request['name']} already exists")

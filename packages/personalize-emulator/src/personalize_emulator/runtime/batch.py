@@ -106,11 +106,12 @@ def _ranked(
 
 
 def _output(serving: Serving, entries: list[dict[str, Any]], themes: Themes | None) -> dict[str, Any]:
-    """[U] the documentation does not name the key of the reasons of the v2 recipe; here it is `reasons`."""
+    """What stands under `output`."""
     output: dict[str, Any] = {"recommendedItems": [entry["itemId"] for entry in entries]}
     if serving.recipe.scores:
         output["scores"] = [entry.get("score") for entry in entries]
     if serving.recipe.reasons:
+        # Guess: the reasons of a v2 recipe's items stand under `reasons`.
         output["reasons"] = [entry.get("reason", []) for entry in entries]
     if themes:
         output["theme"], output["itemsThemeRelevanceScores"] = themes.of(output["recommendedItems"])

@@ -13,7 +13,7 @@ from personalize_emulator.recipes.model import Query, Scores, best
 from personalize_emulator.recipes.personalization import PersonalizationModel
 from personalize_emulator.runtime.serving import Mask, Promotion, Serving
 
-# [U] the exact text of the reasons on the wire is not documented
+# Guess: the texts of the reasons why a v2 recipe gave an item.
 PROMOTED = "Promoted item"
 EXPLORATION = "Exploration"
 POPULAR = "Popular item"
