@@ -35,7 +35,13 @@ def up(reco: CommandLine) -> CommandLine:
 def test_bad_csvs_end_the_run_before_anything_is_made(up: CommandLine) -> None:
     lines = rows()["interactions"]
     lines[40] = lines[40].replace("1700", "1700000", 1)
-    up.run("load", str(write(up.folder / "bad", interactions=lines)), *SHOP)
+    folder = str(write(up.folder / "bad", interactions=lines))
+    found = up.json("check", folder, *SHOP, code=1)["findings"]
+    assert [(f["file"], f["line"], f["column"], f["severity"]) for f in found] == [
+        (f"{folder}/interactions.csv", 42, "TIMESTAMP", "error")
+    ]
+    assert "line 42, column TIMESTAMP" in up.run("load", folder, *SHOP, code=1)[1]
+    up.run("load", folder, "--unchecked", *SHOP)
     outcome = up.json("train", "--wait", *SHOP, code=1)
     assert outcome["status"] == "FAILED"
     problem = outcome["report"]["problems"][0]
@@ -96,7 +102,7 @@ def test_the_api_as_a_shop_calls_it(up: CommandLine) -> None:
 def test_what_only_the_import_finds_comes_back_with_its_reason(up: CommandLine) -> None:
     """One wrong cell in a file larger than what the plan reads, between two of its samples."""
     lines = [f"u{n % 500},i{n % 60},{START + n},view,,mobile" for n in range(400_000)]
-    bad = 305_000
+    bad = 307_000
     lines[bad] = lines[bad].replace(f"{START + bad}", "soon")
     folder = write(up.folder / "large", interactions=rows()["interactions"] + lines)
     up.run("load", str(folder), *SHOP)
