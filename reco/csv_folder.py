@@ -67,11 +67,11 @@ def look_into(path: Path, config: Config | None = None) -> Folder:
         raise RecoError(
             f"{path} is not a folder: give one that holds interactions.csv and, if you have them, items.csv and users.csv."
         )
-    folder = Folder(path)
+    folder, strangers = Folder(path), list[Path]()
     for entry in sorted(path.iterdir()):
         kind = dataset_of(entry)
         if kind is None:
-            folder.note(entry, "is left out: its name is that of no dataset", "warning")
+            strangers.append(entry)
         elif config is not None and kind not in config.datasets.present():
             folder.note(entry, f"is left out: the config has no dataset {kind}", "warning")
         elif entry.is_dir():
@@ -80,9 +80,21 @@ def look_into(path: Path, config: Config | None = None) -> Folder:
             _take(folder, kind, [entry], entry)
         else:
             folder.note(entry, f"is no CSV: save the {kind} as CSV, or take the file away", "error")
+    _leave_out(folder, strangers, config)
     if not folder.files and not folder.findings.errors:
         raise RecoError(f"{path} holds none of {', '.join(f'{kind}.csv' for kind in DATASET_TYPES)}.")
     return folder
+
+
+def _leave_out(folder: Folder, strangers: Sequence[Path], config: Config | None) -> None:
+    """Files of no dataset; a CSV among them may be the one that a dataset lacks, which would be trained on older data."""
+    missing = [kind for kind in (config.datasets.present() if config else ()) if kind not in folder.files]
+    for entry in strangers:
+        if missing and entry.suffix.lower() == ".csv" and folder.files:
+            rule = f"its name is that of no dataset, and there is no {missing[0]}.csv: rename it, or take it away"
+            folder.note(entry, rule, "error")
+        else:
+            folder.note(entry, "is left out: its name is that of no dataset", "warning")
 
 
 def dataset_of(entry: Path) -> DatasetKind | None:
@@ -137,8 +149,14 @@ def check(
                 rule = "starts with a byte order mark, which an import refuses: reco load leaves it out"
                 look.findings.add(Finding(source.name, 1, "", rule, "warning"))
         if sources or kinds is None or kind in kinds:
-            look.check(kind, str(folder.path / f"{kind}.csv") if len(sources) < 2 else str(sources[0].path.parent), sources)
+            look.check(kind, _together(folder, kind), sources)
     return look.findings
+
+
+def _together(folder: Folder, kind: DatasetKind) -> str:
+    """What all files of a dataset are called: the one there is, their folder, or the one that should be there."""
+    files = folder.files.get(kind) or [folder.path / f"{kind}.csv"]
+    return str(files[0] if len(files) == 1 else files[0].parent)
 
 
 def columns_of(files: Sequence[Path], columns: Sequence[str]) -> Iterator[tuple[str, list[str]]]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from personalize_emulator.datasets import DatasetStore
 from personalize_emulator.errors import InvalidInput
 from personalize_emulator.filters import CompiledFilter
-from personalize_rules.filters import check_filter, parse_filter
+from personalize_rules.filters import checked_filter, parse_filter
 from tests.personalize_emulator.filter_reference import IDS, TARGETS, USERS, Reference, World
 from tests.personalize_emulator.shop_data import SCHEMAS, event, open_store
 
@@ -22,8 +22,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 
 def compiled(store: DatasetStore, expression: str, ids: list[str] = IDS) -> CompiledFilter:
-    parsed = parse_filter(expression)
-    check_filter(parsed, SCHEMAS)
+    parsed = checked_filter(expression, SCHEMAS)
     return CompiledFilter(parsed, ids, store.entities(TARGETS[parsed.target][0]), store)
 
 
@@ -163,8 +162,7 @@ def test_actions_are_filtered_by_action_interactions(tmp_path: Path) -> None:
         ('INCLUDE ActionID WHERE Action_Interactions.EVENT_TYPE IN ("*")', [True, True, False]),
         ("INCLUDE ActionID WHERE Actions.VALUE > ($VALUE)", [False, False, True]),
     ):
-        parsed = parse_filter(expression)
-        check_filter(parsed, SCHEMAS)
+        parsed = checked_filter(expression, SCHEMAS)
         actions = CompiledFilter(parsed, ["a0", "a1", "a2"], store.entities("ACTIONS"), store)
         values = {"VALUE": "1"} if parsed.placeholders else {}
         assert actions.mask(values, "u", None).tolist() == allowed

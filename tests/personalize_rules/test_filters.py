@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from personalize_rules.filters import CurrentItem, Filter, InvalidFilter, Placeholder, check_filter, parse_filter
+from personalize_rules.filters import CurrentItem, Filter, InvalidFilter, Placeholder, checked_filter, parse_filter
 from personalize_rules.schemas import Kind, Schema, parse_schema
 from tests.personalize_emulator.shop_data import ACTION_INTERACTIONS, ACTIONS, INTERACTIONS, avro, field
 from tests.personalize_rules.filter_oracle import position_of, words_of
@@ -81,7 +83,7 @@ TOLERATED = [
 
 @pytest.mark.parametrize("expression", DOCUMENTED + TOLERATED)
 def test_valid_expressions_are_accepted(expression: str) -> None:
-    check_filter(parse_filter(expression), SCHEMAS)
+    checked_filter(expression, SCHEMAS)
 
 
 @pytest.mark.parametrize(
@@ -132,7 +134,7 @@ def test_valid_expressions_are_accepted(expression: str) -> None:
 )
 def test_invalid_expressions_are_refused_where_they_go_wrong(expression: str, column: int, message: str) -> None:
     with pytest.raises(InvalidFilter) as refused:
-        check_filter(parse_filter(expression), SCHEMAS)
+        checked_filter(expression, SCHEMAS)
     text, line, caret = str(refused.value).split("\n")
     assert message in text
     assert text.endswith(f"(column {column})")
@@ -141,10 +143,10 @@ def test_invalid_expressions_are_refused_where_they_go_wrong(expression: str, co
 
 def test_a_dataset_that_does_not_exist_cannot_be_filtered_by() -> None:
     only_items: dict[Kind, Schema] = {"ITEMS": SCHEMAS["ITEMS"]}
-    check_filter(parse_filter("INCLUDE ItemID WHERE Items.PRICE > 1"), only_items)
+    checked_filter("INCLUDE ItemID WHERE Items.PRICE > 1", only_items)
     for expression in (DOCUMENTED[0], 'INCLUDE ItemID WHERE Items.GENRE IN ("a") IF CurrentUser.AGE > 1'):
         with pytest.raises(InvalidFilter, match="has no dataset of type"):
-            check_filter(parse_filter(expression), only_items)
+            checked_filter(expression, only_items)
 
 
 def test_a_filter_knows_what_it_needs() -> None:
@@ -174,12 +176,8 @@ TOKENS = st.sampled_from(
 @example("")
 @example("x" * 3000)
 def test_any_text_is_a_filter_or_an_error(text: str) -> None:
-    try:
-        parsed = parse_filter(text)
-        check_filter(parsed, SCHEMAS)
-    except InvalidFilter:
-        return
-    assert isinstance(parsed, Filter)
+    with suppress(InvalidFilter):
+        assert isinstance(checked_filter(text, SCHEMAS), Filter)
 
 
 CONDITIONS = st.sampled_from([
@@ -256,7 +254,7 @@ def test_the_parser_and_the_grammar_agree(text: str) -> None:
 def test_all_faults_are_told_at_once() -> None:
     text = 'INCLUDE ItemID WHERE Items.GENRE > 5 AND Items.COLOUR IN ("red") | EXCLUDE ItemID WHERE Items.IS_NEW IN ($NEW)'
     with pytest.raises(InvalidFilter) as refused:
-        check_filter(parse_filter(text), SCHEMAS)
+        checked_filter(text, SCHEMAS)
     assert [fault.position for fault in refused.value.faults] == [
         text.index(f"Items.{name}") for name in ("GENRE", "COLOUR", "IS_NEW")
     ]

@@ -49,7 +49,7 @@ def read_csv(schema: Schema, files: Iterable[tuple[str, BinaryIO]], progress: Pr
             if progress:
                 progress(rows)
         if errors:
-            raise ImportFailed(failure_reason(errors))
+            raise ImportFailed(failure_reason(sorted(errors, key=lambda error: error.line)))
     return {name: builder.column() for name, builder in builders.items()}
 
 

@@ -9,7 +9,7 @@ from personalize_emulator.errors import InvalidInput, LimitExceeded, ResourceAlr
 from personalize_emulator.quotas import check_active
 from personalize_emulator.resources.context import Context, Operation, Request
 from personalize_emulator.resources.records import Resource
-from personalize_rules.filters import check_filter, distinct_fields, parse_filter
+from personalize_rules.filters import checked_filter, distinct_fields, parse_filter
 
 log = logging.getLogger(__name__)
 
@@ -51,8 +51,7 @@ class TrackersAndFilters:
     def create_filter(self, request: Request) -> dict[str, Any]:
         context = self.context
         group = context.find_active("dataset-group", request["datasetGroupArn"])
-        parsed = parse_filter(request["filterExpression"])
-        check_filter(parsed, context.stores.schemas(group.arn))
+        parsed = checked_filter(request["filterExpression"], context.stores.schemas(group.arn))
         if parsed.mixes_and_with_or:
             log.warning("Filter mixes AND and OR; AND is taken to bind closer: %s", parsed.text)
         present = context.store.of_type("filter", group=group.arn)

@@ -1,6 +1,6 @@
 """Filter expressions: parsed to a tree, checked against the schemas, and the values of their placeholders."""
 
-from personalize_rules.filters.checks import all_faults, check_filter, distinct_fields
+from personalize_rules.filters.checks import all_faults, checked_filter, distinct_fields
 from personalize_rules.filters.parser import parse_filter
 from personalize_rules.filters.request_values import as_number, parse_values, quoted, required_placeholders
 from personalize_rules.filters.tree import (
@@ -30,7 +30,7 @@ __all__ = [
     "Target",
     "all_faults",
     "as_number",
-    "check_filter",
+    "checked_filter",
     "distinct_fields",
     "parse_filter",
     "parse_values",

@@ -16,11 +16,12 @@ _NOT_FILTERABLE = frozenset({"EXPIRATION_TIMESTAMP", "ACTION_EXPIRATION_TIMESTAM
 _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
 
 
-def check_filter(f: Filter, schemas: Mapping[Kind, Schema]) -> None:
-    """Raises InvalidFilter if a field does not exist, cannot be filtered by or does not fit its operator."""
-    faults = faults_of(f, schemas)
-    if faults:
-        raise InvalidFilter(f.text, faults, f)
+def checked_filter(text: str, schemas: Mapping[Kind, Schema]) -> Filter:
+    """The filter that an expression describes. Raises InvalidFilter for what CreateFilter refuses."""
+    parsed, faults = all_faults(text, schemas)
+    if parsed is None or faults:
+        raise InvalidFilter(text, faults, parsed)
+    return parsed
 
 
 def all_faults(text: str, schemas: Mapping[Kind, Schema]) -> tuple[Filter | None, list[Fault]]:
