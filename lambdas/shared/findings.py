@@ -23,7 +23,8 @@ class Group:
         if self.count == 1:
             return str(self.first[0])
         more = [finding.line for finding in self.first[1:NAMED] if finding.line]
-        lines = f", in lines {', '.join(map(str, more))}{' …' if self.count > NAMED else ''}" if more else ""
+        listed = f"{', '.join(map(str, more))}{' …' if self.count > NAMED else ''}"
+        lines = f", in line{'s' if self.count > 2 else ''} {listed}" if more else ""
         return f"{self.first[0]} (and {self.count - 1:,} more like this{lines})"
 
 
