@@ -25,15 +25,15 @@ from threadpoolctl import threadpool_limits
 
 from bench.baselines import BASELINES, Matrix
 from bench.cold_start import cold_items, cold_users
-from localaws.personalize.datasets import DatasetStore, TrainingData
-from localaws.personalize.metrics import Answer, ranking_metrics
-from localaws.personalize.recipes import TrainingOptions, train
-from localaws.personalize.recipes.events import Prepared, prepare, rows_of
-from localaws.personalize.recipes.features import Features
-from localaws.personalize.recipes.holdout import Case
-from localaws.personalize.recipes.model import best
-from localaws.personalize.recipes.training import Trial, try_out
-from localaws.personalize.schemas import Kind, parse_schema
+from personalize_emulator.datasets import DatasetStore, TrainingData
+from personalize_emulator.metrics import Answer, ranking_metrics
+from personalize_emulator.recipes import TrainingOptions, train
+from personalize_emulator.recipes.events import Prepared, prepare, rows_of
+from personalize_emulator.recipes.features import Features
+from personalize_emulator.recipes.holdout import Case
+from personalize_emulator.recipes.model import best
+from personalize_emulator.recipes.training import Trial, try_out
+from personalize_rules.schemas import Kind, parse_schema
 from reco.beyond_accuracy import Reference, qualities, unit_rows
 from reco.movielens import fetch, write_csvs
 

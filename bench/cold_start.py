@@ -9,14 +9,14 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from localaws.personalize.datasets import History, TrainingData
-from localaws.personalize.metrics import Answer, area_under_curve, ranking_metrics
-from localaws.personalize.recipes import Model, Query, TrainingOptions
-from localaws.personalize.recipes.events import Events, Prepared, attributes_of, prepare
-from localaws.personalize.recipes.model import best
-from localaws.personalize.recipes.personalization import fit
-from localaws.personalize.recipes.popularity import distinct_users
-from localaws.personalize.recipes.related import fit as fit_related
+from personalize_emulator.datasets import History, TrainingData
+from personalize_emulator.metrics import Answer, area_under_curve, ranking_metrics
+from personalize_emulator.recipes import Model, Query, TrainingOptions
+from personalize_emulator.recipes.events import Events, Prepared, attributes_of, prepare
+from personalize_emulator.recipes.model import best
+from personalize_emulator.recipes.personalization import fit
+from personalize_emulator.recipes.popularity import distinct_users
+from personalize_emulator.recipes.related import fit as fit_related
 
 COLD_SHARE = 0.1
 NEXT = 10

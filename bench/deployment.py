@@ -63,7 +63,7 @@ def publish(target: Target, document: Deployment) -> None:
 
 def make_datasets(config: Config, personalize: Any, group: str) -> None:
     for kind, dataset in config.datasets.present().items():
-        schema = personalize.create_schema(name=f"{config.name}-{kind}", schema=dataset.avro.text())["schemaArn"]
+        schema = personalize.create_schema(name=f"{config.name}-{kind}", schema=dataset.avro.text)["schemaArn"]
         arn = personalize.create_dataset(
             name=f"{config.name}-{kind}", schemaArn=schema, datasetGroupArn=group, datasetType=kind.title()
         )["datasetArn"]

@@ -36,8 +36,8 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.generator import SCHEMAS, Shop
-from localaws.personalize.clock import DURATIONS
-from localaws.personalize.recipes import RECIPES
+from personalize_emulator.clock import DURATIONS
+from personalize_rules.recipes import RECIPES
 
 RECIPES_MEASURED = (
     "aws-user-personalization-v2",
@@ -119,7 +119,7 @@ class Emulator:
         quotas = json.dumps({"recommendations_per_second": 1_000_000, "solutions_per_dataset_group": 100})
         options = ["--port", "0", "--data", str(data), "--speed", "1", "--durations", at_once, "--quotas", quotas]
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "localaws.personalize", *options],
+            [sys.executable, "-m", "personalize_emulator", *options],
             stdout=subprocess.PIPE,
             text=True,
             env={**os.environ, "AWS_ENDPOINT_URL_S3": s3_endpoint},

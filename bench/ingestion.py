@@ -31,8 +31,8 @@ from lambdas.put_events import sending
 from lambdas.put_events.batch import read_batch
 from lambdas.shared import clients
 from lambdas.shared.config_file import load_config
-from lambdas.shared.events import MAX_EVENTS
 from lambdas.shared.patience import Patience
+from personalize_rules.limits import EVENTS_PER_CALL
 from reco import load, train
 from reco.target import Target
 from tests.shop_csvs import write
@@ -114,7 +114,7 @@ def calls_vs_least(records: Records) -> float:
         lanes = read_batch(batch, EVENT_TYPES).lanes.values()
         made += sum(1 for lane in lanes for _ in sending.chunks_of(sorted(lane, key=lambda event: event.time)))
         sessions = Counter((event.user_id, event.session_id) for lane in lanes for event in lane)
-        least += sum(-(-count // MAX_EVENTS) for count in sessions.values())
+        least += sum(-(-count // EVENTS_PER_CALL) for count in sessions.values())
     return made / least
 
 

@@ -35,7 +35,6 @@ MINUTES = {
     "dataset-import-job": 12,
     "event-tracker": 2,
     "filter": 2,
-    "solution": 1,
     "solution-version": 45,
     "campaign": 8,
 }
@@ -46,7 +45,6 @@ RESOURCES = {
     "dataset-import-job": 3,
     "event-tracker": 1,
     "filter": 3,
-    "solution": 4,
     "solution-version": 4,
     "campaign": 3,
 }

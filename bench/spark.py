@@ -30,13 +30,16 @@ SIZES = (1_000_000, 5_000_000, 20_000_000)
 NOW = "2026-11-24T00:00:00+00:00"
 DAYS = 90
 EVENTS_PER_FILE = 100_000
-SCHEMA: dict[str, list[dict[str, Any]]] = {
+SCHEMA: dict[str, Any] = {
+    "type": "record",
+    "name": "Interactions",
+    "version": "1.0",
     "fields": [
         *({"name": name, "type": "string"} for name in ("USER_ID", "ITEM_ID", "EVENT_TYPE")),
         {"name": "TIMESTAMP", "type": "long"},
         {"name": "EVENT_VALUE", "type": ["null", "float"]},
-        {"name": "DEVICE", "type": ["null", "string"]},
-    ]
+        {"name": "DEVICE", "type": ["null", "string"], "categorical": True},
+    ],
 }
 SPARK = (
     "--master local[2] --driver-memory 4g --conf spark.ui.enabled=false --conf spark.ui.showConsoleProgress=false"

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from pyspark.sql import DataFrame
 
+from personalize_rules.schemas import parse_schema
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -36,14 +38,14 @@ def main() -> None:
     active = batch_input.active_events(
         records, archive.read_interactions(spark, f"{events}/none"), datetime.now(UTC) - timedelta(days=36_500)
     )
-    columns = SCHEMA["fields"]
-    judged = records.withColumn("refusal", interactions.refusal(columns, [], ["visit"]))
+    schema = parse_schema(json.dumps(SCHEMA))
+    judged = records.withColumn("refusal", interactions.refusal(schema, [], ["visit"]))
     gone = erased.selectExpr("user_id", "true AS gone")
     visits = retention.visitor_days(records, erased, ["view", "cart", "buy"])
     lines = erasure.read(spark, events)
     found = {
         "batch_input": batch_input.users(active, erased),
-        "interactions": interactions.place(judged, columns, ["visit"], gone),
+        "interactions": interactions.place(judged, schema, ["visit"], gone),
         "retention": retention.with_shares(retention.daily(visits), datetime.fromisoformat(NOW).date(), DAYS),
         "erasure": erasure.marked(lines, erased.persist(), erasure.anonymous_events(lines, erased.persist())),
     }

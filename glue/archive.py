@@ -1,6 +1,7 @@
 """The archive of events, the imported CSVs and the erased users as the jobs read them.
 
-The jobs import this module as their sibling: a Glue job names a zip of this folder in `--extra-py-files`.
+The jobs import this module as their sibling: a Glue job names a zip of this folder, with `personalize_rules` in it, in
+`--extra-py-files`.
 """
 
 from __future__ import annotations
@@ -14,16 +15,15 @@ from typing import Any
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as f
 
+from personalize_rules.csv import CELL, ESCAPED, ESCAPED_IN_QUOTES
+from personalize_rules.events import CLOCK_SKEW, NOT_THEN, TOO_LARGE, record_columns
+from personalize_rules.imports import header_of, normal
+from personalize_rules.values import END_OF_TIMESTAMPS
+
 #: A record of the archive (docs/ingestion.md). `malformed` holds a line that is no such record.
-RECORD = (
-    "kind string, received_at bigint, id string, body struct<event_id: string, event_type: string, user_id: string,"
-    " session_id: string, item_id: string, timestamp: double, event_value: double, properties: map<string, string>,"
-    " impression: array<string>, recommendation_id: string>, malformed string"
-)
+RECORD = ", ".join(f"{name} {kind}" for name, kind in {**record_columns("spark"), "malformed": "string"}.items())
 #: The `reason` of a record that is none by design: who got which variant of an experiment (docs/serving.md).
 EXPOSURE = "an exposure"
-#: Seconds by which the clock of an event's sender may be ahead: a later event is not believed.
-CLOCK_SKEW = 86_400
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:
@@ -101,8 +101,8 @@ def _reason() -> Column:
         .when(f.coalesce("body.event_id", "id").isNull(), "id: is missing")
         .when(f.col("body.event_type").isNull(), "event_type: is missing")
         .when(f.col("body.session_id").isNull(), "session_id: is missing")
-        .when(told > 1e11, "timestamp: looks like milliseconds; it is in seconds since 1970")
-        .when((told <= 0) | (told > received + CLOCK_SKEW), "timestamp: must be after 1970 and not in the future")
+        .when(told >= END_OF_TIMESTAMPS, f"timestamp: {TOO_LARGE}")
+        .when((told <= 0) | (told > received + CLOCK_SKEW), f"timestamp: {NOT_THEN}")
     )
 
 
@@ -129,11 +129,31 @@ def with_session_users(events: DataFrame) -> DataFrame:
 
 def read_interactions(spark: SparkSession, location: str) -> DataFrame:
     """The imported Interactions CSVs (the first level of the folder, as an import takes them): user_id, item_id, time."""
-    files = f"{location.rstrip('/')}/*.[cC][sS][vV]"
-    if not exists(spark, files):
+    rows = read_csv(spark, location)
+    if rows is None:
         return empty(spark, user_id="string", item_id="string", time="double")
-    read = spark.read.csv(files, header=True, escape="\\")
-    return read.selectExpr("USER_ID AS user_id", "ITEM_ID AS item_id", "try_cast(`TIMESTAMP` AS double) AS time")
+    return rows.selectExpr("USER_ID AS user_id", "ITEM_ID AS item_id", "try_cast(`TIMESTAMP` AS double) AS time")
+
+
+def read_csv(spark: SparkSession, location: str) -> DataFrame | None:
+    """The records of the CSVs that an import takes, as it reads them: all files of the folder's first level, their columns in
+    upper case, their cells as texts, null where they are empty. None if there is no file.
+    """
+    files = files_in(spark, location)
+    lines = [f.regexp_replace("value", "\r$", "").alias("line")]
+    first = spark.read.text(files[0], lineSep="\n").select(*lines).first() if files else None
+    if first is None:
+        return None
+    records = spark.read.text(files, lineSep="\n").select(*lines).where((f.col("line") != "") & (f.col("line") != first.line))
+    cells = f.transform(f.regexp_extract_all(f.concat(f.lit(","), "line"), f.lit(CELL), 1), _unescaped)
+    columns = map(normal, header_of(first.line))
+    values = [f.get("cells", f.lit(place)).alias(column) for place, column in enumerate(columns)]
+    return records.select(cells.alias("cells")).select(values).replace("", None)
+
+
+def _unescaped(cell: Column) -> Column:
+    quoted = f.regexp_replace(cell.substr(f.lit(2), f.length(cell) - 2), ESCAPED_IN_QUOTES, "$1$2")
+    return f.when(cell.startswith('"'), quoted).otherwise(f.regexp_replace(cell, ESCAPED, "$1"))
 
 
 def read_erased(spark: SparkSession, location: str | None) -> DataFrame:
@@ -151,6 +171,14 @@ def empty(spark: SparkSession, **columns: str) -> DataFrame:
 def count_by(frame: DataFrame, column: str) -> dict[str, int]:
     """How many rows have each value of a column that has few."""
     return {row[column]: row["count"] for row in frame.groupBy(column).count().collect()}
+
+
+def files_in(spark: SparkSession, location: str) -> list[str]:
+    """The addresses of the files of a folder's first level that are not empty."""
+    if not exists(spark, location):
+        return []
+    found = file_system(spark, location).listStatus(path(spark, location))
+    return sorted(str(one.getPath()) for one in found if one.isFile() and one.getLen() > 0)
 
 
 def exists(spark: SparkSession, location: str) -> bool:

@@ -19,11 +19,7 @@ import archive
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 
-MAX_FILES = 1000
-MAX_BYTES = 1_000_000_000
-#: Lines of one file.
-MAX_LINES = 50_000_000
-MAX_CANDIDATES = 500
+from personalize_rules.limits import MAX_BATCH_BYTES, MAX_BATCH_FILES, MAX_BATCH_LINES, MAX_RANKED_ITEMS
 
 
 def main(argv: Sequence[str]) -> None:
@@ -77,8 +73,8 @@ def read_candidates(spark: SparkSession, location: str) -> DataFrame:
     ids = archive.read_lines(spark, location).select(f.trim("value").alias("id")).where("id != ''").distinct()
     candidates = ids.agg(f.sort_array(f.collect_list("id")).alias("itemList"))
     count = ids.count()
-    if not 1 <= count <= MAX_CANDIDATES:
-        sys.exit(f"--candidates names {count} items; a ranking takes 1 to {MAX_CANDIDATES}.")
+    if not 1 <= count <= MAX_RANKED_ITEMS:
+        sys.exit(f"--candidates names {count} items; a ranking takes 1 to {MAX_RANKED_ITEMS}.")
     return candidates
 
 
@@ -92,11 +88,11 @@ def write(lines: DataFrame, output: str, lines_per_file: int) -> tuple[int, int]
     lines = lines.persist()
     size = f.sum(f.octet_length(f.to_json(f.struct(*lines.columns))) + 1)
     count, total = lines.agg(f.count("*"), f.coalesce(size, f.lit(0))).first() or (0, 0)
-    if total > MAX_BYTES:
+    if total > MAX_BATCH_BYTES:
         sys.exit(f"The input is {total / 1e9:.1f} GB; a batch job takes 1 GB. Lower active_days or the number of candidates.")
-    files = min(ceil(count / lines_per_file), MAX_FILES)
-    if count > MAX_LINES * files:
-        sys.exit(f"The input has {count} lines; a batch job takes {MAX_FILES} files of {MAX_LINES} lines.")
+    files = min(ceil(count / lines_per_file), MAX_BATCH_FILES)
+    if count > MAX_BATCH_LINES * files:
+        sys.exit(f"The input has {count} lines; a batch job takes {MAX_BATCH_FILES} files of {MAX_BATCH_LINES} lines.")
     if count:
         lines.repartition(files).write.mode("overwrite").json(output)
     lines.unpersist()

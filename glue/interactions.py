@@ -12,20 +12,24 @@ docs: personalize/latest/dg/data-prep-formatting.html
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from math import ceil
-from typing import Any
 
 import archive
 from pyspark import StorageLevel
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as f
 
+from personalize_rules.csv import SPECIAL
+from personalize_rules.schemas import Field, Schema, parse_schema
+from personalize_rules.values import text_limit
+
 ROWS_PER_FILE = 1_000_000
 #: SQL types for those of Avro.
 TYPES = {"string": "string", "int": "int", "long": "bigint", "float": "float", "double": "double", "boolean": "boolean"}
+#: What a record, which is one line, can't hold.
+NO_LINE = r"[\n\r\x00]"
 #: What an event has for the reserved columns. Any other column is a property of the event.
 RESERVED = {
     "USER_ID": "user_id",
@@ -42,7 +46,7 @@ def main(argv: Sequence[str]) -> None:
     parser = archive.parser(__doc__)
     parser.add_argument("--archive", required=True)
     parser.add_argument("--output", required=True)
-    parser.add_argument("--schema", type=json.loads, required=True)
+    parser.add_argument("--schema", type=parse_schema, required=True)
     parser.add_argument("--event_types", type=archive.names, default=[])
     parser.add_argument("--archive_only", type=archive.names, default=[])
     parser.add_argument("--erased")
@@ -50,14 +54,14 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument("--report")
     given, _ = parser.parse_known_args(argv)
     spark = archive.session("interactions")
-    columns = given.schema["fields"]
+    schema = given.schema
     records = archive.read_events(spark, given.archive)
-    records = records.withColumn("refusal", refusal(columns, given.event_types, given.archive_only))
+    records = records.withColumn("refusal", refusal(schema, given.event_types, given.archive_only))
     erased = archive.read_erased(spark, given.erased).withColumn("gone", f.lit(True))
 
-    placed = place(records, columns, given.archive_only, erased).persist(StorageLevel.DISK_ONLY)
+    placed = place(records, schema, given.archive_only, erased).persist(StorageLevel.DISK_ONLY)
     counts = archive.count_by(placed, "outcome")
-    write(placed.where("outcome = 'written'").select(csv_columns(columns)), given.output, counts.get("written", 0))
+    write(placed.where("outcome = 'written'").select(csv_line(schema)), given.output, counts.get("written", 0))
     refused = outside(records, erased).persist(StorageLevel.DISK_ONLY)
     others = archive.count_by(refused, "outcome")
     counts["erased"] = counts.get("erased", 0) + others.get("erased", 0)
@@ -68,30 +72,36 @@ def main(argv: Sequence[str]) -> None:
     archive.report(spark, given.report, summary(archive.read_records(spark, given.archive).count(), counts))
 
 
-def refusal(columns: Sequence[Mapping[str, Any]], event_types: Sequence[str], archive_only: Sequence[str]) -> Column:
+def refusal(schema: Schema, event_types: Sequence[str], archive_only: Sequence[str]) -> Column:
     """Why a record has no place in the CSV; null if it has. Archive-only events are not judged by the columns."""
     kind = f.col("event_type")
     known = kind.isin(event_types) if event_types else f.lit(True)
     reason = f.coalesce(
         f.when(~known, f.concat(f.lit("event_type: there is no event type '"), kind, f.lit("'"))),
-        *(wrong_value(column) for column in columns),
+        *(wrong_value(schema, column) for column in schema.fields),
     )
     return f.coalesce(f.col("reason"), f.when(~kind.isin(archive_only), reason))
 
 
-def wrong_value(column: Mapping[str, Any]) -> Column:
+def wrong_value(schema: Schema, column: Field) -> Column:
     """`COLUMN: what is wrong with its value`, null if nothing is. A missing user may come from the session."""
-    name, (kind, nullable) = column["name"], type_of(column)
-    given = f.expr(source(name))
-    told = f.concat(f.lit(f"{name}: '"), f.substring(given, 1, 50), f.lit(f"' is not a value of type {kind}"))
+    given = f.expr(source(column.name))
+    told = f.concat(f.lit(f"{column.name}: '"), f.substring(given, 1, 50), f.lit(f"' is not a value of type {column.type}"))
     wrong = f.when(given.isNotNull() & converted(column).isNull(), told)
-    return wrong if nullable or name == "USER_ID" else f.coalesce(wrong, f.when(given.isNull(), f"{name}: is missing"))
+    if column.is_text:
+        wrong = wrong_text(schema, column, given)
+    if column.nullable or column.name == "USER_ID":
+        return wrong
+    return f.coalesce(wrong, f.when(given.isNull(), f"{column.name}: is missing"))
 
 
-def type_of(column: Mapping[str, Any]) -> tuple[str, bool]:
-    """The Avro type of a column, and whether it may be null."""
-    kinds = column["type"] if isinstance(column["type"], list) else [column["type"]]
-    return next(kind for kind in kinds if kind != "null"), "null" in kinds
+def wrong_text(schema: Schema, column: Field, text: Column) -> Column:
+    """Like `wrong_value`, of a text."""
+    limit = text_limit(schema, column) or sys.maxsize
+    return f.coalesce(
+        f.when(text.rlike(NO_LINE), f"{column.name}: has a line break or a NUL character"),
+        f.when(f.length(text) > limit, f"{column.name}: is longer than {limit} characters"),
+    )
 
 
 def source(name: str) -> str:
@@ -99,18 +109,27 @@ def source(name: str) -> str:
     if name in RESERVED:
         return RESERVED[name]
     plain = name.replace("_", "").lower()
-    return f"get(map_values(map_filter(properties, (name, value) -> lower(replace(name, '_', '')) = '{plain}')), 0)"
+    found = f"get(map_values(map_filter(properties, (name, value) -> lower(replace(name, '_', '')) = '{plain}')), 0)"
+    return f"nullif({found}, '')"
 
 
-def converted(column: Mapping[str, Any]) -> Column:
-    return f.expr(f"try_cast({source(column['name'])} AS {TYPES[type_of(column)[0]]})")
+def converted(column: Field) -> Column:
+    """The value of a column, null where there is none of its type."""
+    value = f.expr(f"try_cast({source(column.name)} AS {TYPES[column.type]})")
+    if column.type in ("float", "double"):
+        return f.when(~f.isnan(value) & (f.abs(value) < float("inf")), value)
+    return value
 
 
-def place(records: DataFrame, columns: Sequence[Mapping[str, Any]], archive_only: Sequence[str], erased: DataFrame) -> DataFrame:
+def place(records: DataFrame, schema: Schema, archive_only: Sequence[str], erased: DataFrame) -> DataFrame:
     """Each event once, with the columns of the CSV and its `outcome`: written, or why it is not."""
-    own = [converted(column).alias(f"csv_{column['name']}") for column in columns if column["name"] != "USER_ID"]
-    keys = ("identity", "received_at", "session_id", "user_id", "time", "event_type")
-    events = records.where("reason IS NULL").select(*keys, f.col("refusal").isNotNull().alias("refused"), *own)
+    own = [converted(column).alias(f"csv_{column.name}") for column in schema.fields if column.name != "USER_ID"]
+    keys = ("identity", "received_at", "session_id", "time", "event_type")
+    user, user_column = f.col("user_id"), schema.column("USER_ID") or schema.fields[0]
+    possible = f.when(wrong_text(schema, user_column, user).isNull(), user)  # an anonymous event gets no other from its session
+    events = records.where("reason IS NULL").select(
+        *keys, possible.alias("user_id"), f.col("refusal").isNotNull().alias("refused"), *own
+    )
     events = archive.with_session_users(archive.distinct_events(events)).join(erased, "user_id", "left")
     outcome = (
         f.when(f.col("event_type").isin(archive_only), "archive_only")
@@ -119,7 +138,7 @@ def place(records: DataFrame, columns: Sequence[Mapping[str, Any]], archive_only
         .when(f.col("gone"), "erased")
         .otherwise("written")
     )
-    others = [f"csv_{column['name']}" for column in columns if column["name"] != "USER_ID"]
+    others = [f"csv_{column.name}" for column in schema.fields if column.name != "USER_ID"]
     return events.select(outcome.alias("outcome"), f.col("user_id").alias("csv_USER_ID"), *others)
 
 
@@ -131,22 +150,24 @@ def outside(records: DataFrame, erased: DataFrame) -> DataFrame:
     return refused.select(f.col("refusal").alias("reason"), f.col("value").alias("record"), outcome.alias("outcome"))
 
 
-def csv_columns(columns: Sequence[Mapping[str, Any]]) -> list[Column]:
-    """The columns in the order of the schema. What stands unquoted gets its backslashes escaped here, the rest by the writer."""
+def csv_line(schema: Schema) -> Column:
+    """A record in the one dialect of CSV, named as the header: quotation marks where they are needed, backslashes inside them."""
     cells = []
-    for column in columns:
-        cell = f.col(f"csv_{column['name']}")
-        if type_of(column)[0] == "string":
-            cell = f.when(cell.rlike('[",\n\r]'), cell).otherwise(f.replace(cell, f.lit("\\"), f.lit("\\\\")))
-        cells.append(cell.alias(column["name"]))
-    return cells
+    for column in schema.fields:
+        cell = f.col(f"csv_{column.name}").cast("string")
+        quoted = f.concat(f.lit('"'), f.regexp_replace(cell, r'(["\\])', r"\\$1"), f.lit('"'))
+        cells.append(f.coalesce(f.when(cell.rlike(SPECIAL), quoted).otherwise(cell), f.lit("")))
+    return f.concat_ws(",", *cells).alias(",".join(column.name for column in schema.fields))
 
 
-def write(rows: DataFrame, output: str, count: int) -> None:
-    """CSV files of about ROWS_PER_FILE rows, each with the header."""
-    parts = rows.coalesce(max(ceil(count / ROWS_PER_FILE), 1)).write.mode("overwrite")
+def write(lines: DataFrame, output: str, count: int) -> None:
+    """CSV files of about ROWS_PER_FILE rows, each with the header.
+
+    To Spark a line is the only cell of its row, between separators that no cell holds: it adds nothing.
+    """
+    parts = lines.coalesce(max(ceil(count / ROWS_PER_FILE), 1)).write.mode("overwrite")
     parts.option("ignoreLeadingWhiteSpace", False).option("ignoreTrailingWhiteSpace", False).csv(
-        output, header=True, escape="\\", emptyValue=""
+        output, header=True, sep="\r", quote="", escape="\r"
     )
 
 

@@ -124,7 +124,7 @@ class Emulator:
 
     def _start(self) -> None:
         self._ready = threading.Event()
-        self._process = processes.start_child("localaws.personalize", self._arguments, stdout=subprocess.PIPE)
+        self._process = processes.start_child("personalize_emulator", self._arguments, stdout=subprocess.PIPE)
         threading.Thread(target=self._read, args=(self._process, self._ready), daemon=True).start()
 
     def _watch(self) -> None:

@@ -24,8 +24,6 @@ from localaws.moto.proxy import ReverseProxy
 from localaws.persistence.database import Database
 from localaws.persistence.state import State, saving
 from localaws.persistence.streams import Positions
-from localaws.personalize.http_gate import Gate
-from localaws.personalize.http_server import HttpServer
 from localaws.pumps.campaign_metrics import CampaignMetrics
 from localaws.pumps.delivery_streams import DeliveryStreams
 from localaws.pumps.mappings import EventSourceMappings
@@ -34,6 +32,8 @@ from localaws.pumps.pump import Pump
 from localaws.pumps.schedules import Schedules
 from localaws.pumps.service_metrics import QueueMetrics, StageMetrics
 from localaws.settings import Settings, personalize_environ
+from personalize_emulator.http_gate import Gate
+from personalize_emulator.http_server import HttpServer
 
 _MOST_UPLOAD = 5 << 30  # of one PUT to S3. docs: AmazonS3/latest/userguide/upload-objects.html
 

@@ -17,7 +17,16 @@ from lambdas.shared.config import Config
 ROOT = Path(__file__).parents[1]
 KEPT = ROOT / ".cache" / "assemblies"
 #: What the app is made of, beside the config.
-SOURCES = ("app.py", "cdk.json", "constraints.txt", "glue", "lambdas", "stacks", "statemachines")
+SOURCES = (
+    "app.py",
+    "cdk.json",
+    "constraints.txt",
+    "glue",
+    "lambdas",
+    "packages/personalize-emulator/src/personalize_rules",
+    "stacks",
+    "statemachines",
+)
 PACKAGES = ("aws-cdk-lib", "cdk-nag", "constructs", "pydantic")
 #: A megabyte or twenty each.
 AT_MOST = 16

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.linalg import norm
 
-from localaws.personalize.metrics import Answer
+from personalize_emulator.metrics import Answer
 
 EXPECTED = 25
 

@@ -11,18 +11,19 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, HTTPClientError
-from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn, TransferSpeedColumn
+from rich.progress import Progress, SpinnerColumn, TextColumn
 
 from lambdas.shared.config import json_schema
 from reco import (
     approvals,
     batch_command,
+    check_command,
     cost_command,
     dashboard_command,
     destroy_command,
     events,
     experiment_command,
-    load,
+    load_command,
     movielens,
     redrive,
     serving,
@@ -36,8 +37,18 @@ from reco.console import progress, results, say, show_json, show_table, states_s
 from reco.errors import RecoError
 from reco.local import deploy_local, start_local, stop_local, wait_until_stopped
 from reco.metrics import metrics_rows, reasons
-from reco.options import DEFAULT_CONFIG, AwsOption, ConfigOption, JsonOption, YesOption, choose_environment, config_of, target_of
-from reco.target import DATA, Target, connect
+from reco.options import (
+    DEFAULT_CONFIG,
+    AwsOption,
+    ConfigOption,
+    JsonOption,
+    YesOption,
+    choose_environment,
+    config_of,
+    problems_of,
+    target_of,
+)
+from reco.target import DATA, connect
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
@@ -56,18 +67,13 @@ def validate(
         write_schema.write_text(json.dumps(json_schema(), indent=2) + "\n")
     if write_reference is not None:
         write_reference.write_text(reference())
-    try:
-        found = config_of(config)
-    except RecoError as error:
-        if not as_json:
-            raise
-        show_json({"valid": False, "problems": [line.removeprefix(f"{config}: ") for line in str(error).splitlines()]})
-        raise typer.Exit(1) from None
     if as_json:
-        show_json({"valid": True, "problems": []})
-    else:
-        parts = f"{len(found.solutions)} solutions, {len(found.filters)} filters, {len(found.placements)} placements"
-        results.print(f"{config} is valid: {found.name}, {parts}.")
+        problems = problems_of(config)
+        show_json({"valid": not problems, "problems": problems})
+        raise typer.Exit(1 if problems else 0)
+    found = config_of(config)
+    parts = f"{len(found.solutions)} solutions, {len(found.filters)} filters, {len(found.placements)} placements"
+    results.print(f"{config} is valid: {found.name}, {parts}.")
 
 
 @app.command()
@@ -136,37 +142,26 @@ def show_endpoints(environment: Any, as_json: bool) -> bool:
 
 
 @app.command(name="load")
-def load_command(
+def load_csvs(
     what: Annotated[
         str,
         typer.Argument(help="`movielens`, `archive` (from the events), or a folder with interactions.csv, items.csv, users.csv."),
     ],
+    unchecked: Annotated[bool, typer.Option("--unchecked", help="Upload without a look at the content.")] = False,
     config: ConfigOption = DEFAULT_CONFIG,
     aws: AwsOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Upload CSVs for the next train run."""
+    """Upload CSVs for the next train run; what an import would refuse is refused at once."""
     target = target_of(config, aws)
     if what == "archive":
         batch_command.load_archive(target, as_json)
         return
     folder = Path(what)
     if what == "movielens":
-        folder = Path(".cache/movielens")
-        movielens.write_csvs(movielens.fetch(folder / "raw"), folder)
-    sizes = upload_with_progress(target, load.find_csvs(folder))
-    if as_json:
-        show_json(sizes)
-    else:
-        show_table("Uploaded", ["dataset", "bytes"], list(sizes.items()))
-
-
-def upload_with_progress(target: Target, files: dict[str, list[Path]]) -> dict[str, int]:
-    total = sum(path.stat().st_size for paths in files.values() for path in paths)
-    columns = (TextColumn("uploading"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, console=progress, transient=True) as bar:
-        task = bar.add_task("upload", total=total)
-        return load.upload(target, files, lambda count: bar.advance(task, count))
+        folder = Path(".cache/movielens/csv")
+        movielens.write_csvs(movielens.fetch(folder.parent / "raw"), folder)
+    load_command.load_folder(target, config_of(config), folder, unchecked, as_json)
 
 
 @app.command(name="train")
@@ -195,8 +190,8 @@ def train_command(
     else:
         report = train.require_success(outcome)
         show_table(f"Trained in {outcome.seconds:.0f} s", *metrics_rows(report["solutions"]))
-        for reason in reasons(report["solutions"]):
-            results.print(reason)
+        for noticed in [*reasons(report["solutions"]), *report.get("warnings", ())]:
+            results.print(noticed)
         if report["items_removed"]:
             results.print(f"{report['items_removed']:,} items left the catalogue: the CSVs lack them, and nobody put them since.")
         results.print(f"Report: {report['page']}")
@@ -342,6 +337,7 @@ def redrive_command(
         results.print(f"{done.put_back} put back, {done.left} left, {done.unreadable} that no one can read left.")
 
 
+app.command()(check_command.check)
 app.command()(cost_command.cost)
 app.command()(experiment_command.experiment)
 app.command()(batch_command.batch)

@@ -51,9 +51,7 @@ def paths_of(schema: Schema) -> dict[str, list[str]]:
 def references(value: Schema, path: str) -> Iterator[tuple[str, str]]:
     """The models that a value may be of, with their paths."""
     if "$ref" in value:
-        name = value["$ref"].rsplit("/", 1)[-1]
-        if name not in ELSEWHERE:
-            yield name, path
+        yield value["$ref"].rsplit("/", 1)[-1], path
     for option in value.get("anyOf", []):
         yield from references(option, path)
     if "items" in value:
@@ -97,9 +95,11 @@ def shown_default(default: Any) -> str:
 
 def words(value: Schema, paths: Mapping[str, list[str]]) -> str:
     """What a value may be, in words; parts are linked."""
+    if value.get("title") in ELSEWHERE:
+        return ELSEWHERE[value["title"]]
     if "$ref" in value:
         name = value["$ref"].rsplit("/", 1)[-1]
-        return ELSEWHERE.get(name) or f"[{TITLES.get(name, 'see below').lower()}](#{anchor(heading(name, paths))})"
+        return f"[{TITLES.get(name, 'see below').lower()}](#{anchor(heading(name, paths))})"
     if "anyOf" in value:
         return " or ".join(dict.fromkeys(words(option, paths) for option in value["anyOf"] if option.get("type") != "null"))
     if "enum" in value:

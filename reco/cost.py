@@ -189,8 +189,10 @@ def batch_input(bill: Bill) -> Iterator[Line]:
 
 def batch_lists_per_run(bill: Bill, solution: str) -> float:
     """A list for each user, for each item where the recipe relates items, one for all where it is the same for all."""
-    kind = RECIPES[bill.config.solutions[solution].recipe].type
-    return {"RELATED_ITEMS": bill.traffic.items, "POPULAR_ITEMS": 1.0}.get(kind, bill.traffic.batch.users_per_run)
+    recipe = RECIPES[bill.config.solutions[solution].recipe]
+    if recipe.same_for_all:
+        return 1.0
+    return bill.traffic.items if recipe.type == "RELATED_ITEMS" else bill.traffic.batch.users_per_run
 
 
 def batch_runs(bill: Bill) -> Iterator[Line]:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from lambdas.shared.config import describe
+from lambdas.shared.config.problems import shape_problems
 from lambdas.shared.config.section import Section, did_you_mean
 from lambdas.shared.config_file import UniqueKeyLoader
 from reco.errors import RecoError
@@ -155,7 +155,7 @@ def load_prices(own: Path | None = None) -> Prices:
     try:
         return Prices.model_validate(raw)
     except ValidationError as error:
-        raise RecoError("\n".join(f"{file}: {describe(problem)}" for problem in error.errors())) from None
+        raise RecoError("\n".join(f"{file}: {problem}" for problem in shape_problems(error))) from None
 
 
 def load_traffic(file: Path) -> Traffic:
@@ -163,4 +163,4 @@ def load_traffic(file: Path) -> Traffic:
     try:
         return Traffic.model_validate(read_yaml(file))
     except ValidationError as error:
-        raise RecoError("\n".join(f"{file}: {describe(problem)}" for problem in error.errors())) from None
+        raise RecoError("\n".join(f"{file}: {problem}" for problem in shape_problems(error))) from None

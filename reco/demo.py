@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from typing import Any
 from lambdas.shared.config import Config
 from reco import batch, events, load, movielens, serving, train
 from reco.console import results, say, show_table
+from reco.csv_folder import columns_of
 from reco.errors import RecoError
 from reco.local import start_local, step
 from reco.metrics import metrics_rows
@@ -133,13 +133,12 @@ def user_and_films(folder: Path) -> tuple[str, list[str]]:
     """A user with a middling history, and the most watched films of the genre that the user has not seen."""
     seen: dict[str, set[str]] = {}
     watched = Counter[str]()
-    with (folder / "interactions.csv").open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            seen.setdefault(row["USER_ID"], set()).add(row["ITEM_ID"])
-            watched[row["ITEM_ID"]] += 1
+    for _, (user, film) in columns_of([folder / "interactions.csv"], ["USER_ID", "ITEM_ID"]):
+        seen.setdefault(user, set()).add(film)
+        watched[film] += 1
     user = min(seen, key=lambda name: (abs(len(seen[name]) - 60), name))
-    with (folder / "items.csv").open(encoding="utf-8", newline="") as file:
-        of_genre = {row["ITEM_ID"] for row in csv.DictReader(file) if GENRE in row["GENRES"].split("|")}
+    items = columns_of([folder / "items.csv"], ["ITEM_ID", "GENRES"])
+    of_genre = {film for _, (film, genres) in items if GENRE in genres.split("|")}
     films = sorted(of_genre - seen[user], key=lambda film: (-watched[film], film))
     return user, films[:WATCHED]
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from lambdas.shared.config import Config
 from lambdas.shared.recipes import RECIPES
 from lambdas.shared.schemas import DATASET_TYPES, DatasetKind
-from localaws.personalize.metrics import Answer, ranking_metrics
+from personalize_emulator.metrics import Answer, ranking_metrics
 from reco.beyond_accuracy import EXPECTED, Reference, qualities, unit_rows
 from reco.errors import RecoError
 from reco.evaluation_group import CAMPAIGNS_AT_ONCE, EvaluationGroup
@@ -64,7 +64,7 @@ class Evaluation:
     left_out: dict[str, str] = field(default_factory=dict)
 
 
-def plan(config: Config, files: Mapping[str, list[Path]], folder: Path, users: int) -> Plan:
+def plan(config: Config, files: Mapping[DatasetKind, list[Path]], folder: Path, users: int) -> Plan:
     """Split the interactions among `files`; the training part is written below `folder`. Raises RecoError for unusable CSVs."""
     if not files.get("interactions"):
         raise RecoError("There are no CSVs of interactions: load them first, or name a folder with --data.")

@@ -13,10 +13,10 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from lambdas.shared.config import Config
+from lambdas.shared.config.requests import solution_config
 from lambdas.shared.ensure import short
 from lambdas.shared.recipes import recipe_arn
 from lambdas.shared.schemas import RECORD_NAME, DatasetKind
-from lambdas.shared.solution_config import solution_config
 from reco.errors import RecoError
 from reco.target import Target
 from reco.teardown import LONGEST_PAUSE_SECONDS, Owner, Teardown, camel, code
@@ -104,7 +104,7 @@ class EvaluationGroup:
 
     def _dataset(self, kind: DatasetKind) -> str:
         avro = self.config.datasets.present()[kind].avro
-        schema = self.client.create_schema(name=f"{self.name}-{kind}-{avro.fingerprint()}", schema=avro.text())["schemaArn"]
+        schema = self.client.create_schema(name=f"{self.name}-{kind}-{avro.fingerprint}", schema=avro.text)["schemaArn"]
         made = self.client.create_dataset(
             name=f"{self.name}-{kind}",
             schemaArn=schema,

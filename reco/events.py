@@ -17,6 +17,7 @@ from typing import Any, TextIO
 from pydantic import ConfigDict, ValidationError, model_validator
 
 from lambdas.shared import events
+from personalize_rules.limits import MAX_ID
 from reco.errors import RecoError
 from reco.serving import message_of
 from reco.target import Target
@@ -39,7 +40,7 @@ class Event(events.Event):
             return given
         own = {"event_id": str(uuid.uuid4())}
         if given.get("user_id"):
-            own["session_id"] = f"session-of-{given['user_id']}"[: events.MAX_ID]
+            own["session_id"] = f"session-of-{given['user_id']}"[:MAX_ID]
         return own | {name: value for name, value in given.items() if value is not None}
 
 

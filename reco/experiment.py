@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from lambdas.shared.config import Config, Experiment
+from personalize_rules.events import record_columns
 from reco.errors import RecoError
 from reco.experiment_statistics import Counts
 from reco.target import Target
@@ -51,13 +52,6 @@ outcomes AS (
 SELECT variant, COUNT(*) AS users, SUM(clicked) AS clicked, SUM(converted) AS converted
 FROM outcomes GROUP BY variant ORDER BY variant
 """
-#: The archive's columns as DuckDB reads them, those of its table in Glue.
-COLUMNS = {
-    "kind": "VARCHAR",
-    "received_at": "BIGINT",
-    "body": 'STRUCT(event_type VARCHAR, user_id VARCHAR, session_id VARCHAR, "timestamp" DOUBLE, recommendation_id VARCHAR, '
-    "experiment VARCHAR, variant VARCHAR, placement VARCHAR)",
-}
 Rows = list[tuple[str | None, int, int, int]]
 
 
@@ -130,7 +124,7 @@ def run_in_duckdb(folder: Path, sql: str) -> Rows:
         raise RecoError(f"An experiment needs {error.name}: pip install 'recostack[local]'.") from None
     if not any((folder / "events").rglob("*.*")):
         raise RecoError("The archive holds nothing for these days; it is written five minutes after the events.")
-    columns = ", ".join(f"{name}: {quote(kind)}" for name, kind in COLUMNS.items())
+    columns = ", ".join(f"{name}: {quote(kind)}" for name, kind in record_columns("duckdb").items())
     parts = ", ".join(f"{name}: INT" for name in ("year", "month", "day", "hour"))
     files = quote(f"{folder}/events/**/*")
     read = (

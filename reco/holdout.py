@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from lambdas.shared.schemas import AvroSchema
+from personalize_rules.csv import line_of
+from personalize_rules.schemas import Schema
+from reco.csv_folder import columns_of, rows_of
 from reco.errors import RecoError
-from reco.events import utf8_lines
 
 #: Users with fewer events are trained on in full.
 LEAST_EVENTS = 10
@@ -37,10 +37,10 @@ class Catalogue:
         """The item's position; a new one for an item not met before."""
         return self.index.setdefault(item_id, len(self.index))
 
-    def read_items(self, files: Sequence[Path], schema: AvroSchema) -> None:
+    def read_items(self, files: Sequence[Path], schema: Schema) -> None:
         """Learn the items and the values in their categorical columns, several in a cell separated by `|`."""
         names = [field.name for field in schema.fields if field.categorical]
-        for _, (item_id, *cells) in cells_of(files, ["ITEM_ID", *names]):
+        for _, (item_id, *cells) in columns_of(files, ["ITEM_ID", *names]):
             row = self.position(item_id)
             for name, cell in zip(names, cells, strict=True):
                 for value in filter(None, cell.split("|")):
@@ -108,7 +108,7 @@ def read_events(
     """The ids of the users, and each event's user, item and time."""
     users: dict[str, int] = {}
     who, what, when = array("q"), array("q"), array("q")
-    for place, (user_id, item_id, timestamp) in cells_of(files, ["USER_ID", "ITEM_ID", "TIMESTAMP"]):
+    for place, (user_id, item_id, timestamp) in columns_of(files, ["USER_ID", "ITEM_ID", "TIMESTAMP"]):
         try:
             when.append(int(timestamp))
         except ValueError:
@@ -121,34 +121,16 @@ def read_events(
 def write_training(files: Sequence[Path], training: Path, held: NDArray[np.bool_]) -> None:
     """The rows that are not held out, in one CSV with the columns of the first file."""
     with training.open("w", newline="", encoding="utf-8") as out:
-        writer = csv.writer(out, lineterminator="\n")
-        with files[0].open(newline="", encoding="utf-8") as first:
-            columns = next(csv.reader(first))
-        writer.writerow(columns)
-        for keep, (_, cells) in zip(~held, cells_of(files, columns), strict=True):
+        columns = next(rows_of(files[0]))[1]
+        out.write(f"{line_of(columns)}\n")
+        for keep, (_, cells) in zip(~held, columns_of(files, columns), strict=True):
             if keep:
-                writer.writerow(cells)
+                out.write(f"{line_of(cells)}\n")
 
 
 def share_of_users(who: NDArray[np.int64], what: NDArray[np.int64], items: int) -> NDArray[np.float64]:
     pairs = np.unique(who * items + what)
     return np.bincount(pairs % items, minlength=items) / max(1, len(np.unique(who)))
-
-
-def cells_of(files: Sequence[Path], columns: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
-    """The place (file and line) and these columns of every row. Raises RecoError for what is missing or not UTF-8."""
-    for file in files:
-        with file.open(newline="", encoding="utf-8") as opened:
-            reader = csv.reader(utf8_lines(opened, file.name))
-            header = next(reader, [])
-            missing = [column for column in columns if column not in header]
-            if missing:
-                raise RecoError(f"{file.name}: there is no column {', '.join(missing)} in the header")
-            positions = [header.index(column) for column in columns]
-            for row in reader:
-                if len(row) != len(header):
-                    raise RecoError(f"{file.name}, line {reader.line_num}: has {len(row)} cells, the header {len(header)}")
-                yield f"{file.name}, line {reader.line_num}", [row[position] for position in positions]
 
 
 def numbers(values: array[int]) -> NDArray[np.int64]:

@@ -17,6 +17,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 VENV = ROOT / ".venv"
+#: A distribution of its own, which the project needs.
+EMULATOR = ROOT / "packages" / "personalize-emulator"
 PYTHON = VENV / "bin" / "python"
 EXTRAS = {
     "demo": ["cdk", "local", "spark"],
@@ -51,7 +53,7 @@ def extras_of(purpose: str) -> list[str]:
 
 def fingerprint(extras: list[str]) -> str:
     """Changes with everything that decides what is installed."""
-    files = [ROOT / "pyproject.toml", ROOT / "constraints.txt"]
+    files = [ROOT / "pyproject.toml", EMULATOR / "pyproject.toml", ROOT / "constraints.txt"]
     content = b"\0".join(file.read_bytes() for file in files) + " ".join(extras).encode() + sys.version.encode()
     return hashlib.sha256(content).hexdigest()
 
@@ -72,7 +74,14 @@ def install(extras: list[str]) -> None:
     """Let pip install the project with its extras, showing the package that it is at."""
     print("Installing the packages into .venv: about a minute, and 1.5 GB, most of it the CDK and Spark.", flush=True)
     command = [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check", "--progress-bar=off"]
-    command += ["--constraint", str(ROOT / "constraints.txt"), "--editable", f"{ROOT}[{','.join(extras)}]"]
+    command += [
+        "--constraint",
+        str(ROOT / "constraints.txt"),
+        "--editable",
+        str(EMULATOR),
+        "--editable",
+        f"{ROOT}[{','.join(extras)}]",
+    ]
     command += ["--no-compile"]  # half of the time: Python compiles what is imported, a small part of the CDK
     environ = {**os.environ, "PIP_NO_COLOR": "1"}
     said: list[str] = []

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from boto3.s3.transfer import TransferConfig
 
-from lambdas.shared.schemas import DATASET_TYPES
+from lambdas.shared.schemas import DATASET_TYPES, DatasetKind
+from reco.csv_folder import LocalCsv, look_into
 from reco.errors import RecoError
 from reco.target import Target
 
@@ -15,48 +17,48 @@ from reco.target import Target
 PARALLEL = TransferConfig(max_concurrency=4)
 
 
-def find_csvs(folder: Path) -> dict[str, list[Path]]:
-    """The files of each dataset in a folder: `<dataset>.csv`, or all CSVs of a folder `<dataset>/`. Raises RecoError if none."""
-    if not folder.is_dir():
-        raise RecoError(
-            f"{folder} is not a folder: give one that holds interactions.csv and, if you have them, items.csv and users.csv."
-        )
-    found: dict[str, list[Path]] = {}
-    for kind in DATASET_TYPES:
-        single, several = folder / f"{kind}.csv", sorted((folder / kind).glob("*.csv"))
-        if single.exists() or several:
-            found[kind] = [single] if single.exists() else several
-    if not found:
-        raise RecoError(f"{folder} holds none of {', '.join(f'{kind}.csv' for kind in DATASET_TYPES)}.")
-    return found
+def find_csvs(folder: Path) -> dict[DatasetKind, list[Path]]:
+    """The files of each dataset in a folder. Raises RecoError where there are none, or ones that can't be used."""
+    found = look_into(folder)
+    if found.findings.errors:
+        raise RecoError("\n".join(found.findings.sentences("error")))
+    return found.files
 
 
-def upload(target: Target, files: dict[str, list[Path]], on_bytes: Any = None) -> dict[str, int]:
+def upload(target: Target, files: Mapping[DatasetKind, Sequence[Path]], on_bytes: Any = None) -> dict[str, int]:
     """Make these files the CSVs of their datasets; others of the same dataset are removed. Returns bytes by dataset."""
     s3, bucket = target.client("s3"), target.output("storage", "DataBucket")
-    sizes = {}
+    sizes: dict[str, int] = {}
     for kind, paths in files.items():
-        prefix = f"datasets/{kind}/"
-        keys = {f"{prefix}{path.name}": path for path in paths}
+        keys = {f"datasets/{kind}/{path.name}": path for path in paths}
         for key, path in keys.items():
-            s3.upload_file(str(path), bucket, key, Callback=on_bytes, Config=PARALLEL)
-        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
-            for entry in page.get("Contents", []):
-                if entry["Key"] not in keys:
-                    s3.delete_object(Bucket=bucket, Key=entry["Key"])
+            with LocalCsv(path).open() as content:
+                s3.upload_fileobj(content, bucket, key, Callback=on_bytes, Config=PARALLEL)
+        for key in keys_of(target, kind, delimiter=""):
+            if key not in keys:
+                s3.delete_object(Bucket=bucket, Key=key)
         sizes[kind] = sum(path.stat().st_size for path in paths)
     return sizes
 
 
-def download(target: Target, folder: Path) -> dict[str, list[Path]]:
+def download(target: Target, folder: Path) -> dict[DatasetKind, list[Path]]:
     """Copy the CSVs of all datasets from S3 into `folder`; the files by dataset."""
     s3, bucket = target.client("s3"), target.output("storage", "DataBucket")
-    found: dict[str, list[Path]] = {}
+    found: dict[DatasetKind, list[Path]] = {}
     for kind in DATASET_TYPES:
-        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"datasets/{kind}/", Delimiter="/")
-        keys = [entry["Key"] for page in pages for entry in page.get("Contents", []) if entry["Key"].lower().endswith(".csv")]
         (folder / kind).mkdir(parents=True, exist_ok=True)
-        for key in keys:
-            s3.download_file(bucket, key, str(folder / kind / key.rsplit("/", 1)[-1]), Config=PARALLEL)
-            found.setdefault(kind, []).append(folder / kind / key.rsplit("/", 1)[-1])
+        for key in keys_of(target, kind):
+            path = folder / kind / key.rsplit("/", 1)[-1]
+            s3.download_file(bucket, key, str(path), Config=PARALLEL)
+            found.setdefault(kind, []).append(path)
     return found
+
+
+def keys_of(target: Target, kind: DatasetKind, delimiter: str = "/") -> list[str]:
+    """The keys of what an import of the dataset reads; with an empty delimiter, of all below its folder."""
+    pages = (
+        target.client("s3")
+        .get_paginator("list_objects_v2")
+        .paginate(Bucket=target.output("storage", "DataBucket"), Prefix=f"datasets/{kind}/", Delimiter=delimiter)
+    )
+    return [entry["Key"] for page in pages for entry in page.get("Contents", []) if not entry["Key"].endswith("/")]

@@ -6,7 +6,6 @@ carries a copy, which pip brings to the machine of whoever runs the demo.
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from personalize_rules.csv import line_of
 from reco.errors import RecoError
 
 PACKAGE = "recbole==1.2.1"
@@ -90,10 +90,9 @@ def write_csvs(source: Path, target: Path) -> Counts:
 def _write(path: Path, header: str, rows: Iterable[list[str]]) -> int:
     count = 0
     with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header.split(","))
+        file.write(f"{header}\n")
         for count, row in enumerate(rows, 1):  # noqa: B007  the count is what is returned
-            writer.writerow(row)
+            file.write(f"{line_of(row)}\n")
     return count
 
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 from pydantic.json_schema import models_json_schema
 
 from lambdas.recommend.api import Answer, BatchAnswer, RankingRequest, RecommendationRequest
-from lambdas.shared.events import MAX_BATCH, MAX_ID, Event
+from lambdas.shared.events import MAX_BATCH, Event
 
 REF = "#/components/schemas/{model}"
 QUERY = ("user_id", "item_id", "session_id", "num_results", "explain")
@@ -87,8 +87,9 @@ def document() -> dict[str, Any]:
     models = [(model, "validation") for model in GIVEN] + [(model, "serialization") for model in ANSWERED]
     _, schemas = models_json_schema(models, ref_template=REF)  # type: ignore[arg-type]
     schemas["$defs"]["Event"]["properties"] |= {
-        name: narrowed(schemas["$defs"]["Event"]["properties"][name])
-        for name in ("event_type", "session_id", "event_id", "user_id", "item_id")
+        name: without_null(schema) | {"title": schema["title"]}
+        for name, schema in schemas["$defs"]["Event"]["properties"].items()
+        if name in ("event_type", "session_id", "event_id", "user_id", "item_id")
     }
     return {
         "openapi": "3.1.0",
@@ -109,11 +110,6 @@ def document() -> dict[str, Any]:
         },
         "security": [{"key": []}, {"signature": []}],
     }
-
-
-def narrowed(schema: dict[str, Any]) -> dict[str, Any]:
-    """An id of an event: the API takes MAX_ID characters, and no null."""
-    return without_null(schema) | {"maxLength": MAX_ID, "title": schema["title"]}
 
 
 def paths() -> dict[str, Any]:

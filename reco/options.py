@@ -33,9 +33,24 @@ def choose_environment(environment: EnvironmentOption = None) -> None:
 def config_of(path: Path) -> Config:
     """The config in the chosen environment, or RecoError with every problem."""
     try:
-        return load_config(path, os.environ.get(ENVIRONMENT) or None)
+        return load(path)
     except ConfigError as error:
-        raise RecoError("\n".join(f"{path}: {problem}" for problem in error.problems)) from None
+        # What is shown below a problem, the place in a filter, is set apart from the next problem.
+        raise RecoError("\n".join(f"{path}: {problem}".replace("\n", "\n    ") for problem in error.problems)) from None
+
+
+def load(path: Path) -> Config:
+    """The config in the chosen environment. Raises ConfigError."""
+    return load_config(path, os.environ.get(ENVIRONMENT) or None)
+
+
+def problems_of(path: Path) -> list[str]:
+    """All that is wrong with a config, each with its path."""
+    try:
+        load(path)
+    except ConfigError as error:
+        return error.problems
+    return []
 
 
 def target_of(path: Path, aws: bool) -> Target:

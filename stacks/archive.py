@@ -11,6 +11,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from lambdas.shared.config import Config
+from personalize_rules.events import record_columns
 from stacks import names
 from stacks.acknowledged import acknowledge
 from stacks.grants import Grant, use_key
@@ -19,12 +20,6 @@ PREFIX = "events/year=!{timestamp:yyyy}/month=!{timestamp:MM}/day=!{timestamp:dd
 ERROR_PREFIX = "events-errors/!{firehose:error-output-type}/year=!{timestamp:yyyy}/month=!{timestamp:MM}/day=!{timestamp:dd}/"
 #: Parts of an object's address that are columns too: Athena computes them, so that no crawler has to find new hours.
 PARTITIONS = {"year": ("2024,2100", "4"), "month": ("1,12", "2"), "day": ("1,31", "2"), "hour": ("0,23", "2")}
-BODY = (
-    "struct<event_id:string,event_type:string,user_id:string,session_id:string,item_id:string,timestamp:double,"
-    "event_value:double,properties:map<string,string>,impression:array<string>,recommendation_id:string,"
-    "experiment:string,variant:string,placement:string>"
-)
-COLUMNS = {"kind": "string", "received_at": "bigint", "id": "string", "body": BODY}
 
 
 class Archive(Construct):
@@ -107,7 +102,7 @@ class Archive(Construct):
                 parameters=parameters,
                 partition_keys=[column(name=name, type="int") for name in PARTITIONS],
                 storage_descriptor=glue.CfnTable.StorageDescriptorProperty(
-                    columns=[column(name=name, type=kind) for name, kind in COLUMNS.items()],
+                    columns=[column(name=name, type=kind) for name, kind in record_columns("spark").items()],
                     location=location,
                     input_format="org.apache.hadoop.mapred.TextInputFormat",
                     output_format="org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat",

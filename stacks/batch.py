@@ -123,7 +123,7 @@ class BatchStack(cdk.Stack):
             "--output": f"{data}/datasets/interactions/",
             "--rejected": f"{data}/batch/rejected-interactions/",
             "--report": f"{data}/batch/interactions.json",
-            "--schema": self.to_json_string(config.datasets.interactions.avro.model_dump(mode="json", exclude_none=True)),
+            "--schema": self.to_json_string(config.datasets.interactions.avro.document),
             "--event_types": ",".join(name for name in config.event_types if name not in archive_only),
         }
         return self.spark.add(

@@ -1,4 +1,4 @@
-"""The one code asset of all functions: the folder lambdas/ and the config, packed as JSON."""
+"""The one code asset of all functions: the folder lambdas/, the rules of Amazon Personalize, and the config, packed as JSON."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from constructs import Construct
 from lambdas.shared.config import Config
 from stacks.layer import ROOT
 
+#: The rules of Amazon Personalize: functions and Spark jobs bring them along.
+RULES = ROOT / "packages" / "personalize-emulator" / "src" / "personalize_rules"
 #: Where a function finds the config, from the root of its code.
 CONFIG_PATH = "config.json"
 
@@ -28,6 +30,7 @@ def _write(folder: Path, packed: str) -> Path:
     """Once for each app: all its stacks deploy the same code."""
     shutil.rmtree(folder, ignore_errors=True)
     ignore = shutil.ignore_patterns("__pycache__", "requirements.txt")
-    shutil.copytree(ROOT / "lambdas", folder / "lambdas", ignore=ignore)
+    for package in (ROOT / "lambdas", RULES):
+        shutil.copytree(package, folder / package.name, ignore=ignore)
     (folder / CONFIG_PATH).write_text(packed)
     return folder

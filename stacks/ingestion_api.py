@@ -15,7 +15,8 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from lambdas.shared.config import Config
-from lambdas.shared.events import MAX_BATCH, MAX_ID
+from lambdas.shared.events import MAX_BATCH
+from personalize_rules.limits import MAX_ID
 from stacks import names
 from stacks.grants import Grant
 

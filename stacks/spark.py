@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from constructs import Construct
 from lambdas.shared.config import Config
 from stacks import names
 from stacks.acknowledged import acknowledge
+from stacks.code import RULES
 from stacks.grants import Grant, use_key
 
 SCRIPTS = Path(__file__).parents[1] / "glue"
@@ -26,14 +28,26 @@ ACCEPTED = {
 }
 
 
+def modules_directory(scope: Construct) -> Path:
+    """What the scripts import, as a job finds it in `--extra-py-files`: their sibling that reads the archive, and the rules."""
+    stage = cdk.Stage.of(scope)
+    assert stage is not None  # noqa: S101  every construct of an app is in one
+    folder = Path(stage.outdir) / "spark"
+    ignore = shutil.ignore_patterns("__pycache__")
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(SCRIPTS, folder, ignore=ignore)
+    shutil.copytree(RULES, folder / RULES.name, ignore=ignore)
+    return folder
+
+
 class SparkJobs(Construct):
-    """Makes the jobs of one stack; they share the module that reads the archive."""
+    """Makes the jobs of one stack; they share the module that reads the archive, and the rules of Amazon Personalize."""
 
     def __init__(self, scope: Construct, config: Config) -> None:
         super().__init__(scope, "Spark")
         self.config = config
         self.bucket = f"arn:{cdk.Aws.PARTITION}:s3:::{names.data_bucket(config)}"
-        self.modules = assets.Asset(self, "Modules", path=str(SCRIPTS), exclude=["__pycache__", "*.pyc"])
+        self.modules = assets.Asset(self, "Modules", path=str(modules_directory(self)))
 
     def add(
         self,

@@ -70,6 +70,16 @@ class TrainingStack(cdk.Stack):
             *use_key(self.config, "Decrypt"),
         ]
 
+    def _earlier_imports(self) -> list[Grant]:
+        """Where imports add interactions to what is there, the plan looks up what they brought."""
+        if self.config.datasets.interactions.import_mode != "INCREMENTAL":
+            return []
+        return [
+            Grant(["personalize:ListDatasetImportJobs"], ["*"], NO_RESOURCE),
+            Grant(["s3:ListBucket"], [self.bucket], conditions={"StringLike": {"s3:prefix": "reports/*"}}),
+            Grant(["s3:GetObject"], [f"{self.bucket}/reports/counts/*"], "each import has counts of its own"),
+        ]
+
     def _leave_out_erased(self) -> list[Grant]:
         """Where CSVs hold rows of erased users, an import reads a copy without them; the count is beside the run's report."""
         left_out, copies = f"{self.bucket}/reports/*/left-out-*.json", f"{self.bucket}/datasets/*/without-erased/*"
@@ -156,6 +166,7 @@ class TrainingStack(cdk.Stack):
             description="Checks the CSVs and says what a train run will do",
             may=[
                 *self._read_csvs(),
+                *self._earlier_imports(),
                 *self._write_reports(),
                 self._table("PutItem", "GetItem"),
                 Grant(
@@ -164,7 +175,11 @@ class TrainingStack(cdk.Stack):
                     "an execution's name is made when it starts",
                 ),
             ],
-            environment={"DATA_BUCKET": names.data_bucket(self.config), "RUNS_TABLE": self.runs.table_name},
+            environment={
+                "DATA_BUCKET": names.data_bucket(self.config),
+                "RUNS_TABLE": self.runs.table_name,
+                "PERSONALIZE_ARN_PREFIX": names.personalize_prefix(),
+            },
             memory_mb=1024,
             timeout=cdk.Duration.minutes(15),
         )

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from localaws.personalize.http_server import HttpServer
+from personalize_emulator.http_server import HttpServer
 from reco import browser as brought
 
 #: Nothing of the browser's own goes to the network.

@@ -26,7 +26,11 @@ class Block:
 
 def pages() -> list[Path]:
     """Every page, from the repository's root."""
-    found = {path.relative_to(ROOT) for pattern in ("*.md", "docs/*.md", "[!.]*/README.md") for path in ROOT.glob(pattern)}
+    found = {
+        path.relative_to(ROOT)
+        for pattern in ("*.md", "docs/*.md", "[!.]*/README.md", "packages/*/README.md")
+        for path in ROOT.glob(pattern)
+    }
     return sorted(found)
 
 

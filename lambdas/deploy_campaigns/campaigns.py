@@ -8,6 +8,7 @@ from typing import Any
 
 from lambdas.shared import clients
 from lambdas.shared.config import Campaign, Config
+from lambdas.shared.config.requests import campaign_config
 from lambdas.shared.ensure import (
     IN_TRANSITION,
     Look,
@@ -54,15 +55,7 @@ def ensure_campaign(config: Config, solution: str, version: str, run_started: da
 
 def desired(campaign: Campaign, version: str) -> dict[str, Any]:
     """What create and update take alike."""
-    settings: dict[str, Any] = {}
-    exploration = {
-        "explorationWeight": campaign.exploration_weight,
-        "explorationItemAgeCutOff": campaign.exploration_item_age_cut_off,
-    }
-    if given := {key: str(value) for key, value in exploration.items() if value is not None}:
-        settings["itemExplorationConfig"] = given
-    if campaign.metadata is not None:
-        settings["enableMetadataWithRecommendations"] = campaign.metadata
+    settings = campaign_config(campaign)
     wanted: dict[str, Any] = {"solutionVersionArn": version, "minProvisionedTPS": campaign.min_provisioned_tps}
     return wanted | ({"campaignConfig": settings} if settings else {})
 

@@ -12,9 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from lambdas.shared import recent_items
 from lambdas.shared.erasures import erase
 from lambdas.shared.observability import correlate, count, logger, publish_counts
-
-#: Longest user id of Personalize (personalize/latest/dg/limits.html).
-MAX_ID = 256
+from personalize_rules.limits import MAX_ID
 
 
 @logger.inject_lambda_context

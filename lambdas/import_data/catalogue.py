@@ -7,7 +7,6 @@ and `loaded_at` (the time of the upload whose attributes were written).
 
 from __future__ import annotations
 
-import csv
 import itertools
 import os
 from collections.abc import Callable, Iterator, Mapping, Set
@@ -15,18 +14,20 @@ from contextlib import suppress
 from typing import Any
 
 from lambdas.shared import clients
-from lambdas.shared.csv_files import csv_files, lines
-from lambdas.shared.schemas import AvroSchema, cell_reader
+from lambdas.shared.csv_files import csv_files, rows
 from lambdas.shared.tables import WRITE_BATCH, read_all, to_row, write_all
+from personalize_rules.imports import schema_columns
+from personalize_rules.schemas import Schema
+from personalize_rules.values import cell_reader
 
 
-def load_catalogue(schema: AvroSchema, loaded_from: str, already: int, out_of_time: Callable[[], bool]) -> tuple[int, bool]:
+def load_catalogue(schema: Schema, loaded_from: str, already: int, out_of_time: Callable[[], bool]) -> tuple[int, bool]:
     """Write the items after the first `already`. Returns how many rows are done now, and whether those were all.
 
     `loaded_from` is the fingerprint of the CSVs.
     """
-    rows = itertools.islice(item_rows(), already, None)
-    readers = {field.name: cell_reader(field) for field in schema.fields if field.name != "ITEM_ID" and not field.textual}
+    rows = itertools.islice(item_rows(schema), already, None)
+    readers = {field.name: cell_reader(schema, field) for field in schema.fields if field.name != "ITEM_ID" and not field.textual}
     categories = {field.name for field in schema.fields if field.categorical}
     while batch := list(itertools.islice(rows, WRITE_BATCH)):
         items = {row["ITEM_ID"]: catalogue_item(row, uploaded, loaded_from, readers, categories) for row, uploaded in batch}
@@ -67,11 +68,14 @@ def remove_gone(loaded_from: str, out_of_time: Callable[[], bool]) -> tuple[int,
     return removed, True
 
 
-def item_rows() -> Iterator[tuple[dict[str, str], int]]:
+def item_rows(schema: Schema) -> Iterator[tuple[dict[str, str], int]]:
     """The rows of all item CSVs, as a stream, each with the time at which its file was uploaded."""
     for file in csv_files("items"):
-        for row in csv.DictReader(lines(file)):
-            yield row, file.modified
+        lines = rows(file)
+        _, header = next(lines, ("", []))
+        columns = schema_columns(schema, header)
+        for _, cells in lines:
+            yield dict(zip(columns, cells, strict=False)), file.modified
 
 
 def newer(items: Mapping[str, Mapping[str, Any]]) -> set[str]:

@@ -78,7 +78,7 @@ def ensure_schema(config: Config, kind: DatasetKind) -> str:
     """The ARN of the schema, made if need be."""
     name = schema_name(config, kind)
     if described(lambda: dict(clients.personalize().describe_schema(schemaArn=arn(f"schema/{name}")))) is None:
-        text = config.datasets.present()[kind].avro.text()
+        text = config.datasets.present()[kind].avro.text
         # When botocore repeats a call that had succeeded, the schema is there.
         with suppress(clients.personalize().exceptions.ResourceAlreadyExistsException):
             clients.personalize().create_schema(name=name, schema=text)

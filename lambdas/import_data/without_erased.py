@@ -5,7 +5,6 @@ Everything is a stream: memory does not grow with the files.
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import os
@@ -16,10 +15,11 @@ from typing import BinaryIO, cast
 from boto3.s3.transfer import TransferConfig
 
 from lambdas.shared import clients
-from lambdas.shared.csv_files import CsvFile, csv_files, lines
+from lambdas.shared.csv_files import CsvFile, csv_files, rows
 from lambdas.shared.erasures import all_erased
 from lambdas.shared.names import fingerprint
 from lambdas.shared.schemas import DatasetKind
+from personalize_rules.imports import normal
 
 ONE_PART_AT_A_TIME = TransferConfig(use_threads=False)
 
@@ -80,20 +80,12 @@ def kept_text(file: CsvFile, gone: Set[str]) -> Iterator[bytes]:
 
 def user_rows(file: CsvFile) -> Iterator[tuple[str | None, str]]:
     """Each row's user and its text as it stands in the file; the header first, with no user."""
-    taken: list[str] = []
-
-    def noted() -> Iterator[str]:
-        for line in lines(file):
-            taken.append(line)
-            yield line
-
-    rows = csv.reader(noted())
-    column = next(rows, []).index("USER_ID")
-    yield None, "".join(taken)
-    taken.clear()
-    for cells in rows:
-        yield cells[column] if len(cells) > column else None, "".join(taken)
-        taken.clear()
+    lines = rows(file)
+    head, columns = next(lines)
+    column = [normal(name) for name in columns].index("USER_ID")
+    yield None, f"{head}\n"
+    for line, cells in lines:
+        yield cells[column] if len(cells) > column else None, f"{line}\n"
 
 
 class _Bytes(io.RawIOBase):

@@ -8,9 +8,9 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel, ConfigDict
 
-from lambdas.plan_training.csv_checks import Findings
 from lambdas.plan_training.plan import InvalidData, check_data, make_plan
 from lambdas.shared.config import packed_config
+from lambdas.shared.findings import Findings, described
 from lambdas.shared.observability import logger
 from lambdas.shared.reports import write_report
 from lambdas.shared.runs import take_lock
@@ -33,14 +33,13 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     if running is not None:
         return {"already_running": running}
     plan = make_plan(packed_config(), request.solutions)
-    findings = check_data(packed_config())
-    if findings.by_rule:
-        raise InvalidData(refusal(findings, request.run_id))
-    return plan
+    findings = check_data(packed_config(), plan["solutions"])
+    address = kept(findings, request.run_id) if len(findings) else None
+    if findings.errors:
+        raise InvalidData("\n".join([*findings.sentences("error"), f"(all findings: {address})"]))
+    return plan | {"warnings": findings.sentences("warning")}
 
 
-def refusal(findings: Findings, run_id: str) -> str:
-    """The message of a refused run; everything that was found goes to S3."""
-    listed = [finding.__dict__ for finding in findings]
-    address = write_report(f"{run_id}/findings.json", json.dumps(listed, indent=1))
-    return "\n".join([*findings.sentences(), f"(all findings: {address})"])
+def kept(findings: Findings, run_id: str) -> str:
+    """Everything that was found, in S3; returns its address."""
+    return write_report(f"{run_id}/findings.json", json.dumps([described(finding) for finding in findings], indent=1))

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import csv
-import itertools
-from collections.abc import Iterator
+import json
+import os
+from collections.abc import Sequence
 from typing import Any
 
-from lambdas.plan_training.csv_checks import CsvCheck, Finding, Findings, Minimums, TrainingFilter
+from lambdas.shared import clients
 from lambdas.shared.config import Config
-from lambdas.shared.csv_files import CsvFile, csv_files, files_fingerprint, lines, lines_near, location
+from lambdas.shared.csv_files import CsvFile, csv_files, files_fingerprint, location
+from lambdas.shared.data_checks import DataCheck, Earlier
+from lambdas.shared.findings import Findings
+from lambdas.shared.imports import import_jobs
+from lambdas.shared.names import dataset_arn, imported_files
+from lambdas.shared.reports import write_report
 from lambdas.shared.schemas import DatasetKind
-
-#: Bytes of every file that are read row by row from its start.
-PREFIX_BYTES = 8 * 1024 * 1024
-#: Beyond the prefix, this many samples of this many bytes are read.
-SAMPLES, SAMPLE_BYTES = 16, 64 * 1024
 
 
 class InvalidData(Exception):
@@ -23,7 +23,7 @@ class InvalidData(Exception):
 
 
 def make_plan(config: Config, selected: list[str] | None) -> dict[str, Any]:
-    """The plan of a run: what to import, to prepare, to train. Raises InvalidData and ValueError (an unknown solution)."""
+    """The plan of a run: what to import, to prepare, to train. Raises ValueError for an unknown solution."""
     unknown = [name for name in selected or [] if name not in config.solutions]
     if unknown:
         raise ValueError(f"input.solutions: there is no solution '{unknown[0]}' (there are: {', '.join(config.solutions)})")
@@ -47,68 +47,52 @@ def dataset_plan(kind: DatasetKind, files: list[CsvFile]) -> dict[str, Any]:
     }
 
 
-def check_data(config: Config) -> Findings:
-    """Everything wrong with the CSVs of a config that the prefix, the samples and the service's minimums show."""
-    findings = Findings()
-    for kind, dataset in config.datasets.present().items():
-        files = csv_files(kind)
-        if not files:
-            findings.add(Finding(location(kind), "", "", f"there is no CSV file for the dataset {kind}"), "no file")
-        minimums = training_minimums(config) if kind == "interactions" else []
-        for file in files:
-            check_file(CsvCheck(file.name, kind, dataset.avro, findings), file, minimums)
-        if files and not findings.by_rule:
-            for sentence in itertools.chain.from_iterable(m.shortfall() for m in minimums):
-                findings.add(Finding(location(kind), "", "", sentence), "minimum")
-    return findings
+def check_data(config: Config, solutions: Sequence[str]) -> Findings:
+    """What the beginnings of the CSVs, samples of the rest and the minimums of these solutions show."""
+    incremental = config.datasets.interactions.import_mode == "INCREMENTAL"
+    files = csv_files("interactions")
+    fingerprint = files_fingerprint(files)
+    check = DataCheck(config, solutions, earlier=earlier_counts(config, fingerprint) if incremental else ())
+    check.check("interactions", location("interactions"), files)
+    if incremental:
+        write_report(counts_key(fingerprint), json.dumps(check.counted()))
+    for kind in config.datasets.present():
+        if kind != "interactions":
+            check.check(kind, location(kind), csv_files(kind))
+    return check.findings
 
 
-def training_minimums(config: Config) -> list[Minimums]:
-    """One count for each way in which a solution of the config picks its interactions."""
-    wanted = {TrainingFilter(s.event_type, s.event_value_threshold) for s in config.solutions.values()}
-    return [Minimums(training_filter) for training_filter in sorted(wanted, key=str)]
+def earlier_counts(config: Config, fingerprint: str) -> list[Earlier]:
+    """What each import brought to which this one adds, as the plans of those runs counted it; None where that is not known."""
+    jobs = [job for job in imports_of(config) if job["status"] == "ACTIVE"]
+    jobs.sort(key=lambda job: job["creationDateTime"], reverse=True)
+    last_full = next((place for place, job in enumerate(jobs) if job.get("importMode") != "INCREMENTAL"), len(jobs) - 1)
+    return [counts_of(files) for files in map(_files, jobs[: last_full + 1]) if files != fingerprint]
 
 
-def check_file(check: CsvCheck, file: CsvFile, minimums: list[Minimums]) -> None:
-    """Read the prefix, and on until the minimums are proven; then samples from the rest."""
-    counted = Counted(lines(file))
+def _files(job: dict[str, Any]) -> str:
+    return imported_files(job["jobName"])
+
+
+def imports_of(config: Config) -> list[dict[str, Any]]:
+    """The import jobs of the interactions; none before the dataset is there."""
+    client = clients.personalize()
     try:
-        header = next(csv.reader(counted), [])
-        if not check.header(header):
-            return
-        for row in check.rows(counted):
-            for minimum in minimums:
-                minimum.count(row)
-            if counted.characters > PREFIX_BYTES and all(m.proven for m in minimums):
-                break
-    except UnicodeDecodeError:
-        check.findings.add(Finding(file.name, f"after line {counted.lines}", "", "is not UTF-8 text"), "encoding")
-        return
-    for start in sample_starts(counted.characters, file.size):
-        rows = lines_near(file, start, SAMPLE_BYTES)
-        for _ in check.rows(rows, place=f"near byte {start:,}"):
-            pass
-
-
-def sample_starts(read: int, size: int) -> list[int]:
-    """Where the samples of a file of `size` bytes begin, evenly over what has not been read."""
-    if size - read < SAMPLE_BYTES:
+        return import_jobs(dataset_arn(config, "interactions"))
+    except (client.exceptions.ResourceNotFoundException, client.exceptions.InvalidInputException):
         return []
-    step = max((size - read) // SAMPLES, SAMPLE_BYTES)
-    return list(range(read, size - SAMPLE_BYTES + 1, step))
 
 
-class Counted:
-    """Lines, and how many of them and of their characters have been read."""
+def counts_key(fingerprint: str) -> str:
+    return f"counts/interactions-{fingerprint}.json"
 
-    def __init__(self, source: Iterator[str]) -> None:
-        self.source, self.lines, self.characters = source, 0, 0
 
-    def __iter__(self) -> Counted:
-        return self
-
-    def __next__(self) -> str:
-        line = next(self.source)
-        self.lines += 1
-        self.characters += len(line)
-        return line
+def counts_of(fingerprint: str) -> Earlier:
+    """What the plan of an earlier run counted of its files."""
+    client = clients.s3()
+    try:
+        body = client.get_object(Bucket=os.environ["DATA_BUCKET"], Key=f"reports/{counts_key(fingerprint)}")["Body"]
+    except client.exceptions.NoSuchKey:
+        return None
+    found: dict[str, Any] = json.load(body)
+    return found

@@ -7,20 +7,18 @@ from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from lambdas.shared.config import EventType
 from lambdas.shared.dead_letters import DeadLetter
 from lambdas.shared.events import Event, EventRecord, ExposureRecord
+from personalize_rules.events import RECORD_KINDS, check_time, shadows_member
+from personalize_rules.limits import MAX_EVENT_PROPERTIES
 
-#: Longest JSON of `properties` (personalize/latest/dg/API_UBS_Event.html).
-MAX_PROPERTIES = 1024
-#: Keys that `properties` may not have: they are fields of their own.
-RESERVED = frozenset({"userid", "sessionid", "eventtype", "timestamp", "recommendationid", "impression"})
-#: Seconds by which a client's clock may be ahead of ours.
-CLOCK_SKEW = 86_400
+Record = EventRecord | ExposureRecord
+RECORD: TypeAdapter[Record] = TypeAdapter(Annotated[Record, Field(discriminator="kind")])
 
 
 class Unusable(Exception):
@@ -59,7 +57,10 @@ def read_batch(records: Sequence[Mapping[str, Any]], event_types: Mapping[str, E
     batch = Batch()
     for position, record in enumerate(records):
         try:
-            read = EventRecord.model_validate_json(b64decode(record["kinesis"]["data"]))
+            read = RECORD.validate_json(b64decode(record["kinesis"]["data"]))
+            if isinstance(read, ExposureRecord):  # for the archive: Personalize knows no experiments
+                batch.archive_only += 1
+                continue
             body = read.body
             batch.request_ids.append(read.id.rpartition("-")[0])  # the API puts the event's place in the request after it
             kind = event_types.get(body.event_type)
@@ -71,10 +72,7 @@ def read_batch(records: Sequence[Mapping[str, Any]], event_types: Mapping[str, E
                 continue
             event = as_personalize_wants(body, read.id, time)
         except ValidationError as error:
-            if is_exposure(record):
-                batch.archive_only += 1
-            else:
-                batch.rejected.append(reject(position, record, describe(error)))
+            batch.rejected.append(reject(position, record, describe(error)))
         except Unusable as error:
             batch.rejected.append(reject(position, record, str(error)))
         else:
@@ -83,24 +81,15 @@ def read_batch(records: Sequence[Mapping[str, Any]], event_types: Mapping[str, E
     return batch
 
 
-def is_exposure(record: Mapping[str, Any]) -> bool:
-    """Whether a record that is no event tells of an experiment: the archive has it, Personalize knows no such thing."""
-    try:
-        ExposureRecord.model_validate_json(b64decode(record["kinesis"]["data"]))
-    except ValidationError:
-        return False
-    return True
-
-
 def event_time(event: Event, received_at: int) -> float:
     """When the event happened, in seconds since 1970. Raises Unusable for a time that can't be one."""
     received = received_at / 1000
     if event.timestamp is None:
         return received
-    if event.timestamp > 1e11:
-        raise Unusable("timestamp: looks like milliseconds; it is in seconds since 1970")
-    if not 0 < event.timestamp <= received + CLOCK_SKEW:
-        raise Unusable("timestamp: must be after 1970 and not in the future")
+    try:
+        check_time(event.timestamp, received)
+    except ValueError as error:
+        raise Unusable(f"timestamp: {error}") from None
     return event.timestamp
 
 
@@ -128,18 +117,20 @@ def as_personalize_wants(event: Event, record_id: str, time: float) -> dict[str,
 def properties_text(properties: Mapping[str, Any]) -> str:
     """`properties` as the JSON string that PutEvents takes. Raises Unusable."""
     for key in properties:
-        if key.lower() in RESERVED:
+        if shadows_member(key):
             raise Unusable(f"properties.{key}: is a field of its own, not a property")
     text = json.dumps(properties, separators=(",", ":"))
-    if len(text) > MAX_PROPERTIES:
-        raise Unusable(f"properties: are longer than {MAX_PROPERTIES} characters")
+    if len(text) > MAX_EVENT_PROPERTIES:
+        raise Unusable(f"properties: are longer than {MAX_EVENT_PROPERTIES} characters")
     return text
 
 
 def describe(error: ValidationError) -> str:
     """The first thing that is wrong, as `field: rule`."""
     problem = error.errors(include_input=False, include_url=False)[0]
-    path = ".".join(str(part) for part in problem["loc"]).removeprefix("body.")
+    if problem["type"].startswith("union_tag"):
+        return f"kind: must be {' or '.join(RECORD_KINDS)}"
+    path = ".".join(str(part) for part in problem["loc"][1:]).removeprefix("body.")  # behind the kind
     return f"{path}: {problem['msg']}" if path else problem["msg"]
 
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from lambdas.put_events.batch import Sendable
 from lambdas.shared import clients
-from lambdas.shared.events import MAX_EVENTS
 from lambdas.shared.patience import OutOfTime, Patience, Refused
+from personalize_rules.limits import EVENTS_PER_CALL
 
 _pool = ThreadPoolExecutor(max_workers=clients.PARALLEL_PUTS)
 
@@ -59,7 +59,8 @@ def chunks_of(events: Sequence[Sendable]) -> Iterator[list[Sendable]]:
     """Runs of one user and session, of at most as many events as a call takes."""
     chunk: list[Sendable] = []
     for event in events:
-        if chunk and (len(chunk) == MAX_EVENTS or event.session_id != chunk[0].session_id or event.user_id != chunk[0].user_id):
+        first = chunk[0] if chunk else event
+        if len(chunk) == EVENTS_PER_CALL or (event.session_id, event.user_id) != (first.session_id, first.user_id):
             yield chunk
             chunk = []
         chunk.append(event)

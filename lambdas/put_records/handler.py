@@ -11,12 +11,13 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from lambdas.put_records.records import CHUNK, Row, dead_letter, is_newest, newest, put, read_message, without_erased
+from lambdas.put_records.records import Row, dead_letter, is_newest, newest, put, read_message, without_erased
 from lambdas.put_records.rows import Unusable
 from lambdas.shared import dead_letters
 from lambdas.shared.config import Config, packed_config
 from lambdas.shared.observability import correlate, count, logger, metrics
 from lambdas.shared.patience import OutOfTime, Patience
+from personalize_rules.limits import RECORDS_PER_CALL
 
 #: Milliseconds that are left for dead letters and the answer.
 RESERVE = 10_000
@@ -49,8 +50,8 @@ def put_all(config: Config, rows: Sequence[Row], patience: Patience) -> tuple[li
     undone: list[Row] = []
     for kind in ("item", "user"):
         of_kind = [row for row in rows if row.kind == kind]
-        for start in range(0, len(of_kind), CHUNK):
-            chunk = of_kind[start : start + CHUNK]
+        for start in range(0, len(of_kind), RECORDS_PER_CALL):
+            chunk = of_kind[start : start + RECORDS_PER_CALL]
             try:
                 refused += put(config, kind, chunk, patience)
             except OutOfTime:

@@ -18,17 +18,13 @@ from lambdas.shared.dead_letters import DeadLetter
 from lambdas.shared.erasures import erased
 from lambdas.shared.names import dataset_arn
 from lambdas.shared.patience import Patience, Refused
-from lambdas.shared.schemas import DatasetKind
+from lambdas.shared.schemas import KINDS, DatasetKind
 from lambdas.shared.tables import serialize
+from personalize_rules.limits import MAX_ID, MAX_RECORD_PROPERTIES
 
-#: PutItems and PutUsers take this many records at once (personalize/latest/dg/limits.html).
-CHUNK = 10
 DATASETS: dict[str, DatasetKind] = {"item": "items", "user": "users"}
-MAX_ID = 256
 #: A message comes at most so late: the queue keeps it no longer, nor do the dead letters.
 LATEST_DAYS = 30
-#: Longest properties (personalize/latest/dg/API_UBS_Item.html, API_UBS_User.html).
-MAX_PROPERTIES: dict[str, int] = {"item": 32_000, "user": 24_000}
 
 
 class RecordMessage(BaseModel):
@@ -67,7 +63,7 @@ def read_message(config: Config, message: Mapping[str, Any]) -> Row:
     if dataset is None:
         raise Unusable(f"the deployment has no dataset of {read.kind}s")
     columns = read_row(dataset.avro, f"{read.kind.upper()}_ID", given)
-    properties = properties_text(columns, MAX_PROPERTIES[read.kind])
+    properties = properties_text(columns, MAX_RECORD_PROPERTIES[KINDS[DATASETS[read.kind]]])
     return Row(message["messageId"], read.kind, record_id, read.received_at, columns, properties, read.id)
 
 
@@ -112,7 +108,7 @@ def _newer(table: str, key: Any, received_at: int, attribute: str, value: Any) -
 
 
 def put(config: Config, kind: str, rows: Sequence[Row], patience: Patience) -> list[tuple[Row, str]]:
-    """Put up to CHUNK rows of one kind; returns those that the service refuses, with its reasons. Raises OutOfTime."""
+    """Put up to RECORDS_PER_CALL rows of one kind; returns those that the service refuses, with its reasons. Raises OutOfTime."""
     client, dataset = clients.personalize_events(), dataset_arn(config, DATASETS[kind])
     operation: Callable[..., Any] = client.put_items if kind == "item" else client.put_users
     entries = [{f"{kind}Id": row.id, "properties": row.properties} for row in rows]

@@ -10,7 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from lambdas.shared.schemas import AvroField, AvroSchema
+from personalize_rules.schemas import Field, Schema
+from personalize_rules.values import json_value
 
 #: Python types that a column of each Avro type takes; a boolean is no number.
 TYPES: dict[str, tuple[type, ...]] = {
@@ -28,7 +29,7 @@ class Unusable(Exception):
     """A record that can never be put; the message names the column and the rule."""
 
 
-def read_row(schema: AvroSchema, id_column: str, given: Any) -> dict[str, Any]:
+def read_row(schema: Schema, id_column: str, given: Any) -> dict[str, Any]:
     """The columns of a record; categories may come as a list. Raises Unusable."""
     if not isinstance(given, dict):
         raise Unusable("the body must be an object of columns")
@@ -40,19 +41,23 @@ def read_row(schema: AvroSchema, id_column: str, given: Any) -> dict[str, Any]:
     for name, field in columns.items():
         value = given.get(name)
         if value is not None:
-            row[name] = checked(field, value)
+            row[name] = checked(schema, field, value)
         elif not field.nullable:
             raise Unusable(f"{name}: is required")
     return row
 
 
-def checked(field: AvroField, value: Any) -> Any:
+def checked(schema: Schema, field: Field, value: Any) -> Any:
     """The value of a column, a list of categories as the service writes it. Raises Unusable."""
     if field.categorical and isinstance(value, list) and value and all(isinstance(part, str) for part in value):
-        return "|".join(value)
-    allowed = TYPES[field.primitive]
+        value = "|".join(value)
+    allowed = TYPES[field.type]
     if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed):
-        raise Unusable(f"{field.name}: must be {WORDS.get(field.primitive, 'a number')}")
+        raise Unusable(f"{field.name}: must be {WORDS.get(field.type, 'a number')}")
+    try:
+        json_value(schema, field, value)
+    except ValueError as error:
+        raise Unusable(f"{field.name}: {error}") from None
     return value
 
 
@@ -69,7 +74,7 @@ def camel_case(column: str) -> str:
     return re.sub(r"_+(.)", lambda match: match[1].upper(), column.lower())
 
 
-def attributes(schema: AvroSchema, row: Mapping[str, Any]) -> dict[str, Any]:
+def attributes(schema: Schema, row: Mapping[str, Any]) -> dict[str, Any]:
     """The row as the catalogue keeps it: categories as lists, no free text."""
     kept = {}
     for name, value in row.items():

@@ -1,20 +1,14 @@
-"""The parameters of a filter expression, and their values as Personalize wants them.
-
-docs: personalize/latest/dg/filter-expressions.html
-"""
+"""The parameters of a filter expression, and their values as Personalize wants them."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
 from lambdas.recommend.api import BadRequest
-from lambdas.shared.item_filters import NoTwin, parse_filter
+from personalize_rules.filters import as_number, parse_filter, quoted, required_placeholders
+from personalize_rules.limits import MAX_FILTER_VALUE
 
-PLACEHOLDER = re.compile(r"\$([A-Za-z0-9_]+)")
-NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
-#: Longest value of one placeholder, quotes and commas included.
-MAX_VALUE = 1000
+__all__ = ["placeholder_values", "quoted"]
 
 
 def placeholder_values(expression: str, given: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]]:
@@ -23,8 +17,9 @@ def placeholder_values(expression: str, given: Mapping[str, Sequence[str]]) -> d
     Raises BadRequest for a parameter that the expression does not have, for a value that does not fit, and for a missing one
     in an INCLUDE part (the service skips an EXCLUDE part whose value is missing).
     """
-    placeholders = {name.lower(): name for name in PLACEHOLDER.findall(expression)}
-    numbers = number_placeholders(expression)
+    parsed = parse_filter(expression) if expression else None
+    placeholders = {name.lower(): name for name in (parsed.placeholders if parsed else ())}
+    numbers = parsed.number_placeholders if parsed else frozenset()
     found = {}
     for parameter, texts in given.items():
         name = placeholders.get(parameter.lower())
@@ -32,19 +27,9 @@ def placeholder_values(expression: str, given: Mapping[str, Sequence[str]]) -> d
             raise BadRequest(parameter, f"is no parameter of this placement (it takes: {', '.join(known(placeholders))})")
         check(parameter, texts, name in numbers)
         found[name] = texts
-    for part in expression.split("|"):
-        for name in PLACEHOLDER.findall(part) if part.strip().upper().startswith("INCLUDE") else []:
-            if name not in found:
-                raise BadRequest(name.lower(), "is required by the filter of this placement")
+    for name in sorted(required_placeholders(parsed) - found.keys()) if parsed else ():
+        raise BadRequest(name.lower(), "is required by the filter of this placement")
     return found
-
-
-def number_placeholders(expression: str) -> set[str]:
-    """The placeholders that are compared as numbers, as far as the expression is understood here."""
-    try:
-        return parse_filter(expression).numbers() if expression else set()
-    except NoTwin:
-        return set()
 
 
 def known(placeholders: Mapping[str, str]) -> list[str]:
@@ -57,12 +42,7 @@ def check(parameter: str, texts: Sequence[str], number: bool) -> None:
         raise BadRequest(parameter, "must not hold a double quote")
     if any(not text for text in texts):
         raise BadRequest(parameter, "must not be empty")
-    if number and (len(texts) > 1 or not NUMBER.fullmatch(texts[0])):
+    if number and (len(texts) > 1 or as_number(texts[0]) is None):
         raise BadRequest(parameter, "must be one number")
-    if len(quote(texts)) > MAX_VALUE:
-        raise BadRequest(parameter, f"is longer than {MAX_VALUE} characters")
-
-
-def quote(texts: Sequence[str]) -> str:
-    """`["Drama", "Comedy"]` as `"Drama","Comedy"`: how the service takes the values of a placeholder."""
-    return ",".join(f'"{text}"' for text in texts)
+    if len(quoted(texts)) > MAX_FILTER_VALUE:
+        raise BadRequest(parameter, f"is longer than {MAX_FILTER_VALUE} characters")

@@ -14,7 +14,7 @@ from lambdas.recommend import erased
 from lambdas.recommend.api import RankingRequest, RecommendationRequest
 from lambdas.recommend.budget import Budget, start
 from lambdas.recommend.catalogue import Known, look_up
-from lambdas.recommend.filters import placeholder_values, quote
+from lambdas.recommend.filters import placeholder_values, quoted
 from lambdas.recommend.rules import Call, Candidate
 from lambdas.recommend.sources import SourceFailed, begin
 from lambdas.shared.config import Batch, Config, Placement
@@ -74,7 +74,11 @@ class Task:
     @cached_property
     def twin(self) -> ItemFilter | None:
         """The filter for items that Personalize has not filtered. The config has one wherever it is needed."""
-        return parse_filter(self.expression) if self.expression and self.config.needs_twin(self.of) else None
+        return (
+            parse_filter(self.expression, self.config.item_columns)
+            if self.expression and self.config.needs_twin(self.of)
+            else None
+        )
 
     def _asks_for_recent(self) -> bool:
         return self.needs_recent or (self.twin is not None and bool(self.twin.event_types(self.config.event_types)))
@@ -139,15 +143,15 @@ class Task:
         if self.of.filter and self.filtered_by_service(source):
             call["filterArn"] = self._deployed("filter", self.of.filter)
             if self.values:
-                call["filterValues"] = {name: quote(texts) for name, texts in self.values.items()}
+                call["filterValues"] = {name: quoted(texts) for name, texts in self.values.items()}
         return call
 
     def lacks(self, solution: str) -> str | None:
         """What a list of the solution needs and the call does not name: `user_id`, `item_id`, or nothing."""
-        kind = RECIPES[self.config.solutions[solution].recipe].type
-        if kind in ("USER_PERSONALIZATION", "PERSONALIZED_RANKING") and not self.request.user_id:
+        needed = RECIPES[self.config.solutions[solution].recipe].required_inputs
+        if "userId" in needed and not self.request.user_id:
             return "user_id"
-        return "item_id" if kind == "RELATED_ITEMS" and not self.item_id else None
+        return "item_id" if "itemId" in needed and not self.item_id else None
 
     def _deployed(self, kind: str, name: str) -> str:
         """Raises NotDeployed where the placement has nobody else to ask, SourceFailed where it has."""

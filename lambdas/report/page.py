@@ -80,6 +80,7 @@ def report_page(report: Mapping[str, Any], history: Mapping[str, Sequence[Versio
     body = [
         f'<h1>{escape(title)}</h1><p class="status {colour}">{escape(status)}</p>',
         problems_section(report["problems"]),
+        warnings_section(report.get("warnings", ())),
         metrics_section(report["solutions"], report["campaigns"]),
         history_section(history),
     ]
@@ -101,6 +102,12 @@ def problems_section(problems: Sequence[Mapping[str, str]]) -> str:
         for p in problems
     ]
     return "<h2>Problems</h2>\n" + "\n".join(shown)
+
+
+def warnings_section(warnings: Sequence[str]) -> str:
+    if not warnings:
+        return ""
+    return "<h2>Noticed in the CSVs</h2>\n<ul>" + "".join(f"<li>{escape(warning)}</li>" for warning in warnings) + "</ul>"
 
 
 def metrics_section(solutions: Sequence[Mapping[str, Any]], campaigns: Sequence[str]) -> str:

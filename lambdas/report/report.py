@@ -66,6 +66,7 @@ class Run(BaseModel):
     answers: list[Answer] = Field(default_factory=list)
     campaigns: list[Part] = Field(default_factory=list)
     leftover: list[str] = Field(default_factory=list)
+    warnings: list[str] = Field(default_factory=list)
     failure: Failure | None = None
 
     def failed_parts(self) -> list[tuple[str, Failure]]:
@@ -121,6 +122,7 @@ def make_report(run: Run) -> dict[str, Any]:
         "campaigns": [campaign.name for campaign in run.campaigns if campaign.status == "ACTIVE"],
         "leftover": run.leftover,
         "items_removed": sum(dataset.items_removed for dataset in run.datasets),
+        "warnings": run.warnings,
         "rows_left_out": {dataset.kind: dataset.rows_left_out for dataset in run.datasets if dataset.rows_left_out},
     }
 
@@ -174,4 +176,6 @@ def as_text(report: dict[str, Any]) -> str:
         lines += ["", f"{report['items_removed']:,} items left the catalogue: the CSVs lack them, and nobody put them since."]
     for kind, rows in report["rows_left_out"].items():
         lines += ["", f"{rows:,} rows of the {kind} CSVs were left out: their users asked to be forgotten."]
+    if report["warnings"]:
+        lines += ["", "Noticed in the CSVs:", *(f"  {warning}" for warning in report["warnings"])]
     return "\n".join(lines)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 import json
-from pathlib import Path
+from collections.abc import Collection, Mapping
+from pathlib import Path as FilePath
 from typing import Any
 
 import yaml
 
-from lambdas.shared.config import MAX_NAME, Config, ConfigError, parse_config
+from lambdas.shared.config import Config, ConfigError, parse_config
+from lambdas.shared.config.problems import Path, Problem
 from lambdas.shared.config.section import did_you_mean
 
 
@@ -29,7 +31,7 @@ def _mapping(loader: UniqueKeyLoader, node: yaml.MappingNode) -> dict[Any, Any]:
 UniqueKeyLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
 
 
-def load_config(path: Path, environment: str | None = None) -> Config:
+def load_config(path: FilePath, environment: str | None = None) -> Config:
     """The deployment that `path` describes, in the environment. Raises ConfigError with a sentence for each problem.
 
     Without an environment it is the file without its `environments`, each of which must make a valid config all the same.
@@ -38,27 +40,66 @@ def load_config(path: Path, environment: str | None = None) -> Config:
     environments = raw.pop("environments", None) or {}
     if not isinstance(environments, dict) or not all(isinstance(changes, dict | None) for changes in environments.values()):
         raise ConfigError(["environments: must map each environment's name to what differs in it"])
+    if environment is not None and environment not in environments:
+        known = did_you_mean(environment, environments) if environments else ": the config names none"
+        raise ConfigError([f"environments: there is no environment '{environment}'{known}"])
     if environment is not None:
-        if environment not in environments:
-            known = did_you_mean(environment, environments) if environments else ": the config names none"
-            raise ConfigError([f"environments: there is no environment '{environment}'{known}"])
-        return in_environment(raw, environment, environments[environment], path.parent)
-    for name, changes in environments.items():
-        try:
-            in_environment(raw, name, changes, path.parent)
-        except ConfigError as error:
-            raise ConfigError([f"environments.{name}.{problem}" for problem in error.problems]) from None
-    read_schemas(raw, path.parent)
-    return parse_config(raw)
+        config, problems = in_environment(raw, environment, environments[environment], path.parent)
+    else:
+        config, problems = read(raw, path.parent)
+        for name, changes in environments.items():
+            _, found = in_environment(raw, name, changes, path.parent, {*problems})
+            problems += found
+    if config is None or problems:
+        raise ConfigError(list(dict.fromkeys(problems)))
+    return config
 
 
-def in_environment(raw: dict[str, Any], name: str, changes: dict[str, Any] | None, folder: Path) -> Config:
-    """The changes laid over the rest, under a name of its own: so environments share an account. Raises ConfigError."""
+def in_environment(
+    raw: dict[str, Any], name: str, changes: dict[str, Any] | None, folder: FilePath, known: Collection[Problem] | None = None
+) -> tuple[Config | None, list[Problem]]:
+    """The changes laid over the rest, under a name of its own: so environments share an account. And what is wrong with it.
+
+    `known` are the problems of the rest by itself, which are told already.
+    """
     merged = overlay(raw, {"name": f"{raw.get('name')}-{name}", **(changes or {})})
-    if len(str(merged["name"])) > MAX_NAME:
-        raise ConfigError([f"name: '{merged['name']}' is longer than {MAX_NAME} characters"])
-    read_schemas(merged, folder)
-    return parse_config(merged)
+    config, found = read(merged, folder)
+    problems = []
+    for problem in found:
+        deepest = depth(changes, problem.path)
+        if problem in (known or ()):
+            continue
+        if problem.path == ("name",) or deepest > depth(raw, problem.path) or deepest == len(problem.path):
+            problems.append(Problem(("environments", name, *problem.path), problem.rule))
+        else:
+            which = "" if known is None else f" (in the environment {name})"
+            problems.append(Problem(problem.path, problem.rule + which))
+    return config, problems
+
+
+def read(raw: dict[str, Any], folder: FilePath) -> tuple[Config | None, list[Problem]]:
+    """Plain data as a config, and all that is wrong with it."""
+    filled, files, unreadable = with_schemas(raw, folder)
+    try:
+        return parse_config(filled, [problem.path for problem in unreadable]), []
+    except ConfigError as error:
+        return None, [*unreadable, *(in_file(problem, files) for problem in error.found)]
+
+
+def in_file(problem: Problem, files: Mapping[Path, FilePath]) -> Problem:
+    """A problem with a schema names the file that the schema is in."""
+    file = files.get(problem.path[:3])
+    return problem if file is None else Problem(problem.path, f"{problem.rule} ({file})")
+
+
+def depth(at: Any, path: Path) -> int:
+    """How much of a path there is in plain data."""
+    for length, part in enumerate(path):
+        try:
+            at = at[part]
+        except (KeyError, IndexError, TypeError):
+            return length
+    return len(path)
 
 
 def overlay(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
@@ -74,10 +115,10 @@ def overlay(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def read_file(path: Path) -> dict[str, Any]:
+def read_file(path: FilePath) -> dict[str, Any]:
     """The file as plain data. Raises ConfigError."""
     try:
-        raw = yaml.load(path.read_text(), UniqueKeyLoader)  # noqa: S506  a SafeLoader
+        raw = yaml.load(path.read_text(encoding="utf-8"), UniqueKeyLoader)  # noqa: S506  a SafeLoader
     except FileNotFoundError:
         raise ConfigError([f"there is no file {path}"]) from None
     except UnicodeDecodeError:
@@ -89,16 +130,19 @@ def read_file(path: Path) -> dict[str, Any]:
     return raw
 
 
-def read_schemas(raw: dict[str, Any], folder: Path) -> None:
-    """Replace the path of each Avro schema by the schema."""
-    datasets = raw.get("datasets")
+def with_schemas(raw: dict[str, Any], folder: FilePath) -> tuple[dict[str, Any], dict[Path, FilePath], list[Problem]]:
+    """The data with each Avro schema instead of the path of its file; those files, and what can't be read of them."""
+    filled, files, problems = copy.deepcopy(raw), dict[Path, FilePath](), list[Problem]()
+    datasets = filled.get("datasets")
     for kind, dataset in (datasets if isinstance(datasets, dict) else {}).items():
         if not isinstance(dataset, dict) or not isinstance(dataset.get("schema"), str):
             continue
-        file = folder / dataset["schema"]
+        path, file = ("datasets", kind, "schema"), folder / dataset["schema"]
+        files[path] = file
         try:
-            dataset["schema"] = json.loads(file.read_text())
+            dataset["schema"] = json.loads(file.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            raise ConfigError([f"datasets.{kind}.schema: there is no file {file}"]) from None
-        except ValueError as error:
-            raise ConfigError([f"datasets.{kind}.schema: {file} is not JSON: {error}"]) from None
+            problems.append(Problem(path, f"there is no file {file}"))
+        except (OSError, ValueError, RecursionError) as error:
+            problems.append(Problem(path, f"{file} is not JSON: {error}"))
+    return filled, files, problems

@@ -11,6 +11,7 @@ from typing import BinaryIO, cast
 from lambdas.shared import clients
 from lambdas.shared.names import fingerprint
 from lambdas.shared.schemas import DatasetKind
+from personalize_rules.csv import blocks, cells_of
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,16 @@ class CsvFile:
         """The key below `datasets/`: what the operator uploaded."""
         return self.key.removeprefix("datasets/")
 
+    def open(self) -> BinaryIO:
+        """The file from its start, as a stream: only what is read is fetched."""
+        body = clients.s3().get_object(Bucket=os.environ["DATA_BUCKET"], Key=self.key)["Body"]
+        return io.BufferedReader(cast(io.RawIOBase, body), 1 << 18)
+
+    def part(self, start: int, length: int) -> bytes:
+        window = f"bytes={start}-{start + length - 1}"
+        answer = clients.s3().get_object(Bucket=os.environ["DATA_BUCKET"], Key=self.key, Range=window)
+        return cast(BinaryIO, answer["Body"]).read()
+
 
 def location(kind: DatasetKind) -> str:
     """The folder that an import job reads: its first level, not the folders below (bulk-data-import-step.html)."""
@@ -34,7 +45,7 @@ def location(kind: DatasetKind) -> str:
 
 
 def csv_files(kind: DatasetKind) -> list[CsvFile]:
-    """The files that an import of this dataset would take in, by key."""
+    """The files that an import of this dataset would take in, by key: all that stand in its folder, whatever their names."""
     prefix = f"datasets/{kind}/"
     pages = clients.s3().get_paginator("list_objects_v2").paginate(
         Bucket=os.environ["DATA_BUCKET"], Prefix=prefix, Delimiter="/"
@@ -43,7 +54,7 @@ def csv_files(kind: DatasetKind) -> list[CsvFile]:
         CsvFile(entry["Key"], entry["Size"], entry["ETag"].strip('"'), int(entry["LastModified"].timestamp() * 1000))
         for page in pages
         for entry in page.get("Contents", [])
-        if entry["Key"].lower().endswith(".csv")
+        if not entry["Key"].endswith("/")
     ]
     return sorted(found, key=lambda file: file.key)
 
@@ -53,18 +64,8 @@ def files_fingerprint(files: list[CsvFile]) -> str:
     return fingerprint("\n".join(f"{file.key} {file.size} {file.etag}" for file in files))
 
 
-def lines(file: CsvFile) -> Iterator[str]:
-    """The lines of a file from its start, as a stream: only what is read is fetched. Raises UnicodeDecodeError."""
-    body = clients.s3().get_object(Bucket=os.environ["DATA_BUCKET"], Key=file.key)["Body"]
-    try:
-        yield from io.TextIOWrapper(io.BufferedReader(cast(io.RawIOBase, body), 1 << 18), encoding="utf-8", newline="")
-    finally:
-        body.close()
-
-
-def lines_near(file: CsvFile, start: int, length: int) -> list[str]:
-    """The whole lines in a range of bytes; the first and the last, which may be cut, are left out."""
-    window = f"bytes={start}-{start + length - 1}"
-    answer = clients.s3().get_object(Bucket=os.environ["DATA_BUCKET"], Key=file.key, Range=window)
-    text = cast(BinaryIO, answer["Body"]).read().decode("utf-8", "replace")
-    return text.split("\n")[1:-1]
+def rows(file: CsvFile) -> Iterator[tuple[str, list[str]]]:
+    """Each line of a file that the plan has checked, and its cells; the header first."""
+    with file.open() as source:
+        for _, lines in blocks(source):
+            yield from ((line, cells_of(line)) for line in lines if line)

@@ -1,4 +1,4 @@
-"""An event of a shop: what `POST /events` takes, what the stream and the archive hold, and the rules of PutEvents.
+"""An event of a shop: what `POST /events` takes, and what the stream holds; its shape is that of personalize_rules.events.
 
 docs: personalize/latest/dg/API_UBS_Event.html, personalize/latest/dg/API_UBS_PutEvents.html
 """
@@ -9,14 +9,12 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-#: PutEvents takes this many events of one session at once.
-MAX_EVENTS = 10
+from personalize_rules.limits import MAX_ID, MAX_IMPRESSION, MAX_RECOMMENDATION_ID
+
 #: `POST /events` takes this many at once, as PutRecords of Kinesis does (kinesis/latest/APIReference/API_PutRecords.html).
 MAX_BATCH = 500
-#: Longest id that the API takes, in characters.
-MAX_ID = 192
 
-Id = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+Id = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 
 
@@ -33,8 +31,8 @@ class Event(BaseModel):
     timestamp: Number | None = None
     event_value: Number | None = None
     properties: dict[str, str | int | Number | bool] | None = None
-    impression: Annotated[list[Id], Field(min_length=1, max_length=25)] | None = None
-    recommendation_id: Annotated[str, StringConstraints(min_length=1, max_length=40)] | None = None
+    impression: Annotated[list[Id], Field(min_length=1, max_length=MAX_IMPRESSION)] | None = None
+    recommendation_id: Annotated[str, StringConstraints(min_length=1, max_length=MAX_RECOMMENDATION_ID)] | None = None
 
 
 class EventRecord(BaseModel):

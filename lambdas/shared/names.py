@@ -32,7 +32,7 @@ def dataset_arn(config: Config, kind: DatasetKind) -> str:
 
 def schema_name(config: Config, kind: DatasetKind) -> str:
     """Schemas can't be changed, so a changed one has another name."""
-    return f"{config.name}-{kind}-{config.datasets.present()[kind].avro.fingerprint()}"
+    return f"{config.name}-{kind}-{config.datasets.present()[kind].avro.fingerprint}"
 
 
 def import_job_name(config: Config, kind: DatasetKind, files: str, run_id: str) -> str:

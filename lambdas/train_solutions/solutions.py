@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from lambdas.shared import clients
 from lambdas.shared.config import Config, Solution
+from lambdas.shared.config.requests import solution_config
 from lambdas.shared.ensure import (
     ConfigurationDrift,
     Look,
@@ -21,7 +22,6 @@ from lambdas.shared.ensure import (
 from lambdas.shared.imports import import_jobs
 from lambdas.shared.names import dataset_arn, dataset_group_arn, solution_arn, solution_name
 from lambdas.shared.recipes import recipe_arn
-from lambdas.shared.solution_config import solution_config
 from lambdas.shared.tags import deployment_tags
 
 

@@ -26,7 +26,7 @@ from localaws.api_gateway.usage_plans import UsagePlans
 from localaws.clients import Aws
 from localaws.lambda_workers.pool import TooManyRequests
 from localaws.moto.lambda_functions import LambdaService
-from localaws.personalize.http_server import Answer, Environ
+from personalize_emulator.http_server import Answer, Environ
 
 _LOG = logging.getLogger(__name__)
 _INTEGRATION_SECONDS = 29.0  # docs: apigateway/latest/developerguide/limits.html

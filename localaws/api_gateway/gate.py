@@ -9,8 +9,8 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 
-from localaws.personalize.http_gate import Gate
-from localaws.personalize.http_server import Answer, Environ
+from personalize_emulator.http_gate import Gate
+from personalize_emulator.http_server import Answer, Environ
 
 _PREFLIGHT = "HTTP_ACCESS_CONTROL_REQUEST_METHOD"
 _MOST_KEPT = 1000

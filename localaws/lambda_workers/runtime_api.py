@@ -11,8 +11,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
-from localaws.personalize.http_gate import Gate
-from localaws.personalize.http_server import Answer, Environ, HttpServer
+from personalize_emulator.http_gate import Gate
+from personalize_emulator.http_server import Answer, Environ, HttpServer
 
 _PREFIX = "/2018-06-01/runtime/"
 #: A function's answer may have 6 MB; what is larger must come through, to be refused with the reason.

@@ -23,8 +23,8 @@ from localaws.persistence.queues import Queues
 from localaws.persistence.stacks import Stacks
 from localaws.persistence.streams import Streams
 from localaws.persistence.tables import Tables
-from localaws.personalize.http_server import Environ, WsgiApp
 from localaws.pumps.pump import Pump
+from personalize_emulator.http_server import Environ, WsgiApp
 
 _LOG = logging.getLogger(__name__)
 _PAUSE_SECONDS = 60.0

@@ -26,7 +26,7 @@ ITEM = {"TITLE": "Spade", "CATEGORY": ["garden"], "PRICE": 9.5, "STOCK": 3, "CRE
 NASTY = st.text(
     st.sampled_from("\"'\\\n\r\t$#{}[]()!,;|é😀\u2028\x00" + string.ascii_letters) | st.characters(codec="utf-8"),
     min_size=1,
-    max_size=192,
+    max_size=256,
 )
 JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | NASTY,
                     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NASTY, inner, max_size=3), max_leaves=8)  # fmt: skip

@@ -58,7 +58,13 @@ def up(reco: CommandLine) -> CommandLine:
 def test_bad_csvs_end_the_run_before_anything_is_made(up: CommandLine) -> None:
     lines = rows()["interactions"]
     lines[40] = lines[40].replace("1700", "1700000", 1)
-    up.run("load", str(write(up.folder / "bad", interactions=lines)), *SHOP)
+    folder = str(write(up.folder / "bad", interactions=lines))
+    found = up.json("check", folder, *SHOP, code=1)["findings"]
+    assert [(f["file"], f["line"], f["column"], f["severity"]) for f in found] == [
+        (f"{folder}/interactions.csv", 42, "TIMESTAMP", "error")
+    ]
+    assert "line 42, column TIMESTAMP" in up.run("load", folder, *SHOP, code=1)[1]
+    up.run("load", folder, "--unchecked", *SHOP)
     outcome = up.json("train", "--wait", *SHOP, code=1)
     assert outcome["status"] == "FAILED"
     problem = outcome["report"]["problems"][0]
@@ -118,7 +124,7 @@ def test_the_api_as_a_shop_calls_it(up: CommandLine) -> None:
 def test_what_only_the_import_finds_comes_back_with_its_reason(up: CommandLine) -> None:
     """One wrong cell in a file larger than what the plan reads, between two of its samples."""
     lines = [f"u{n % 500},i{n % 60},{START + n},view,,mobile" for n in range(400_000)]
-    bad = 305_000
+    bad = 307_000
     lines[bad] = lines[bad].replace(f"{START + bad}", "soon")
     folder = write(up.folder / "large", interactions=rows()["interactions"] + lines)
     up.run("load", str(folder), *SHOP)
@@ -254,7 +260,7 @@ def test_a_part_that_died_is_started_again(up: CommandLine, stopped: None) -> No
     before = client_of(up, "personalize").create_dataset_group(name="outlives")["datasetGroupArn"]
     environment = Environment.attach(up.folder / DATA)
     assert environment is not None
-    (emulator,) = (pid for pid in children_of(environment.pid) if "localaws.personalize " in command_of(pid))
+    (emulator,) = (pid for pid in children_of(environment.pid) if "personalize_emulator " in command_of(pid))
     os.kill(emulator, signal.SIGKILL)
     eventually(lambda: parsed(up, "personalize") == "up" and emulator not in children_of(environment.pid))
     assert [group["datasetGroupArn"] for group in client_of(up, "personalize").list_dataset_groups()["datasetGroups"]] == [before]

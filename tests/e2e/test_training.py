@@ -415,8 +415,8 @@ def post(url: str, decision: str) -> None:
 
 
 def test_changes_of_the_config_reach_personalize(clean: Site) -> None:
-    """Another filter expression, more capacity, a schema with one more nullable column; a solution that is named no more, and a
-    new one. What could not be made is made by the next run.
+    """Another filter expression, more capacity, imports that add, a schema with one more nullable column; a solution that is named
+    no more, and a new one. What could not be made is made by the next run.
 
     The last test of the file: a dataset keeps the column that it was given.
     """
@@ -425,6 +425,7 @@ def test_changes_of_the_config_reach_personalize(clean: Site) -> None:
         raw["filters"]["in_stock"] = "INCLUDE ItemID WHERE Items.STOCK >= 3"
         raw["solutions"]["related"]["campaign"] = {"min_provisioned_tps": 2}
         raw["tags"] = {"team": "shop"}
+        raw["datasets"]["interactions"]["import_mode"] = "INCREMENTAL"
         schema = json.loads(Path("config/schemas/shop/users.json").read_text())
         schema["fields"].append({"name": "CITY", "type": ["null", "string"], "categorical": True})
         raw["datasets"]["users"]["schema"] = schema
@@ -442,12 +443,17 @@ def test_changes_of_the_config_reach_personalize(clean: Site) -> None:
     (folder / "users.csv").write_text(
         "\n".join([HEADERS["users"] + ",CITY", *(f"{row},Seoul" for row in rows()["users"])]) + "\n"
     )
+    with (folder / "items.csv").open("a") as items:
+        items.write(f"{rows()['items'][0]}\n")
     load.upload(clean.target, load.find_csvs(folder))
     assert failed("CreateSolution", "CreateFilter") == ["filter in_stock", "solution more"]
     assert failed("CreateCampaign") == ["campaign more"]
     clean.faults()
     report = train.require_success(clean.run())
     assert (clean.campaign("more")["status"], clean.campaign("related")["minProvisionedTPS"]) == ("ACTIVE", 2)
+    assert [warning.split(": ", 1)[1] for warning in report["warnings"]] == [
+        "'i0' stands here again: of records with one id the newest counts"
+    ]
     tags = clean.personalize.list_tags_for_resource(resourceArn=clean.campaign("related")["campaignArn"])["tags"]
     assert {"tagKey": "team", "tagValue": "shop"} in tags
     expressions = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,8 +13,35 @@ import pytest
 
 from localaws.glue.java import java_home
 from localaws.glue.run import SPARK
+from personalize_rules.imports import Finding, Reader
+from personalize_rules.schemas import Schema
 
 Job = Callable[..., dict[str, Any]]
+#: Of the interactions.
+SCHEMA: dict[str, Any] = {
+    "type": "record",
+    "name": "Interactions",
+    "version": "1.0",
+    "fields": [
+        {"name": "USER_ID", "type": "string"},
+        {"name": "ITEM_ID", "type": "string"},
+        {"name": "TIMESTAMP", "type": "long"},
+        {"name": "EVENT_TYPE", "type": "string"},
+        {"name": "EVENT_VALUE", "type": ["null", "float"]},
+        {"name": "DEVICE", "type": ["null", "string"], "categorical": True},
+        {"name": "PRICE_PAID", "type": ["float", "null"]},
+    ],
+}
+
+
+def imported(schema: Schema, files: dict[str, bytes]) -> tuple[list[dict[str, str]], list[Finding]]:
+    """The cells that an import reads, by column, and what it notes."""
+    notes, found = list[Finding](), list[dict[str, str]]()
+    reader = Reader(schema, notes.append)
+    for name, content in files.items():
+        for chunk in reader.read(name, io.BytesIO(content)):
+            found += [dict(zip(chunk.cells, cells, strict=True)) for cells in zip(*chunk.cells.values(), strict=True)]
+    return found, notes
 
 
 @pytest.fixture(scope="session")

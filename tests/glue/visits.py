@@ -13,8 +13,9 @@ from typing import Any
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 DAYS = 45
-ODD_USER = 'Zoë, "z"\\\nküßt'
-ODD_ITEM = 'a "big",\nred\\blue'
+ODD_USER = 'Zoë, "z"\\ küßt'
+ODD_ITEM = 'a "big",red\\blue'
+BROKEN_ITEM = "two\nlines"
 MALFORMED = ['{"kind": "event", "received_at"', "[]", '{"kind": "user", "received_at": 1, "id": "x", "body": {}}', "", "ünï"]
 
 
@@ -91,6 +92,7 @@ def unusable() -> Iterator[dict[str, Any]]:
         {"event_type": "view", "session_id": "w", "user_id": "u1", "item_id": "i1", "timestamp": float(at)},
         {"event_type": "view", "session_id": "w", "user_id": "u1", "item_id": "i1", "properties": {"price_paid": "much"}},
         {"event_type": "view", "session_id": "w", "user_id": "u1", "item_id": "i1", "event_value": "high"},
+        {"event_type": "view", "session_id": "w", "user_id": "u1", "item_id": BROKEN_ITEM},
     ]
     for number, body in enumerate(wrong):
         yield {"kind": "event", "received_at": at, "id": f"w{number}", "body": body}

@@ -10,7 +10,7 @@ import pytest
 import urllib3
 
 from localaws.environment import Environment
-from localaws.personalize.emulator import PersonalizeEmulator
+from personalize_emulator.emulator import PersonalizeEmulator
 from tests.localaws.apps import write_app
 from tests.localaws.test_api_gateway import Api, proxy
 

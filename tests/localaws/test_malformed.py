@@ -28,7 +28,7 @@ Listener = tuple[str, int]  # an address, and the process that listens there
 
 @pytest.fixture(scope="module")
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Listener]:
-    command = [sys.executable, "-m", "localaws.personalize", "--port", "0", "--data", str(tmp_path_factory.mktemp("malformed"))]
+    command = [sys.executable, "-m", "personalize_emulator", "--port", "0", "--data", str(tmp_path_factory.mktemp("malformed"))]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         yield process.stdout.readline().split()[-1], process.pid

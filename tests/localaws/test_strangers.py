@@ -14,7 +14,7 @@ from playwright.sync_api import Error as PlaywrightError
 
 from localaws.environment import Environment
 from localaws.lambda_workers.runtime_api import Invocation, RuntimeApi
-from localaws.personalize.emulator import PersonalizeEmulator
+from personalize_emulator.emulator import PersonalizeEmulator
 from tests.browser import browser, site
 from tests.localaws.apps import write_app
 from tests.localaws.test_api_gateway import Api, proxy

@@ -101,7 +101,7 @@ def test_templates_take_values_of_a_request_through_base64_or_as_json_alone() ->
     ("body", "valid"),
     [
         ({"events": [{"event_type": "view", "session_id": "s"}]}, True),
-        ({"events": [{"event_type": "v" * 192, "session_id": "s" * 192, "user_id": "😀" * 192}]}, True),
+        ({"events": [{"event_type": "v" * 256, "session_id": "s" * 256, "user_id": "😀" * 256}]}, True),
         ({"events": [{"event_type": "view", "session_id": "s", "properties": "anything", "more": [1]}]}, True),
         ({"events": [{"event_type": "view", "session_id": "s"}] * 500}, True),
         ({"events": [{"event_type": "view", "session_id": "s"}] * 501}, False),
@@ -110,7 +110,7 @@ def test_templates_take_values_of_a_request_through_base64_or_as_json_alone() ->
         ({"events": [{"event_type": "view"}]}, False),
         ({"events": [{"event_type": "", "session_id": "s"}]}, False),
         ({"events": [{"event_type": "view", "session_id": 5}]}, False),
-        ({"events": [{"event_type": "view", "session_id": "s", "user_id": "u" * 193}]}, False),
+        ({"events": [{"event_type": "view", "session_id": "s", "user_id": "u" * 257}]}, False),
         ({"events": [{"event_type": "view", "session_id": "s", "item_id": None}]}, False),
         ({"events": [{"event_type": "view", "session_id": "s"}], "more": 1}, False),
         ([], False),

@@ -25,9 +25,8 @@ def imported(path: Path) -> set[str]:
             names |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             names.add(node.module.split(".")[0])
-    return {
-        name for name in names if name not in sys.stdlib_module_names and name != "lambdas" and not name.startswith("types_boto3")
-    }
+    ours = ("lambdas", "personalize_rules")
+    return {name for name in names if name not in {*sys.stdlib_module_names, *ours} and not name.startswith("types_boto3")}
 
 
 def test_the_layer_holds_every_package_that_a_function_imports() -> None:

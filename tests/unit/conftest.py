@@ -25,13 +25,13 @@ from lambdas.shared.config import Config
 from lambdas.shared.config_file import load_config
 from lambdas.shared.names import dataset_arn
 from lambdas.shared.schemas import DatasetKind
-from localaws.personalize.pytest_plugin import StartEmulator, start_personalize
-from localaws.personalize.quotas import Quotas
+from personalize_emulator.pytest_plugin import StartEmulator
+from personalize_emulator.quotas import Quotas
 from tests.shop_csvs import csv_text, rows
 from tests.unit.serving import away
 from tests.waiting import eventually
 
-__all__ = ["away", "start_personalize"]
+__all__ = ["away"]
 
 SHOP = Path("config/shop.yaml")
 Handler = Callable[[dict[str, Any], Any], dict[str, Any]]

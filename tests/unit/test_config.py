@@ -34,7 +34,7 @@ def test_shipped_configs_are_valid(name: str) -> None:
         ("name: movielens\n", "name: movielens\ntags: {'recostack:deployment': other}\n", "tags: the key 'recostack:deployment' is taken"),
         ("campaign: {}\n", "campaign: {tps: 2}\n", "solutions.for-you.campaign.tps: there is no such setting"),
         ("campaign: {}\n", "campaign: {min_provisioned_tps: 0}\n", "solutions.for-you.campaign.min_provisioned_tps: Input should be greater"),
-        ("campaign: {}\n", "campaign: {exploration_weight: 0.3}\n", "solutions.for-you.campaign.exploration_weight: 'aws-user-personalization-v2' manages"),
+        ("campaign: {}\n", "campaign: {exploration_weight: 0.3}\n", "solutions.for-you.campaign.exploration_weight: is not supported by recipe aws-user-personalization-v2"),
         ("recipe: aws-popularity-count", "recipe: aws-popularity-count, event_type: Click", "solutions.popular.event_type: there is no event type 'Click'"),
         ("ranking-v2, campaign: {}}", "ranking-v2}", "placements.search.solution: 'ranking' has no campaign"),
         ("mixed_genres]", "mixed_genre]", "placements.home.rules[1]: there is no rule 'mixed_genre', did you mean 'mixed_genres'?"),
@@ -46,7 +46,7 @@ def test_shipped_configs_are_valid(name: str) -> None:
         (
             'unseen: \'EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("Watch")\'',
             "unseen: 'EXCLUDE ItemID WHERE Items.YEAR < 1990 IF CurrentUser.AGE < 17'",
-            "placements.home.filter: 'unseen' can't be applied to fallbacks: 'IF' is not understood",
+            "placements.home.filter: 'unseen' can't be applied to fallbacks: CurrentUser is known to Personalize alone",
         ),
         ("movielens/users.json", "movielens/items.json", "datasets.users.schema: name must be 'Users', not 'Items'"),
         ("movielens/users.json", "movielens/people.json", "datasets.users.schema: there is no file"),
@@ -91,13 +91,22 @@ def test_a_schedule_that_aws_refuses_is_told_with_the_rule(expression: str, rule
 @pytest.mark.parametrize(
     ("fields", "problem"),
     [
-        ([("USER_ID", "string"), ("ITEM_ID", "string")], "the column TIMESTAMP (long) is required"),
-        ([("USER_ID", "string"), ("ITEM_ID", "string"), ("TIMESTAMP", "int")], "the column TIMESTAMP must be of type long"),
-        ([("USER_ID", "string"), ("ITEM_ID", "string"), ("TIMESTAMP", "long"), ("USERID", "string")], "stands twice"),
+        (
+            [("USER_ID", "string"), ("ITEM_ID", "string")],
+            "datasets.interactions.schema.fields: the Interactions schema is missing the required fields: [TIMESTAMP]",
+        ),
+        (
+            [("USER_ID", "string"), ("ITEM_ID", "string"), ("TIMESTAMP", "int")],
+            "datasets.interactions.schema.fields[2].type: TIMESTAMP must be of type long, it is of type int",
+        ),
+        (
+            [("USER_ID", "string"), ("ITEM_ID", "string"), ("TIMESTAMP", "long"), ("USERID", "string")],
+            "datasets.interactions.schema.fields[3].name: field names must be unique",
+        ),
         ([("USER_ID", "string"), ("ITEM_ID", "string"), ("TIMESTAMP", "array")], "fields[2].type"),
         (
             [("USER_ID", "string"), ("ITEM_ID", "string"), ("TIMESTAMP", "long"), *((f"C{n}", "string") for n in range(6))],
-            "at most 5 metadata columns, found 6",
+            "has 6 metadata fields; at most 5",
         ),
     ],
 )

@@ -69,8 +69,12 @@ def test_an_environment_may_have_a_name_of_its_own(write: Any) -> None:
     [
         ({"prod": {}}, "shop", "environments: there is no environment 'prd', did you mean 'prod'?"),
         ({}, "shop", "environments: there is no environment 'prd': the config names none"),
-        ({"prd": None}, "a-shop-of-many-letters", "name: 'a-shop-of-many-letters-prd' is longer than 24 characters"),
-        ({"prd": {"placement": {}}}, "shop", "placement: there is no such setting"),
+        (
+            {"prd": None},
+            "a-shop-of-many-letters",
+            "environments.prd.name: 'a-shop-of-many-letters-prd' is longer than 24 characters",
+        ),
+        ({"prd": {"placement": {}}}, "shop", "environments.prd.placement: there is no such setting"),
         (["prd"], "shop", "environments: must map"),
     ],
 )
@@ -89,7 +93,7 @@ def test_the_check_of_a_config_checks_its_environments(write: Any) -> None:
 def test_a_budget_needs_somebody_to_hear_of_it(write: Any) -> None:
     with pytest.raises(ConfigError) as error:
         load_config(write({"prod": {"alarms": {"monthly_budget_usd": 100}}}), "prod")
-    assert error.value.problems == ["alarms.monthly_budget_usd: give alarms.email too, or nobody hears of it"]
+    assert error.value.problems == ["environments.prod.alarms.monthly_budget_usd: give alarms.email too, or nobody hears of it"]
 
 
 @mock_aws

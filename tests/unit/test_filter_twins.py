@@ -10,9 +10,9 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from lambdas.shared.item_filters import Facts, parse_filter
-from localaws.personalize.filters.events import MAX_EVENTS
-from tests.localaws.personalize.filter_reference import IDS, USERS, World
-from tests.localaws.personalize.test_filters_masks import EVENT_CONDITIONS, ITEM_CONDITIONS, VALUES, compiled, expressions
+from personalize_rules.limits import EVENTS_SEEN_BY_FILTERS
+from tests.personalize_emulator.filter_reference import IDS, USERS, World
+from tests.personalize_emulator.test_filters_masks import EVENT_CONDITIONS, ITEM_CONDITIONS, VALUES, compiled, expressions
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,9 @@ def test_a_twin_keeps_what_personalize_keeps(
     for who, item_id, _, event_type in world.events:
         if who == user:
             recent[event_type.lower()].append(item_id)
-    assume(all(len(item_ids) <= MAX_EVENTS["INTERACTIONS"] for item_ids in recent.values()))  # twins know more than Personalize
+    assume(
+        all(len(item_ids) <= EVENTS_SEEN_BY_FILTERS["INTERACTIONS"] for item_ids in recent.values())
+    )  # twins know more than Personalize
     items, twin = catalogue(world), parse_filter(expression)
     facts = Facts(given_values, items[current], recent)
     quoted = {name: ",".join(f'"{text}"' for text in texts) for name, texts in given_values.items()}

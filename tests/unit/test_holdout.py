@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy import sparse
 
-from lambdas.shared.schemas import AvroSchema
-from localaws.personalize.metrics import Answer
+from personalize_emulator.metrics import Answer
+from personalize_rules.schemas import parse_schema
 from reco.beyond_accuracy import Reference, qualities, unit_rows
 from reco.errors import RecoError
 from reco.holdout import Catalogue, split
@@ -69,12 +68,12 @@ def test_what_cannot_be_split_is_named(tmp_path: Path, lines: list[str], header:
 
 def test_a_csv_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes(f"{HEADER}\nAndr\xe9,i1,1000,view\n".encode("latin-1"))
-    with pytest.raises(RecoError, match=r"a\.csv is not UTF-8"):
+    with pytest.raises(RecoError, match=r"a\.csv, line 2: is not UTF-8 text"):
         split([tmp_path / "a.csv"], tmp_path / "t.csv", Catalogue(), users=1)
 
 
 def test_categories_of_items_become_features(tmp_path: Path) -> None:
-    schema = AvroSchema.model_validate(json.loads(Path("config/schemas/movielens/items.json").read_text()))
+    schema = parse_schema(Path("config/schemas/movielens/items.json").read_text())
     columns = [field.name for field in schema.fields]
     row = {"ITEM_ID": "a", "GENRES": "Drama|Crime"}
     other = {"ITEM_ID": "b", "GENRES": "Drama"}

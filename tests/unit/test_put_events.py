@@ -78,10 +78,19 @@ def test_events_without_an_item_stay_in_the_archive(stream: Deployment) -> None:
     assert dead_letters(stream) == []
 
 
+def test_exposures_stay_in_the_archive() -> None:
+    exposure = b'{"kind": "exposure", "received_at": 1, "id": "r", "body": {"experiment": "x", "variant": "a", "placement": "p"}}'
+    batch = read_batch(records(exposure, event()), {"view": EventType()})
+    assert (batch.archive_only, batch.rejected, [len(lane) for lane in batch.lanes.values()]) == (1, [], [1])
+
+
 BAD_EVENTS: list[tuple[Any, str]] = [
     (b"not json at all", "Invalid JSON"),
     (b"\xff\xfe\x00", "Invalid JSON"),
     (b'{"kind": "event", "body": 1}', "received_at"),
+    (b'{"kind": "like", "received_at": 1, "id": "r", "body": {}}', "kind: must be event or exposure"),
+    (b'{"received_at": 1, "id": "r", "body": {"event_type": "view", "session_id": "s"}}', "kind: must be event or exposure"),
+    (b'{"kind": "exposure", "received_at": 1, "id": "r", "body": {"experiment": "x"}}', "variant: Field required"),
     (event(event_type="teleport"), "event_type: there is no event type 'teleport'"),
     (event(item_id=None), "item_id: is required for events of type 'view'"),
     (event(item_id="i" * 257), "item_id"),
@@ -93,6 +102,7 @@ BAD_EVENTS: list[tuple[Any, str]] = [
     (event(event_value=True), "event_value"),
     (event(properties={"device": {"kind": "mobile"}}), "properties.device"),
     (event(properties={"EVENTTYPE": "x"}), "properties.EVENTTYPE: is a field of its own"),
+    (event(properties={"user_id": "x"}), "properties.user_id: is a field of its own"),
     (event(properties={"device": "m" * 1100}), "properties: are longer than 1024"),
     (event(properties={"colour": "red"}), "Personalize refused the event"),
     (event(impression=[]), "impression"),

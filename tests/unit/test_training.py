@@ -447,6 +447,7 @@ def test_the_report_says_what_went_wrong_and_what_to_do(shop: Deployment) -> Non
         verdicts=[{"name": "related", "arn": "version", "decision": "refuse", "reasons": ["worse than before"]}],
         campaigns=[{"name": "related", "status": "ACTIVE", "version_arn": "older"}],
         leftover=["campaign/old"],
+        warnings=["items.csv, line 1, column x: is ignored"],
     )
     assert made["status"] == "PARTLY_FAILED"
     assert made["problems"][0]["part"] == "solution for-you"
@@ -457,7 +458,7 @@ def test_the_report_says_what_went_wrong_and_what_to_do(shop: Deployment) -> Non
     assert json.loads(kept)["status"] == "PARTLY_FAILED"
     mail = json.loads(shop.client("sqs").receive_message(QueueUrl=queue)["Messages"][0]["Body"])
     assert mail["Subject"] == f"{shop.config.name}: train run partly failed"
-    assert all(said in mail["Message"] for said in ("too few users", "refuse: worse than before", "campaign/old"))
+    assert all(said in mail["Message"] for said in ("too few users", "refuse: worse than before", "campaign/old", "column x: is"))
 
 
 def test_a_run_that_a_state_ended_has_failed(shop: Deployment) -> None:

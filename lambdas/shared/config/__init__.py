@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Collection
 from functools import cache
-from pathlib import Path
+from pathlib import Path as FilePath
 from typing import Annotated, Any
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from lambdas.shared.config.api import Api
 from lambdas.shared.config.batch import BATCH, Archive, Batch, Segment
 from lambdas.shared.config.data import Dataset, Datasets, EventType
 from lambdas.shared.config.operations import Alarms, Protection, Schedules
+from lambdas.shared.config.problems import Broken, Collected, ConfigError, Path, Problem, parsed, validated
 from lambdas.shared.config.section import MAX_NAME, FilterName, Name, Section, did_you_mean, require
+from lambdas.shared.config.service_rules import filter_problems, solution_problems
 from lambdas.shared.config.serving import GIVEN, Experiment, Placement, Serving, Variant
 from lambdas.shared.config.solutions import Approval, Campaign, EventWeight, Gate, Solution
 from lambdas.shared.item_filters import NoTwin, parse_filter
 from lambdas.shared.recipes import RECIPES, Recipe
 from lambdas.shared.rules import Rule, contradiction
+from personalize_rules.filters import InvalidFilter
+from personalize_rules.limits import MAX_FILTER
 
 __all__ = [
     "BATCH",
@@ -52,25 +57,19 @@ __all__ = [
 ]
 
 
-class ConfigError(Exception):
-    """A config that can't be used; `problems` holds one sentence each, starting with the path of what is wrong."""
-
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = problems
-
-
 class Config(Section):
     """A whole deployment."""
 
     name: Name = Field(description="prefixes the name of every resource")
     datasets: Datasets
-    event_types: dict[str, EventType] = Field(min_length=1, description="what the shop sends, by the name in EVENT_TYPE")
-    filters: dict[FilterName, Annotated[str, Field(min_length=1, max_length=2500)]] = Field(
+    event_types: dict[str, EventType] = Field(
+        json_schema_extra={"minProperties": 1}, description="what the shop sends, by the name in EVENT_TYPE"
+    )
+    filters: dict[FilterName, Annotated[str, Field(min_length=1, max_length=MAX_FILTER)]] = Field(
         default_factory=dict, description="filter expressions of Personalize, applied by campaigns and on fallbacks"
     )
-    solutions: dict[Name, Solution] = Field(min_length=1)
-    placements: dict[Name, Placement] = Field(min_length=1)
+    solutions: dict[Name, Solution] = Field(json_schema_extra={"minProperties": 1})
+    placements: dict[Name, Placement] = Field(json_schema_extra={"minProperties": 1})
     batch: dict[Name, Batch] = Field(default_factory=dict)
     segments: dict[Name, Segment] = Field(default_factory=dict)
     rules: dict[FilterName, Rule] = Field(default_factory=dict)
@@ -97,56 +96,93 @@ class Config(Section):
         return tags
 
     @model_validator(mode="after")
-    def references_resolve(self) -> Config:
-        for name, solution in self.solutions.items():
-            if solution.gate and solution.gate.beats is not None:
-                require(f"solutions.{name}.gate.beats", solution.gate.beats, self.solutions, "solution")
-            if solution.event_type is not None:
-                require(f"solutions.{name}.event_type", solution.event_type, self.event_types, "event type")
-            for position, weight in enumerate(solution.event_weights):
-                path = f"solutions.{name}.event_weights[{position}].event_type"
-                require(path, weight.event_type, self.event_types, "event type")
-        for name, placement in self.placements.items():
-            self.check_placement(f"placements.{name}", placement)
-            self.check_experiment(f"placements.{name}.experiment", placement)
-        for name, batch in self.batch.items():
-            self.check_batch(f"batch.{name}", batch)
-        for name, segment in self.segments.items():
-            self.check_segment(f"segments.{name}", segment)
-        for position, event_type in enumerate(self.archive.funnel):
-            require(f"archive.funnel[{position}]", event_type, self.event_types, "event type")
-        for name, rule in self.rules.items():
-            self.check_rule(f"rules.{name}", rule)
+    def parts_fit_together(self, info: ValidationInfo) -> Config:
+        """All that is wrong at once. The context has the named parts that are wrong in themselves, and may be missing here."""
+        found = Collected((info.context or {}).get("broken", ()))
+        self.check_references(found)
+        found.problems += solution_problems(self, found.broken)
+        found.problems += filter_problems(self, found.broken)
+        if found.problems:
+            raise Broken(found.problems)
         return self
 
-    def check_placement(self, path: str, placement: Placement) -> None:
-        """Raise ValueError unless the placement can be served as it says."""
-        require(f"{path}.solution", placement.solution, self.solutions, "solution")
-        if not self.answers(placement.solution):
-            raise ValueError(
-                f"{path}.solution: '{placement.solution}' has no campaign to answer from; "
-                f"give solutions.{placement.solution} one (campaign: {{}})"
-            )
-        for position, fallback in enumerate(self.fallbacks(placement)):
-            self.check_fallback(f"{path}.fallback[{position}]", placement, fallback)
-        self.check_rules(path, placement.rules)
-        self.check_filter(path, placement)
+    def check_references(self, found: Collected) -> None:
+        """Names lead somewhere, and what they lead to can do what is asked of it."""
+        for section in ("event_types", "solutions", "placements"):
+            if not getattr(self, section) and not any(path[0] == section for path in found.broken):
+                found.problems.append(Problem((section,), "needs at least one entry"))
+        for name, solution in self.solutions.items():
+            self.check_solution(f"solutions.{name}", solution, found)
+        for name, placement in self.placements.items():
+            self.check_placement(f"placements.{name}", placement, found)
+            self.check_experiment(f"placements.{name}.experiment", placement, found)
+        for name, batch in self.batch.items():
+            self.check_batch(f"batch.{name}", batch, found)
+        for name, segment in self.segments.items():
+            if not found.is_broken("solutions", segment.solution):
+                found(self.check_segment, f"segments.{name}", segment)
+        for position, event_type in enumerate(self.archive.funnel):
+            found(require, f"archive.funnel[{position}]", event_type, self.event_types, "event type")
+        for name, rule in self.rules.items():
+            self.check_rule(f"rules.{name}", rule, found)
 
-    def check_experiment(self, path: str, placement: Placement) -> None:
-        """Raise ValueError unless each variant can be served where the placement can, and all of one name split users alike."""
+    def check_solution(self, path: str, solution: Solution, found: Collected) -> None:
+        if solution.gate and solution.gate.beats is not None:
+            found(require, f"{path}.gate.beats", solution.gate.beats, self.solutions, "solution")
+        if solution.event_type is not None:
+            found(require, f"{path}.event_type", solution.event_type, self.event_types, "event type")
+        for position, weight in enumerate(solution.event_weights):
+            found(require, f"{path}.event_weights[{position}].event_type", weight.event_type, self.event_types, "event type")
+
+    def check_placement(self, path: str, placement: Placement, found: Collected) -> None:
+        """Whether the placement can be served as it says."""
+        if not found.is_broken("solutions", placement.solution) and found(self.check_source, path, placement.solution):
+            for position, fallback in enumerate(self.fallbacks(placement)):
+                if not found.is_broken("solutions", fallback):
+                    found(self.check_fallback, f"{path}.fallback[{position}]", placement, fallback)
+        self.check_rules(path, placement.rules, found)
+        found(self.check_filter, path, placement)
+
+    def check_source(self, path: str, solution: str) -> None:
+        require(f"{path}.solution", solution, self.solutions, "solution")
+        if not self.answers(solution):
+            raise ValueError(
+                f"{path}.solution: '{solution}' has no campaign to answer from; give solutions.{solution} one (campaign: {{}})"
+            )
+
+    def check_experiment(self, path: str, placement: Placement, found: Collected) -> None:
+        """Whether each variant can be served where the placement can, and all of one name split users alike."""
         for name, variant in placement.variants().items():
-            self.check_placement(f"{path}.variants.{name}", variant)
-            types = [RECIPES[self.solutions[of.solution].recipe].type for of in (placement, variant)]
-            if types[0] != types[1]:
-                raise ValueError(f"{path}.variants.{name}.solution: '{variant.solution}' answers other calls than the placement")
+            self.check_placement(f"{path}.variants.{name}", variant, found)
+            if placement.solution in self.solutions and variant.solution in self.solutions:
+                found(self.check_variant, f"{path}.variants.{name}", placement, variant)
+        found(self.check_split, path, placement)
+
+    def check_variant(self, path: str, placement: Placement, variant: Placement) -> None:
+        types = [RECIPES[self.solutions[of.solution].recipe].type for of in (placement, variant)]
+        if types[0] != types[1]:
+            raise ValueError(f"{path}.solution: '{variant.solution}' answers other calls than the placement")
+
+    def check_split(self, path: str, placement: Placement) -> None:
         for other in self.placements.values():
             if placement.experiment and other.experiment and other.experiment.name == placement.experiment.name:
                 weights = [{n: v.weight for n, v in e.variants.items()} for e in (placement.experiment, other.experiment)]
                 if list(weights[0].items()) != list(weights[1].items()):
                     raise ValueError(f"{path}.variants: '{other.experiment.name}' has other variants or weights elsewhere")
 
-    def check_batch(self, path: str, batch: Batch) -> None:
-        """Raise ValueError unless a batch inference job can make the lists, and rules and fallbacks can be applied to them."""
+    def check_batch(self, path: str, batch: Batch, found: Collected) -> None:
+        """Whether a batch inference job can make the lists, and rules and fallbacks can be applied to them."""
+        if not found.is_broken("solutions", batch.solution):
+            found(self.check_batch_source, path, batch)
+        for position, fallback in enumerate(batch.fallback):
+            if not found.is_broken("solutions", fallback):
+                found(self.check_list_maker, f"{path}.fallback[{position}]", fallback)
+        self.check_rules(path, batch.rules, found)
+        if found(self.check_filter, path, batch) and batch.filter is not None and "$" in self.filters[batch.filter]:
+            rule = f"'{batch.filter}' has placeholders, for which a batch has no values"
+            found.problems.append(Problem((*parsed(path), "filter"), rule))
+
+    def check_batch_source(self, path: str, batch: Batch) -> None:
         recipe = self.batch_recipe(path, batch.solution)
         if recipe.type == "USER_SEGMENTATION":
             raise ValueError(f"{path}.solution: '{batch.solution}' makes segments; they are under segments")
@@ -156,12 +192,6 @@ class Config(Section):
             require(f"{path}.candidates", batch.candidates, self.solutions, "solution")
             if not self.has_snapshot(batch.candidates):
                 raise ValueError(f"{path}.candidates: '{batch.candidates}' is not a popularity count (aws-popularity-count)")
-        for position, fallback in enumerate(batch.fallback):
-            self.check_list_maker(f"{path}.fallback[{position}]", fallback)
-        self.check_rules(path, batch.rules)
-        self.check_filter(path, batch)
-        if batch.filter is not None and "$" in self.filters[batch.filter]:
-            raise ValueError(f"{path}.filter: '{batch.filter}' has placeholders, for which a batch has no values")
 
     def check_segment(self, path: str, segment: Segment) -> None:
         recipe = self.batch_recipe(path, segment.solution)
@@ -179,23 +209,25 @@ class Config(Section):
             raise ValueError(f"{path}.solution: '{recipe}' has no batch jobs")
         return RECIPES[recipe]
 
-    def check_rules(self, path: str, rules: list[str]) -> None:
+    def check_rules(self, path: str, rules: list[str], found: Collected) -> None:
         for position, rule in enumerate(rules):
-            require(f"{path}.rules[{position}]", rule, self.rules, "rule")
-        against = contradiction({rule: self.rules[rule] for rule in rules})
+            found(require, f"{path}.rules[{position}]", rule, self.rules, "rule")
+        against = contradiction({rule: self.rules[rule] for rule in rules if rule in self.rules})
         if against:
-            raise ValueError(f"{path}.rules: {against}")
+            found.problems.append(Problem((*parsed(path), "rules"), against))
 
     def check_filter(self, path: str, of: Placement | Batch) -> None:
         if of.filter is None:
             return
         require(f"{path}.filter", of.filter, self.filters, "filter")
-        if self.needs_twin(of):
-            try:
-                parse_filter(self.filters[of.filter])
-            except NoTwin as error:
+        try:
+            parse_filter(self.filters[of.filter])
+        except NoTwin as error:
+            if of.solution in self.solutions and self.needs_twin(of):
                 whom = "fallbacks" if self.fallbacks(of) or not self.pins(of) else "pinned items"
                 raise ValueError(f"{path}.filter: '{of.filter}' can't be applied to {whom}: {error}") from None
+        except InvalidFilter:
+            return  # told where the filter is
 
     def check_fallback(self, path: str, placement: Placement, fallback: str) -> None:
         ranks = RECIPES[self.solutions[placement.solution].recipe].type == "PERSONALIZED_RANKING"
@@ -212,14 +244,18 @@ class Config(Section):
         if not self.answers(fallback) or RECIPES[self.solutions[fallback].recipe].type == "PERSONALIZED_RANKING":
             raise ValueError(f"{path}: '{fallback}' can't make a list: it needs a campaign, and a recipe that does not rank")
 
-    def check_rule(self, path: str, rule: Rule) -> None:
-        items = self.datasets.items
-        for column in rule.columns():
-            if items is None or items.avro.column(column) is None:
-                there = [field.name for field in items.avro.fields] if items else []
-                raise ValueError(f"{path}.{rule.action}: items have no column '{column}'{did_you_mean(column, there)}")
+    def check_rule(self, path: str, rule: Rule, found: Collected) -> None:
+        for column in rule.columns() if ("datasets", "items") not in found.broken else []:
+            if column not in self.item_columns:
+                there = did_you_mean(column, self.item_columns)
+                found.problems.append(Problem((*parsed(path), rule.action), f"items have no column '{column}'{there}"))
         for event_type in rule.drop_recent.event_types if rule.drop_recent else []:
-            require(f"{path}.drop_recent.event_types", event_type, self.event_types, "event type")
+            found(require, f"{path}.drop_recent.event_types", event_type, self.event_types, "event type")
+
+    @property
+    def item_columns(self) -> tuple[str, ...]:
+        """The columns of the items, as their schema spells them."""
+        return tuple(field.name for field in self.datasets.items.avro.fields) if self.datasets.items else ()
 
     def answers(self, solution: str) -> bool:
         """Whether lists can be had of the solution: from its campaign, or from its snapshot."""
@@ -255,34 +291,16 @@ class Config(Section):
         readers += [variant for placement in self.placements.values() for variant in placement.variants().values()]
         for reader in readers:
             if reader.filter and self.needs_twin(reader):
-                found |= parse_filter(self.filters[reader.filter]).event_types(self.event_types)
+                found |= parse_filter(self.filters[reader.filter], self.item_columns).event_types(self.event_types)
         return found
 
 
-def parse_config(raw: Any) -> Config:
-    """Validate plain data. Raises ConfigError with one problem for each wrong path."""
-    try:
-        return Config.model_validate(raw)
-    except ValidationError as error:
-        raise ConfigError([describe(problem) for problem in error.errors()]) from None
-
-
-def describe(problem: Any) -> str:
-    """One pydantic error as `path: rule`. A check over several fields has put the rest of the path into its message."""
-    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in problem["loc"] if part != "[key]")
-    message = problem["msg"].removeprefix("Value error, ")
-    if problem["type"] == "extra_forbidden":
-        message = "there is no such setting"
-    elif problem["type"] == "missing":
-        message = "is required"
-    path = path.lstrip(".")
-    joint = "." if path and problem["type"] == "value_error" and _starts_with_path(message) else ": "
-    return f"{path}{joint}{message}" if path else message
-
-
-def _starts_with_path(message: str) -> bool:
-    head = message.split(": ", 1)[0]
-    return head != message and " " not in head
+def parse_config(raw: Any, unreadable: Collection[Path] = ()) -> Config:
+    """Validate plain data. Raises ConfigError with all that is wrong, but for the `unreadable` paths: that is told elsewhere."""
+    config, problems = validated(lambda rest, broken: Config.model_validate(rest, context={"broken": broken}), raw, unreadable)
+    if config is None or problems or unreadable:
+        raise ConfigError(problems)
+    return config
 
 
 def json_schema() -> dict[str, Any]:
@@ -303,4 +321,4 @@ def json_schema() -> dict[str, Any]:
 @cache
 def packed_config() -> Config:
     """The config that was packed into the function's code at synth."""
-    return parse_config(json.loads(Path(os.environ["CONFIG_PATH"]).read_text()))
+    return parse_config(json.loads(FilePath(os.environ["CONFIG_PATH"]).read_text()))

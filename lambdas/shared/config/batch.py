@@ -7,12 +7,10 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from lambdas.shared.config.section import Section
+from personalize_rules.limits import MAX_ATTRIBUTE_QUERIES, MAX_ITEM_QUERIES
 
 #: The fallback of a placement that is read from the batch of its solution.
 BATCH = "batch"
-
-#: Queries of one job. docs: personalize/latest/dg/limits.html
-MOST_ITEMS, MOST_ATTRIBUTE_QUERIES = 500, 10
 
 
 class Batch(Section):
@@ -39,11 +37,11 @@ class Segment(Section):
 
     solution: str = Field(description="one of a segmentation recipe")
     item_ids: list[Annotated[str, Field(min_length=1, max_length=256)]] = Field(
-        default_factory=list, max_length=MOST_ITEMS, description="of item affinity: one list of users for each of them"
+        default_factory=list, max_length=MAX_ITEM_QUERIES, description="of item affinity: one list of users for each of them"
     )
     item_attributes: list[Annotated[str, Field(min_length=1, max_length=1000)]] = Field(
         default_factory=list,
-        max_length=MOST_ATTRIBUTE_QUERIES,
+        max_length=MAX_ATTRIBUTE_QUERIES,
         description='of item-attribute affinity: one list of users for each, `ITEMS.CATEGORY = "toys"`, joined by AND',
     )
     num_users: int = Field(1000, ge=1, le=5_000_000, description="how many users a list holds at most")

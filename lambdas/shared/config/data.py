@@ -6,8 +6,10 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from lambdas.shared.config.problems import Broken, Problem
 from lambdas.shared.config.section import Section
-from lambdas.shared.schemas import DATASET_TYPES, AvroSchema, DatasetKind
+from lambdas.shared.schemas import DATASET_TYPES, KINDS, RECORD_NAME, AvroSchema, DatasetKind
+from personalize_rules.schemas import RULES
 
 
 class Dataset(Section):
@@ -28,10 +30,14 @@ class Datasets(Section):
 
     @model_validator(mode="after")
     def schemas_match_their_dataset(self) -> Datasets:
-        for kind, dataset in self.present().items():
-            problems = dataset.avro.problems(kind)
-            if problems:
-                raise ValueError(f"{kind}.schema: {problems[0]}")
+        """The name of a schema says which dataset it is for."""
+        wrong = [
+            Problem((kind, "schema"), f"name must be '{RECORD_NAME[kind]}', not '{RULES[dataset.avro.kind].name}'")
+            for kind, dataset in self.present().items()
+            if dataset.avro.kind != KINDS[kind]
+        ]
+        if wrong:
+            raise Broken(wrong)
         return self
 
     def present(self) -> dict[DatasetKind, Dataset]:

@@ -5,12 +5,25 @@ from __future__ import annotations
 import difflib
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from lambdas.shared.config.problems import Unknown
 
 #: Longest deployment name: Personalize names end at 63 characters, and ours append a kind, a fingerprint and a run.
 MAX_NAME = 24
 
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=MAX_NAME)]
+
+def _short_enough(name: str) -> str:
+    if len(name) > MAX_NAME:
+        raise ValueError(f"'{name}' is longer than {MAX_NAME} characters")
+    return name
+
+
+Name = Annotated[
+    str,
+    Field(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", json_schema_extra={"maxLength": MAX_NAME}),
+    AfterValidator(_short_enough),
+]
 FilterName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=MAX_NAME)]
 
 
@@ -20,10 +33,14 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+#: Where the config has what it calls by these words.
+SECTIONS = {"solution": "solutions", "event type": "event_types", "filter": "filters", "rule": "rules"}
+
+
 def require(path: str, name: str, known: dict[str, Any], what: str) -> None:
-    """Raise ValueError unless `name` is one of the `known`."""
+    """Raise Unknown unless `name` is one of the `known`."""
     if name not in known:
-        raise ValueError(f"{path}: there is no {what} '{name}'{did_you_mean(name, known)}")
+        raise Unknown(f"{path}: there is no {what} '{name}'{did_you_mean(name, known)}", SECTIONS[what], name)
 
 
 def did_you_mean(word: str, known: Any) -> str:

@@ -78,14 +78,7 @@ class Solution(Section):
         return recipe
 
     @model_validator(mode="after")
-    def options_fit_the_recipe(self) -> Solution:
-        recipe = RECIPES[self.recipe]
-        if self.event_weights and not recipe.event_weights:
-            raise ValueError(f"event_weights: only v2 recipes take them, not '{self.recipe}'")
-        if self.campaign and self.campaign.exploration_weight is not None and not recipe.exploration_weight:
-            raise ValueError(f"campaign.exploration_weight: '{self.recipe}' manages exploration itself; leave it out")
-        if self.campaign and not recipe.campaign:
-            raise ValueError(f"campaign: '{self.recipe}' answers batch jobs only; leave it out")
-        if self.training_mode == "UPDATE" and not recipe.update_training:
+    def training_mode_fits_the_recipe(self) -> Solution:
+        if self.training_mode == "UPDATE" and not RECIPES[self.recipe].update_mode:
             raise ValueError(f"training_mode: '{self.recipe}' is always trained in full")
         return self

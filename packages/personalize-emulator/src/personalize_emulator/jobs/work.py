@@ -1,0 +1,190 @@
+"""What the jobs do. Each takes its specification and gives its answer, both as JSON."""
+
+import csv
+import io
+import json
+import logging
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from personalize_emulator.datasets import DatasetStore, ImportFailed, fail_if
+from personalize_emulator.datasets.attribution import HEADER
+from personalize_emulator.datasets.attribution import report as attribution_report
+from personalize_emulator.datasets.columns import Table
+from personalize_emulator.errors import PersonalizeError
+from personalize_emulator.filters import CompiledFilter
+from personalize_emulator.jobs.s3 import S3, S3Failed
+from personalize_emulator.recipes import Model, TrainingFailed, TrainingOptions, TrainingResult, train
+from personalize_emulator.runtime import Serving, Themes, infer_line, segment_line
+from personalize_rules.csv import blocks, rows_of
+from personalize_rules.filters import InvalidFilter, parse_filter
+from personalize_rules.imports import too_large
+from personalize_rules.limits import MAX_DELETION_BYTES, MAX_THEMED_ITEMS
+from personalize_rules.schemas import InvalidSchema, parse_schema
+
+Spec = Mapping[str, Any]
+BEST_BY = "normalized_discounted_cumulative_gain_at_25"
+
+
+def run(spec: Spec) -> dict[str, Any]:
+    """The answer of a job, or {"failure": reason}."""
+    try:
+        return JOBS[spec["kind"]](spec)
+    except (ImportFailed, TrainingFailed, S3Failed, PersonalizeError, InvalidFilter, InvalidSchema) as error:
+        return {"failure": str(error)}
+    except Exception as error:
+        logging.exception("job %s", spec["kind"])
+        return {"failure": f"Internal error: {type(error).__name__}: {error}"}
+
+
+def import_dataset(spec: Spec) -> dict[str, Any]:
+    store, s3 = _store(spec), S3()
+
+    def publish(interactions: Table) -> None:
+        attribution = spec["attribution"]
+        rows = attribution_report(interactions, store.entities("ITEMS"), attribution["metrics"], attribution["sources"])
+        text = io.StringIO(newline="")
+        csv.writer(text, lineterminator="\n").writerows([HEADER, *rows])
+        s3.write(attribution["destination"], io.BytesIO(text.getvalue().encode()))
+
+    fail_if(too_large(spec["mode"], sum(s3.sizes(spec["location"]).values())))
+    on_read = publish if "attribution" in spec else None
+    counts = store.import_csv(spec["dataset"], s3.files(spec["location"]), spec["mode"], on_read=on_read)
+    return {"counts": vars(counts)}
+
+
+def export_dataset(spec: Spec) -> dict[str, Any]:
+    with tempfile.TemporaryFile() as file:
+        rows = _store(spec).export_csv(spec["dataset"], spec["ingestion_mode"], cast(BinaryIO, file))
+        # Guess: an export is one file, which has the name of its job.
+        S3().write(f"{spec['destination'].rstrip('/')}/{spec['name']}.csv", cast(BinaryIO, file))
+    return {"rows": rows}
+
+
+def delete_users(spec: Spec) -> dict[str, Any]:
+    users: set[str] = set()
+    total = 0
+    for name, file in S3().files(spec["location"], subfolders=True):
+        total += file.seek(0, io.SEEK_END)
+        file.seek(0)
+        if total > MAX_DELETION_BYTES:
+            raise S3Failed(f"The input data is larger than {MAX_DELETION_BYTES // 1_000_000} MB")
+        users |= _listed_users(name, file)
+    return {"deleted": _store(spec).delete_users(users)}
+
+
+def _listed_users(name: str, file: BinaryIO) -> set[str]:
+    """The ids in a CSV with the column USER_ID. docs: personalize/latest/dg/delete-records.html"""
+    users: set[str] = set()
+    column: int | None = None
+    try:
+        for _, lines in blocks(file):
+            rows = rows_of([line for line in lines if line])
+            if column is None:
+                if "USER_ID" not in rows[0]:
+                    raise ImportFailed(f"{name}: Input CSV is missing the following columns:[USER_ID].")
+                column = rows.pop(0).index("USER_ID")
+            users.update(cells[column] for cells in rows if len(cells) > column)
+    except ValueError as error:
+        raise ImportFailed(f"{name}: {error}.") from None
+    return users - {""}
+
+
+def train_model(spec: Spec) -> dict[str, Any]:
+    """Train with each of the options (more than one for AutoML) and keep the model with the best metric."""
+    data = _store(spec).training_data()
+    results = [train(data, _options(options)) for options in spec["options"]]
+    best: TrainingResult = max(results, key=lambda result: result.metrics.get(BEST_BY, 0.0))
+    _save(best.model, Path(spec["model"]))
+    return {
+        "model": spec["model"],
+        "recipe": best.model.recipe,
+        "metrics": best.metrics,
+        "training_hours": sum(result.training_hours for result in results),
+        "tuned": spec.get("tuned", {}),
+        "warnings": best.warnings,
+    }
+
+
+def update_model(spec: Spec) -> dict[str, Any]:
+    """The automatic update, and trainingMode UPDATE: the model learns of new items."""
+    begin = time.perf_counter()
+    model = Model.load(Path(spec["base"])).update(_store(spec).training_data())
+    _save(model, Path(spec["model"]))
+    hours = (time.perf_counter() - begin) / 3600
+    return {"model": spec["model"], "recipe": model.recipe, "training_hours": hours} | (
+        {"of": spec["of"]} if "of" in spec else {}
+    )
+
+
+def batch(spec: Spec) -> dict[str, Any]:
+    """One output object per input object, and a marker when all are written."""
+    s3 = S3()
+    keys = s3.keys(spec["source"])
+    if not keys:
+        raise S3Failed("Invalid S3 input path")
+    if len(keys) > spec["most_files"]:
+        raise S3Failed(f"A job can have at most {spec['most_files']} input files, not {len(keys)}")
+    answer = _answer_to_line(spec)
+    folder = spec["destination"].rstrip("/") + "/"
+    for key, file in s3.files(spec["source"]):
+        lines = (line for line in io.TextIOWrapper(file, "utf-8", errors="replace") if line.strip())
+        with tempfile.TemporaryFile() as output:
+            for number, line in enumerate(lines, 1):
+                if spec.get("item_name") and number > MAX_THEMED_ITEMS:
+                    raise S3Failed(f"{key}: themes can be generated for at most {MAX_THEMED_ITEMS} items")
+                output.write(json.dumps(answer(line)).encode() + b"\n")
+            s3.write(f"{folder}{key.rsplit('/', 1)[-1]}.out", cast(BinaryIO, output))
+    s3.write(f"{folder}_CHECK", io.BytesIO())
+    return {"files": len(keys)}
+
+
+def _answer_to_line(spec: Spec) -> Callable[[str], dict[str, Any]]:
+    """The function that answers one line of a batch job's input."""
+    store, model = _store(spec), Model.load(Path(spec["model"]))
+    serving = Serving(model, store, spec["config"])
+    compiled = None
+    if spec["filter"]:
+        parsed = parse_filter(spec["filter"])
+        compiled = CompiledFilter(parsed, model.ranked_ids, store.entities(parsed.target_kind), store)
+    common: dict[str, Any] = {"num_results": spec["num_results"], "compiled_filter": compiled, "now": time.time()}
+    if spec["kind"] == "batch-segment-job":
+        return partial(segment_line, serving, **common)
+    items = store.entities("ITEMS") if spec.get("item_name") else None
+    themes = Themes(items, spec["item_name"]) if items else None
+    return partial(infer_line, serving, themes=themes, **common)
+
+
+JOBS: dict[str, Callable[[Spec], dict[str, Any]]] = {
+    "import": import_dataset,
+    "export": export_dataset,
+    "delete-users": delete_users,
+    "train": train_model,
+    "update-model": update_model,
+    "batch-inference-job": batch,
+    "batch-segment-job": batch,
+}
+
+
+def _store(spec: Spec) -> DatasetStore:
+    schemas = {kind: parse_schema(text, domain) for kind, (text, domain) in spec["schemas"].items()}
+    return DatasetStore(Path(spec["directory"]), schemas)
+
+
+def _options(spec: Spec) -> TrainingOptions:
+    excluded = {kind: frozenset(columns) for kind, columns in spec["excluded_columns"].items()}
+    return TrainingOptions(**{**spec, "excluded_columns": excluded})
+
+
+def _save(model: Model, directory: Path) -> None:
+    """A model appears at its place whole or not at all."""
+    unfinished = directory.with_name(f"{directory.name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    model.save(unfinished)
+    shutil.rmtree(directory, ignore_errors=True)
+    unfinished.rename(directory)
