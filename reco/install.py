@@ -8,7 +8,9 @@ Says what it does; fails with a sentence that tells what to do.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -19,6 +21,8 @@ ROOT = Path(__file__).resolve().parents[1]
 VENV = ROOT / ".venv"
 #: A distribution of its own, which the project needs.
 EMULATOR = ROOT / "packages" / "personalize-emulator"
+#: Pins each release and the hashes of its files.
+CONSTRAINTS = ROOT / "constraints.txt"
 PYTHON = VENV / "bin" / "python"
 EXTRAS = {
     "demo": ["cdk", "local", "spark"],
@@ -53,7 +57,7 @@ def extras_of(purpose: str) -> list[str]:
 
 def fingerprint(extras: list[str]) -> str:
     """Changes with everything that decides what is installed."""
-    files = [ROOT / "pyproject.toml", EMULATOR / "pyproject.toml", ROOT / "constraints.txt"]
+    files = [ROOT / "pyproject.toml", EMULATOR / "pyproject.toml", CONSTRAINTS]
     content = b"\0".join(file.read_bytes() for file in files) + " ".join(extras).encode() + sys.version.encode()
     return hashlib.sha256(content).hexdigest()
 
@@ -71,21 +75,32 @@ def make_venv() -> None:
 
 
 def install(extras: list[str]) -> None:
-    """Let pip install the project with its extras, showing the package that it is at."""
+    """The releases of constraints.txt, whose hashes pip compares, and then the project over them."""
     print("Installing the packages into .venv: about a minute, and 1.5 GB, most of it the CDK and Spark.", flush=True)
+    own_pip = VENV / "pip.txt"  # that of the machine may be too old to look at hashes in constraints
+    own_pip.write_text(re.findall(r"^pip==(?:.*\\\n)*.*\n", CONSTRAINTS.read_text(), re.MULTILINE)[0])
+    pip_install("--require-hashes", "--requirement", str(own_pip))
+    pip_install("--constraint", str(CONSTRAINTS), *requirements(extras))
+    pip_install("--no-deps", "--build-constraint", str(CONSTRAINTS), "--editable", str(EMULATOR), "--editable", str(ROOT))
+
+
+def requirements(extras: list[str]) -> list[str]:
+    """What the project, its extras and the emulator ask for."""
+    import tomllib  # an older Python lacks it, and is told above what it lacks
+
+    project, emulator = (tomllib.loads((folder / "pyproject.toml").read_text())["project"] for folder in (ROOT, EMULATOR))
+    named = [project["optional-dependencies"][extra] for extra in extras]
+    return sorted({*project["dependencies"], *emulator["dependencies"], *itertools.chain(*named)})
+
+
+def pip_install(*arguments: str) -> None:
+    """Shows the package that pip is at."""
     command = [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check", "--progress-bar=off"]
-    command += [
-        "--constraint",
-        str(ROOT / "constraints.txt"),
-        "--editable",
-        str(EMULATOR),
-        "--editable",
-        f"{ROOT}[{','.join(extras)}]",
-    ]
     command += ["--no-compile"]  # half of the time: Python compiles what is imported, a small part of the CDK
     environ = {**os.environ, "PIP_NO_COLOR": "1"}
     said: list[str] = []
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environ, cwd=ROOT) as pip:
+    pipe = subprocess.PIPE
+    with subprocess.Popen([*command, *arguments], stdout=pipe, stderr=subprocess.STDOUT, text=True, env=environ, cwd=ROOT) as pip:
         for line in pip.stdout or []:
             said.append(line.rstrip())
             show(line)

@@ -48,7 +48,7 @@ class ApiStack(cdk.Stack):
             self._route("GET", "recommendations/{placement}", recommend),
             self._route("POST", "rankings/{placement}", recommend),
             self._route("GET", "batch/{name}/users/{user_id}", recommend),
-            *ingestion.put_records,
+            *ingestion.change_records,
             self._route("DELETE", "users/{user_id}", apigateway.LambdaIntegration(self._function("erase_user"))),
         ]
         self._approvals()

@@ -62,7 +62,7 @@ class IngestionStack(cdk.Stack):
         )
         self.dead_letters = self._dead_letters("DeadLetters", names.dead_letter_queue(config))
         self.erasures = self._erasures()
-        self.user_puts = self._user_puts()
+        self.records_arn = self.format_arn(service="dynamodb", resource=f"table/{names.records_table(config)}")
         put_events = self._put_events()
         put_records, records, stuck = self._put_records()
         delete_user_data = self._erasure()
@@ -92,10 +92,6 @@ class IngestionStack(cdk.Stack):
 
     def _erasures(self) -> dynamodb.Table:
         return add_table(self, "Erasures", names.erasures_table(self.config), partition="user_id")
-
-    def _user_puts(self) -> dynamodb.Table:
-        """When users were last put: one that comes late must not replace a newer one."""
-        return add_table(self, "UserPuts", names.user_puts_table(self.config), partition="user_id", ttl="expires")
 
     def _put_events(self) -> lambda_.Function:
         parameter, recent = parameter_name(self.config.name), names.recent_items_table(self.config)
@@ -153,21 +149,23 @@ class IngestionStack(cdk.Stack):
             visibility_timeout=cdk.Duration.seconds(6 * timeout.to_seconds()),
             dead_letter_queue=sqs.DeadLetterQueue(queue=stuck, max_receive_count=100),
         )
-        table = f"table/{names.catalogue_table(self.config)}"
+        catalogue = self.format_arn(service="dynamodb", resource=f"table/{names.catalogue_table(self.config)}")
         datasets = f"{names.personalize_prefix()}:dataset/{self.config.name}/*"
         function = self.functions.add(
             "put_records",
             description="Puts items and users from their queue to Personalize and the catalogue",
             may=[
                 Grant(["personalize:PutItems", "personalize:PutUsers"], [datasets], OWN_NAMES),
-                Grant(["dynamodb:UpdateItem"], [self.format_arn(service="dynamodb", resource=table), self.user_puts.table_arn]),
+                Grant(["dynamodb:BatchGetItem", "dynamodb:PutItem"], [self.records_arn]),
+                Grant(["dynamodb:UpdateItem"], [catalogue]),
                 Grant(["dynamodb:BatchGetItem"], [self.erasures.table_arn]),
                 *self._bury(),
             ],
             environment={
                 "CATALOGUE_TABLE": names.catalogue_table(self.config),
                 "ERASURES_TABLE": self.erasures.table_name,
-                "USER_PUTS_TABLE": self.user_puts.table_name,
+                "RECORDS_TABLE": names.records_table(self.config),
+                "RECORD_QUEUE_URL": queue.queue_url,
                 "PERSONALIZE_ARN_PREFIX": names.personalize_prefix(),
                 **self._graveyard(),
             },
@@ -196,16 +194,11 @@ class IngestionStack(cdk.Stack):
         ]
 
     def _erasure(self) -> lambda_.Function:
-        recent = names.recent_items_table(self.config)
-        recent_arn = self.format_arn(service="dynamodb", resource=f"table/{recent}")
         self.functions.add(
             "erase_user",
-            description="Writes the tombstone of a user who asked to be forgotten, and forgets their recent items",
-            may=[
-                Grant(["dynamodb:PutItem"], [self.erasures.table_arn]),
-                Grant(["dynamodb:Query", "dynamodb:BatchWriteItem"], [recent_arn]),
-            ],
-            environment={"ERASURES_TABLE": self.erasures.table_name, "RECENT_ITEMS_TABLE": recent},
+            description="Writes the tombstone of a user who asked to be forgotten, and empties the tables of the user's data",
+            may=[Grant(["dynamodb:PutItem"], [self.erasures.table_arn]), *self._forget()],
+            environment={"ERASURES_TABLE": self.erasures.table_name, **self._tables_of_users()},
         )
         lists = self.bucket.arn_for_objects("erasures/*")
         reader = personalize_role(self, "Lets Amazon Personalize read whom it shall forget", "DeletionRole")
@@ -222,6 +215,7 @@ class IngestionStack(cdk.Stack):
                 Grant([f"personalize:{call}" for call in calls], ours, OWN_NAMES),
                 Grant(["personalize:ListDataDeletionJobs"], ["*"], NO_RESOURCE),
                 Grant(["dynamodb:Scan"], [self.erasures.table_arn]),
+                *self._forget(),
                 Grant(["s3:PutObject"], [lists], "each day has a list of its own"),
                 *use_key(self.config, "GenerateDataKey"),
                 hand_over(reader),
@@ -229,6 +223,7 @@ class IngestionStack(cdk.Stack):
             environment={
                 "DATA_BUCKET": self.bucket.bucket_name,
                 "ERASURES_TABLE": self.erasures.table_name,
+                **self._tables_of_users(),
                 "PERSONALIZE_ARN_PREFIX": names.personalize_prefix(),
                 "PERSONALIZE_ROLE_ARN": reader.role_arn,
             },
@@ -236,6 +231,23 @@ class IngestionStack(cdk.Stack):
         )
         self._daily(function)
         return function
+
+    def _tables_of_users(self) -> dict[str, str]:
+        """The tables that erasure empties of a user (lambdas/shared/user_data.py)."""
+        return {
+            "RECENT_ITEMS_TABLE": names.recent_items_table(self.config),
+            "RECORDS_TABLE": names.records_table(self.config),
+            "BATCH_LISTS_TABLE": names.batch_lists_table(self.config),
+        }
+
+    def _forget(self) -> list[Grant]:
+        tables = self._tables_of_users().values()
+        recent, records, lists = (self.format_arn(service="dynamodb", resource=f"table/{table}") for table in tables)
+        return [
+            Grant(["dynamodb:Query", "dynamodb:BatchWriteItem"], [recent]),
+            Grant(["dynamodb:BatchWriteItem"], [records]),
+            Grant(["dynamodb:GetItem", "dynamodb:BatchWriteItem"], [lists]),
+        ]
 
     def _daily(self, function: lambda_.Function) -> None:
         starter = iam.Role(self, "DailyRole", assumed_by=iam.ServicePrincipal("scheduler.amazonaws.com"))

@@ -16,16 +16,15 @@ from constructs import Construct
 
 from lambdas.shared.config import Config
 from lambdas.shared.events import MAX_BATCH
-from personalize_rules.limits import MAX_ID
 from stacks import names
 from stacks.grants import Grant
 
 TEMPLATES = Path(__file__).parent / "mapping_templates"
 CORS = "method.response.header.Access-Control-Allow-Origin"
-#: A name or an id. Half of a surrogate pair, which JSON can spell, is no text: the mapping template would make `?` of it.
-NAME = {"type": "string", "minLength": 1, "maxLength": MAX_ID, "pattern": "^[^\\ud800-\\udfff]*$"}
+#: A text that is none has half of a surrogate pair, which JSON can spell: the mapping template would make `?` of it.
+TEXT = {"pattern": "^[^\\ud800-\\udfff]*$"}
 
-#: What API Gateway checks of `POST /events`: as much as the mapping template relies on (JSON Schema draft 4). One bad event must
+#: What API Gateway checks of `POST /events` (JSON Schema draft 4): that it is a list of events in valid text. One bad event must
 #: not refuse its neighbours: all other rules are the function's.
 EVENTS_ENVELOPE: dict[str, Any] = {
     "$schema": "http://json-schema.org/draft-04/schema#",
@@ -37,15 +36,11 @@ EVENTS_ENVELOPE: dict[str, Any] = {
             "type": "array",
             "minItems": 1,
             "maxItems": MAX_BATCH,
-            "items": {
-                "type": "object",
-                "required": ["event_type", "session_id"],
-                "properties": dict.fromkeys(("event_type", "session_id", "user_id", "item_id", "event_id"), NAME),
-            },
+            "items": {"properties": dict.fromkeys(("event_type", "session_id", "user_id", "item_id", "event_id"), TEXT)},
         }
     },
 }
-#: Of `PUT /items/{item_id}` and `PUT /users/{user_id}`: the columns are checked by the function.
+#: Of PUT and PATCH of `/items/{item_id}` and `/users/{user_id}`: the columns are checked by the function.
 RECORD_ENVELOPE: dict[str, Any] = {
     "$schema": "http://json-schema.org/draft-04/schema#",
     "type": "object",
@@ -73,7 +68,7 @@ class IngestionRoutes(Construct):
         Grant(["kinesis:PutRecords"], [stream]).give(self.role)
         Grant(["sqs:SendMessage"], [queue]).give(self.role)
         self.post_events = self._events()
-        self.put_records = [self._records(kind) for kind in ("item", "user")]
+        self.change_records = [self._records(verb, kind) for kind in ("item", "user") for verb in ("PUT", "PATCH")]
 
     def _events(self) -> apigateway.Method:
         """Browsers may post events from the config's origins: the key that they hold can do nothing else."""
@@ -93,13 +88,13 @@ class IngestionRoutes(Construct):
         statuses = ("202", "207", "413", "503")
         return self._method(resource, "POST", integration, "Events", EVENTS_ENVELOPE, statuses, {"api_key_required": True})
 
-    def _records(self, kind: str) -> apigateway.Method:
+    def _records(self, verb: str, kind: str) -> apigateway.Method:
         resource = self.api.root.resource_for_path(f"{kind}s/{{{kind}_id}}")
         integration = apigateway.AwsIntegration(
             service="sqs",
             path=f"{cdk.Aws.ACCOUNT_ID}/{names.record_queue(self.config)}",
             options=self._options(
-                template("put_record", kind=kind, parameter=f"{kind}_id"),
+                template("put_record", kind=kind, change=verb.lower(), parameter=f"{kind}_id"),
                 {
                     "200": ("202", '{"accepted": 1}'),
                     "": (
@@ -110,9 +105,8 @@ class IngestionRoutes(Construct):
                 headers={"integration.request.header.Content-Type": "'application/x-www-form-urlencoded'"},
             ),
         )
-        return self._method(
-            resource, "PUT", integration, f"{kind.title()}Record", RECORD_ENVELOPE, ("202", "503"), for_servers_only(self.config)
-        )
+        model = f"{kind.title()}{'Record' if verb == 'PUT' else 'Changes'}"
+        return self._method(resource, verb, integration, model, RECORD_ENVELOPE, ("202", "503"), for_servers_only(self.config))
 
     def _options(
         self, request: str, answers: dict[str, tuple[str, str]], headers: dict[str, str] | None = None

@@ -67,8 +67,8 @@ def erasures_table(config: Config) -> str:
     return f"{config.name}-erasures"
 
 
-def user_puts_table(config: Config) -> str:
-    return f"{config.name}-user-puts"
+def records_table(config: Config) -> str:
+    return f"{config.name}-records"
 
 
 def run_topic(config: Config) -> str:

@@ -40,6 +40,7 @@ class StorageStack(cdk.Stack):
         bucket = self._data_bucket(config)
         let_personalize_in(bucket)
         table = add_table(self, "Catalogue", names.catalogue_table(config), partition="item_id")
+        add_table(self, "Records", names.records_table(config), partition="record")
         cdk.CfnOutput(self, "DataBucket", value=bucket.bucket_name)
         cdk.CfnOutput(self, "CatalogueTable", value=table.table_name)
 

@@ -209,10 +209,11 @@ class TrainingStack(cdk.Stack):
 
     def _import_data(self) -> lambda_.Function:
         datasets, schemas, jobs = self._ours("dataset/{}/*", "schema/{}-*", "dataset-import-job/{}-*")
-        catalogue, erasures = f"table/{names.catalogue_table(self.config)}", names.erasures_table(self.config)
+        catalogue, records = (f"table/{of(self.config)}" for of in (names.catalogue_table, names.records_table))
+        erasures = names.erasures_table(self.config)
         return self.functions.add(
             "import_data",
-            description="Ensures that a dataset holds the CSVs in S3, and that the catalogue knows the items",
+            description="Ensures that a dataset holds the CSVs in S3, and that its records are kept",
             may=[
                 *self._read_csvs(),
                 Grant(["personalize:DescribeSchema", "personalize:CreateSchema"], [schemas], OWN_NAMES),
@@ -229,15 +230,17 @@ class TrainingStack(cdk.Stack):
                 Grant(["personalize:ListDatasetImportJobs"], ["*"], NO_RESOURCE),
                 hand_over(self.personalize_role),
                 Grant(
-                    [f"dynamodb:{call}" for call in ("BatchGetItem", "BatchWriteItem", "DeleteItem", "Scan")],
-                    [self.format_arn(service="dynamodb", resource=catalogue)],
+                    [f"dynamodb:{call}" for call in ("BatchWriteItem", "DeleteItem", "Scan")],
+                    [self.format_arn(service="dynamodb", resource=table) for table in (catalogue, records)],
                 ),
+                Grant(["dynamodb:BatchGetItem"], [self.format_arn(service="dynamodb", resource=records)]),
                 Grant(["dynamodb:Scan"], [self.format_arn(service="dynamodb", resource=f"table/{erasures}")]),
                 *self._leave_out_erased(),
             ],
             environment={
                 "DATA_BUCKET": names.data_bucket(self.config),
                 "CATALOGUE_TABLE": names.catalogue_table(self.config),
+                "RECORDS_TABLE": names.records_table(self.config),
                 "ERASURES_TABLE": erasures,
                 "PERSONALIZE_ARN_PREFIX": names.personalize_prefix(),
                 "PERSONALIZE_ROLE_ARN": self.personalize_role.role_arn,

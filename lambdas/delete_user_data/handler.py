@@ -1,4 +1,4 @@
-"""Every day: a job that deletes from Personalize all that it holds about erased users.
+"""Every day: erased users leave the tables once more, and a job deletes from Personalize all that it holds about them.
 
 It names every erased user each time, since an import may have brought one back.
 docs: personalize/latest/dg/delete-records.html
@@ -13,7 +13,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from lambdas.shared import clients
+from lambdas.shared import clients, user_data
 from lambdas.shared.config import Config, packed_config
 from lambdas.shared.ensure import newest
 from lambdas.shared.erasures import all_erased
@@ -26,14 +26,14 @@ from personalize_rules.csv import line_of
 @metrics.log_metrics
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    config = packed_config()
+    config, users = packed_config(), list(all_erased())
+    user_data.delete_from_tables(config, users)
     before = latest_job(config)
     if before is not None and before["status"] in ("PENDING", "IN_PROGRESS"):
         return {"status": "RUNNING", "job": before["dataDeletionJobArn"]}
     count(DeletionJobsFailed=int(before is not None and before["status"] == "FAILED"))
     if before is not None and before["status"] == "FAILED":
         logger.error("the deletion job before failed", extra={"reason": before.get("failureReason")})
-    users = list(all_erased())
     if not users:
         return {"status": "NOTHING_TO_DELETE"}
     try:

@@ -9,7 +9,8 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import BotoCoreError, ClientError
 
-from lambdas.shared import recent_items
+from lambdas.shared import user_data
+from lambdas.shared.config import packed_config
 from lambdas.shared.erasures import erase
 from lambdas.shared.observability import correlate, count, logger, publish_counts
 from personalize_rules.limits import MAX_ID
@@ -23,7 +24,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         return refused(HTTPStatus.BAD_REQUEST, "bad_request", f"user_id must have 1 to {MAX_ID} characters", field="user_id")
     try:
         erased_at = erase(user_id)
-        recent_items.forget(user_id)
+        user_data.delete_from_tables(packed_config(), [user_id])
     except (ClientError, BotoCoreError):
         logger.exception("the user could not be erased")  # the cause is for the log alone: it may name ARNs
         count(ErasuresFailed=1)

@@ -1,4 +1,4 @@
-"""Ensures that the datasets hold the CSVs in S3, and that the catalogue table knows the items."""
+"""Ensures that the datasets hold the CSVs in S3, and that the records of items and users are kept."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from functools import partial
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
-from lambdas.import_data.catalogue import load_catalogue, remove_gone
 from lambdas.import_data.datasets import ensure_dataset, ensure_import
+from lambdas.import_data.records import load_records, remove_gone
 from lambdas.import_data.without_erased import copy_without_erased, source_of
 from lambdas.shared.config import Config, packed_config
 from lambdas.shared.ensure import Look, answer, part, pending
 from lambdas.shared.observability import logger
 from lambdas.shared.schemas import DatasetKind
 
-#: Milliseconds that are left for answering when a long catalogue is put off to the next look.
+#: Milliseconds that are left for answering when the rest of many records is put off to the next look.
 RESERVE = 30_000
 
 
@@ -32,39 +32,40 @@ class Dataset(BaseModel):
 
 
 class ImportRequest(BaseModel):
-    """How far the catalogue had got at the last look: rows of the CSVs, and items removed that they lack."""
+    """How far the last look had got, by dataset: rows of the CSVs that are kept, and records removed that they lack."""
 
     model_config = ConfigDict(extra="ignore")
 
     run_id: str
     datasets: list[Dataset]
-    catalogue_rows: int = 0
-    items_removed: int = 0
+    loaded: dict[str, int] = Field(default_factory=dict)
+    removed: dict[str, int] = Field(default_factory=dict)
     waited_seconds: int = 0
 
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     request, config = ImportRequest.model_validate(event), packed_config()
-    rows, removed = request.catalogue_rows, request.items_removed
+    loaded, removed = dict(request.loaded), dict(request.removed)
 
     def out_of_time() -> bool:
         return bool(context.get_remaining_time_in_millis() < RESERVE)
 
     def look(dataset: Dataset) -> Look:
-        nonlocal rows, removed
-        seen = ensure_data(config, dataset, request.run_id)
-        if dataset.kind == "items" and seen.active:
-            schema = config.datasets.present()["items"].avro
-            rows, complete = load_catalogue(schema, dataset.files, rows, out_of_time)
-            if complete and seen.more["import_mode"] == "FULL":
-                count, complete = remove_gone(dataset.files, out_of_time)
-                removed += count
-            seen = replace(seen, more={**seen.more, "items_removed": removed}) if complete else pending(seen.arn)
-        return seen
+        seen, kind = ensure_data(config, dataset, request.run_id), dataset.kind
+        if kind == "interactions" or not seen.active:
+            return seen
+        schema = config.datasets.present()[kind].avro
+        loaded[kind], complete = load_records(kind, schema, dataset.files, loaded.get(kind, 0), out_of_time)
+        if complete and seen.more["import_mode"] == "FULL":
+            count, complete = remove_gone(kind, dataset.files, out_of_time)
+            removed[kind] = removed.get(kind, 0) + count
+        if not complete:
+            return pending(seen.arn)
+        return replace(seen, more={**seen.more, "items_removed": removed.get(kind, 0)}) if kind == "items" else seen
 
     parts = [part({"kind": dataset.kind}, partial(look, dataset)) for dataset in request.datasets]
-    return answer(parts, request.waited_seconds, catalogue_rows=rows, items_removed=removed)
+    return answer(parts, request.waited_seconds, loaded=loaded, removed=removed)
 
 
 def ensure_data(config: Config, dataset: Dataset, run_id: str) -> Look:

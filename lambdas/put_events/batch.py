@@ -119,7 +119,7 @@ def properties_text(properties: Mapping[str, Any]) -> str:
     for key in properties:
         if shadows_member(key):
             raise Unusable(f"properties.{key}: is a field of its own, not a property")
-    text = json.dumps(properties, separators=(",", ":"))
+    text = json.dumps(properties, separators=(",", ":"), ensure_ascii=False)  # the service counts characters, not escapes
     if len(text) > MAX_EVENT_PROPERTIES:
         raise Unusable(f"properties: are longer than {MAX_EVENT_PROPERTIES} characters")
     return text

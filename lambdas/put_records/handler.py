@@ -1,59 +1,82 @@
-"""Takes items and users from their queue, puts them to Personalize, and items into the catalogue.
+"""Takes changes of items and users from their queue, puts the records to Personalize, and keeps what it took.
 
 lambda/latest/dg/services-sqs-errorhandling.html: messages that are reported come back after the queue's timeout.
 """
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from lambdas.put_records.records import Row, dead_letter, is_newest, newest, put, read_message, without_erased
+from lambdas.put_records.putting import Outcome, put_all
+from lambdas.put_records.records import Change, read_message
 from lambdas.put_records.rows import Unusable
-from lambdas.shared import dead_letters
-from lambdas.shared.config import Config, packed_config
+from lambdas.shared import clients, dead_letters
+from lambdas.shared.config import packed_config
+from lambdas.shared.dead_letters import DeadLetter
+from lambdas.shared.erasures import erased
 from lambdas.shared.observability import correlate, count, logger, metrics
-from lambdas.shared.patience import OutOfTime, Patience
-from personalize_rules.limits import RECORDS_PER_CALL
+from lambdas.shared.patience import Patience
 
 #: Milliseconds that are left for dead letters and the answer.
 RESERVE = 10_000
+#: A patch may come before the put that was sent before it: it is looked at so often, after so many seconds each time.
+LOOKS, SECONDS_BETWEEN = 5, 5
+
+Message = Mapping[str, Any]
 
 
 @metrics.log_metrics
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    config, letters, rows = packed_config(), [], []
-    for message in event["Records"]:
-        try:
-            rows.append(read_message(config, message))
-        except Unusable as error:
-            letters.append(dead_letter(message, str(error)))
-    correlate(row.request_id for row in rows)
+    messages: dict[str, Message] = {message["messageId"]: message for message in event["Records"]}
+    changes, letters = read_messages(list(messages.values()))
+    correlate(change.request_id for change in changes)
     patience = Patience(time.monotonic() + (context.get_remaining_time_in_millis() - RESERVE) / 1000)
-    current = [row for row in newest(without_erased(rows)) if is_newest(config, row)]
-    refused, undone = put_all(config, current, patience)
-    messages = {message["messageId"]: message for message in event["Records"]}
-    letters += [dead_letter(messages[row.message_id], reason) for row, reason in refused]
+    outcome = put_all(packed_config(), without_erased(changes), patience)
+    early, refused = look_again(messages, outcome)
+    letters += [DeadLetter(change.message_id, reason, record(messages[change.message_id])) for change, reason in refused]
     dead_letters.store(letters)
-    count(RecordsPut=len(current) - len(refused) - len(undone), RecordsDeadLettered=len(letters))
+    count(RecordsPut=outcome.put, RecordsDeadLettered=len(letters))
     count(PutRecordsThrottled=patience.throttled, PutRecordsFailed=patience.failed)
-    return {"batchItemFailures": [{"itemIdentifier": row.message_id} for row in undone]}
+    return {"batchItemFailures": [{"itemIdentifier": change.message_id} for change in [*early, *outcome.undone]]}
 
 
-def put_all(config: Config, rows: Sequence[Row], patience: Patience) -> tuple[list[tuple[Row, str]], list[Row]]:
-    """Put all rows; returns those refused with the reason, and those for which there was no time."""
-    refused: list[tuple[Row, str]] = []
-    undone: list[Row] = []
-    for kind in ("item", "user"):
-        of_kind = [row for row in rows if row.kind == kind]
-        for start in range(0, len(of_kind), RECORDS_PER_CALL):
-            chunk = of_kind[start : start + RECORDS_PER_CALL]
-            try:
-                refused += put(config, kind, chunk, patience)
-            except OutOfTime:
-                undone += chunk
-    return refused, undone
+def read_messages(messages: Sequence[Message]) -> tuple[list[Change], list[DeadLetter]]:
+    """The changes in messages, and the dead letters that the other messages make."""
+    config, changes, letters = packed_config(), [], []
+    for message in messages:
+        try:
+            changes.append(read_message(config, message))
+        except Unusable as error:
+            letters.append(DeadLetter(message["messageId"], str(error), record(message)))
+    return changes, letters
+
+
+def without_erased(changes: Sequence[Change]) -> list[Change]:
+    """No change of a user that asked to be forgotten."""
+    gone = erased([change.id for change in changes if change.kind == "user"])
+    return [change for change in changes if change.kind != "user" or change.id not in gone]
+
+
+def look_again(messages: Mapping[str, Message], outcome: Outcome) -> tuple[list[Change], list[tuple[Change, str]]]:
+    """Patches whose record may still come, which the queue shows again in a few seconds; and all that is refused."""
+    early, refused = list[Change](), list(outcome.refused)
+    for change, reason in outcome.unknown:
+        message = messages[change.message_id]
+        if int(message.get("attributes", {}).get("ApproximateReceiveCount", LOOKS)) >= LOOKS:
+            refused.append((change, reason))
+            continue
+        clients.sqs().change_message_visibility(
+            QueueUrl=os.environ["RECORD_QUEUE_URL"], ReceiptHandle=message["receiptHandle"], VisibilityTimeout=SECONDS_BETWEEN
+        )
+        early.append(change)
+    return early, refused
+
+
+def record(message: Message) -> bytes:
+    return str(message["body"]).encode(errors="replace")

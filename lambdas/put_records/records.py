@@ -1,36 +1,35 @@
-"""Puts items and users to Personalize, and items into the catalogue: the newest put of each id counts, whenever it comes."""
+"""Changes of items and users as the queue holds them, and the records that they make."""
 
 from __future__ import annotations
 
 import json
-import os
 from base64 import b64decode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from pydantic import BaseModel, ValidationError
 
-from lambdas.put_records.rows import Unusable, attributes, properties_text, read_row
-from lambdas.shared import clients
+from lambdas.put_records.rows import Unusable, complete, properties_text, read_columns
+from lambdas.shared import whole_records
 from lambdas.shared.config import Config
-from lambdas.shared.dead_letters import DeadLetter
-from lambdas.shared.erasures import erased
-from lambdas.shared.names import dataset_arn
-from lambdas.shared.patience import Patience, Refused
 from lambdas.shared.schemas import KINDS, DatasetKind
-from lambdas.shared.tables import serialize
+from lambdas.shared.whole_records import RecordKind, Whole
 from personalize_rules.limits import MAX_ID, MAX_RECORD_PROPERTIES
+from personalize_rules.schemas import Schema
 
-DATASETS: dict[str, DatasetKind] = {"item": "items", "user": "users"}
-#: A message comes at most so late: the queue keeps it no longer, nor do the dead letters.
-LATEST_DAYS = 30
+DATASETS: dict[RecordKind, DatasetKind] = {"item": "items", "user": "users"}
+
+
+class UnknownRecord(Unusable):
+    """A change of a record that nobody put or imported, or whose put has not come yet."""
 
 
 class RecordMessage(BaseModel):
     """A message of the queue: the API's time and id of receipt; the record's id and body in base64."""
 
-    kind: Literal["item", "user"]
+    kind: RecordKind
+    change: Literal["put", "patch"] = "put"
     received_at: int
     id: str
     record_id: str
@@ -38,88 +37,117 @@ class RecordMessage(BaseModel):
 
 
 @dataclass(frozen=True)
-class Row:
-    """A record ready to be put."""
+class Change:
+    """A put of all columns of a record, or a patch of some."""
 
     message_id: str
-    kind: str
+    kind: RecordKind
     id: str
     received_at: int
+    whole: bool
     columns: dict[str, Any]
-    properties: str
     request_id: str
 
 
-def read_message(config: Config, message: Mapping[str, Any]) -> Row:
-    """The row in a message. Raises Unusable."""
+@dataclass(frozen=True)
+class Row:
+    """A record ready to be put, what it replaces, and the changes that made it."""
+
+    kind: RecordKind
+    id: str
+    over: Whole | None
+    whole: Whole
+    properties: str
+    changes: tuple[Change, ...]
+
+
+def read_message(config: Config, message: Mapping[str, Any]) -> Change:
+    """The change in a message. Raises Unusable."""
     try:
         read = RecordMessage.model_validate_json(message["body"])
-        record_id, given = b64decode(read.record_id).decode(), json.loads(b64decode(read.body))
-    except (ValidationError, ValueError, RecursionError):
+        record_id, body = b64decode(read.record_id).decode(), b64decode(read.body).decode()
+    except (ValidationError, ValueError):
         raise Unusable("the message is not one of the API's") from None
-    if len(record_id) > MAX_ID:
-        raise Unusable(f"{read.kind}_id: has more than {MAX_ID} characters")
-    dataset = config.datasets.present().get(DATASETS[read.kind])
+    if not 1 <= len(record_id) <= MAX_ID:
+        raise Unusable(f"{read.kind}_id: has no character, or more than {MAX_ID} characters")
+    try:
+        given = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise Unusable(f"the body can't be read: {error}") from None
+    columns = read_columns(schema_of(config, read.kind), id_column(read.kind), given)
+    change = Change(message["messageId"], read.kind, record_id, read.received_at, read.change == "put", columns, read.id)
+    if change.whole:
+        record_of(config, read.kind, columns)
+    return change
+
+
+def schema_of(config: Config, kind: RecordKind) -> Schema:
+    dataset = config.datasets.present().get(DATASETS[kind])
     if dataset is None:
-        raise Unusable(f"the deployment has no dataset of {read.kind}s")
-    columns = read_row(dataset.avro, f"{read.kind.upper()}_ID", given)
-    properties = properties_text(columns, MAX_RECORD_PROPERTIES[KINDS[DATASETS[read.kind]]])
-    return Row(message["messageId"], read.kind, record_id, read.received_at, columns, properties, read.id)
+        raise Unusable(f"the deployment has no dataset of {kind}s")
+    return dataset.avro
 
 
-def newest(rows: Sequence[Row]) -> list[Row]:
-    """Only the newest row of each record: a put replaces the whole record."""
-    latest: dict[tuple[str, str], Row] = {}
-    for row in sorted(rows, key=lambda row: row.received_at):
-        latest[row.kind, row.id] = row
-    return list(latest.values())
+def id_column(kind: RecordKind) -> str:
+    return f"{kind.upper()}_ID"
 
 
-def without_erased(rows: Sequence[Row]) -> list[Row]:
-    """No row of a user that asked to be forgotten."""
-    gone = erased([row.id for row in rows if row.kind == "user"])
-    return [row for row in rows if row.kind != "user" or row.id not in gone]
+def record_of(config: Config, kind: RecordKind, columns: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+    """A whole record's columns, and the text that the service takes. Raises Unusable."""
+    found = complete(schema_of(config, kind), id_column(kind), columns)
+    return found, properties_text(found, MAX_RECORD_PROPERTIES[KINDS[DATASETS[kind]]])
 
 
-def is_newest(config: Config, row: Row) -> bool:
-    """Whether no newer put of the record is known; an item is in the catalogue then."""
-    if row.kind == "user":
-        expires = {"N": str(row.received_at // 1000 + LATEST_DAYS * 86_400)}
-        return _newer(os.environ["USER_PUTS_TABLE"], {"user_id": {"S": row.id}}, row.received_at, "expires", expires)
-    avro = config.datasets.present()["items"].avro
-    kept = serialize(attributes(avro, row.columns))
-    return _newer(os.environ["CATALOGUE_TABLE"], {"item_id": {"S": row.id}}, row.received_at, "attributes", kept)
+def by_record(changes: Sequence[Change]) -> dict[tuple[RecordKind, str], tuple[Change, ...]]:
+    """The changes of each record, in the order of their receipt, patches behind a put of the same moment."""
+    found: dict[tuple[RecordKind, str], tuple[Change, ...]] = {}
+    for change in sorted(changes, key=lambda change: (change.received_at, not change.whole)):
+        found[change.kind, change.id] = (*found.get((change.kind, change.id), ()), change)
+    return found
 
 
-def _newer(table: str, key: Any, received_at: int, attribute: str, value: Any) -> bool:
-    """Write the attribute and the time of the put, unless a newer put has been written."""
-    try:
-        clients.dynamodb().update_item(
-            TableName=table,
-            Key=key,
-            UpdateExpression="SET #attribute = :value, received_at = :now",
-            ConditionExpression="attribute_not_exists(received_at) OR received_at <= :now",
-            ExpressionAttributeNames={"#attribute": attribute},
-            ExpressionAttributeValues={":value": value, ":now": {"N": str(received_at)}},
-        )
-    except clients.dynamodb().exceptions.ConditionalCheckFailedException:
-        return False
-    return True
+@dataclass(frozen=True)
+class Merged:
+    """What the changes of one record make of it: a row to put, unless none has anything new; and those that can't be made."""
+
+    row: Row | None
+    refused: tuple[tuple[Change, Unusable], ...]
 
 
-def put(config: Config, kind: str, rows: Sequence[Row], patience: Patience) -> list[tuple[Row, str]]:
-    """Put up to RECORDS_PER_CALL rows of one kind; returns those that the service refuses, with its reasons. Raises OutOfTime."""
-    client, dataset = clients.personalize_events(), dataset_arn(config, DATASETS[kind])
-    operation: Callable[..., Any] = client.put_items if kind == "item" else client.put_users
-    entries = [{f"{kind}Id": row.id, "properties": row.properties} for row in rows]
-    try:
-        patience.call(operation, datasetArn=dataset, **{f"{kind}s": entries})
-    except Refused as error:
-        if len(rows) == 1:
-            return [(rows[0], f"Personalize refused the {kind}: {error}")]
-        return [refused for row in rows for refused in put(config, kind, [row], patience)]
-    return []
+def merge(config: Config, kept: Whole | None, changes: Sequence[Change]) -> Merged:
+    """Apply changes to the record that is kept. One that can't be made leaves the others."""
+    whole, made, refused, properties = kept, list[Change](), [], ""
+    for change in changes:
+        try:
+            merged = _applied(whole, change)
+            if merged is None:
+                continue  # newer values are known
+            columns, properties = record_of(config, change.kind, merged.columns)
+        except Unusable as error:
+            refused.append((change, error))
+            continue
+        whole = _with_columns(merged, columns)
+        made.append(change)
+    if not made or whole is None:
+        return Merged(None, tuple(refused))
+    first = made[0]
+    return Merged(Row(first.kind, first.id, kept, whole, properties, tuple(made)), tuple(refused))
 
 
-def dead_letter(message: Mapping[str, Any], reason: str) -> DeadLetter:
-    return DeadLetter(message["messageId"], reason, message["body"].encode())
+def _applied(whole: Whole | None, change: Change) -> Whole | None:
+    if change.whole:
+        return whole_records.put(whole, change.received_at, change.columns)
+    if whole is None:
+        raise UnknownRecord(f"there is no {change.kind} of this id: put it whole first")
+    return whole_records.patch(whole, change.received_at, change.columns)
+
+
+def _with_columns(whole: Whole, columns: dict[str, Any]) -> Whole:
+    return Whole(columns, whole.put_at, whole.changed, whole.version, whole.loaded_from, whole.loaded_at)
+
+
+def batches(rows: Sequence[Row], most: int) -> Iterator[list[Row]]:
+    """Rows of one kind, at most so many at once."""
+    for kind in DATASETS:
+        of_kind = [row for row in rows if row.kind == kind]
+        yield from (of_kind[start : start + most] for start in range(0, len(of_kind), most))

@@ -29,27 +29,37 @@ class Unusable(Exception):
     """A record that can never be put; the message names the column and the rule."""
 
 
-def read_row(schema: Schema, id_column: str, given: Any) -> dict[str, Any]:
-    """The columns of a record; categories may come as a list. Raises Unusable."""
+def read_columns(schema: Schema, id_column: str, given: Any) -> dict[str, Any]:
+    """Those columns of a record that are given, None for one without a value; categories may come as a list. Raises Unusable."""
     if not isinstance(given, dict):
         raise Unusable("the body must be an object of columns")
     columns = {field.name: field for field in schema.fields if field.name != id_column}
     unknown = next((name for name in given if name not in columns), None)
     if unknown is not None:
-        raise Unusable(f"{unknown[:100]}: there is no such column (there are: {', '.join(columns)})")
-    row = {}
-    for name, field in columns.items():
-        value = given.get(name)
-        if value is not None:
-            row[name] = checked(schema, field, value)
-        elif not field.nullable:
-            raise Unusable(f"{name}: is required")
-    return row
+        shown = unknown[:100].encode(errors="replace").decode()
+        raise Unusable(f"{shown}: there is no such column (there are: {', '.join(columns)})")
+    return {name: checked(schema, columns[name], value) for name, value in given.items()}
+
+
+def complete(schema: Schema, id_column: str, columns: Mapping[str, Any]) -> dict[str, Any]:
+    """A record's columns that have a value, in the order of the schema. Raises Unusable if one is missing."""
+    fields = [field for field in schema.fields if field.name != id_column]
+    missing = next((field.name for field in fields if not field.nullable and columns.get(field.name) is None), None)
+    if missing is not None:
+        raise Unusable(f"{missing}: is required")
+    return {field.name: columns[field.name] for field in fields if columns.get(field.name) is not None}
 
 
 def checked(schema: Schema, field: Field, value: Any) -> Any:
-    """The value of a column, a list of categories as the service writes it. Raises Unusable."""
-    if field.categorical and isinstance(value, list) and value and all(isinstance(part, str) for part in value):
+    """The value of a column, a list of categories as the service writes it; None, "" and [] are no value. Raises Unusable."""
+    if value is None or value in ("", []):
+        if not field.nullable:
+            raise Unusable(f"{field.name}: is required")
+        return None
+    if field.categorical and isinstance(value, list) and all(isinstance(part, str) for part in value):
+        wrong = next((part for part in value if not part or "|" in part), None)
+        if wrong is not None:
+            raise Unusable(f"{field.name}: a category can't be empty, nor have a | in it, which stands between categories")
         value = "|".join(value)
     allowed = TYPES[field.type]
     if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed):
@@ -63,7 +73,8 @@ def checked(schema: Schema, field: Field, value: Any) -> Any:
 
 def properties_text(row: Mapping[str, Any], limit: int) -> str:
     """The row as the JSON string that the service takes: names in camel case. Raises Unusable."""
-    text = json.dumps({camel_case(name): value for name, value in row.items()}, separators=(",", ":"))
+    named = {camel_case(name): value for name, value in row.items()}
+    text = json.dumps(named, separators=(",", ":"), ensure_ascii=False)  # the service counts characters, not escapes
     if len(text) > limit:
         raise Unusable(f"the record is longer than {limit} characters")
     return text
@@ -72,16 +83,3 @@ def properties_text(row: Mapping[str, Any], limit: int) -> str:
 def camel_case(column: str) -> str:
     """`CREATION_TIMESTAMP` -> `creationTimestamp`."""
     return re.sub(r"_+(.)", lambda match: match[1].upper(), column.lower())
-
-
-def attributes(schema: Schema, row: Mapping[str, Any]) -> dict[str, Any]:
-    """The row as the catalogue keeps it: categories as lists, no free text."""
-    kept = {}
-    for name, value in row.items():
-        field = schema.column(name)
-        if field is None or field.textual:
-            continue
-        if field.categorical:
-            value = value.split("|")
-        kept[name] = value
-    return kept

@@ -17,7 +17,7 @@ from typing import Any
 
 from lambdas.shared import clients
 from lambdas.shared.published import Published, as_published
-from lambdas.shared.tables import from_row
+from lambdas.shared.tables import delete_all, from_row
 
 #: Seconds for which a reader believes that a version is current. Versions stay for a day at least after they are replaced.
 VERSION_SECONDS = 60.0
@@ -68,6 +68,15 @@ def read_list(batch: str, key: str) -> BatchList | None:
         return None
     item_ids, scores, reasons = json.loads(zlib.decompress(row["items"]["B"]))
     return BatchList(item_ids, scores, reasons, published.version, published.published_at)
+
+
+def delete_lists_of(user_ids: Sequence[str], batches: Sequence[str]) -> None:
+    """Delete the current lists of users; older ones expire."""
+    for batch in batches:
+        published = current_version(batch)
+        if published is not None:
+            version = published.version
+            delete_all(os.environ["BATCH_LISTS_TABLE"], ({"list": {"S": row_key(batch, version, user)}} for user in user_ids))
 
 
 def forget() -> None:

@@ -53,8 +53,13 @@ def recent_items(user_id: str) -> dict[str, dict[str, float]]:
     return found
 
 
-def forget(user_id: str) -> None:
-    """Delete all rows of a user."""
+def delete_items_of(user_ids: Iterable[str]) -> None:
+    """Delete all rows of users."""
+    for user_id in user_ids:
+        _delete(user_id)
+
+
+def _delete(user_id: str) -> None:
     table = os.environ["RECENT_ITEMS_TABLE"]
     pages = (
         clients.dynamodb()

@@ -25,13 +25,19 @@ deserialize = TypeDeserializer().deserialize
 
 
 def serialize(value: Any) -> Any:
-    """A plain value as DynamoDB holds it; floats become decimals."""
+    """A plain value as DynamoDB holds it; floats become decimals, numbers beyond what it holds their spelling.
+
+    docs: amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html (38 digits, from 1E-130 to 9.9E+125)
+    """
     return _serialize(_decimals(value))
 
 
 def _decimals(value: Any) -> Any:
+    if isinstance(value, int) and abs(value) >= 10**38:
+        value = float(value)
     if isinstance(value, float):
-        return Decimal(str(value))
+        fits = value == 0 or 1e-130 <= abs(value) < 1e126
+        return Decimal(str(value)) if fits else str(value)
     if isinstance(value, dict):
         return {name: _decimals(inner) for name, inner in value.items()}
     return [_decimals(inner) for inner in value] if isinstance(value, list) else value

@@ -21,7 +21,7 @@ from localaws.api_gateway.api import Api
 from localaws.api_gateway.checks import MAX_BODY_BYTES, check_call, check_size, missing_token
 from localaws.api_gateway.gate import FrontGate
 from localaws.api_gateway.integrations import Integrations, function_arn
-from localaws.api_gateway.request import Call, Refusal, split_path
+from localaws.api_gateway.request import Call, Refusal, check_encoding, split_path
 from localaws.api_gateway.usage_plans import UsagePlans
 from localaws.clients import Aws
 from localaws.lambda_workers.pool import TooManyRequests
@@ -77,6 +77,7 @@ class Front:
         try:
             route = self._route(split_path(request))
             responses = route.api.gateway_responses
+            check_encoding(request)
             check_size(request.content_length)
             found = route.api.match(request.method, route.path)
             if found is None:

@@ -109,13 +109,13 @@ class Call:
 
 
 def split_path(request: Request) -> list[str]:
-    """The path's segments, each decoded by itself, so that an encoded slash stays inside its segment.
+    """The path's segments, each decoded by itself, so that an encoded slash stays inside its segment."""
+    return [unquote(segment) for segment in str(request.environ["RAW_URI"]).partition("?")[0].split("/")[1:]]
 
-    Raises Refusal where the path or the query is not UTF-8: two such ids would look alike.
-    """
-    path, _, query = str(request.environ["RAW_URI"]).partition("?")
+
+def check_encoding(request: Request) -> None:
+    """Raises Refusal where the path or the query is not UTF-8: two such ids would look alike."""
     try:
-        unquote(query, errors="strict")
-        return [unquote(segment, errors="strict") for segment in path.split("/")[1:]]
+        unquote(str(request.environ["RAW_URI"]), errors="strict")
     except UnicodeDecodeError:
         raise Refusal("DEFAULT_4XX", 400, "The address is not UTF-8", "BadRequestException") from None

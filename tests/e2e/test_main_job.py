@@ -201,6 +201,7 @@ def test_an_answer_that_lacks_attributes_says_so(up: CommandLine) -> None:
     assert "Degraded: the items' attributes did not come in time" in said
     shape = {name: table[name] for name in ("TableName", "KeySchema", "AttributeDefinitions")}
     database.create_table(**shape, BillingMode="PAY_PER_REQUEST")
+    up.json("train", "--wait", *SHOP)  # which fills it again
 
 
 def test_down_and_up_again(up: CommandLine, stops: None) -> None:
@@ -263,7 +264,7 @@ def test_a_part_that_died_is_started_again(up: CommandLine, stopped: None) -> No
     (emulator,) = (pid for pid in children_of(environment.pid) if "personalize_emulator " in command_of(pid))
     os.kill(emulator, signal.SIGKILL)
     eventually(lambda: parsed(up, "personalize") == "up" and emulator not in children_of(environment.pid))
-    assert [group["datasetGroupArn"] for group in client_of(up, "personalize").list_dataset_groups()["datasetGroups"]] == [before]
+    assert before in [group["datasetGroupArn"] for group in client_of(up, "personalize").list_dataset_groups()["datasetGroups"]]
     os.kill(environment.pid, signal.SIGSTOP)  # neither AWS nor the API answers any longer
     try:
         shown = up.json("status", code=1)["parts"]

@@ -44,7 +44,7 @@ def test_arns(client: Client, shop: str, trained: tuple[str, str]) -> None:
     assert {dataset["datasetArn"].rsplit(":", 1)[1] for dataset in datasets} == {
         f"dataset/shop/{kind}" for kind in ("INTERACTIONS", "ITEMS", "USERS")
     }
-    tracker = client.personalize.create_event_tracker(name="recorded", datasetGroupArn=shop)
+    tracker = client.personalize.create_event_tracker(name="recorded", datasetGroupArn=client.group("recorded-tracker"))
     assert re.fullmatch(rf"{ours}event-tracker/[0-9a-f]{{8}}", tracker["eventTrackerArn"])
 
 

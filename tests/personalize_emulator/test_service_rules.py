@@ -46,7 +46,7 @@ def test_deletes_are_refused_while_something_uses_the_resource(client: Client, s
     p = client.personalize
     for call, request, user in (
         (p.delete_solution, {"solutionArn": solution}, campaign),
-        (p.delete_dataset, {"datasetArn": NONE + "dataset/shop/INTERACTIONS"}, "campaign"),
+        (p.delete_dataset, {"datasetArn": NONE + "dataset/shop/INTERACTIONS"}, "in use by"),
         (p.delete_dataset_group, {"datasetGroupArn": shop}, "dataset"),
         (p.delete_schema, {"schemaArn": NONE + "schema/shop-Items"}, NONE + "dataset/shop/ITEMS"),
     ):

@@ -75,17 +75,17 @@ class Deployment:
     def until_done(self, handler: Handler, **event: Any) -> list[dict[str, Any]]:
         """Invoke as the state machine does: again and again until nothing is pending. Returns the parts of the answer."""
 
-        def next_answer() -> list[dict[str, Any]] | None:
+        def done() -> dict[str, Any] | None:
             answer = self.call(handler, **event)
             if answer["status"] == "DONE":
-                return list(answer["parts"])
+                return answer
             assert answer["wait_seconds"] >= 60
             assert answer["waited_seconds"] == event.get("waited_seconds", 0) + answer["wait_seconds"]
-            kept = ("waited_seconds", "catalogue_rows", "items_removed")
+            kept = ("waited_seconds", "loaded", "removed")
             event.update({name: value for name, value in answer.items() if name in kept})
             return None
 
-        return eventually(next_answer) or []
+        return list(eventually(done)["parts"])
 
     def until_active(self, handler: Handler, **event: Any) -> dict[str, Any]:
         """The one part of a step that must end as ACTIVE."""
@@ -135,11 +135,11 @@ def shop(moto_endpoint: str, personalize_endpoint: str, monkeypatch: pytest.Monk
         AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in ("pk", "sk")],
         BillingMode="PAY_PER_REQUEST",
     )
-    for table in ("erasures", "user-puts"):
+    for table, key in (("erasures", "user_id"), ("records", "record")):
         made.client("dynamodb").create_table(
             TableName=f"{name}-{table}",
-            KeySchema=[{"AttributeName": "user_id", "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": "user_id", "AttributeType": "S"}],
+            KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"}],
             BillingMode="PAY_PER_REQUEST",
         )
     made.client("dynamodb").create_table(
@@ -247,7 +247,8 @@ def environment(name: str, packed: Path, moto_endpoint: str, personalize_endpoin
         "API_URL_PARAMETER": f"/recostack/{name}/api-url",
         "TOPIC_ARN": f"arn:aws:sns:us-east-1:123456789012:{name}-runs",
         "ERASURES_TABLE": f"{name}-erasures",
-        "USER_PUTS_TABLE": f"{name}-user-puts",
+        "RECORDS_TABLE": f"{name}-records",
+        "RECORD_QUEUE_URL": f"{moto_endpoint}/123456789012/{name}-record-queue",
         "BATCH_LISTS_TABLE": f"{name}-batch-lists",
         "EVENT_STREAM": f"{name}-events",
         "DEAD_LETTER_QUEUE_URL": f"{moto_endpoint}/123456789012/{name}-dead-letters",

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import os
 from base64 import b64encode
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from lambdas.put_records import handler as put_records
+from lambdas.shared import clients, whole_records
 from lambdas.shared.erasures import erase
 from tests.unit.conftest import Deployment, dead_letters, exported, set_faults
 
@@ -78,7 +84,7 @@ def test_bad_records_go_to_the_dead_letters(stream: Deployment) -> None:
         (message("item", "i1", ITEM | {"STOCK": 2**31}), "STOCK: is '2147483648', which does not fit into type int"),
         (message("item", "i1", ITEM | {"CREATION_TIMESTAMP": 1_700_000_000_000}), "which looks like milliseconds"),
         (message("item", "i1", ITEM | {"DESCRIPTION": "x" * 33_000}), "longer than 32000"),
-        (message("item", "i" * 300, ITEM), "id: has more than 256 characters"),
+        (message("item", "i" * 300, ITEM), "item_id: has no character, or more than 256 characters"),
         (message("item", "i1", [1]), "must be an object"),
         ({"messageId": "m", "body": "no JSON"}, "not one of the API's"),
     ]
@@ -100,3 +106,177 @@ def test_what_is_throttled_for_too_long_comes_again(
     set_faults(personalize_endpoint, [])
     assert put(stream, both[0]) == []
     assert exported(stream, "items", "ITEM_ID", "STOCK") == [["i1", "3"]]
+
+
+def patch(kind: str, record_id: str, changes: Any, received_at: int, receives: int | None = None) -> dict[str, Any]:
+    """A PATCH as the API writes it; `receives` says how often the queue has given it."""
+    made = message(kind, record_id, changes, received_at)
+    made |= {"body": json.dumps(json.loads(made["body"]) | {"change": "patch"}), "messageId": f"patch-{received_at}"}
+    return made | ({"attributes": {"ApproximateReceiveCount": str(receives)}, "receiptHandle": "handle"} if receives else {})
+
+
+def test_a_patch_changes_its_columns_and_leaves_the_others(stream: Deployment) -> None:
+    put(stream, message("item", "i1", ITEM | {"DESCRIPTION": "A spade.", "BRAND": "Garden"}, 1000))
+    assert put(stream, patch("item", "i1", {"STOCK": 0, "PRICE": 5, "BRAND": None}, 2000)) == []
+    assert exported(stream, "items", "ITEM_ID", "STOCK", "PRICE", "TITLE", "DESCRIPTION", "BRAND") == [
+        ["i1", "0", "5.0", "Spade", "A spade.", ""]
+    ]
+    row = catalogue(stream)["i1"]
+    assert (row["STOCK"], row["PRICE"], row["TITLE"]) == ({"N": "0"}, {"N": "5"}, {"S": "Spade"})
+    assert "BRAND" not in row
+    put(stream, message("user", "u1", {"AGE": 30, "MEMBERSHIP": "gold"}, 1000), patch("user", "u1", {"AGE": 31}, 2000))
+    assert exported(stream, "users", "USER_ID", "AGE", "MEMBERSHIP") == [["u1", "31", "gold"]]
+
+
+def test_puts_and_patches_lose_nothing_in_any_order_or_batch(stream: Deployment) -> None:
+    """Of each column the newest value counts."""
+    changes = [
+        message("item", "{}", ITEM | {"STOCK": 1, "PRICE": 1.0}, 2000),
+        patch("item", "{}", {"STOCK": 7}, 3000),
+        patch("item", "{}", {"PRICE": 4.0}, 2500),
+        message("item", "{}", ITEM | {"STOCK": 9, "PRICE": 9.0}, 1000),
+        patch("item", "{}", {"TITLE": "Old"}, 1500),
+    ]
+    known = message("item", "{}", ITEM, 500)
+    orders = list(itertools.permutations(range(5)))
+    for n, order in enumerate(orders[:: len(orders) // 20]):
+        item_id = f"order-{n}"
+        own = [for_item(change, item_id) for change in [known, *(changes[place] for place in order)]]
+        for batch in (own[:1], own[1:3], own[3:]) if n % 2 else ([one] for one in own):
+            assert put(stream, *batch) == []
+    assert dead_letters(stream) == []
+    expected = {(row["STOCK"]["N"], row["PRICE"]["N"], row["TITLE"]["S"]) for row in catalogue(stream).values()}
+    assert expected == {("7", "4.0", "Spade")}
+    rows = exported(stream, "items", "STOCK", "PRICE", "TITLE")
+    assert (len(rows), set(map(tuple, rows))) == (20, {("7", "4.0", "Spade")})
+
+
+def for_item(change: dict[str, Any], item_id: str) -> dict[str, Any]:
+    body = json.loads(change["body"]) | {"record_id": b64encode(item_id.encode()).decode()}
+    return change | {"messageId": f"{change['messageId']}-{item_id}", "body": json.dumps(body)}
+
+
+def test_a_patch_of_an_unknown_id_waits_for_its_put_and_then_is_a_dead_letter(
+    stream: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[dict[str, Any]] = []
+    monkeypatch.setattr(clients.sqs(), "change_message_visibility", lambda **call: asked.append(call))
+    assert put(stream, patch("item", "i1", {"STOCK": 0}, 2000, receives=1)) == ["patch-2000"]
+    assert asked == [{"QueueUrl": os.environ["RECORD_QUEUE_URL"], "ReceiptHandle": "handle", "VisibilityTimeout": 5}]
+    assert put(stream, message("item", "i1", ITEM, 1000)) == []
+    assert put(stream, patch("item", "i1", {"STOCK": 0}, 2000, receives=2)) == []
+    assert catalogue(stream)["i1"]["STOCK"] == {"N": "0"}
+    assert put(stream, patch("item", "nobody", {"STOCK": 0}, 2000, receives=5)) == []
+    (letter,) = dead_letters(stream)
+    assert letter["reason"] == "there is no item of this id: put it whole first"
+
+
+def test_what_personalize_refuses_is_kept_nowhere(stream: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For a reason that no rule of ours knows."""
+
+    def refuse(**call: Any) -> None:
+        error = {"Error": {"Code": "InvalidInputException", "Message": "No."}, "ResponseMetadata": {"HTTPStatusCode": 400}}
+        raise ClientError(error, "PutItems")  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(clients.personalize_events(), "put_items", refuse)
+        assert put(stream, message("item", "i1", ITEM), message("item", "i2", ITEM), message("item", "i2", ITEM, 2000)) == []
+    assert [letter["reason"] for letter in dead_letters(stream)] == ["Personalize refused the item: No."] * 3
+    assert catalogue(stream) == {}
+    assert put(stream, patch("item", "i1", {"STOCK": 1}, 2000)) == []
+    assert "there is no item of this id" in dead_letters(stream)[0]["reason"]
+
+
+def test_two_workers_with_changes_of_one_record_lose_neither(stream: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(stream, message("item", "i1", ITEM, 1000))
+    read, calls = whole_records.read, itertools.count()
+
+    def read_then_another_worker_is_faster(kind: Any, ids: Any) -> Any:
+        found = read(kind, ids)
+        if kind == "item" and next(calls) == 0:
+            assert put(stream, patch("item", "i1", {"STOCK": 5}, 3000)) == []
+        return found
+
+    monkeypatch.setattr(whole_records, "read", read_then_another_worker_is_faster)
+    assert put(stream, patch("item", "i1", {"PRICE": 2.0}, 2000)) == []
+    assert exported(stream, "items", "STOCK", "PRICE") == [["5", "2.0"]]
+    row = catalogue(stream)["i1"]
+    assert (row["STOCK"], row["PRICE"]) == ({"N": "5"}, {"N": "2.0"})
+
+
+@pytest.mark.parametrize(
+    ("columns", "kept"),
+    [
+        ({"BRAND": []}, None),
+        ({"BRAND": ""}, None),
+        ({"BRAND": None}, None),
+        ({"BRAND": ["a", "b"]}, {"L": [{"S": "a"}, {"S": "b"}]}),
+    ],
+)
+def test_no_value_is_null(stream: Deployment, columns: dict[str, Any], kept: Any) -> None:
+    assert put(stream, message("item", "i1", ITEM | columns)) == []
+    assert catalogue(stream)["i1"].get("BRAND") == kept
+
+
+@pytest.mark.parametrize(
+    ("columns", "reason"),
+    [
+        ({"CATEGORY": ["a|x", "b"]}, "CATEGORY: a category can't be empty, nor have a | in it"),
+        ({"CATEGORY": ["a", ""]}, "CATEGORY: a category can't be empty"),
+        ({"PRICE": 1e300}, "PRICE: is '1e+300', which does not fit into type float"),
+        ({"TITLE": ""}, "TITLE: is required"),
+        ({"TITLE": "\ud800"}, "TITLE: is not valid Unicode text"),
+    ],
+)
+def test_a_bad_value_is_refused_by_column_and_rule(stream: Deployment, columns: dict[str, Any], reason: str) -> None:
+    assert put(stream, message("item", "i1", ITEM | columns), message("item", "i2", ITEM)) == []
+    (letter,) = dead_letters(stream)
+    assert reason in letter["reason"]
+    assert set(catalogue(stream)) == {"i2"}
+
+
+def test_lengths_are_those_of_the_text_not_of_its_escapes(stream: Deployment) -> None:
+    assert put(stream, message("item", "i1", ITEM | {"DESCRIPTION": "모바일" * 6_000, "TITLE": "모바일" * 333})) == []
+    assert dead_letters(stream) == []
+    assert set(catalogue(stream)) == {"i1"}
+
+
+@pytest.mark.parametrize("price", [1e-200, 5, 10**37 + 1, -0.0, 1e-45])
+def test_numbers_that_a_table_holds_otherwise(stream: Deployment, price: float) -> None:
+    assert put(stream, message("item", "i1", ITEM | {"PRICE": price}), message("item", "i2", ITEM)) == []
+    assert dead_letters(stream) == []
+    (found,) = [row["PRICE"] for name, row in catalogue(stream).items() if name == "i1"]
+    assert float(next(iter(found.values()))) == pytest.approx(price)
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.integers(-(10**400), 10**400)
+    | st.floats()
+    | st.text(max_size=20)
+    | st.just("\udcff")
+    | st.sampled_from(["", "|", "1_0", "nan", "٣", "x" * 1001, 1_700_000_000_000]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(column=st.sampled_from([*ITEM, "BRAND", "DESCRIPTION", "NOPE", ""]), value=JSON, is_patch=st.booleans())
+def test_one_record_never_takes_its_neighbours_along(stream: Deployment, column: str, value: Any, is_patch: bool) -> None:
+    """Any JSON value in any column: the record is put or a dead letter with a reason, and its nine neighbours are put."""
+    number = next(COUNT)
+    good = [message("item", f"n{number}-{n}", ITEM) for n in range(9)]
+    bad = message("item", f"n{number}-0", {column: value}, 2000) if is_patch else message("item", "bad", ITEM | {column: value})
+    if is_patch:
+        bad |= {"body": json.dumps(json.loads(bad["body"]) | {"change": "patch"})}
+    assert put(stream, *good[:4], bad, *good[4:]) == []
+    letters = dead_letters(stream)
+    assert {f"n{number}-{n}" for n in range(9)} <= set(catalogue(stream))
+    assert len(letters) <= 1
+    assert all(letter["reason"] for letter in letters)
+
+
+COUNT = itertools.count()

@@ -18,13 +18,15 @@ from lambdas.import_data import handler as import_data
 from lambdas.prepare_resources import handler as prepare_resources
 from lambdas.publish_deployment import handler as publish_deployment
 from lambdas.publish_deployment.tidy import GRACE_SECONDS
+from lambdas.put_records import handler as put_records
 from lambdas.report import handler as report
 from lambdas.shared import snapshots
 from lambdas.shared.config import packed_config
 from lambdas.shared.runs import versions
 from lambdas.train_solutions import handler as train_solutions
 from tests.shop_csvs import csv_text, rows
-from tests.unit.conftest import Deployment, set_faults
+from tests.unit.conftest import Deployment, dead_letters, exported, set_faults
+from tests.unit.test_put_records import ITEM, message, patch
 
 STARTED = datetime.now(UTC).isoformat()
 
@@ -91,12 +93,12 @@ def test_an_import_that_fails_raises_the_reason_of_the_service(imported: Deploym
 def test_a_catalogue_that_takes_long_goes_on_where_it_was(imported: Deployment) -> None:
     imported.context.get_remaining_time_in_millis = lambda: 0
     answer = imported.call(import_data.handler, **import_request(imported, "items"))
-    assert (answer["status"], answer["catalogue_rows"]) == ("PENDING", 25)
-    answer = imported.call(import_data.handler, **import_request(imported, "items"), catalogue_rows=answer["catalogue_rows"])
-    assert (answer["status"], answer["catalogue_rows"]) == ("PENDING", 50)
+    assert (answer["status"], answer["loaded"]["items"]) == ("PENDING", 25)
+    answer = imported.call(import_data.handler, **import_request(imported, "items"), loaded=answer["loaded"])
+    assert (answer["status"], answer["loaded"]["items"]) == ("PENDING", 50)
     imported.context.get_remaining_time_in_millis = lambda: 60_000
-    answer = imported.call(import_data.handler, **import_request(imported, "items"), catalogue_rows=answer["catalogue_rows"])
-    assert (answer["status"], answer["catalogue_rows"]) == ("DONE", 60)
+    answer = imported.call(import_data.handler, **import_request(imported, "items"), loaded=answer["loaded"])
+    assert (answer["status"], answer["loaded"]["items"]) == ("DONE", 60)
 
 
 def test_an_item_put_after_the_upload_stays_until_a_newer_csv(imported: Deployment) -> None:
@@ -106,18 +108,16 @@ def test_an_item_put_after_the_upload_stays_until_a_newer_csv(imported: Deployme
     def stock() -> str:
         return str(database.get_item(TableName=table, Key=key)["Item"]["attributes"]["M"]["STOCK"]["N"])
 
-    def put(when: float) -> None:
-        attributes = {"M": {"STOCK": {"N": "0"}}}
-        database.put_item(TableName=table, Item={**key, "attributes": attributes, "received_at": {"N": str(int(when * 1000))}})
-
     def run(run_id: str, files: str = "00000001") -> None:
         imported.until_done(import_data.handler, **import_request(imported, "items", files=files, run_id=run_id))
 
     assert stock() == "1"
-    put(time.time())
+    put(imported, "i1", seconds_ago=-10)
     run("run-2")
-    assert stock() == "0"
-    put(time.time() - 3600)
+    assert stock() == "3"
+    imported.put_csv("items")
+    newer = s3_backends["123456789012"]["global"].buckets[imported.bucket].keys["datasets/items/items.csv"]
+    newer.last_modified += timedelta(hours=1)
     run("run-3", files="00000002")
     assert stock() == "1"
 
@@ -129,15 +129,23 @@ def catalogue_of(shop: Deployment) -> dict[str, Any]:
 
 def put(shop: Deployment, item_id: str, seconds_ago: float) -> None:
     """As PUT /items does, some time ago."""
-    shop.client("dynamodb").update_item(
-        TableName=f"{shop.config.name}-catalogue",
-        Key={"item_id": {"S": item_id}},
-        UpdateExpression="SET attributes = :attributes, received_at = :at",
-        ExpressionAttributeValues={
-            ":attributes": {"M": {"STOCK": {"N": "3"}}},
-            ":at": {"N": str(round((time.time() - seconds_ago) * 1000))},
-        },
-    )
+    received_at = round((time.time() - seconds_ago) * 1000)
+    change = message("item", item_id, ITEM | {"STOCK": 3}, received_at)
+    assert shop.call(put_records.handler, Records=[change]) == {"batchItemFailures": []}
+
+
+def test_a_patch_of_an_imported_item(imported: Deployment) -> None:
+    """What the CSV said of its other columns stays, now and when the CSVs are imported again."""
+    now_ms = int(time.time() * 1000) + 5000
+    changes = [patch("item", "i1", {"STOCK": 0}, now_ms), patch("user", "u1", {"AGE": 99}, now_ms + 1)]
+    assert imported.call(put_records.handler, Records=changes) == {"batchItemFailures": []}
+    assert dead_letters(imported) == []
+    assert [row for row in exported(imported, "users", "USER_ID", "AGE", "GENDER") if row[0] == "u1"] == [["u1", "99", "M"]]
+    for _ in range(2):
+        row = catalogue_of(imported)["i1"]["attributes"]["M"]
+        assert (row["STOCK"], row["TITLE"]) == ({"N": "0"}, {"S": "Item 1"})
+        import_items(imported, "00000002", [line.replace("6.5", "7.5") for line in rows()["items"]])
+    assert catalogue_of(imported)["i1"]["attributes"]["M"]["PRICE"] == {"N": "7.5"}
 
 
 def import_items(shop: Deployment, files: str, lines: list[str] | None = None, name: str | None = None) -> None:
@@ -150,7 +158,7 @@ def test_items_that_a_later_csv_lacks_leave_the_catalogue_unless_they_were_put_s
     everything, lines = set(catalogue_of(imported)), rows()["items"]
     assert len(everything) == 60
     put(imported, "by-put", seconds_ago=3600)
-    put(imported, "i3", seconds_ago=3600)
+    put(imported, "i3", seconds_ago=3600)  # older than the CSV that had it
     put(imported, "i5", seconds_ago=-3600)
     put(imported, "i6", seconds_ago=-3600)
     put(imported, "new", seconds_ago=-3600)
@@ -158,7 +166,7 @@ def test_items_that_a_later_csv_lacks_leave_the_catalogue_unless_they_were_put_s
     found = catalogue_of(imported)
     assert everything - set(found) == {"i1", "i2", "i3"}
     assert set(found) - everything == {"new"}
-    assert found["i6"]["attributes"]["M"] == {"STOCK": {"N": "3"}}, "what was put counts more than the CSV"
+    assert found["i6"]["attributes"]["M"]["TITLE"] == {"S": "Spade"}, "what was put counts more than the CSV"
     assert found["i4"]["attributes"]["M"]["STOCK"] == {"N": "4"}
     import_items(imported, "00000003", lines)
     assert set(catalogue_of(imported)) == everything | {"new"}
@@ -201,14 +209,14 @@ def test_a_removal_that_takes_long_is_finished_by_the_next_look(imported: Deploy
     imported.put_csv("items", csv_text("items", rows()["items"][:10]))
     request = import_request(imported, "items", files="00000002", run_id="run-2")
     imported.context.get_remaining_time_in_millis = lambda: 0
-    while (answer := imported.call(import_data.handler, **request)).get("catalogue_rows", 0) == 0:
+    while not (answer := imported.call(import_data.handler, **request)).get("loaded"):
         time.sleep(0.05)
-    assert (answer["status"], answer["catalogue_rows"], answer["items_removed"]) == ("PENDING", 10, 0)
-    again = {name: answer[name] for name in ("catalogue_rows", "items_removed")}
+    assert (answer["status"], answer["loaded"], answer["removed"]) == ("PENDING", {"items": 10}, {})
+    again = {name: answer[name] for name in ("loaded", "removed")}
     answer = imported.call(import_data.handler, **request, **again)
-    assert (answer["status"], answer["items_removed"]) == ("PENDING", 50)
+    assert (answer["status"], answer["removed"]["items"]) == ("PENDING", 50)
     imported.context.get_remaining_time_in_millis = lambda: 60_000
-    again = {name: answer[name] for name in ("catalogue_rows", "items_removed")}
+    again = {name: answer[name] for name in ("loaded", "removed")}
     answer = imported.call(import_data.handler, **request, **again)
     assert (answer["status"], len(catalogue_of(imported))) == ("DONE", 10)
     assert answer["parts"][0]["items_removed"] == 50
