@@ -4,7 +4,9 @@
 
 Gone are the events and exposures of an erased user, and those without a user in a session that belongs to that user (as the
 other jobs see it: whoever is known next in the session, else who was known last). An anonymous event that arrives after its
-session's other events are gone can't be told from anybody's, and stays. Lines that are no records stay as they are.
+session's other events are gone can't be told from anybody's, and stays. Of the lines that Spark can't read as records (too deep,
+or with a number of a thousand digits), those go that have an erased user's id as any of their strings, however JSON spells it.
+What is cut off inside a string stays, is counted as `undecided`, and ends the job with an error when all else is done.
 
 Only files that hold such events are written anew, first below `staging` (by default beside the archive), where they are
 counted: lines read = lines kept + lines erased, for each file, or nothing is changed. Then each takes the place of the old one
@@ -19,7 +21,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import archive
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as f
 
 
@@ -32,11 +34,14 @@ def main(argv: Sequence[str]) -> None:
     given, _ = parser.parse_known_args(argv)
     spark = archive.session("erasure")
     staging = given.staging or f"{given.archive.rstrip('/')}-staging/"
-    done = {"files": 0, "lines": 0, "kept": 0, "erased": 0, "malformed": 0}
+    done = {"files": 0, "lines": 0, "kept": 0, "erased": 0, "malformed": 0, "undecided": 0}
     if archive.exists(spark, given.archive):
         erased = archive.read_erased(spark, given.erased).persist()
         done |= rewrite(spark, given.archive, erased, staging)
+        done["undecided"] = read(spark, given.archive).where(_no_record() & strings().isNull()).count()
     archive.report(spark, given.report, done)
+    if done["undecided"]:
+        sys.exit(f"{done['undecided']} lines of the archive can't be read, and may name an erased user: look at them.")
 
 
 def rewrite(spark: SparkSession, location: str, erased: DataFrame, staging: str) -> dict[str, int]:
@@ -79,8 +84,27 @@ def marked(lines: DataFrame, erased: DataFrame, anonymous: DataFrame) -> DataFra
     """The lines, with `gone` for those to erase."""
     own = lines.join(f.broadcast(erased.withColumn("own", f.lit(True))), "user_id", "left")
     both = own.join(f.broadcast(anonymous.withColumn("shared", f.lit(True))), ["identity", "session_id"], "left")
-    gone = f.coalesce("own", f.col("shared") & f.col("user_id").isNull(), f.lit(False))
+    both = both.crossJoin(f.broadcast(erased.agg(f.collect_list("user_id").alias("all_erased"))))
+    named = f.when(_no_record(), f.arrays_overlap(strings(), "all_erased"))
+    gone = f.coalesce("own", f.when(f.col("shared") & f.col("user_id").isNull(), True), named, f.lit(False))
     return both.select("value", "file", "name", "position", "reason", gone.alias("gone"))
+
+
+def _no_record() -> Column:
+    """Whether a line is neither an event nor an exposure."""
+    return f.col("reason").isNotNull() & (f.col("reason") != archive.EXPOSURE) & (f.trim("value") != "")
+
+
+def strings() -> Column:
+    """All strings in a line of JSON, keys too, as they are read; null where one does not end or can't be read.
+
+    What is escaped is set aside, for a regular expression that looks for it would go as deep as it is long.
+    """
+    plain = f.replace(f.replace("value", f.lit("\\\\"), f.lit("\1")), f.lit('\\"'), f.lit("\2"))
+    found = f.concat_ws(",", f.regexp_extract_all(plain, f.lit('"[^"]*"'), f.lit(0)))
+    whole = f.replace(f.replace(found, f.lit("\2"), f.lit('\\"')), f.lit("\1"), f.lit("\\\\"))
+    ends = ~f.regexp_replace(plain, '"[^"]*"', "").contains('"')
+    return f.when(ends, f.from_json(f.concat(f.lit("["), whole, f.lit("]")), "array<string>"))
 
 
 def stage(kept: DataFrame, staging: str) -> None:

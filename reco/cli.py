@@ -21,6 +21,7 @@ from reco import (
     cost_command,
     dashboard_command,
     destroy_command,
+    event_file,
     events,
     experiment_command,
     load_command,
@@ -269,17 +270,22 @@ def recommend(
 
 @app.command(name="send-events")
 def send_events(
-    file: Annotated[str, typer.Argument(help="JSON lines or CSV; - for standard input.")],
+    file: Annotated[str, typer.Argument(help="JSON lines, a JSON array or CSV, also gzipped; - for standard input.")],
     config: ConfigOption = DEFAULT_CONFIG,
     aws: AwsOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Send events to the API; a second or two later recommendations know them."""
-    target = target_of(config, aws)
-    source = sys.stdin if file == "-" else events.open_events(Path(file))
-    with source, Progress(SpinnerColumn(), TextColumn("{task.completed} events sent"), console=progress, transient=True) as bar:
-        task = bar.add_task("send", total=None)
-        sent = events.send(target, events.read_events(source, file), lambda count: bar.update(task, completed=count))
+    """Check events, and send them to the API; a second or two later recommendations know them."""
+    target, found = target_of(config, aws), config_of(config)
+    columns = (SpinnerColumn(), TextColumn("{task.description}: {task.completed}"))
+    with event_file.open_events(file, sys.stdin.buffer) as source, Progress(*columns, console=progress, transient=True) as bar:
+        start = source.tell()
+        for _ in bar.track(event_file.read_events(source, file, found), description="checking"):
+            pass
+        source.seek(start)
+        task = bar.add_task("sending", total=None)
+        checked = event_file.read_events(source, file, found)
+        sent = events.send(target, checked, lambda count: bar.update(task, completed=count))
     show_json({"sent": sent}) if as_json else results.print(f"{sent} events sent.")
 
 

@@ -13,6 +13,7 @@ from reco import batch, events, load, movielens, serving, train
 from reco.console import results, say, show_table
 from reco.csv_folder import columns_of
 from reco.errors import RecoError
+from reco.event_file import Event
 from reco.local import start_local, step
 from reco.metrics import metrics_rows
 from reco.target import DATA, Target
@@ -82,8 +83,7 @@ def before_and_after(target: Target, folder: Path) -> dict[str, list[str]]:
     before = answer_that(target, user, lambda items: True, "The API gave no whole answer.")
     with step(f"Send {WATCHED} events: user {user} watches {WATCHED} films of the genre {GENRE}"):
         sent = [
-            events.Event.model_validate({"event_type": "Watch", "item_id": film, "user_id": user, "event_value": 5})
-            for film in watched
+            Event.model_validate({"event_type": "Watch", "item_id": film, "user_id": user, "event_value": 5}) for film in watched
         ]
         events.send(target, sent)
         old, seen = ids(before), set(watched)

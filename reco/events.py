@@ -1,23 +1,16 @@
-"""Reads events from a file and sends them to the API, again and again until it has taken each of them."""
+"""Sends events to the API, again and again until it has taken each of them."""
 
 from __future__ import annotations
 
-import csv
-import itertools
 import json
 import random
 import time
 import urllib.error
 import urllib.request
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
-from typing import Any, TextIO
-
-from pydantic import ConfigDict, ValidationError, model_validator
+from typing import Any
 
 from lambdas.shared import events
-from personalize_rules.limits import MAX_ID
 from reco.errors import RecoError
 from reco.serving import message_of
 from reco.target import Target
@@ -28,65 +21,7 @@ MAX_EVENTS, MAX_BYTES = events.MAX_BATCH, 4_000_000
 ATTEMPTS = 12
 
 
-class Event(events.Event):
-    """An event as a file holds it. Without a session, a known user's events form one; an id of our own makes resending safe."""
-
-    model_config = ConfigDict(extra="forbid", strict=False)
-
-    @model_validator(mode="before")
-    @classmethod
-    def session_and_id(cls, given: Any) -> Any:
-        if not isinstance(given, dict):
-            return given
-        own = {"event_id": str(uuid.uuid4())}
-        if given.get("user_id"):
-            own["session_id"] = f"session-of-{given['user_id']}"[:MAX_ID]
-        return own | {name: value for name, value in given.items() if value is not None}
-
-
-def read_events(source: TextIO, name: str) -> Iterator[Event]:
-    """Events from JSON lines or a CSV with a header row. Raises RecoError naming the line and the field."""
-    lines = utf8_lines(source, name)
-    first = next(lines, "")
-    lines = itertools.chain([first], lines)
-    if first.lstrip().startswith("{"):
-        rows: Iterable[tuple[int, Any]] = ((n, parse_line(name, n, line)) for n, line in enumerate(lines, 1) if line.strip())
-    else:
-        rows = enumerate(map(of_cells, csv.DictReader(lines)), 2)
-    for number, row in rows:
-        try:
-            yield Event.model_validate(row)
-        except ValidationError as error:
-            problem = error.errors()[0]
-            field = ".".join(map(str, problem["loc"]))
-            rule = "user_id or session_id is required" if field == "session_id" else f"{field}: {problem['msg']}"
-            raise RecoError(f"{name}, line {number}, {rule}") from None
-
-
-def utf8_lines(source: TextIO, name: str) -> Iterator[str]:
-    """The lines of a text. Raises RecoError when it is not UTF-8."""
-    try:
-        yield from source
-    except UnicodeDecodeError:
-        raise RecoError(f"{name} is not UTF-8 text: save it as UTF-8.") from None
-
-
-def parse_line(name: str, number: int, line: str) -> Any:
-    try:
-        return json.loads(line)
-    except ValueError as error:
-        raise RecoError(f"{name}, line {number}: is not JSON: {error}") from None
-
-
-def of_cells(row: dict[str, str]) -> dict[str, Any]:
-    """A CSV row: empty cells are left out, an impression is `i1|i2`, as in the CSVs of Personalize."""
-    event: dict[str, Any] = {name: value for name, value in row.items() if value}
-    if "impression" in event:
-        event["impression"] = event["impression"].split("|")
-    return event
-
-
-def send(target: Target, given: Iterable[Event], on_sent: Callable[[int], None] = lambda count: None) -> int:
+def send(target: Target, given: Iterable[events.Event], on_sent: Callable[[int], None] = lambda count: None) -> int:
     """Send events in the order given; returns how many the API took. Raises RecoError for what it will not take."""
     sent = 0
     for call in calls_of(event.model_dump_json(exclude_none=True) for event in given):
@@ -138,11 +73,3 @@ def post(target: Target, call: Sequence[str]) -> tuple[int, dict[str, Any]]:
         return error.code, json.loads(error.read() or b"{}")
     except (urllib.error.URLError, TimeoutError):
         return 503, {}
-
-
-def open_events(path: Path) -> TextIO:
-    """The file, or RecoError."""
-    try:
-        return path.open(encoding="utf-8", newline="")
-    except OSError as error:
-        raise RecoError(f"{path} can't be read: {error.strerror}.") from None

@@ -62,6 +62,12 @@ class Record(BaseModel):
     model_config = {"extra": "allow", "json_schema_extra": {"minProperties": 1}}
 
 
+class Changes(BaseModel):
+    """Columns of the dataset's schema that get another value, or none (null); those of a record that was put or imported."""
+
+    model_config = {"extra": "allow", "json_schema_extra": {"minProperties": 1}}
+
+
 class ErasureAnswer(BaseModel):
     """The user's id, and when the erasure began (milliseconds since 1970)."""
 
@@ -69,7 +75,7 @@ class ErasureAnswer(BaseModel):
     erased_at: int
 
 
-GIVEN = (RankingRequest, Error, Events, Record)
+GIVEN = (RankingRequest, Error, Events, Record, Changes)
 ANSWERED = (Answer, BatchAnswer, EventsAnswer, RecordAnswer, ErasureAnswer)
 WHY = {
     "400": "something breaks a rule; `field` names it",
@@ -86,11 +92,6 @@ def document() -> dict[str, Any]:
     """The document; equal code gives an equal document."""
     models = [(model, "validation") for model in GIVEN] + [(model, "serialization") for model in ANSWERED]
     _, schemas = models_json_schema(models, ref_template=REF)  # type: ignore[arg-type]
-    schemas["$defs"]["Event"]["properties"] |= {
-        name: without_null(schema) | {"title": schema["title"]}
-        for name, schema in schemas["$defs"]["Event"]["properties"].items()
-        if name in ("event_type", "session_id", "event_id", "user_id", "item_id")
-    }
     return {
         "openapi": "3.1.0",
         "info": {"title": "recostack", "version": "1", "description": "Recommendations, and the events that they learn from."},
@@ -141,9 +142,10 @@ def paths() -> dict[str, Any]:
             )
             | {"security": [{"key": []}]}
         },
-        "/items/{item_id}": {"put": put_record("item")},
+        "/items/{item_id}": {"put": put_record("item"), "patch": patch_record("item")},
         "/users/{user_id}": {
             "put": put_record("user"),
+            "patch": patch_record("user"),
             "delete": operation(
                 "eraseUser", "Forget the user: nothing uses the id again", [path_parameter("user_id")],
                 {"202": "ErasureAnswer"}, ("400", "503"),
@@ -160,6 +162,15 @@ def put_record(kind: str) -> dict[str, Any]:
     summary = f"Put the {kind}: it is in Personalize, and known to rules, within seconds"
     return operation(
         f"put{kind.title()}", summary, parameters, {"202": "RecordAnswer"}, ("400", "413", "415", "503"), body="Record"
+    )
+
+
+def patch_record(kind: str) -> dict[str, Any]:
+    """Whether there is such a record turns out behind the queue."""
+    parameters = [path_parameter(f"{kind}_id")]
+    summary = f"Change some columns of the {kind}: null clears one; the others stay"
+    return operation(
+        f"patch{kind.title()}", summary, parameters, {"202": "RecordAnswer"}, ("400", "413", "415", "503"), body="Changes"
     )
 
 

@@ -15,6 +15,8 @@ from lambdas.shared.config.api import Api
 Type = apigateway.ResponseType
 #: Stands for API Gateway's own message, which it writes as a JSON string.
 OWN_MESSAGE = "OWN"
+#: What API Gateway's validator found, in square brackets; it escapes quotation marks as a JSON string has them.
+VALIDATION = "$context.error.validationErrorString"
 RETRY = "more calls than are allowed; send it again later"
 
 
@@ -23,7 +25,7 @@ def add_gateway_responses(api: apigateway.RestApi, config: Api) -> None:
     answers: list[tuple[apigateway.ResponseType, str | None, dict[str, str]]] = [
         (Type.DEFAULT_4_XX, None, error("refused", OWN_MESSAGE)),
         (Type.DEFAULT_5_XX, None, error("unavailable", "the call can't be answered right now; send it again")),
-        (Type.BAD_REQUEST_BODY, "400", error("bad_request", "the body is not JSON, or not what this route takes", "body")),
+        (Type.BAD_REQUEST_BODY, "400", error("bad_request", f"the body is not what this route takes: {VALIDATION}", "body")),
         (Type.INVALID_API_KEY, "403", error("forbidden", "the key is missing or unknown", "x-api-key")),
         (Type.THROTTLED, "429", error("too_many_requests", RETRY)),
         (Type.QUOTA_EXCEEDED, "429", error("too_many_requests", RETRY)),

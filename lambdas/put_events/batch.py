@@ -63,9 +63,7 @@ def read_batch(records: Sequence[Mapping[str, Any]], event_types: Mapping[str, E
                 continue
             body = read.body
             batch.request_ids.append(read.id.rpartition("-")[0])  # the API puts the event's place in the request after it
-            kind = event_types.get(body.event_type)
-            if kind is None:
-                raise Unusable(f"event_type: there is no event type '{body.event_type[:50]}'")
+            kind = type_of(body, event_types)
             time = event_time(body, read.received_at)
             if kind.archive_only:
                 batch.archive_only += 1
@@ -79,6 +77,19 @@ def read_batch(records: Sequence[Mapping[str, Any]], event_types: Mapping[str, E
             lane = batch.lanes.setdefault(body.user_id or body.session_id, [])
             lane.append(Sendable(position, time, body.user_id, body.session_id, event))
     return batch
+
+
+def check_event(event: Event, event_types: Mapping[str, EventType], received: float) -> None:
+    """Raises Unusable for an event that would become a dead letter; `received` is in seconds since 1970."""
+    kind, time = type_of(event, event_types), event_time(event, round(received * 1000))
+    if not kind.archive_only:
+        as_personalize_wants(event, "", time)
+
+
+def type_of(event: Event, event_types: Mapping[str, EventType]) -> EventType:
+    if (kind := event_types.get(event.event_type)) is None:
+        raise Unusable(f"event_type: there is no event type '{event.event_type[:50]}'")
+    return kind
 
 
 def event_time(event: Event, received_at: int) -> float:

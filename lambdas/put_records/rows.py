@@ -6,11 +6,10 @@ docs: personalize/latest/dg/importing-items.html, personalize/latest/dg/importin
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from typing import Any
 
-from personalize_rules.schemas import Field, Schema
+from personalize_rules.schemas import Field, Schema, camel_case
 from personalize_rules.values import json_value
 
 #: Python types that a column of each Avro type takes; a boolean is no number.
@@ -78,8 +77,3 @@ def properties_text(row: Mapping[str, Any], limit: int) -> str:
     if len(text) > limit:
         raise Unusable(f"the record is longer than {limit} characters")
     return text
-
-
-def camel_case(column: str) -> str:
-    """`CREATION_TIMESTAMP` -> `creationTimestamp`."""
-    return re.sub(r"_+(.)", lambda match: match[1].upper(), column.lower())

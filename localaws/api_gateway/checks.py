@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from typing import Any
+
+import jsonschema
 
 from localaws.api_gateway.request import Call, Refusal
 from localaws.api_gateway.signatures import check_signature
@@ -71,11 +74,48 @@ def _check_body(call: Call) -> None:
     if validator is None:
         return
     try:
-        valid = call.text is not None and validator.is_valid(json.loads(call.text or "null", parse_constant=_no_such_value))
+        if call.text is None:
+            raise ValueError
+        wrong = [_said(error) for error in validator.iter_errors(json.loads(call.text or "null", parse_constant=_no_such_value))]
     except (ValueError, RecursionError):
-        valid = False
-    if not valid:
-        raise Refusal("BAD_REQUEST_BODY", 400, "Invalid request body", "BadRequestException")
+        wrong = ["the body is not JSON"]
+    if wrong:
+        validation = f"[{', '.join(wrong)}]"
+        raise Refusal("BAD_REQUEST_BODY", 400, "Invalid request body", "BadRequestException", validation)
+
+
+def _said(error: jsonschema.ValidationError) -> str:
+    """What API Gateway, which validates with the Java library json-schema-validator, says of an error."""
+    rule: Any = error.validator_value
+    given: Any = error.instance
+    match error.validator:
+        case "required":
+            missing = [name for name in rule if name not in given]
+            return f"object has missing required properties ({_listed(missing)})"
+        case "additionalProperties":
+            schema: Any = error.schema
+            more = [name for name in given if name not in schema.get("properties", {})]
+            return f"object instance has properties which are not allowed by the schema: {_listed(more)}"
+        case "type":
+            allowed = _listed([rule] if isinstance(rule, str) else rule)
+            return f"instance type ({_type_of(given)}) does not match any allowed primitive type (allowed: {allowed})"
+        case "minItems" | "maxItems":
+            size, bound = ("short", "least") if error.validator == "minItems" else ("long", "most")
+            return f"array is too {size}: must have at {bound} {rule} elements but instance has {len(given)} elements"
+        case "minProperties":
+            return f"object has too few properties: must have at least {rule} properties but instance has {len(given)} properties"
+        case "pattern":
+            return f"ECMA 262 regex {json.dumps(rule)} does not match input string {json.dumps(given)}"
+    return error.message
+
+
+def _listed(names: list[str]) -> str:
+    return json.dumps(names, separators=(",", ":"))
+
+
+def _type_of(value: Any) -> str:
+    names = {str: "string", bool: "boolean", int: "integer", float: "number", list: "array", dict: "object"}
+    return names.get(type(value), "null")
 
 
 def _no_such_value(name: str) -> None:

@@ -169,7 +169,7 @@ def _refuse(refusal: Refusal, responses: dict[str, dict[str, Any]], request_id: 
         "error.message": refusal.message,
         "error.messageString": json.dumps(refusal.message),
         "error.responseType": refusal.response_type,
-        "error.validationErrorString": refusal.message,
+        "error.validationErrorString": json.dumps(refusal.validation or refusal.message)[1:-1],
         "requestId": request_id,
     }
     template = (own.get("responseTemplates") or {}).get("application/json") or '{"message":$context.error.messageString}'

@@ -23,6 +23,7 @@ class Refusal(Exception):
     status: int
     message: str
     error_type: str = ""
+    validation: str = ""  # what is wrong with the body, as `$context.error.validationErrorString` says it
 
 
 @dataclass

@@ -16,6 +16,7 @@ import yaml
 from bench.deployment import Api, set_faults, until
 from localaws.environment import launch
 from reco import batch, events, load, train
+from reco.event_file import Event
 from reco.synth import synthesize
 from reco.target import DATA, Target
 from tests.e2e.conftest import CommandLine
@@ -70,8 +71,8 @@ def site(command: CommandLine) -> Iterator[Target]:
         yield target
 
 
-def event(user: int) -> events.Event:
-    return events.Event.model_validate({"event_type": "view", "user_id": f"u{user}", "session_id": f"s{user}", "item_id": "i3"})
+def event(user: int) -> Event:
+    return Event.model_validate({"event_type": "view", "user_id": f"u{user}", "session_id": f"s{user}", "item_id": "i3"})
 
 
 def objects(target: Target, prefix: str) -> dict[str, bytes]:

@@ -19,6 +19,7 @@ from bench import chaos
 from bench.deployment import CONFIG, Api, deployed, environment_of, make_tracker, publish, until
 from lambdas.shared.config_file import load_config
 from reco import events, redrive
+from reco.event_file import Event
 from reco.target import Target
 
 ITEM = {"TITLE": "Spade", "CATEGORY": ["garden"], "PRICE": 9.5, "STOCK": 3, "CREATION_TIMESTAMP": 1_700_000_000}
@@ -59,7 +60,7 @@ def ids_in_personalize(ledger: chaos.Ledger) -> set[str]:
 
 
 def test_events_before_the_first_train_run_wait_and_are_redriven(shop: Target, ledger: chaos.Ledger) -> None:
-    sent = [events.Event.model_validate(event(event_id=f"early-{n}", item_id=f"i{n}")) for n in range(3)]
+    sent = [Event.model_validate(event(event_id=f"early-{n}", item_id=f"i{n}")) for n in range(3)]
     assert events.send(shop, sent) == 3
     until(lambda: sum(redrive.reasons(shop).values()) == 3, 30)
     publish(shop, make_tracker(load_config(CONFIG), shop.client("personalize")))

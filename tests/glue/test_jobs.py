@@ -296,3 +296,29 @@ def test_an_empty_archive(run_job: Job, tmp_path: Path, made: bool) -> None:
         "rejected": {},
     }
     assert run_job("erasure", **nothing)["files"] == 0
+
+
+def test_lines_that_spark_cannot_read_are_erased_by_the_strings_in_them(
+    run_job: Job, shop: dict[str, Any], tmp_path: Path
+) -> None:
+    """The API takes any depth and any number; put_events makes dead letters of them, and the archive has them all the same."""
+    deep, long = "[" * 3000 + "]" * 3000, "1" * 2000
+
+    def line(user: str, more: str) -> str:
+        return f'{{"kind":"event","received_at":1,"id":"x","body":{{"user_id":{user},"more":{more},"session_id":"s"}}}}'
+
+    kept = [line('"u1"', deep), line('"u1"', long), line('"u33"', deep), '{"kind": "ev', "[1, 2]", line('"a \\" u3 \\\\"', deep)]
+    kept[3] = "[3"
+    gone = [line('"u3"', deep), line('"\\u0075\\u0033"', long), line(json.dumps(visits.ODD_USER), deep)]
+    gone += [line(json.dumps("가" * 5000), '["u7", 1e5, ' + deep + "]")]
+    file = tmp_path / "events" / "a.gz"
+    file.parent.mkdir()
+    file.write_bytes(gzip.compress("\n".join([*kept, *gone, ""]).encode()))
+    told = run_job("erasure", archive=file.parent, erased=shop["erased"])
+    assert gzip.decompress(file.read_bytes()).decode().splitlines() == kept
+    assert (told["erased"], told["undecided"]) == (len(gone), 0)
+    cut = line('"u3"', "1")[:-40]
+    file.write_bytes(gzip.compress("\n".join([cut, *gone, ""]).encode()))
+    with pytest.raises(SystemExit, match="1 lines of the archive can't be read, and may name an erased user"):
+        run_job("erasure", archive=file.parent, erased=shop["erased"])
+    assert gzip.decompress(file.read_bytes()).decode().splitlines() == [cut]

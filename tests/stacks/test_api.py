@@ -27,7 +27,7 @@ def resources(kind: str, **settings: Any) -> list[dict[str, Any]]:
 
 def test_with_iam_all_calls_of_servers_are_signed_and_browsers_keep_their_key() -> None:
     methods = [method for method in resources("Method", auth="iam") if method["HttpMethod"] != "OPTIONS"]
-    assert sum(method["AuthorizationType"] == "AWS_IAM" for method in methods) == 6
+    assert sum(method["AuthorizationType"] == "AWS_IAM" for method in methods) == 8
     assert sum(method.get("ApiKeyRequired", False) for method in methods) == 1  # POST /events
     assert not any(method.get("ApiKeyRequired") and method["AuthorizationType"] == "AWS_IAM" for method in methods)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,7 +13,6 @@ from moto import mock_aws
 
 from reco.batch import rebuild_interactions
 from reco.errors import RecoError
-from reco.events import open_events, read_events
 from reco.target import Target
 
 
@@ -41,11 +39,3 @@ def test_erased_users_that_cannot_be_listed_stop_the_rebuild(monkeypatch: pytest
     monkeypatch.setattr(Target, "output", lambda self, capability, name: name)
     with pytest.raises(RecoError, match="erased users could not be listed: the table is gone"):
         rebuild_interactions(Target("shop", None), lambda state: None)
-
-
-@pytest.mark.parametrize("start", ["", "event_type,user_id,item_id\n" + "view,u,i\n" * 2000], ids=["first line", "far below"])
-def test_events_that_are_not_utf_8_are_refused_with_the_name_of_the_file(tmp_path: Path, start: str) -> None:
-    file = tmp_path / "events.csv"
-    file.write_bytes(f"{start}view,Andr\xe9,i1\n".encode("latin-1"))
-    with open_events(file) as source, pytest.raises(RecoError, match=r"events\.csv is not UTF-8"):
-        list(read_events(source, str(file)))

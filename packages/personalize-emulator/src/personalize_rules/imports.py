@@ -202,9 +202,8 @@ class Reader:
             return False
         known = {normal(column) for column in columns}
         missing = [column.name for column in self.schema.fields if normal(column.name) not in known]
-        delimiter = next((d for d in _DELIMITERS if len(columns) == 1 and d in line), None)
-        if delimiter:
-            self._note(name, 1, "", f"the delimiter seems to be {_DELIMITERS[delimiter]}: cells must be separated by commas")
+        if delimiter := delimiter_of(line):
+            self._note(name, 1, "", f"the delimiter seems to be {delimiter}: cells must be separated by commas")
             return False
         for column in missing:
             self._note(name, 1, column, MISSING)
@@ -267,6 +266,11 @@ def schema_columns(schema: Schema, header: Sequence[str]) -> list[str]:
     """The columns of a header as the schema spells them; those that it lacks as they are."""
     spelled = {normal(field.name): field.name for field in schema.fields}
     return [spelled.get(normal(column), column) for column in header]
+
+
+def delimiter_of(header: str) -> str | None:
+    """What a header without a comma seems to be separated by."""
+    return next((name for mark, name in _DELIMITERS.items() if mark in header), None) if "," not in header else None
 
 
 def _hint(line: str, width: int) -> str:

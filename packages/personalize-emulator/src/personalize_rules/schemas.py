@@ -111,6 +111,11 @@ class Schema:
         return field.name in RULES[self.kind].required
 
 
+def camel_case(column: str) -> str:
+    """`CREATION_TIMESTAMP` -> `creationTimestamp`."""
+    return re.sub(r"_+(.)", lambda match: match[1].upper(), column.lower())
+
+
 def normalized(name: str) -> str:
     """How column names are compared: `NUM_RATINGS`, `numRatings` and `NUMRATINGS` are one.
 
