@@ -14,12 +14,16 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from math import ceil
+from typing import Any
 
 import archive
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 
 from personalize_rules.limits import MAX_BATCH_BYTES, MAX_BATCH_FILES, MAX_BATCH_LINES, MAX_RANKED_ITEMS
+
+#: The share of the CSVs' rows that may be of no use.
+MOST_UNUSABLE = 0.01
 
 
 def main(argv: Sequence[str]) -> None:
@@ -41,12 +45,36 @@ def main(argv: Sequence[str]) -> None:
     spark = archive.session("batch_input")
     since = now - timedelta(days=given.active_days)
     events = archive.read_events(spark, given.archive, since)
-    active = active_events(events, archive.read_interactions(spark, given.interactions), since)
+    imported = archive.read_interactions(spark, given.interactions)
+    rows = count_rows(events, imported)
+    active = active_events(events, imported, since)
     lines = items(active) if given.kind == "items" else users(active, archive.read_erased(spark, given.erased))
     if given.kind == "rankings":
         lines = rankings(lines, read_candidates(spark, given.candidates))
     files, count = write(lines, given.output, given.users_per_file)
-    archive.report(spark, given.report, {"lines": count, "files": files, **archive.no_events(events)})
+    archive.report(spark, given.report, {"lines": count, "files": files, **rows})
+
+
+def count_rows(events: DataFrame, imported: DataFrame) -> dict[str, Any]:
+    """For the report: events and rows of the CSVs that were read, and those that are of no use, by reason.
+
+    Ends the job if that is more than one row of a CSV in a hundred: an import takes none of these, and the lists before are
+    better than lists without so many users.
+    """
+    nobody, no_time = f.col("user_id").isNull(), f.col("time").isNull()
+    of_csvs = imported.agg(
+        f.count("*").alias("read"),
+        f.count_if(nobody).alias("the USER_ID is empty"),
+        f.count_if(~nobody & no_time).alias("the TIMESTAMP is no number"),
+    ).collect()[0].asDict()  # fmt: skip
+    rows = of_csvs.pop("read")
+    if sum(of_csvs.values()) > rows * MOST_UNUSABLE:
+        told = " and ".join(f"of {count} {reason}" for reason, count in of_csvs.items() if count)
+        sys.exit(f"{told}, of {rows} rows of the CSVs of interactions: correct them. The lists before stay.")
+    kinds = archive.no_events(events)
+    dropped = {**{f"CSV: {reason}": count for reason, count in of_csvs.items() if count}, **kinds["rejected"]}
+    read = rows + events.count() - kinds["exposures"]
+    return {**kinds, "rows_read": read, "rows_used": read - sum(dropped.values()), "rows_dropped": dropped}
 
 
 def active_events(events: DataFrame, imported: DataFrame, since: datetime) -> DataFrame:

@@ -65,6 +65,11 @@ def gaps(made: list[dict[str, Any]]) -> list[str]:
         for each in made
         for unmade in each["not_made"]
     ]
+    found += [
+        f"{each['kind']} {each['name']}: not used for it: {count:,}: {reason}"
+        for each in made
+        for reason, count in each["rows_dropped"].items()
+    ]
     return found + [
         f"{each['kind']} {each['name']}: the rejected lines and their reasons are in {each['rejected_lines']}"
         for each in made

@@ -74,7 +74,8 @@ def result(request: PublishRequest) -> dict[str, Any]:
     """The counts of all files. `lines` are those that the input asked for; what has no output line is `missing`."""
     making = request.making
     body = clients.s3().get_object(Bucket=os.environ["DATA_BUCKET"], Key=making.key("input.json"))["Body"]
-    asked = int(json.loads(body.read())["lines"])
+    made = json.loads(body.read())
+    asked = int(made["lines"])
     sums = {name: sum(getattr(load.counts, name) for load in request.loads) for name in Counts.model_fields}
     lines = max(asked, sums["lines"])
     return {
@@ -82,6 +83,7 @@ def result(request: PublishRequest) -> dict[str, Any]:
         **sums,
         "lines": lines,
         "missing": lines - sums["lines"],
+        **{name: made[name] for name in ("rows_read", "rows_used", "rows_dropped") if name in made},
         "rejected_lines": making.address("rejected/") if sums["rejected"] else "",
         "unloaded_files": [f"{load.key}: {load.error}" for load in request.loads if load.error],
         "not_made": not_made(making) if making.kind == "segment" and sums["rejected"] else [],

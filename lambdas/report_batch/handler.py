@@ -38,6 +38,9 @@ class Made(BaseModel):
     rejected: int = 0
     erased: int = 0
     missing: int = 0
+    rows_read: int = 0
+    rows_used: int = 0
+    rows_dropped: dict[str, int] = Field(default_factory=dict)
     rejected_lines: str = ""
     unloaded_files: list[str] = Field(default_factory=list)
     not_made: list[NotMade] = Field(default_factory=list)
@@ -86,6 +89,11 @@ def as_text(report: dict[str, Any]) -> str:
         if made["status"] == "ACTIVE":
             gap = f", {made['rejected']} rejected, {made['missing']} missing" if made["rejected"] or made["missing"] else ""
             lines.append(f"{made['kind']} {made['name']}: {made['written']} of {made['lines']} lists written{gap}")
+            if made["rows_read"]:
+                lines.append(f"  made of {made['rows_used']:,} of {made['rows_read']:,} events and rows of the CSVs")
+            lines += [f"  not used: {count:,}: {reason}" for reason, count in made["rows_dropped"].items()]
+            without = made["lines"] - made["written"] - made["erased"]
+            lines += [f"  without a list: {without:,}"] if without and made["kind"] == "batch" else []
             lines += [f"  rejected lines: {made['rejected_lines']}"] if made["rejected_lines"] else []
             lines += [f"  not loaded: {file}" for file in made["unloaded_files"]]
             lines += [f"  not made: {each['query']}: {each['reason']}" for each in made["not_made"]]

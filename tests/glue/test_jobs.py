@@ -322,3 +322,22 @@ def test_lines_that_spark_cannot_read_are_erased_by_the_strings_in_them(
     with pytest.raises(SystemExit, match="1 lines of the archive can't be read, and may name an erased user"):
         run_job("erasure", archive=file.parent, erased=shop["erased"])
     assert gzip.decompress(file.read_bytes()).decode().splitlines() == [cut]
+
+
+def test_rows_of_no_use_are_counted_and_too_many_end_the_job(run_job: Job, shop: dict[str, Any], tmp_path: Path) -> None:
+    csvs = tmp_path / "interactions"
+    csvs.mkdir()
+    good = "".join(f"c{n},i1,{days_ago(2):.0f}\n" for n in range(200))
+    given: dict[str, Any] = {**shop, "interactions": csvs, "kind": "users", "active_days": 90, "now": NOW.isoformat()}
+    (csvs / "a.csv").write_text(f"USER_ID,ITEM_ID,TIMESTAMP\n{good},i1,{days_ago(2):.0f}\nc1,i1,yesterday\n")
+    told = run_job("batch_input", **given, output=tmp_path / "out")
+    assert {reason: count for reason, count in told["rows_dropped"].items() if "CSV" in reason} == {
+        "CSV: the USER_ID is empty": 1,
+        "CSV: the TIMESTAMP is no number": 1,
+    }
+    assert told["rows_read"] == told["rows_used"] + sum(told["rows_dropped"].values())
+    assert told["rows_dropped"].items() >= told["rejected"].items()
+    (csvs / "a.csv").write_text(f"USER_ID,ITEM_ID,TIMESTAMP\n{good}" + f",i1,{days_ago(2):.0f}\n" * 3)
+    with pytest.raises(SystemExit, match="of 3 the USER_ID is empty, of 203 rows of the CSVs of interactions: correct them"):
+        run_job("batch_input", **given, output=tmp_path / "none")
+    assert not (tmp_path / "none").exists()
