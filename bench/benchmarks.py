@@ -146,8 +146,9 @@ BENCHMARKS = (
     Benchmark(
         "chaos",
         "Nothing is lost",
-        "Events from eight clients through the whole of ingestion while Personalize throttles 10 % of the calls, fails 5 % and "
-        "stalls 1 %, functions are killed, and 1 % of the events are malformed: where each accepted event ended.",
+        "Events from eight clients through the whole of ingestion, and puts and patches of items and users, while Personalize "
+        "throttles 10 % of the calls, fails 5 %, stalls 1 % and is killed, functions are killed, and some of all that is sent is "
+        "malformed: where each accepted thing ended.",
         "bench.chaos",
         "ingestion.md",
         (
@@ -158,6 +159,10 @@ BENCHMARKS = (
             Measure("in the archive, beside accepted", ratio(at("archived"), at("accepted")), at_least=1, unit="×"),
             Measure("lost", at("lost"), at_most=0),
             Measure("counted twice", at("counted_twice"), at_most=0),
+            Measure("accepted puts and patches of items and users", at("records_accepted")),
+            Measure("lost of these", at("records_lost"), at_most=0),
+            Measure("stuck for more than a minute", at("stuck"), at_most=0),
+            Measure("items that the catalogue has otherwise than Personalize", at("catalogue_differs"), at_most=0),
             Measure("calls made again, beside those needed", at("resent_ratio"), unit="×"),
         ),
         {"small": ("--events", "5000"), "full": ("--events", "100000")},

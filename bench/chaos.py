@@ -1,9 +1,9 @@
-"""Nothing is lost: events from eight clients through the whole of ingestion, while Personalize throttles, fails and stalls, and
-functions are killed. Accounts for every event that the API accepted.
+"""Nothing is lost: events from eight clients through the whole of ingestion, and beside them puts and patches of items and users,
+while Personalize throttles, fails, stalls and is killed itself, and functions are killed. Accounts for all that the API accepted.
 
     python -m bench.chaos --events 100000 --json chaos.json
 
-Exits with 1 if an event is lost.
+Exits with 1 if anything is lost, stuck for more than a minute, or otherwise in the catalogue than in Personalize.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import argparse
 import contextlib
 import gzip
 import json
+import math
 import os
 import random
 import signal
@@ -27,6 +28,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from bench import chaos_records
+from bench.chaos_records import Changes
 from bench.click_stream import Sent, click_stream
 from bench.deployment import CONFIG, Api, deployed, make_tracker, publish, set_faults
 from lambdas.shared.config_file import load_config
@@ -40,7 +43,14 @@ FAULTS: list[dict[str, Any]] = [
     {"operation": "PutEvents", "action": "throttle", "rate": 0.10, "seed": 1},
     {"operation": "PutEvents", "action": "error", "rate": 0.05, "seed": 2},
     {"operation": "PutEvents", "action": "slow", "rate": 0.01, "seed": 3, "seconds": 6},
+    {"operation": "PutItems", "action": "throttle", "rate": 0.10, "seed": 4},
+    {"operation": "PutItems", "action": "error", "rate": 0.05, "seed": 5},
+    {"operation": "PutUsers", "action": "throttle", "rate": 0.10, "seed": 6},
 ]
+#: For so many events one change of an item or a user.
+EVENTS_A_CHANGE = 20
+#: Seconds between two kills of Personalize; the seconds after the last call by which all has ended that is not stuck.
+KILL_PERSONALIZE_EVERY, NOT_STUCK = 20.0, 60.0
 #: Seconds between two kills, and without progress after which the run is over.
 KILL_EVERY, GIVE_UP = 3.0, 90.0
 FUNCTION = "put-events"
@@ -65,24 +75,41 @@ def post_events(target: Target, client: int, count: int) -> list[Sent]:
 class Killer(threading.Thread):
     """Kills workers of `put_events` at random until it is stopped; only those of the given environment."""
 
-    def __init__(self, environment_pid: int, function: str, every: float) -> None:
+    def __init__(self, environment_pid: int, function: str, every: float, personalize_every: float = math.inf) -> None:
         super().__init__(daemon=True)
         self.killed = 0
+        self.personalize_killed = 0
+        self._personalize_every, self._since = personalize_every, time.monotonic()
         self._root, self._function, self._every = environment_pid, function, every
         self._done = threading.Event()
         self._dice = random.Random(1)
 
     def run(self) -> None:
         while not self._done.wait(self._every * self._dice.uniform(0.5, 1.5)):
-            workers = list(self._workers())
-            if workers:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(self._dice.choice(workers), signal.SIGKILL)
-                    self.killed += 1
+            self.killed += self._kill(self._workers())
+            if time.monotonic() - self._since > self._personalize_every:
+                self.personalize_killed += self._kill(self._personalize())
+                self._since = time.monotonic()
 
     def stop(self) -> None:
         self._done.set()
         self.join()
+
+    def _kill(self, found: Iterable[int]) -> bool:
+        """Kill one of the processes, if there is one."""
+        processes = list(found)
+        with contextlib.suppress(ProcessLookupError):
+            if processes:
+                os.kill(self._dice.choice(processes), signal.SIGKILL)
+                return True
+        return False
+
+    def _personalize(self) -> Iterator[int]:
+        for entry in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                command = (entry / "cmdline").read_text().split("\0")
+                if "personalize_emulator" in command and self._root in ancestors(int(entry.name)):
+                    yield int(entry.name)
 
     def _workers(self) -> Iterator[int]:
         wanted = f"{process_name(self._function)}\n"
@@ -105,6 +132,7 @@ class Ledger:
     def __init__(self, target: Target, folder: Path) -> None:
         self._target, self._folder = target, folder
         self.dead: dict[str, str] = {}
+        self.dead_records: dict[chaos_records.Key, str] = {}
         self._bucket = target.output("storage", "DataBucket")
         self._queue = target.output("ingestion", "DeadLetterQueueUrl")
         self._read = set[str]()
@@ -142,6 +170,8 @@ class Ledger:
                 record = json.loads(record_of(self._target, letter))
                 if record["kind"] == "event":
                     self.dead[event_id(record)] = letter["reason"]
+                else:
+                    self.dead_records[record["kind"], b64decode(record["record_id"]).decode()] = letter["reason"]
             entries = [{"Id": str(n), "ReceiptHandle": message["ReceiptHandle"]} for n, message in enumerate(found)]
             sqs.delete_message_batch(QueueUrl=self._queue, Entries=entries)
 
@@ -169,20 +199,28 @@ def event_id(record: dict[str, Any]) -> str:
     return str(record["body"].get("event_id") or record["id"])
 
 
-def follow(ledger: Ledger, accepted: Iterable[Sent]) -> None:
-    """Wait until every event has ended somewhere, or nothing has moved for GIVE_UP seconds."""
+def follow(target: Target, ledger: Ledger, accepted: Iterable[Sent], changes: Changes) -> int:
+    """Wait until everything has ended somewhere, or nothing has moved for GIVE_UP seconds.
+
+    Returns how much had not ended NOT_STUCK seconds after the last call.
+    """
     ids = {sent.id for sent in accepted if not sent.archive_only}
     everything = {sent.id for sent in accepted}
-    before, since = (-1, -1), time.monotonic()
+    began, stuck = time.monotonic(), 0
+    before, since = (-1, -1, -1), began
     while time.monotonic() - since < GIVE_UP:
         ledger.update()
         ended = {name for name, _, _ in ledger.in_personalize()} | ledger.dead.keys()
-        if ids <= ended and everything <= ledger.archived:
-            return
-        now = (len(ended), len(ledger.bodies))
+        records = chaos_records.unended(target, changes, ledger.dead_records)
+        if ids <= ended and everything <= ledger.archived and not records:
+            return stuck
+        if time.monotonic() - began > NOT_STUCK and not stuck:
+            stuck = len((ids - ended) | (everything - ledger.archived)) + len(records)
+        now = (len(ended), len(ledger.bodies), len(records))
         if now != before:
             before, since = now, time.monotonic()
         time.sleep(0.5)
+    return stuck
 
 
 def counts(target: Target) -> Counter[str]:
@@ -228,20 +266,32 @@ def account(accepted: list[Sent], ledger: Ledger, metrics: Counter[str]) -> dict
 
 
 def endure(
-    target: Target, folder: Path, events: int, faults: list[dict[str, Any]], kill_every: float, ledger: Ledger
+    target: Target,
+    folder: Path,
+    events: int,
+    faults: list[dict[str, Any]],
+    kill_every: float,
+    ledger: Ledger,
+    kill_personalize_every: float = math.inf,
 ) -> dict[str, Any]:
-    """Send events to a deployment while all that goes on; the account, and how often a function was killed."""
+    """Send events, items and users to a deployment while all that goes on; the account, and how often something was killed."""
     set_faults(target, faults)
     pid = json.loads((folder / "aws" / "environment.json").read_text())["pid"]
-    killer = Killer(pid, f"{target.deployment}-{FUNCTION}", kill_every)
+    killer = Killer(pid, f"{target.deployment}-{FUNCTION}", kill_every, kill_personalize_every)
     killer.start()
     share = [events // CLIENTS + (n < events % CLIENTS) for n in range(CLIENTS)]
-    with ThreadPoolExecutor(CLIENTS) as pool:
+    changes = Changes()
+    with ThreadPoolExecutor(2 * CLIENTS) as pool:
+        of_records = [pool.submit(chaos_records.change_records, target, n, share[n] // EVENTS_A_CHANGE) for n in range(CLIENTS)]
         accepted = [sent for part in pool.map(lambda n: post_events(target, n, share[n]), range(CLIENTS)) for sent in part]
-    follow(ledger, accepted)
+        for made in of_records:
+            changes.add(made.result())
+    stuck = follow(target, ledger, accepted, changes)
     killer.stop()
     set_faults(target, [])
-    return {**account(accepted, ledger, counts(target)), "killed": killer.killed}
+    of_items = chaos_records.account(target, changes, ledger.dead_records)
+    killed = {"killed": killer.killed, "personalize_killed": killer.personalize_killed}
+    return {**account(accepted, ledger, counts(target)), **of_items, "stuck": stuck, **killed}
 
 
 def main() -> None:
@@ -253,15 +303,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, deployed(Path(folder)) as target:
         publish(target, make_tracker(load_config(CONFIG), target.client("personalize")))
         ledger = Ledger(target, Path(folder))
-        result = endure(target, Path(folder), options.events, FAULTS, KILL_EVERY, ledger)
-    killed = result.pop("killed")
-    for reason, number in Counter(ledger.dead.values()).most_common():
+        result = endure(target, Path(folder), options.events, FAULTS, KILL_EVERY, ledger, KILL_PERSONALIZE_EVERY)
+    killed, personalize = result.pop("killed"), result.pop("personalize_killed")
+    for reason, number in Counter([*ledger.dead.values(), *ledger.dead_records.values()]).most_common():
         print(f"{number:6} {reason}")
-    print(f"{killed} functions killed; {time.monotonic() - began:.0f} s")
+    print(f"{killed} functions killed, Personalize {personalize} times; {time.monotonic() - began:.0f} s")
     print(json.dumps(result, indent=2))
     if options.json:
         options.json.write_text(json.dumps(result, indent=2) + "\n")
-    sys.exit(1 if result["lost"] else 0)
+    sys.exit(1 if any(result[wrong] for wrong in ("lost", "records_lost", "stuck", "catalogue_differs")) else 0)
 
 
 if __name__ == "__main__":

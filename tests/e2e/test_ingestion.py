@@ -220,4 +220,5 @@ def test_chaos_loses_nothing(shop: Target, ledger: chaos.Ledger, folder: Path) -
     assert result["counted_twice"] == 0
     assert result["out_of_order"] == 0
     assert result["killed"] > 0
+    assert (result["records_accepted"], result["records_lost"], result["catalogue_differs"]) == (8 * (187 // 20), 0, 0)
     assert environment_of(shop).api_url

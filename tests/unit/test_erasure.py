@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import time
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,13 +15,16 @@ from lambdas.erase_user import handler as erase_user
 from lambdas.import_data import handler as import_data
 from lambdas.prepare_resources import handler as prepare_resources
 from lambdas.put_records import handler as put_records
-from lambdas.shared import recent_items
+from lambdas.shared import batch_lists, recent_items, user_data, whole_records
 from lambdas.shared.erasures import erased
 from lambdas.shared.names import dataset_group_arn
+from lambdas.shared.published import Published, publish
 from tests.shop_csvs import csv_text, rows
 from tests.unit.conftest import Deployment, exported
 from tests.unit.test_put_records import message
 from tests.waiting import eventually
+
+NOW = datetime.now(UTC)
 
 
 def erase(shop: Deployment, user_id: str) -> tuple[int, Any]:
@@ -53,6 +58,35 @@ def test_recent_items_are_forgotten_at_once(shop: Deployment) -> None:
     erase(shop, "u1")
     assert recent_items.recent_items("u1") == {}
     assert len(recent_items.recent_items("u2")["buy"]) == 30
+
+
+def test_no_table_holds_an_erased_user(stream: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At once, and by the daily job once more: what was on its way when the user was erased comes after it."""
+    database, name = stream.client("dynamodb"), stream.config.name
+
+    def fill() -> None:
+        recent_items.keep([("marked-user", "buy", "i1", time.time())])
+        whole_records.write("user", "marked-user", whole_records.Whole({"AGE": 30}, 1), None)
+        row = {"list": {"S": batch_lists.row_key("for-you", "v1", "marked-user")}, "items": {"B": b""}, "expires": {"N": "1"}}
+        database.put_item(TableName=f"{name}-batch-lists", Item=row)
+
+    def found() -> set[str]:
+        tables = [table for table in database.list_tables(Limit=100)["TableNames"] if table.startswith(f"{name}-")]
+        assert len(tables) >= 6
+        return {table for table in tables if "marked-user" in str(database.scan(TableName=table)["Items"])}
+
+    publish(f"{name}-batch-lists", {"list": "for-you"}, Published(version="v1", published_at=NOW, lines=1, written=1, rejected=0))
+    fill()
+    kept = {f"{name}-{table}" for table in ("recent-items", "records", "batch-lists")}
+    assert found() == kept
+    assert len(user_data.TABLES) == len(kept)
+    erase(stream, "marked-user")
+    assert found() == {f"{name}-erasures"}
+    fill()
+    stream.call(delete_user_data.handler)
+    assert found() == {f"{name}-erasures"}
+    page = Path("docs/ingestion.md").read_text().split("## Erasure")[1].split("\n## ")[0]
+    assert all(word in page for word in ("dead letters", "archive", "batch", "without-erased", "erasures/"))
 
 
 def test_an_import_leaves_out_the_rows_of_erased_users(shop: Deployment) -> None:
