@@ -163,9 +163,11 @@ def csv_line(schema: Schema) -> Column:
 def write(lines: DataFrame, output: str, count: int) -> None:
     """CSV files of about ROWS_PER_FILE rows, each with the header.
 
-    To Spark a line is the only cell of its row, between separators that no cell holds: it adds nothing.
+    To Spark a line is the only cell of its row, between separators that no cell holds: it adds nothing, also where it begins with
+    the sign of a comment.
     """
     parts = lines.coalesce(max(ceil(count / ROWS_PER_FILE), 1)).write.mode("overwrite")
+    parts = parts.option("comment", "\r")
     parts.option("ignoreLeadingWhiteSpace", False).option("ignoreTrailingWhiteSpace", False).csv(
         output, header=True, sep="\r", quote="", escape="\r"
     )

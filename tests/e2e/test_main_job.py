@@ -201,14 +201,14 @@ def test_an_answer_that_lacks_attributes_says_so(up: CommandLine) -> None:
     assert "Degraded: the items' attributes did not come in time" in said
     shape = {name: table[name] for name in ("TableName", "KeySchema", "AttributeDefinitions")}
     database.create_table(**shape, BillingMode="PAY_PER_REQUEST")
+    up.run("load", str(up.folder / "good"), *SHOP)
     up.json("train", "--wait", *SHOP)  # which fills it again
 
 
 def test_down_and_up_again(up: CommandLine, stops: None) -> None:
     """The same list by the same key, with no other command between; another config neither drops nor sees what was put in."""
-    up.run("load", str(up.folder / "good"), *SHOP)
     list_before, ids_before = up.json("recommend", "home", "--user", "u1", *SHOP), api_of(up)
-    trainings_take(up, seconds=1_000_000)  # so that the run has not ended when all is stopped
+    trainings_take(up, seconds=30_000)  # half a minute, so that the run has not ended when all is stopped
     waiting = up.json("train", "--retrain", *SHOP)["execution"]
     up.run("down")
     assert "No embedded AWS is running here" in up.run("status", code=1)[1]

@@ -66,7 +66,7 @@ values = st.one_of(
     st.booleans(),
 )
 ids = st.text(st.characters(blacklist_categories=["Cs"]), min_size=1, max_size=12) | st.sampled_from(
-    ["x" * 257, "u1", "u,2", 'u"3', "u\\4"]
+    ["x" * 257, "u1", "#u", "u,2", 'u"3', "u\\4"]
 )
 bodies = st.fixed_dictionaries(
     {"event_type": st.just("view"), "session_id": st.sampled_from(["s1", "s2", "s3"]), "item_id": ids},

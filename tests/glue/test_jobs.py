@@ -284,7 +284,8 @@ def test_an_empty_archive(run_job: Job, tmp_path: Path, made: bool) -> None:
         archive.mkdir()
     nothing = {"archive": archive, "erased": tmp_path / "none.jsonl"}
     told = run_job("batch_input", **nothing, interactions=tmp_path / "none", output=output, kind="users", active_days=9)
-    assert told == {"lines": 0, "files": 0, "exposures": 0, "rejected": {}}
+    nothing_read = {"rows_read": 0, "rows_used": 0, "rows_dropped": {}}
+    assert told == {"lines": 0, "files": 0, "exposures": 0, "rejected": {}, **nothing_read}
     told = run_job("interactions", **nothing, output=output / "csv", schema=json.dumps(SCHEMA))
     assert set(told.values()) == {0}
     assert [file.read_text() for file in (output / "csv").glob("*.csv")] == [

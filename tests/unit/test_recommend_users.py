@@ -192,7 +192,7 @@ def test_an_erased_user_is_nobody(away: Deployment, monkeypatch: pytest.MonkeyPa
     assert home(away)[1]["source"] == "for-you"
     assert len(records()) == 1
     erasures.erase("u1")
-    recent_items.forget("u1")
+    recent_items.delete_items_of(["u1"])
     for kept in (erased, experiments):
         kept.forget()
     assert recent_items.recent_items("u1") == {}
