@@ -215,7 +215,9 @@ def follow(target: Target, ledger: Ledger, accepted: Iterable[Sent], changes: Ch
         if ids <= ended and everything <= ledger.archived and not records:
             return stuck
         if time.monotonic() - began > NOT_STUCK and not stuck:
-            stuck = len((ids - ended) | (everything - ledger.archived)) + len(records)
+            waiting = [*((ids - ended) | (everything - ledger.archived)), *records]
+            stuck = len(waiting)
+            print(f"{stuck} stuck, among them {waiting[:5]}", file=sys.stderr)
         now = (len(ended), len(ledger.bodies), len(records))
         if now != before:
             before, since = now, time.monotonic()

@@ -21,8 +21,11 @@ from stacks.grants import Grant
 
 TEMPLATES = Path(__file__).parent / "mapping_templates"
 CORS = "method.response.header.Access-Control-Allow-Origin"
-#: A text that is none has half of a surrogate pair, which JSON can spell: the mapping template would make `?` of it.
-TEXT = {"pattern": "^[^\\ud800-\\udfff]*$"}
+#: A text without half of a surrogate pair, which JSON can spell, and of which the mapping template would make `?`. API Gateway's
+#: regular expressions are those of ECMAScript, to which a character beyond the first 65,536 is such a pair.
+TEXT = {"pattern": "^([^\\ud800-\\udfff]|[\\ud800-\\udbff][\\udc00-\\udfff])*$"}
+#: A value of an event or a record: the texts in it, however it should be.
+VALUE = {**TEXT, "items": TEXT, "additionalProperties": TEXT}
 
 #: What API Gateway checks of `POST /events` (JSON Schema draft 4): that it is a list of events in valid text. One bad event must
 #: not refuse its neighbours: all other rules are the function's.
@@ -36,7 +39,7 @@ EVENTS_ENVELOPE: dict[str, Any] = {
             "type": "array",
             "minItems": 1,
             "maxItems": MAX_BATCH,
-            "items": {"properties": dict.fromkeys(("event_type", "session_id", "user_id", "item_id", "event_id"), TEXT)},
+            "items": {"additionalProperties": VALUE},
         }
     },
 }
@@ -45,6 +48,7 @@ RECORD_ENVELOPE: dict[str, Any] = {
     "$schema": "http://json-schema.org/draft-04/schema#",
     "type": "object",
     "minProperties": 1,
+    "additionalProperties": VALUE,
 }
 
 

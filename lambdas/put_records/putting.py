@@ -1,14 +1,15 @@
 """Puts records to Personalize, and keeps what it took: whole for later changes, and items for the catalogue.
 
 Two workers may have changes of one record at once. Each puts first, and then writes the whole record over the one that it had
-read; the one that finds another there merges anew and puts again, so that the last put has all changes.
+read; the one that finds another there merges anew and puts again, even if its own change is older, so that the last put has all
+changes.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -40,11 +41,12 @@ class Outcome:
 def put_all(config: Config, changes: Sequence[Change], patience: Patience) -> Outcome:
     """Make all changes that can be made in the time that there is."""
     outcome, waiting = Outcome(), list(changes)
+    contested = {change.message_id for change in changes if change.again}
     while waiting:
         if time.monotonic() > patience.deadline:
             outcome.undone += waiting
             break
-        rows, waiting = _merged(config, waiting, outcome), []
+        rows, waiting = _merged(config, waiting, contested, outcome), []
         for batch in batches(rows, RECORDS_PER_CALL):
             try:
                 refused = _put(config, batch, patience)
@@ -58,16 +60,20 @@ def put_all(config: Config, changes: Sequence[Change], patience: Patience) -> Ou
                     outcome.put += 1
                 else:
                     waiting += row.changes
+                    contested |= {change.message_id for change in row.changes}
     return outcome
 
 
-def _merged(config: Config, changes: Sequence[Change], outcome: Outcome) -> list[Row]:
-    """The records that the changes make of those that are kept; what can't be made is added to the outcome."""
+def _merged(config: Config, changes: Sequence[Change], contested: Set[str], outcome: Outcome) -> list[Row]:
+    """The records that the changes make of those that are kept; what can't be made is added to the outcome.
+
+    `contested` are the messages of changes that may have been put before.
+    """
     groups = by_record(changes)
     kept = {(kind, id_): whole for kind in DATASETS for id_, whole in _kept(kind, groups).items()}
     rows = []
     for key, group in groups.items():
-        merged = merge(config, kept.get(key), group)
+        merged = merge(config, kept.get(key), group, any(change.message_id in contested for change in group))
         for change, reason in merged.refused:
             (outcome.unknown if isinstance(reason, UnknownRecord) else outcome.refused).append((change, str(reason)))
         if merged.row is not None:

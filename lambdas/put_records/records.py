@@ -38,7 +38,7 @@ class RecordMessage(BaseModel):
 
 @dataclass(frozen=True)
 class Change:
-    """A put of all columns of a record, or a patch of some."""
+    """A put of all columns of a record, or a patch of some. `again`: it was given out before, and may have been put then."""
 
     message_id: str
     kind: RecordKind
@@ -47,6 +47,7 @@ class Change:
     whole: bool
     columns: dict[str, Any]
     request_id: str
+    again: bool
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,8 @@ def read_message(config: Config, message: Mapping[str, Any]) -> Change:
     except (ValueError, RecursionError) as error:
         raise Unusable(f"the body can't be read: {error}") from None
     columns = read_columns(schema_of(config, read.kind), id_column(read.kind), given)
-    change = Change(message["messageId"], read.kind, record_id, read.received_at, read.change == "put", columns, read.id)
+    again = int(message.get("attributes", {}).get("ApproximateReceiveCount", 1)) > 1
+    change = Change(message["messageId"], read.kind, record_id, read.received_at, read.change == "put", columns, read.id, again)
     if change.whole:
         record_of(config, read.kind, columns)
     return change
@@ -114,8 +116,11 @@ class Merged:
     refused: tuple[tuple[Change, Unusable], ...]
 
 
-def merge(config: Config, kept: Whole | None, changes: Sequence[Change]) -> Merged:
-    """Apply changes to the record that is kept. One that can't be made leaves the others."""
+def merge(config: Config, kept: Whole | None, changes: Sequence[Change], put_before: bool = False) -> Merged:
+    """Apply changes to the record that is kept. One that can't be made leaves the others.
+
+    `put_before` says that some of them may have been put already, after the newer one that is kept: then that is put again.
+    """
     whole, made, refused, properties = kept, list[Change](), [], ""
     for change in changes:
         try:
@@ -128,6 +133,10 @@ def merge(config: Config, kept: Whole | None, changes: Sequence[Change]) -> Merg
             continue
         whole = _with_columns(merged, columns)
         made.append(change)
+    wrong = {change.message_id for change, _ in refused}
+    if not made and put_before and whole is not None:
+        made = [change for change in changes if change.message_id not in wrong]
+        columns, properties = record_of(config, changes[0].kind, whole.columns)
     if not made or whole is None:
         return Merged(None, tuple(refused))
     first = made[0]

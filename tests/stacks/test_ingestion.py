@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 
-from stacks.ingestion_api import EVENTS_ENVELOPE, TEMPLATES
+from reco.synth import node_path
+from stacks.ingestion_api import EVENTS_ENVELOPE, RECORD_ENVELOPE, TEMPLATES, TEXT
 from tests.stacks.conftest import Templates
 
 
@@ -108,7 +111,9 @@ def test_templates_take_values_of_a_request_through_base64_or_as_json_alone() ->
         ({"events": []}, False),
         ({"events": ["view", None, {"event_type": "view"}, {"event_type": "", "session_id": "s"}]}, True),
         ({"events": [{"event_type": "view", "session_id": 5, "user_id": "u" * 257, "item_id": None}]}, True),
-        ({"events": [{"event_type": "view", "session_id": "s", "user_id": "\ud83d\ude00"[:1]}]}, False),
+        ({"events": [{"event_type": "view", "session_id": "s", "user_id": "u\ud83d"}]}, False),
+        ({"events": [{"event_type": "view", "session_id": "s", "impression": ["\udc00"]}]}, False),
+        ({"events": [{"event_type": "view", "session_id": "s", "properties": {"device": "\udc00\ud800"}}]}, False),
         ({"events": [{"event_type": "view", "session_id": "s"}], "more": 1}, False),
         ([], False),
     ],
@@ -116,3 +121,31 @@ def test_templates_take_values_of_a_request_through_base64_or_as_json_alone() ->
 def test_the_envelope(body: Any, valid: bool) -> None:
     jsonschema.Draft4Validator.check_schema(EVENTS_ENVELOPE)
     assert jsonschema.Draft4Validator(EVENTS_ENVELOPE).is_valid(body) is valid
+
+
+@pytest.mark.parametrize(
+    ("body", "valid"),
+    [({"TITLE": "가", "MORE": [1, {"a": [None]}]}, True), ({}, False), ([], False), ({"TITLE": "\ud800"}, False)],
+)
+def test_the_envelope_of_records(body: Any, valid: bool) -> None:
+    assert jsonschema.Draft4Validator(RECORD_ENVELOPE).is_valid(body) is valid
+
+
+def test_the_pattern_of_texts_is_one_of_ecmascript() -> None:
+    """There, a character beyond the first 65,536 is two units."""
+    texts = [
+        "",
+        "abc",
+        "모바일",
+        "\U0001f600",
+        "a\U0001f600" * 5000,
+        "\ud800",
+        "a\udc00b",
+        "\U0001f600\ud83d",
+        "\udc00\ud800",
+        "x" * 50_000 + "\ud800",
+    ]
+    script = "const [p, texts] = JSON.parse(require('fs').readFileSync(0)); console.log(JSON.stringify(texts.map(t => new RegExp(p).test(t))))"
+    given, environ = json.dumps([TEXT["pattern"], texts]), os.environ | {"PATH": node_path()}
+    done = subprocess.run(["node", "-e", script], input=given, env=environ, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == [True] * 5 + [False] * 5

@@ -10,7 +10,6 @@ from pydantic import BaseModel
 from lambdas.put_events.batch import RECORD
 from lambdas.shared.events import Event, EventRecord, Exposure, ExposureRecord
 from personalize_rules.events import EVENT, EXPOSURE, RECORD_KINDS, FieldKind
-from stacks.ingestion_api import EVENTS_ENVELOPE
 
 KINDS: dict[type, FieldKind] = {str: "text", float: "number", dict: "properties", list: "texts"}
 
@@ -29,11 +28,6 @@ def test_the_models_have_the_shape(model: type[BaseModel], shape: dict[str, Fiel
     assert {name: kind_of(field.annotation) for name, field in model.model_fields.items()} == dict(shape)
     optional = {"user_id", "session_id"} if model is Exposure else set(shape) - {"event_type", "session_id"}
     assert {name for name, field in model.model_fields.items() if not field.is_required()} == optional
-
-
-def test_the_envelope_knows_the_ids() -> None:
-    ids = EVENTS_ENVELOPE["properties"]["events"]["items"]["properties"]
-    assert set(ids) == {name for name, kind in EVENT.items() if kind == "text"} - {"recommendation_id"}
 
 
 @pytest.mark.parametrize(("kind", "model"), [("event", EventRecord), ("exposure", ExposureRecord)])

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from lambdas.put_records import handler as put_records
 from lambdas.shared import clients, whole_records
 from lambdas.shared.erasures import erase
+from lambdas.shared.names import dataset_arn
 from tests.unit.conftest import Deployment, dead_letters, exported, set_faults
 
 ITEM = {"TITLE": "Spade", "CATEGORY": ["garden", "tools"], "PRICE": 9.5, "STOCK": 3, "CREATION_TIMESTAMP": 1_700_000_000}
@@ -202,6 +203,30 @@ def test_two_workers_with_changes_of_one_record_lose_neither(stream: Deployment,
     assert exported(stream, "items", "STOCK", "PRICE") == [["5", "2.0"]]
     row = catalogue(stream)["i1"]
     assert (row["STOCK"], row["PRICE"]) == ({"N": "5"}, {"N": "2.0"})
+
+
+def test_a_worker_that_puts_an_older_change_last_puts_the_newer_one_again(
+    stream: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Personalize holds what came last, and not what is newest."""
+    read, calls = whole_records.read, itertools.count()
+
+    def read_then_another_worker_is_faster(kind: Any, ids: Any) -> Any:
+        found = read(kind, ids)
+        if kind == "item" and next(calls) == 0:
+            assert put(stream, message("item", "i1", ITEM | {"STOCK": 2}, 2000)) == []
+        return found
+
+    monkeypatch.setattr(whole_records, "read", read_then_another_worker_is_faster)
+    assert put(stream, message("item", "i1", ITEM | {"STOCK": 1}, 1000)) == []
+    assert exported(stream, "items", "STOCK") == [["2"]]
+    older = message("item", "i1", ITEM | {"STOCK": 1}, 1000)
+    clients.personalize_events().put_items(  # the worker that put this one died before it saw the newer one
+        datasetArn=dataset_arn(stream.config, "items"),
+        items=[{"itemId": "i1", "properties": json.dumps({"title": "x", "price": 1, "stock": 1, "creationTimestamp": 1})}],
+    )
+    assert put(stream, older | {"attributes": {"ApproximateReceiveCount": "2"}}) == []
+    assert exported(stream, "items", "STOCK") == [["2"]]
 
 
 @pytest.mark.parametrize(
