@@ -112,7 +112,7 @@ class Client:
             settings: dict[str, Any] = json.load(answer)
         return settings
 
-    def wait(self, arn: str, *, until: str | None = "ACTIVE", seconds: float = 60) -> dict[str, Any]:
+    def wait(self, arn: str, *, until: str | None = "ACTIVE", seconds: float = 300) -> dict[str, Any]:
         """Describe a resource until it has a status (None: until it is gone)."""
         member = _member_of(arn)
         describe = getattr(self.personalize, f"describe_{_snake(member)}")

@@ -53,7 +53,7 @@ def test_deletes_are_refused_while_something_uses_the_resource(client: Client, s
         code, message = error_of(call, **request)
         assert code == "ResourceInUseException"
         assert user in message
-    with client.lasting("delete", seconds=0.5):
+    with client.lasting("delete", seconds=2):
         p.delete_campaign(campaignArn=campaign)
         assert error_of(p.update_campaign, campaignArn=campaign, minProvisionedTPS=2)[0] == "ResourceInUseException"
     client.wait(campaign, until=None)

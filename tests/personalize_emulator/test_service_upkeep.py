@@ -4,21 +4,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
 from typing import Any
 
 from tests.personalize_emulator.conftest import NewClient
 from tests.personalize_emulator.journey import BUCKET, RECIPE, ROLE, START, Client, csv_of, error_of, rows
+from tests.waiting import eventually
 
 HOUR = 3600
-
-
-def until(condition: Callable[[], Any], seconds: float = 30) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "it does not happen"
-        time.sleep(0.05)
-    return found
 
 
 def versions(client: Client, solution: str) -> list[dict[str, Any]]:
@@ -31,16 +23,23 @@ def test_automatic_training_and_its_end(new_client: NewClient) -> None:
     group = client.loaded_group("auto")
     schedule = {"autoTrainingConfig": {"schedulingExpression": "rate(2 days)"}}
     solution = client.solution(group, "auto", "aws-popularity-count", performAutoTraining=True, solutionConfig=schedule)
-    first = until(lambda: [v for v in versions(client, solution) if v["status"] == "ACTIVE"])
+    first = eventually(lambda: [v for v in versions(client, solution) if v["status"] == "ACTIVE"])
     assert [version["trainingType"] for version in first] == ["AUTOMATIC"]
-    time.sleep(2.5)
-    assert len(versions(client, solution)) == 1  # no new data, no new version
-    tracking_id = client.tracker(group, "auto")
-    event = {"eventType": "View", "itemId": "i1", "sentAt": time.time()}
-    client.events.put_events(trackingId=tracking_id, sessionId="s", userId="u1", eventList=[event])
-    until(lambda: len(versions(client, solution)) == 2)
+    later = client.loaded_group("later")
+    witness = client.solution(later, "later", "aws-popularity-count", performAutoTraining=True, solutionConfig=schedule)
+    eventually(lambda: [v for v in versions(client, witness) if v["status"] == "ACTIVE"])
+    view(client, later, "later")
+    eventually(lambda: len(versions(client, witness)) == 2)
+    assert len(versions(client, solution)) == 1  # no new data, no new version, when the time for it has passed
+    view(client, group, "auto")
+    eventually(lambda: len(versions(client, solution)) == 2)
     client.personalize.update_solution(solutionArn=solution, performAutoTraining=False)
-    until(lambda: client.wait(solution)["performAutoTraining"] is False)
+    eventually(lambda: client.wait(solution)["performAutoTraining"] is False)
+
+
+def view(client: Client, group: str, tracker: str) -> None:
+    event = {"eventType": "View", "itemId": "i1", "sentAt": time.time()}
+    client.events.put_events(trackingId=client.tracker(group, tracker), sessionId="s", userId="u1", eventList=[event])
 
 
 def test_a_manual_training_replaces_the_first_automatic_one(new_client: NewClient) -> None:
@@ -48,7 +47,8 @@ def test_a_manual_training_replaces_the_first_automatic_one(new_client: NewClien
     group = client.loaded_group("manual", ["Interactions"])
     solution = client.solution(group, "manual", "aws-popularity-count", performAutoTraining=True)
     client.version(solution)
-    time.sleep(1.5)
+    witness = client.solution(group, "later", "aws-popularity-count", performAutoTraining=True)
+    eventually(lambda: versions(client, witness))
     assert [version["trainingType"] for version in versions(client, solution)] == ["MANUAL"]
 
 
@@ -63,7 +63,7 @@ def test_a_new_item_appears_with_the_automatic_update(new_client: NewClient) -> 
     items = "arn:aws:personalize:us-east-1:123456789012:dataset/new-items/ITEMS"
     properties = json.dumps({"genres": "Drama", "price": 1.0, "creationTimestamp": int(time.time())})
     client.events.put_items(datasetArn=items, items=[{"itemId": "brand-new", "properties": properties}])
-    until(lambda: "brand-new" in client.recommended(campaign, userId="u1", numResults=100))
+    eventually(lambda: "brand-new" in client.recommended(campaign, userId="u1", numResults=100))
 
 
 def test_batch_inference_writes_a_line_per_line(client: Client, shop: str) -> None:
@@ -166,4 +166,4 @@ def test_a_recommender_is_retrained_weekly(new_client: NewClient) -> None:
     hits = [[f"u{n}", "hit", START + n, "View", 1.0] for n in range(60)]
     table = rows("Interactions") + hits + [[f"v{n}", "hit", START + n, "View", 1.0] for n in range(60)]
     client.wait(client.start_import(dataset, csv_of("Interactions", table), "weekly-2"))
-    until(lambda: most_viewed() == "hit")
+    eventually(lambda: most_viewed() == "hit")

@@ -161,7 +161,7 @@ def list_everything(client: Client, group: str, version: str) -> None:
 
 def updated(client: Client, arn: str) -> None:
     """Wait until the latest update of a resource is done."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 300
     while time.monotonic() < deadline:
         shown = client.wait(arn)
         updates = [value for key, value in shown.items() if key.startswith("latest") and key.endswith("Update")]
