@@ -6,8 +6,8 @@ from typing import Any
 
 import boto3
 
+from bench.shop_csvs import write
 from tests.e2e.conftest import CommandLine
-from tests.shop_csvs import write
 from tests.waiting import eventually
 
 SHOP = ("--config", "config/shop.yaml")

@@ -19,11 +19,11 @@ from uuid import uuid4
 import pytest
 import yaml
 
+from bench.shop_csvs import START, rows, write
 from localaws.environment import Environment
 from reco.target import DATA
 from tests.e2e.conftest import RECO, ROOT, CommandLine
 from tests.processes import children_of, command_of, processes_in
-from tests.shop_csvs import START, rows, write
 from tests.waiting import eventually
 
 SHOP = ("--config", "config/shop.yaml")
