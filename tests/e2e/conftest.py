@@ -62,7 +62,7 @@ def calls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     assert {name: role.denied for name, role in prove(folder).items() if role.denied} == {}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def reco(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandLine]:
     """A folder with the configs of the repository; whatever still runs there at the end is stopped."""
     folder = tmp_path_factory.mktemp("checkout")

@@ -22,15 +22,15 @@ list: (STRING | PLACEHOLDER) ("," (STRING | PLACEHOLDER))*
 operand: NUMBER | STRING | PLACEHOLDER | reference
 reference: NAME _DOT NAME
 
-INCLUDE: /INCLUDE\b/i
-EXCLUDE: /EXCLUDE\b/i
-TARGET: /(ItemID|UserID|ActionID)\b/i
-_WHERE: /WHERE\b/i
-_AND: /AND\b/i
-_OR: /OR\b/i
-_IF: /IF\b/i
-NOT: /NOT\b/i
-IN: /IN\b/i
+INCLUDE: /INCLUDE(?![A-Za-z0-9_])/i
+EXCLUDE: /EXCLUDE(?![A-Za-z0-9_])/i
+TARGET: /(ItemID|UserID|ActionID)(?![A-Za-z0-9_])/i
+_WHERE: /WHERE(?![A-Za-z0-9_])/i
+_AND: /AND(?![A-Za-z0-9_])/i
+_OR: /OR(?![A-Za-z0-9_])/i
+_IF: /IF(?![A-Za-z0-9_])/i
+NOT: /NOT(?![A-Za-z0-9_])/i
+IN: /IN(?![A-Za-z0-9_])/i
 COMPARISON: "=" | "!=" | "<=" | ">=" | "<" | ">"
 PLACEHOLDER: /\$[A-Za-z0-9_]+/
 STRING: /"[^"]*"/

@@ -34,7 +34,7 @@ from tests.unit.conftest import Deployment, set_faults
 from tests.unit.serving import call
 from tests.unit.test_erasure import erase
 from tests.unit.test_put_events import event, records
-from tests.unit.test_put_records import ITEM, message
+from tests.unit.test_put_records import ITEM, message, patch
 from tests.unit.test_training import import_request, now, prepare_request
 
 ITEMS, NEW = 60, 5
@@ -51,6 +51,7 @@ class World:
         self.shop, self.personalize = shop, personalize
         self.clock = int(time.time() * 1000) - 10 * 86_400_000
         self.items: set[str] = set()
+        self.prices: dict[str, Any] = {}
         self.erased: set[str] = {GHOST}
         self.files = ""
         self.numbers = itertools.count(1)
@@ -62,6 +63,7 @@ class World:
         keys = s3_backends["123456789012"]["global"].buckets[self.shop.bucket].keys
         keys["datasets/items/items.csv"].last_modified = datetime.fromtimestamp(self.clock / 1000, UTC).replace(tzinfo=None)
         self.items = {f"i{n}" for n in items}
+        self.prices = {name: float(name[1:]) + 5.5 for name in self.items}
         self.import_again()
 
     def import_again(self) -> None:
@@ -74,6 +76,15 @@ class World:
         answer = self.shop.call(put_records.handler, Records=[message("item", f"i{item}", ITEM, self.clock)])
         assert answer == {"batchItemFailures": []}
         self.items.add(f"i{item}")
+        self.prices[f"i{item}"] = ITEM["PRICE"]
+
+    def patch(self, item: int) -> None:
+        """A new price: an item that the shop does not have does not come back by it."""
+        self.clock += 60_000
+        change = patch("item", f"i{item}", {"PRICE": item + 0.25}, self.clock)
+        assert self.shop.call(put_records.handler, Records=[change]) == {"batchItemFailures": []}
+        if f"i{item}" in self.items:
+            self.prices[f"i{item}"] = item + 0.25
 
     def buy(self, user: str, item: int) -> None:
         bought = event(user_id=user, item_id=f"i{item}", event_type="buy")
@@ -119,6 +130,7 @@ class World:
             assert "degraded" not in answer
         assert {item["item_id"] for item in ranked["items"]} == self.items, "all that the shop has, and was asked for, is there"
         assert sorted([*ranked["filtered"], *self.items]) == sorted(f"i{n}" for n in range(ITEMS + NEW))
+        assert {item["item_id"]: item["attributes"]["PRICE"] for item in ranked["items"]} == self.prices
         assert len(popular["items"]) > 0
         if user in self.erased:
             assert [answer["source"] for answer in (home, batch, ranked)] == ["best-sellers", "best-sellers", "given"]
@@ -186,6 +198,7 @@ STEPS = st.one_of(
     st.tuples(st.just("import_csv"), ITEM_SETS),
     st.tuples(st.just("import_again")),
     st.tuples(st.just("put"), st.integers(ITEMS - NEW, ITEMS + NEW - 1)),
+    st.tuples(st.just("patch"), st.integers(0, ITEMS + NEW - 1)),
     st.tuples(st.just("buy"), st.sampled_from("ab"), st.integers(0, ITEMS - 1)),
     st.tuples(st.just("erase"), st.sampled_from("ab")),
     st.tuples(st.just("train")),
