@@ -224,7 +224,7 @@ def launch(
 
 def _new_log(data: Path) -> Path:
     """The file that a new environment writes to, since a pipe would end with us. Raises LocalAwsError if there can be none."""
-    log = data / "logs" / f"{time.strftime('%Y-%m-%dT%H-%M-%S')}-{os.getpid()}.log"
+    log = data / "logs" / f"{time.strftime('%Y-%m-%dT%H-%M-%S')}-{os.getpid()}-{time.monotonic_ns()}.log"
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
         log.touch()

@@ -71,7 +71,8 @@ def test_no_table_holds_an_erased_user(stream: Deployment, monkeypatch: pytest.M
         database.put_item(TableName=f"{name}-batch-lists", Item=row)
 
     def found() -> set[str]:
-        tables = [table for table in database.list_tables(Limit=100)["TableNames"] if table.startswith(f"{name}-")]
+        pages = database.get_paginator("list_tables").paginate()
+        tables = [table for page in pages for table in page["TableNames"] if table.startswith(f"{name}-")]
         assert len(tables) >= 6
         return {table for table in tables if "marked-user" in str(database.scan(TableName=table)["Items"])}
 

@@ -207,7 +207,7 @@ USERS = itertools.count()
 
 
 @settings(
-    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], phases=[Phase.generate]
+    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], phases=[Phase.generate]
 )  # the users and the history of an example don't come again: there is nothing to shrink
 @given(st.lists(st.tuples(STEPS, st.sampled_from("ab"), st.booleans()), min_size=3, max_size=8))
 def test_no_answer_holds_what_is_gone(world: World, steps: list[tuple[tuple[Any, ...], str, bool]]) -> None:

@@ -140,7 +140,7 @@ def test_puts_and_patches_lose_nothing_in_any_order_or_batch(stream: Deployment)
     ]
     known = message("item", "{}", ITEM, 500)
     orders = list(itertools.permutations(range(5)))
-    for n, order in enumerate(orders[:: len(orders) // 20]):
+    for n, order in enumerate(orders[:: len(orders) // 10]):
         item_id = f"order-{n}"
         own = [for_item(change, item_id) for change in [known, *(changes[place] for place in order)]]
         for batch in (own[:1], own[1:3], own[3:]) if n % 2 else ([one] for one in own):
@@ -149,7 +149,7 @@ def test_puts_and_patches_lose_nothing_in_any_order_or_batch(stream: Deployment)
     expected = {(row["STOCK"]["N"], row["PRICE"]["N"], row["TITLE"]["S"]) for row in catalogue(stream).values()}
     assert expected == {("7", "4.0", "Spade")}
     rows = exported(stream, "items", "STOCK", "PRICE", "TITLE")
-    assert (len(rows), set(map(tuple, rows))) == (20, {("7", "4.0", "Spade")})
+    assert (len(rows), set(map(tuple, rows))) == (10, {("7", "4.0", "Spade")})
 
 
 def for_item(change: dict[str, Any], item_id: str) -> dict[str, Any]:
@@ -288,7 +288,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(column=st.sampled_from([*ITEM, "BRAND", "DESCRIPTION", "NOPE", ""]), value=JSON, is_patch=st.booleans())
 def test_one_record_never_takes_its_neighbours_along(stream: Deployment, column: str, value: Any, is_patch: bool) -> None:
     """Any JSON value in any column: the record is put or a dead letter with a reason, and its nine neighbours are put."""
@@ -299,7 +299,9 @@ def test_one_record_never_takes_its_neighbours_along(stream: Deployment, column:
         bad |= {"body": json.dumps(json.loads(bad["body"]) | {"change": "patch"})}
     assert put(stream, *good[:4], bad, *good[4:]) == []
     letters = dead_letters(stream)
-    assert {f"n{number}-{n}" for n in range(9)} <= set(catalogue(stream))
+    keys = [{"item_id": {"S": f"n{number}-{n}"}} for n in range(9)]
+    found = stream.client("dynamodb").batch_get_item(RequestItems={f"{stream.config.name}-catalogue": {"Keys": keys}})
+    assert len(found["Responses"][f"{stream.config.name}-catalogue"]) == 9
     assert len(letters) <= 1
     assert all(letter["reason"] for letter in letters)
 
