@@ -13,7 +13,7 @@ override SINCE := $(value SINCE)
 export CONFIG ENV REGION SINCE
 CONTEXT := -c "config=$$CONFIG" $${ENV:+-c "env=$$ENV"} $${REGION:+-c "region=$$REGION"}
 
-.PHONY: help demo test check chaos permissions bench bench-full lint setup setup-test setup-bench synth clean audit diff deploy
+.PHONY: help demo test check chaos kills permissions bench bench-full lint setup setup-test setup-bench synth clean audit diff deploy
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -29,6 +29,9 @@ check: setup-test  ## lint, types and the tests nearest to what changed (half a 
 
 chaos: setup-test  ## shows that ingestion loses nothing: 100,000 events, faults, kills (minutes)
 	@$(BIN)/python -m bench.chaos --events 100000
+
+kills: setup-test  ## shows that `kill -9` of Personalize or of all loses nothing, 20 times (minutes)
+	@$(BIN)/python -m bench.kills --times 20
 
 permissions: setup-test  ## each role's calls in the end-to-end tests, held against its policies (minutes)
 	@$(BIN)/python -m tests.permissions
