@@ -77,10 +77,12 @@ def is_active(personalize: Any, dataset: str) -> bool:
 def until(condition: Callable[[], bool], seconds: float = PATIENCE) -> None:
     """Wait for a condition. Raises TimeoutError."""
     deadline = time.monotonic() + seconds
+    began = time.monotonic()
     while not condition():
         if time.monotonic() > deadline:
             raise TimeoutError(f"not within {seconds:.0f} seconds")
-        time.sleep(0.05)
+        time.sleep(max(0.05, time.monotonic() - began))  # no more than half of the time goes into looking
+        began = time.monotonic()
 
 
 def set_faults(target: Target, faults: list[dict[str, Any]]) -> None:

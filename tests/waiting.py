@@ -17,8 +17,10 @@ def eventually(check: Callable[[], T]) -> T:
     To show that something does *not* happen, let something happen that would come after it, and wait for that.
     """
     deadline = time.monotonic() + _MOST_SECONDS
+    began = time.monotonic()
     while not (found := check()):
         if time.monotonic() > deadline:
             raise AssertionError(f"It did not happen within {_MOST_SECONDS} seconds; the last answer was {found!r}.")
-        time.sleep(0.02)
+        time.sleep(max(0.05, time.monotonic() - began))  # no more than half of the time goes into looking
+        began = time.monotonic()
     return found
