@@ -120,5 +120,6 @@ def _name(description: dict[str, Any]) -> tuple[str, str]:
 
 
 def _general(pattern: str, deployment: str) -> str:
-    """The resource without what differs between deployments: their name, and what CloudFormation adds to a role's."""
-    return re.sub(r"-[A-Z0-9]{11,13}$", "", pattern.replace(deployment, "{name}"))
+    """The resource without what differs between deployments: their name, and what CloudFormation adds to a role's, cut where the
+    whole would be too long."""
+    return re.sub(r"-[A-Z0-9]{11,13}$|-[A-Z0-9]+-[0-9a-f]{8}$", "", pattern.replace(deployment, "{name}"))
