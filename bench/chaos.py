@@ -31,7 +31,7 @@ from typing import Any
 from bench import chaos_records
 from bench.chaos_records import Changes
 from bench.click_stream import Sent, click_stream
-from bench.deployment import CONFIG, Api, deployed, make_tracker, publish, set_faults
+from bench.deployment import CONFIG, Api, deployed, make_tracker, publish, set_faults, until
 from lambdas.shared.config_file import load_config
 from localaws.lambda_workers.fork_server import process_name
 from reco.redrive import record_of
@@ -49,7 +49,7 @@ FAULTS: list[dict[str, Any]] = [
 ]
 #: For so many events one change of an item or a user.
 EVENTS_A_CHANGE = 20
-#: Seconds between two kills of Personalize; the seconds after the last call by which all has ended that is not stuck.
+#: Seconds between two kills of Personalize; and seconds for which nothing moves when what has not ended is stuck.
 KILL_PERSONALIZE_EVERY, NOT_STUCK = 20.0, 60.0
 #: Seconds between two kills, and without progress after which the run is over.
 KILL_EVERY, GIVE_UP = 3.0, 90.0
@@ -202,19 +202,18 @@ def event_id(record: dict[str, Any]) -> str:
 def follow(target: Target, ledger: Ledger, accepted: Iterable[Sent], changes: Changes) -> int:
     """Wait until everything has ended somewhere, or nothing has moved for GIVE_UP seconds.
 
-    Returns how much had not ended NOT_STUCK seconds after the last call.
+    Returns how much had not ended when nothing had moved for NOT_STUCK seconds.
     """
     ids = {sent.id for sent in accepted if not sent.archive_only}
     everything = {sent.id for sent in accepted}
-    began, stuck = time.monotonic(), 0
-    before, since = (-1, -1, -1), began
+    stuck, before, since = 0, (-1, -1, -1), time.monotonic()
     while time.monotonic() - since < GIVE_UP:
         ledger.update()
         ended = {name for name, _, _ in ledger.in_personalize()} | ledger.dead.keys()
         records = chaos_records.unended(target, changes, ledger.dead_records)
         if ids <= ended and everything <= ledger.archived and not records:
             return stuck
-        if time.monotonic() - began > NOT_STUCK and not stuck:
+        if time.monotonic() - since > NOT_STUCK and not stuck:
             waiting = [*((ids - ended) | (everything - ledger.archived)), *records]
             stuck = len(waiting)
             print(f"{stuck} stuck, among them {waiting[:5]}", file=sys.stderr)
@@ -267,6 +266,15 @@ def account(accepted: list[Sent], ledger: Ledger, metrics: Counter[str]) -> dict
     }
 
 
+def well_again(target: Target) -> bool:
+    """Take the faults away. False while Personalize is being started again."""
+    try:
+        set_faults(target, [])
+    except OSError:
+        return False
+    return True
+
+
 def endure(
     target: Target,
     folder: Path,
@@ -288,9 +296,9 @@ def endure(
         accepted = [sent for part in pool.map(lambda n: post_events(target, n, share[n]), range(CLIENTS)) for sent in part]
         for made in of_records:
             changes.add(made.result())
-    stuck = follow(target, ledger, accepted, changes)
     killer.stop()
-    set_faults(target, [])
+    until(lambda: well_again(target))
+    stuck = follow(target, ledger, accepted, changes)
     of_items = chaos_records.account(target, changes, ledger.dead_records)
     killed = {"killed": killer.killed, "personalize_killed": killer.personalize_killed}
     return {**account(accepted, ledger, counts(target)), **of_items, "stuck": stuck, **killed}
