@@ -19,7 +19,7 @@ from lambdas.shared import clients, whole_records
 from lambdas.shared.csv_files import csv_files, rows
 from lambdas.shared.erasures import all_erased
 from lambdas.shared.tables import WRITE_BATCH, to_row, write_all
-from lambdas.shared.whole_records import RecordKind, Whole, row_of
+from lambdas.shared.whole_records import RecordKind, Whole, id_column, row_of
 from personalize_rules.imports import schema_columns
 from personalize_rules.schemas import Schema
 from personalize_rules.values import cell_reader
@@ -33,11 +33,11 @@ def load_records(kind: Kind, schema: Schema, loaded_from: str, already: int, out
 
     `loaded_from` is the fingerprint of the CSVs.
     """
-    id_column, erased = f"{KINDS[kind].upper()}_ID", frozenset(all_erased()) if kind == "users" else frozenset[str]()
-    readers = {field.name: cell_reader(schema, field) for field in schema.fields if field.name != id_column}
+    id_name, erased = id_column(KINDS[kind]), frozenset(all_erased()) if kind == "users" else frozenset[str]()
+    readers = {field.name: cell_reader(schema, field) for field in schema.fields if field.name != id_name}
     left = itertools.islice(csv_rows(kind, schema), already, None)
     while batch := list(itertools.islice(left, WRITE_BATCH)):
-        found = {row[id_column]: (columns_of(row, readers), uploaded) for row, uploaded in batch if row[id_column] not in erased}
+        found = {row[id_name]: (columns_of(row, readers), uploaded) for row, uploaded in batch if row[id_name] not in erased}
         kept = whole_records.read(KINDS[kind], list(found))
         wholes = {id_: loaded(kept.get(id_), columns, uploaded, loaded_from) for id_, (columns, uploaded) in found.items()}
         keep(kind, schema, {id_: whole for id_, whole in wholes.items() if whole is not None}, kept)

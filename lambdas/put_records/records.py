@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from base64 import b64decode
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from pydantic import BaseModel, ValidationError
@@ -14,7 +14,7 @@ from lambdas.put_records.rows import Unusable, complete, properties_text, read_c
 from lambdas.shared import whole_records
 from lambdas.shared.config import Config
 from lambdas.shared.schemas import KINDS, DatasetKind
-from lambdas.shared.whole_records import RecordKind, Whole
+from lambdas.shared.whole_records import RecordKind, Whole, id_column
 from personalize_rules.limits import MAX_ID, MAX_RECORD_PROPERTIES
 from personalize_rules.schemas import Schema
 
@@ -90,10 +90,6 @@ def schema_of(config: Config, kind: RecordKind) -> Schema:
     return dataset.avro
 
 
-def id_column(kind: RecordKind) -> str:
-    return f"{kind.upper()}_ID"
-
-
 def record_of(config: Config, kind: RecordKind, columns: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     """A whole record's columns, and the text that the service takes. Raises Unusable."""
     found = complete(schema_of(config, kind), id_column(kind), columns)
@@ -131,12 +127,12 @@ def merge(config: Config, kept: Whole | None, changes: Sequence[Change], put_bef
         except Unusable as error:
             refused.append((change, error))
             continue
-        whole = _with_columns(merged, columns)
+        whole = replace(merged, columns=columns)
         made.append(change)
     wrong = {change.message_id for change, _ in refused}
     if not made and put_before and whole is not None:
         made = [change for change in changes if change.message_id not in wrong]
-        columns, properties = record_of(config, changes[0].kind, whole.columns)
+        _, properties = record_of(config, changes[0].kind, whole.columns)
     if not made or whole is None:
         return Merged(None, tuple(refused))
     first = made[0]
@@ -149,10 +145,6 @@ def _applied(whole: Whole | None, change: Change) -> Whole | None:
     if whole is None:
         raise UnknownRecord(f"there is no {change.kind} of this id: put it whole first")
     return whole_records.patch(whole, change.received_at, change.columns)
-
-
-def _with_columns(whole: Whole, columns: dict[str, Any]) -> Whole:
-    return Whole(columns, whole.put_at, whole.changed, whole.version, whole.loaded_from, whole.loaded_at)
 
 
 def batches(rows: Sequence[Row], most: int) -> Iterator[list[Row]]:

@@ -37,10 +37,10 @@ class Whole:
     def received_at(self) -> int:
         return max([self.put_at, *self.changed.values()])
 
-    @property
-    def came_by_csv(self) -> bool:
-        """Whether nobody put or changed it since."""
-        return self.loaded_at is not None and self.received_at == self.loaded_at
+
+def id_column(kind: RecordKind) -> str:
+    """`ITEM_ID`, `USER_ID`."""
+    return f"{kind.upper()}_ID"
 
 
 def put(kept: Whole | None, at: int, columns: Columns) -> Whole | None:
