@@ -18,12 +18,12 @@ from uuid import uuid4
 import pytest
 import yaml
 
+from bench.processes import children_of, command_of, processes_in
 from bench.shop_csvs import write
 from localaws.environment import Environment
 from reco.target import DATA
 from tests.e2e.conftest import RECO, ROOT, CommandLine
 from tests.e2e.test_main_job import PORTS, SHOP, client_of
-from tests.processes import children_of, command_of, processes_in
 from tests.waiting import eventually
 
 

@@ -20,6 +20,7 @@ import pytest
 import yaml
 
 from bench.deployment import Api, until
+from bench.processes import children_of, command_of
 from bench.shop_csvs import HEADERS, rows, write
 from lambdas.shared import snapshots
 from localaws.environment import Environment, launch
@@ -30,7 +31,6 @@ from reco.synth import synthesize
 from reco.target import DATA, Target
 from reco.train import Outcome
 from tests.e2e.conftest import CommandLine
-from tests.processes import children_of, command_of
 from tests.waiting import eventually
 
 NDCG = "normalized_discounted_cumulative_gain_at_25"

@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
+from bench.processes import command_of, environment_of, processes_in
 from localaws import isolation
 from localaws.environment import Environment, launch
 from localaws.glue.run import Ended, Job, Run
 from tests.localaws.apps import create_function, function, role, write_app, zipped
-from tests.processes import command_of, environment_of, processes_in
 
 pytestmark = pytest.mark.xdist_group("localaws-isolation")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import is_running
+from bench.processes import is_running
 from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
