@@ -32,6 +32,7 @@ from bench import chaos_records
 from bench.chaos_records import Changes
 from bench.click_stream import Sent, click_stream
 from bench.deployment import CONFIG, Api, deployed, make_tracker, publish, set_faults, until
+from bench.processes import descendants_of, emulators_of, name_of
 from lambdas.shared.config_file import load_config
 from localaws.lambda_workers.fork_server import process_name
 from reco.redrive import record_of
@@ -88,42 +89,23 @@ class Killer(threading.Thread):
         while not self._done.wait(self._every * self._dice.uniform(0.5, 1.5)):
             self.killed += self._kill(self._workers())
             if time.monotonic() - self._since > self._personalize_every:
-                self.personalize_killed += self._kill(self._personalize())
+                self.personalize_killed += self._kill(emulators_of(self._root))
                 self._since = time.monotonic()
 
     def stop(self) -> None:
         self._done.set()
         self.join()
 
-    def _kill(self, found: Iterable[int]) -> bool:
+    def _kill(self, processes: list[int]) -> bool:
         """Kill one of the processes, if there is one."""
-        processes = list(found)
         with contextlib.suppress(ProcessLookupError):
             if processes:
                 os.kill(self._dice.choice(processes), signal.SIGKILL)
                 return True
         return False
 
-    def _personalize(self) -> Iterator[int]:
-        for entry in Path("/proc").glob("[0-9]*"):
-            with contextlib.suppress(OSError):
-                command = (entry / "cmdline").read_text().split("\0")
-                if "personalize_emulator" in command and self._root in ancestors(int(entry.name)):
-                    yield int(entry.name)
-
-    def _workers(self) -> Iterator[int]:
-        wanted = f"{process_name(self._function)}\n"
-        for entry in Path("/proc").glob("[0-9]*"):
-            with contextlib.suppress(OSError):
-                if wanted == (entry / "comm").read_text() and self._root in ancestors(int(entry.name)):
-                    yield int(entry.name)
-
-
-def ancestors(pid: int) -> Iterator[int]:
-    """The parents of a process, up to the first."""
-    while pid > 1:
-        pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-        yield pid
+    def _workers(self) -> list[int]:
+        return [pid for pid in descendants_of(self._root) if name_of(pid) == process_name(self._function)]
 
 
 class Ledger:

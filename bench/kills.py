@@ -21,7 +21,6 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,7 @@ from bench import chaos, shop_csvs
 from bench.chaos_records import Changes
 from bench.click_stream import Sent, click_stream
 from bench.deployment import CONFIG, Api, environment_of
+from bench.processes import emulators_of, processes_in
 from lambdas.shared.config_file import load_config
 from localaws.environment import Environment, launch
 from reco import batch, load, train
@@ -41,28 +41,9 @@ CLIENTS, EVENTS_A_CLIENT = 4, 150
 SOON = 0.2, 5.0
 
 
-def processes_of(folder: Path) -> list[int]:
-    """All that works for the environment of a folder, by command line or by environment."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if (
-                int(entry.name) != os.getpid()
-                and str(folder) in (entry / "cmdline").read_text() + (entry / "environ").read_text()
-            ):
-                found.append(int(entry.name))
-    return found
-
-
-def processes_to_kill(environment: Environment, what: str) -> Iterator[int]:
-    for entry in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            command = (entry / "cmdline").read_text().split("\0")
-            ours = environment.pid in chaos.ancestors(int(entry.name))
-            if what in ("personalize", "both") and "personalize_emulator" in command and ours:
-                yield int(entry.name)
-    if what in ("aws", "both"):
-        yield environment.pid
+def processes_to_kill(environment: Environment, what: str) -> list[int]:
+    emulators = emulators_of(environment.pid) if what in ("personalize", "both") else []
+    return [*emulators, *([environment.pid] if what in ("aws", "both") else [])]
 
 
 class Sender(threading.Thread):
@@ -97,13 +78,13 @@ def begin(target: Target, during: str) -> None:
 
 def kill(environment: Environment, what: str, folder: Path) -> int:
     """Kill, and wait until what goes with it has ended. Returns how many processes have not, after a minute."""
-    for pid in list(processes_to_kill(environment, what)):
+    for pid in processes_to_kill(environment, what):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     if what == "personalize":
         return 0
     deadline = time.monotonic() + 60
-    while (left := processes_of(folder)) and time.monotonic() < deadline:
+    while (left := processes_in(folder)) and time.monotonic() < deadline:
         time.sleep(0.1)
     return len(left)
 
@@ -143,7 +124,7 @@ def endure(folder: Path, times: int) -> dict[str, Any]:
     }
     account = chaos.account(accepted, ledger, chaos.counts(target))
     environment_of(target).stop()
-    left += len(processes_of(data))
+    left += len(processes_in(data))
     return {**account, "killed": dict(killed), "runs_after": runs, "processes_left": left}
 
 

@@ -14,6 +14,14 @@ def command_of(pid: int) -> str:
         return ""
 
 
+def name_of(pid: int) -> str:
+    """At most 15 characters; empty if it has ended."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().removesuffix("\n")
+    except OSError:
+        return ""
+
+
 def environment_of(pid: int) -> dict[str, str]:
     """The variables that it was started with; none if it has ended."""
     try:
@@ -25,6 +33,20 @@ def environment_of(pid: int) -> dict[str, str]:
 
 def children_of(pid: int) -> list[int]:
     return [child for child in all_running() if _parent_of(child) == pid]
+
+
+def descendants_of(root: int) -> list[int]:
+    """Its children, theirs, and so on."""
+    parents = {pid: _parent_of(pid) for pid in all_running()}
+    found = {root}
+    while more := {pid for pid, parent in parents.items() if parent in found and pid not in found}:
+        found |= more
+    return sorted(found - {root})
+
+
+def emulators_of(environment: int) -> list[int]:
+    """The processes of the Personalize emulator of an embedded AWS."""
+    return [pid for pid in descendants_of(environment) if "personalize_emulator" in command_of(pid).split(" ")]
 
 
 def _parent_of(pid: int) -> int | None:

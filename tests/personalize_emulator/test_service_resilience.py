@@ -22,6 +22,7 @@ from urllib.request import Request, urlopen
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
+from bench.processes import children_of
 from tests.personalize_emulator.conftest import NewClient
 from tests.personalize_emulator.journey import BUCKET, RECIPE, ROLE, Client, avro, csv_of, error_of
 from tests.personalize_emulator.requests import send
@@ -48,10 +49,9 @@ class Process:
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
 
-    def children(self) -> list[str]:
+    def children(self) -> list[int]:
         """The ids of the processes that work through its jobs."""
-        threads = Path(f"/proc/{self.process.pid}/task").glob("*/children")
-        return " ".join(thread.read_text() for thread in threads).split()
+        return children_of(self.process.pid)
 
     def stop(self) -> int:
         self.process.terminate()
