@@ -262,3 +262,14 @@ def test_definition_as_an_object_and_from_s3(environment: Environment, deploy: D
         execution = states.start_execution(stateMachineArn=arn)["executionArn"]
         finished = eventually(lambda execution=execution: _finished(states.describe_execution(executionArn=execution)))
         assert output_of(finished) == "hello"
+
+
+def test_however_fast_the_clock_a_machine_does_not_look_for_a_job_without_a_pause(
+    environment: Environment, deploy: Deploy
+) -> None:
+    """A minute passes in three seconds here, and a second in a twentieth of one; but not a wait between two looks."""
+    ended = run(
+        environment, deploy, "one-second", {"StartAt": "Wait", "States": {"Wait": {"Type": "Wait", "Seconds": 1, "End": True}}}
+    )
+    assert ended["status"] == "SUCCEEDED"
+    assert (ended["stopDate"] - ended["startDate"]).total_seconds() >= 0.3
