@@ -25,6 +25,8 @@ _ASL = "moto.stepfunctions.parser.asl"
 _TASK_SERVICE = f"{_ASL}.component.state.exec.state_task.service.state_task_service:StateTaskService"
 _ITEM_READER = f"{_ASL}.component.state.exec.state_map.item_reader"
 _STRINGS = f"{_ASL}.component.common.string.string_expression"
+#: However fast the clock runs, a machine that waits for a job asks no more often than this: each look is a function's work.
+_SHORTEST_WAIT = 0.0
 
 # The prefix of an error name of an aws-sdk integration: `Personalize.ResourceAlreadyExistsException`.
 _SERVICE_ERROR_NAMES = {
@@ -110,7 +112,7 @@ def _install_error_codes() -> None:
 
 def _install_clock(speed: float) -> None:
     def wait(_: Any, env: Any, wait_seconds: float) -> None:
-        deadline = time.monotonic() + wait_seconds / speed
+        deadline = time.monotonic() + max(wait_seconds / speed, min(wait_seconds, _SHORTEST_WAIT))
         while env.is_running() and (left := deadline - time.monotonic()) > 0:
             if env.program_state_event.wait(left):
                 time.sleep(min(left, 0.05))  # woken for another reason: the event stays set
