@@ -40,7 +40,7 @@ def personalize_of(target: Target) -> str:
 
 
 def environment_of(target: Target) -> Environment:
-    assert target.local is not None
+    assert isinstance(target.local, Environment)
     return target.local
 
 

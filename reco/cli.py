@@ -33,6 +33,7 @@ from reco import (
 )
 from reco import demo as demo_run
 from reco import rollback as rolling_back
+from reco.attach import connect
 from reco.config_reference import reference
 from reco.console import progress, results, say, show_json, show_table, states_shown
 from reco.errors import RecoError
@@ -49,7 +50,7 @@ from reco.options import (
     problems_of,
     target_of,
 )
-from reco.target import DATA, connect
+from reco.target import DATA
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
@@ -378,7 +379,7 @@ def interrupt(number: int, frame: object) -> NoReturn:
 
 def guarded(command: Callable[[], Any]) -> int:
     """The exit code of a command."""
-    from localaws.errors import LocalAwsError, sentence
+    from reco.attach import LocalAwsError, sentence
 
     try:
         code = command()

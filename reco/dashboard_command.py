@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 
 from reco import dashboard as drawing
+from reco.attach import connect
 from reco.console import results
 from reco.options import DEFAULT_CONFIG, AwsOption, ConfigOption, config_of
 from reco.plotting import require_plotting
-from reco.target import connect
 
 
 def dashboard(

@@ -9,11 +9,11 @@ from typing import Annotated, Any
 import typer
 
 from reco import experiment as archive
+from reco.attach import connect
 from reco.console import progress, results, show_json, show_table
 from reco.errors import RecoError
 from reco.experiment_statistics import MISMATCH, Comparison, Counts, comparisons, rate, split_probability, verdict
 from reco.options import DEFAULT_CONFIG, AwsOption, ConfigOption, JsonOption, config_of
-from reco.target import connect
 
 DAYS = 30
 #: What is counted, and how a sentence says it.

@@ -12,10 +12,11 @@ from typing import Any
 from lambdas.shared.config import Config
 from localaws.environment import Environment, launch
 from localaws.state import locked
+from reco.attach import environment_here
 from reco.console import progress, say
 from reco.errors import RecoError
 from reco.synth import synthesize
-from reco.target import Target, environment_here
+from reco.target import Target
 
 
 @dataclass

@@ -10,9 +10,10 @@ import typer
 
 from lambdas.shared.config import Config, ConfigError
 from lambdas.shared.config_file import load_config
+from reco.attach import connect
 from reco.errors import RecoError
 from reco.synth import ENVIRONMENT
-from reco.target import Target, connect
+from reco.target import Target
 
 ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="The description of the deployment.")]
 EnvironmentOption = Annotated[

@@ -8,11 +8,11 @@ from typing import Annotated
 
 import typer
 
+from reco.attach import connect
 from reco.console import results, show_json, show_table
 from reco.cost_inputs import load_prices
 from reco.cost_report import MARK, dollars
 from reco.options import DEFAULT_CONFIG, AwsOption, ConfigOption, JsonOption, config_of
-from reco.target import connect
 from reco.utilization import PEAK_SHARE, Utilization, utilizations
 
 
