@@ -26,8 +26,6 @@ from typing import Any
 from unittest import mock
 
 from bench.click_stream import click_stream
-from bench.deployment import CONFIG, Api, deployed
-from bench.shop_csvs import write
 from lambdas.put_events import sending
 from lambdas.put_events.batch import read_batch
 from lambdas.shared import clients
@@ -36,6 +34,8 @@ from lambdas.shared.patience import Patience
 from personalize_rules.limits import EVENTS_PER_CALL
 from reco import load, train
 from reco.target import Target
+from tests.harness.deployment import CONFIG, Api, deployed
+from tests.harness.shop_csvs import write
 
 #: As the event source mapping of `stacks/ingestion.py` makes batches.
 BATCH_SIZE = 500

@@ -18,7 +18,6 @@ import pytest
 import yaml
 
 from bench import faults
-from bench.deployment import CONFIG, Api, deployed, until
 from lambdas.recommend.override import overridden
 from lambdas.shared.config_file import load_config
 from lambdas.shared.deployment import rules_parameter_name
@@ -28,6 +27,7 @@ from reco.experiment_command import report
 from reco.experiment_statistics import compare, critical
 from reco.target import DATA, Target
 from tests.e2e.conftest import CommandLine
+from tests.harness.deployment import CONFIG, Api, deployed, until
 
 USERS = 40
 HERO = "i11"

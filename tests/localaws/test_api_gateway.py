@@ -15,8 +15,8 @@ from botocore.credentials import Credentials
 
 from localaws.api_gateway import vtl
 from localaws.environment import Environment
+from tests.harness.waiting import eventually
 from tests.localaws.apps import function, lambda_uri, role, write_app
-from tests.waiting import eventually
 
 pytestmark = pytest.mark.xdist_group("localaws")
 HTTP = urllib3.PoolManager()

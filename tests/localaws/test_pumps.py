@@ -14,8 +14,8 @@ import pytest
 from localaws.environment import Environment
 from localaws.pumps.queues import QueuePoller
 from localaws.pumps.streams import Batches, Progress
+from tests.harness.waiting import eventually
 from tests.localaws.apps import function, role
-from tests.waiting import eventually
 
 pytestmark = pytest.mark.xdist_group("localaws")
 Deploy = Callable[..., dict[str, str]]

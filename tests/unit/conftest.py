@@ -19,8 +19,6 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from bench.deployment import make_tracker
-from bench.shop_csvs import csv_text, rows
 from lambdas.shared import batch_lists, clients, config, deployment, patience, recent_items
 from lambdas.shared.config import Config
 from lambdas.shared.config_file import load_config
@@ -28,8 +26,10 @@ from lambdas.shared.names import dataset_arn
 from lambdas.shared.schemas import DatasetKind
 from personalize_emulator.pytest_plugin import StartEmulator
 from personalize_emulator.quotas import Quotas
+from tests.harness.deployment import make_tracker
+from tests.harness.shop_csvs import csv_text, rows
+from tests.harness.waiting import eventually
 from tests.unit.serving import away
-from tests.waiting import eventually
 
 __all__ = ["away"]
 

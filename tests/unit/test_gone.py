@@ -17,8 +17,6 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from moto.s3.models import s3_backends
 
-from bench.deployment import until
-from bench.shop_csvs import csv_text, rows
 from lambdas.deploy_campaigns import handler as deploy_campaigns
 from lambdas.import_data import handler as import_data
 from lambdas.load_recommendations import handler as load_recommendations
@@ -30,6 +28,8 @@ from lambdas.put_records import handler as put_records
 from lambdas.recommend import breaker, catalogue, erased, sources
 from lambdas.shared import batch_lists, config, deployment, snapshots
 from lambdas.train_solutions import handler as train_solutions
+from tests.harness.deployment import until
+from tests.harness.shop_csvs import csv_text, rows
 from tests.unit.conftest import Deployment, set_faults
 from tests.unit.serving import call
 from tests.unit.test_erasure import erase

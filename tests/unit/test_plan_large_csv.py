@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlparse
 
 import pytest
 
-from bench.shop_csvs import HEADERS, csv_text, rows
+from tests.harness.shop_csvs import HEADERS, csv_text, rows
 from tests.unit.conftest import Deployment
 
 SIZE = 5 * 1024**3

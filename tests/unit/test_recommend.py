@@ -13,10 +13,10 @@ from lambdas.prepare_resources import handler as prepare_resources
 from lambdas.publish_deployment import handler as publish_deployment
 from lambdas.shared import snapshots
 from lambdas.train_solutions import handler as train_solutions
+from tests.harness.waiting import eventually
 from tests.unit.conftest import Deployment
 from tests.unit.serving import call
 from tests.unit.test_training import STARTED, import_request, prepare_request, train_request
-from tests.waiting import eventually
 
 
 @pytest.fixture

@@ -18,9 +18,9 @@ from lambdas.recommend import erased, experiments
 from lambdas.shared import batch_lists, clients, config, erasures, recent_items
 from lambdas.shared.config import ConfigError, parse_config
 from lambdas.shared.published import Published, publish
+from tests.harness.waiting import eventually
 from tests.unit.conftest import Deployment
 from tests.unit.serving import Campaign, call, call_with_headers, home
-from tests.waiting import eventually
 
 EXPERIMENT = {"name": "brands", "variants": {"as-is": {"weight": 1}, "free": {"weight": 1, "rules": [], "filter": "not_bought"}}}
 

@@ -15,8 +15,8 @@ from lambdas.shared.config import Config
 from lambdas.shared.tags import deployment_tags
 from reco.errors import RecoError
 from reco.teardown import ORDER, Owner, Teardown
+from tests.harness.waiting import eventually
 from tests.unit.conftest import Deployment
-from tests.waiting import eventually
 
 PREFIX = "arn:aws:personalize:us-east-1:123456789012"
 ROLE = "arn:aws:iam::123456789012:role/personalize"

@@ -12,8 +12,6 @@ from typing import Any
 import pytest
 from moto.s3.models import s3_backends
 
-from bench.deployment import until
-from bench.shop_csvs import csv_text, rows
 from lambdas.deploy_campaigns import handler as deploy_campaigns
 from lambdas.import_data import handler as import_data
 from lambdas.prepare_resources import handler as prepare_resources
@@ -25,6 +23,8 @@ from lambdas.shared import snapshots
 from lambdas.shared.config import packed_config
 from lambdas.shared.runs import versions
 from lambdas.train_solutions import handler as train_solutions
+from tests.harness.deployment import until
+from tests.harness.shop_csvs import csv_text, rows
 from tests.unit.conftest import Deployment, dead_letters, exported, set_faults
 from tests.unit.test_put_records import ITEM, message, patch
 

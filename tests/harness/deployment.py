@@ -87,10 +87,8 @@ def until(condition: Callable[[], bool], seconds: float = PATIENCE) -> None:
 
 def set_faults(target: Target, faults: list[dict[str, Any]]) -> None:
     """Faults of the Personalize emulator (docs/personalize-emulator.md)."""
-    request = urllib.request.Request(  # noqa: S310  the emulator's own address
-        f"{personalize_of(target)}/_emulator", json.dumps({"faults": faults}).encode(), method="PUT"
-    )
-    urllib.request.urlopen(request).close()  # noqa: S310
+    request = urllib.request.Request(f"{personalize_of(target)}/_emulator", json.dumps({"faults": faults}).encode(), method="PUT")
+    urllib.request.urlopen(request).close()
 
 
 class Api:
