@@ -31,7 +31,7 @@ from typing import Any
 from bench import chaos_records
 from bench.chaos_records import Changes
 from bench.click_stream import Sent, click_stream
-from lambdas.shared.config_file import load_config
+from lambdas.config.file import load_config
 from localaws.lambda_workers.fork_server import process_name
 from reco.redrive import record_of
 from reco.target import Target

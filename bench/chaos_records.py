@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from lambdas.shared.tables import from_row
+from lambdas.aws.tables import from_row
 from reco.target import Target
 from tests.harness.deployment import Api, until
 

@@ -24,8 +24,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from lambdas.shared import snapshots
-from lambdas.shared.config_file import load_config
+from lambdas.config.file import load_config
+from lambdas.stores import snapshots
 from reco import load, train
 from reco.target import Target
 from tests.harness import shop_csvs

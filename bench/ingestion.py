@@ -26,11 +26,11 @@ from typing import Any
 from unittest import mock
 
 from bench.click_stream import click_stream
-from lambdas.put_events import sending
-from lambdas.put_events.batch import read_batch
-from lambdas.shared import clients
-from lambdas.shared.config_file import load_config
-from lambdas.shared.patience import Patience
+from lambdas.aws import clients
+from lambdas.aws.retry import Patience
+from lambdas.config.file import load_config
+from lambdas.ingestion.put_events import sending
+from lambdas.ingestion.put_events.batch import read_batch
 from personalize_rules.limits import EVENTS_PER_CALL
 from reco import load, train
 from reco.target import Target

@@ -27,7 +27,7 @@ from typing import Any
 from bench import chaos
 from bench.chaos_records import Changes
 from bench.click_stream import Sent, click_stream
-from lambdas.shared.config_file import load_config
+from lambdas.config.file import load_config
 from localaws.environment import Environment, launch
 from reco import batch, load, train
 from reco.synth import synthesize

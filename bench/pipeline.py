@@ -21,7 +21,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from lambdas.shared.config_file import load_config
+from lambdas.config.file import load_config
 from localaws.environment import Environment, launch
 from reco import load, movielens, train
 from reco.synth import ROOT, synthesize

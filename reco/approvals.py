@@ -6,8 +6,8 @@ import json
 import time
 from typing import Any
 
-from lambdas.shared.runs import key
-from lambdas.shared.tables import from_row
+from lambdas.aws.tables import from_row
+from lambdas.stores.runs import key
 from reco.errors import RecoError
 from reco.target import Target
 

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from lambdas.shared.config_file import load_config
+from lambdas.config.file import load_config
 from reco.architecture_parts import Assembly, bands
 from reco.architecture_svg import PALETTES, draw
 from reco.console import say

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 
-from lambdas.shared.config import Config
+from lambdas.config import Config
 
 ROOT = Path(__file__).parents[1]
 KEPT = ROOT / ".cache" / "assemblies"

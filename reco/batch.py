@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from lambdas.shared.segments import current_segment, read_users
+from lambdas.stores.segments import current_segment, read_users
 from reco import train
 from reco.errors import RecoError
 from reco.target import Target

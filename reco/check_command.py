@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
-from lambdas.shared.findings import Findings
+from lambdas.training.findings import Findings
 from reco import csv_folder
 from reco.console import progress, results, show_json
 from reco.options import DEFAULT_CONFIG, ConfigOption, JsonOption, config_of

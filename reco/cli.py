@@ -13,7 +13,7 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, HTTPClientError
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
-from lambdas.shared.config import json_schema
+from lambdas.config import json_schema
 from reco import (
     approvals,
     batch_command,

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from lambdas.shared.config import Batch, Config, Solution
-from lambdas.shared.recipes import RECIPES
+from lambdas.config import Batch, Config, Solution
+from lambdas.config.recipes import RECIPES
 from reco.cost_inputs import HOURS_PER_DAY, Prices, Traffic
 
 DAYS_PER_MONTH = 30

@@ -10,9 +10,9 @@ from typing import Annotated, Any
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from lambdas.shared.config.problems import shape_problems
-from lambdas.shared.config.section import Section, did_you_mean
-from lambdas.shared.config_file import UniqueKeyLoader
+from lambdas.config.file import UniqueKeyLoader
+from lambdas.config.problems import shape_problems
+from lambdas.config.section import Section, did_you_mean
 from reco.errors import RecoError
 
 ROOT = Path(__file__).parents[1]

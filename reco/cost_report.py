@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from lambdas.shared.config import Config
+from lambdas.config import Config
 from reco.console import results, show_table
 from reco.cost import DRIVERS, Estimate, Line, total
 from reco.cost_inputs import Prices

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from lambdas.shared.config import Config
-from lambdas.shared.data_checks import DataCheck
-from lambdas.shared.findings import Findings
-from lambdas.shared.schemas import DATASET_TYPES, DatasetKind
+from lambdas.config import Config
+from lambdas.config.schemas import DATASET_TYPES, DatasetKind
+from lambdas.training.data_checks import DataCheck
+from lambdas.training.findings import Findings
 from personalize_rules.csv import Unreadable, blocks, cells_of
 from personalize_rules.imports import Finding, Severity, normal
 from reco.errors import RecoError

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lambdas.shared.config import Config
+from lambdas.config import Config
 from reco import batch, events, load, movielens, serving, train
 from reco.console import results, say, show_table
 from reco.csv_folder import columns_of

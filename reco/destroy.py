@@ -10,9 +10,9 @@ from typing import Any, cast
 
 from botocore.exceptions import ClientError, WaiterError
 
-from lambdas.shared.config import Config
-from lambdas.shared.deployment import parameter_name
-from lambdas.shared.ensure import short
+from lambdas.aws.ensure import short
+from lambdas.config import Config
+from lambdas.stores.deployment import parameter_name
 from reco.errors import RecoError
 from reco.target import Target
 from reco.teardown import Owner, Resources, Teardown

@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import typer
 
-from lambdas.shared.config import Config
+from lambdas.config import Config
 from reco.console import progress, results, say_step, show_json
 from reco.destroy import Deleted, Destruction
 from reco.target import Target

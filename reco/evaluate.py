@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lambdas.shared.config import Config
-from lambdas.shared.recipes import RECIPES
-from lambdas.shared.schemas import DATASET_TYPES, DatasetKind
+from lambdas.config import Config
+from lambdas.config.recipes import RECIPES
+from lambdas.config.schemas import DATASET_TYPES, DatasetKind
 from personalize_emulator.metrics import Answer, ranking_metrics
 from reco.beyond_accuracy import EXPECTED, Reference, qualities, unit_rows
 from reco.errors import RecoError

@@ -9,8 +9,8 @@ from tempfile import TemporaryDirectory
 
 import typer
 
-from lambdas.shared.config import Config
-from lambdas.shared.ensure import short
+from lambdas.aws.ensure import short
+from lambdas.config import Config
 from reco import load
 from reco.console import progress, results, say, say_step, show_json, show_table
 from reco.evaluate import METRICS, Evaluation, evaluate, plan

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from lambdas.shared.config import Config
-from lambdas.shared.names import solution_name
+from lambdas.config import Config
+from lambdas.config.names import solution_name
 from reco.cost import BYTES_PER_GB, SECONDS_PER_HOUR, TRAINING_BY_INTERACTIONS, campaign_price, training_price
 from reco.cost_inputs import Prices, load_prices
 from reco.evaluate import Plan

@@ -12,11 +12,11 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from lambdas.shared.config import Config
-from lambdas.shared.config.requests import solution_config
-from lambdas.shared.ensure import short
-from lambdas.shared.recipes import recipe_arn
-from lambdas.shared.schemas import RECORD_NAME, DatasetKind
+from lambdas.aws.ensure import short
+from lambdas.config import Config
+from lambdas.config.recipes import recipe_arn
+from lambdas.config.requests import solution_config
+from lambdas.config.schemas import RECORD_NAME, DatasetKind
 from reco.errors import RecoError
 from reco.target import Target
 from reco.teardown import LONGEST_PAUSE_SECONDS, Owner, Teardown, camel, code

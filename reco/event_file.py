@@ -16,9 +16,8 @@ from typing import IO, Any, BinaryIO
 
 from pydantic import ConfigDict, ValidationError, model_validator
 
-from lambdas.put_events.batch import Unusable, check_event
-from lambdas.shared import events
-from lambdas.shared.config import Config
+from lambdas.config import Config, events
+from lambdas.ingestion.put_events.batch import Unusable, check_event
 from personalize_rules.csv import Unreadable, blocks, cells_of
 from personalize_rules.events import EVENT
 from personalize_rules.imports import delimiter_of

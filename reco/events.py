@@ -10,7 +10,7 @@ import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from lambdas.shared import events
+from lambdas.config import events
 from reco.errors import RecoError
 from reco.serving import message_of
 from reco.target import Target

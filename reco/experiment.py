@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from lambdas.shared.config import Config, Experiment
+from lambdas.config import Config, Experiment
 from personalize_rules.events import record_columns
 from reco.errors import RecoError
 from reco.experiment_statistics import Counts

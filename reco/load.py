@@ -8,7 +8,7 @@ from typing import Any
 
 from boto3.s3.transfer import TransferConfig
 
-from lambdas.shared.schemas import DATASET_TYPES, DatasetKind
+from lambdas.config.schemas import DATASET_TYPES, DatasetKind
 from reco.csv_folder import LocalCsv, look_into
 from reco.errors import RecoError
 from reco.target import Target

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lambdas.shared.config import Config
+from lambdas.config import Config
 from reco import csv_folder, load
 from reco.check_command import bytes_shown, tell
 from reco.console import progress, show_json, show_table

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lambdas.shared.config import Config
+from lambdas.config import Config
 from localaws.environment import Environment, launch
 from localaws.state import locked
 from reco.attach import environment_here

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from lambdas.shared.metric_labels import metric_label
+from lambdas.training.metric_labels import metric_label
 
 #: The rows, of personalize/latest/dg/working-with-training-metrics.html; other metrics are not shown.
 SHOWN = (

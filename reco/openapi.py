@@ -13,8 +13,8 @@ from typing import Any
 from pydantic import BaseModel, Field
 from pydantic.json_schema import models_json_schema
 
-from lambdas.recommend.api import Answer, BatchAnswer, RankingRequest, RecommendationRequest
-from lambdas.shared.events import MAX_BATCH, Event
+from lambdas.config.events import MAX_BATCH, Event
+from lambdas.serving.recommend.api import Answer, BatchAnswer, RankingRequest, RecommendationRequest
 
 REF = "#/components/schemas/{model}"
 QUERY = ("user_id", "item_id", "session_id", "num_results", "explain")

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from lambdas.shared.config import Config, ConfigError
-from lambdas.shared.config_file import load_config
+from lambdas.config import Config, ConfigError
+from lambdas.config.file import load_config
 from reco.attach import connect
 from reco.errors import RecoError
 from reco.synth import ENVIRONMENT

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from lambdas.shared.runs import read_versions, version_key
+from lambdas.stores.runs import read_versions, version_key
 from reco.errors import RecoError
 from reco.target import Target
 

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from lambdas.shared.config_file import load_config
+from lambdas.config.file import load_config
 from localaws.processes import kill_group
 from reco import assemblies
 from reco.errors import RecoError

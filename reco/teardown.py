@@ -14,9 +14,9 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from lambdas.shared.config import Config
-from lambdas.shared.ensure import short
-from lambdas.shared.schemas import DATASET_TYPES
+from lambdas.aws.ensure import short
+from lambdas.config import Config
+from lambdas.config.schemas import DATASET_TYPES
 from reco.errors import RecoError
 
 #: Kinds of resources as boto3 spells them, each before what it holds back. Jobs and solution versions can't be deleted.

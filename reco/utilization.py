@@ -11,9 +11,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lambdas.shared.config import Config
-from lambdas.shared.names import campaign_name
-from lambdas.shared.recipes import RECIPES
+from lambdas.config import Config
+from lambdas.config.names import campaign_name
+from lambdas.config.recipes import RECIPES
 from reco.cost import HOURS_PER_MONTH, SECONDS_PER_HOUR, campaign_price
 from reco.cost_inputs import Price, Prices
 from reco.target import Target

@@ -21,7 +21,7 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance, status_code_conformance
 
 from bench import chaos
-from lambdas.shared.config_file import load_config
+from lambdas.config.file import load_config
 from reco.target import Target
 from tests.harness.deployment import CONFIG, Api, deployed, make_tracker, publish, until
 

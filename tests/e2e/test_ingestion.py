@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bench import chaos
-from lambdas.shared.config_file import load_config
+from lambdas.config.file import load_config
 from reco import events, redrive
 from reco.event_file import Event
 from reco.target import Target

@@ -18,9 +18,9 @@ import pytest
 import yaml
 
 from bench import faults
-from lambdas.recommend.override import overridden
-from lambdas.shared.config_file import load_config
-from lambdas.shared.deployment import rules_parameter_name
+from lambdas.config.file import load_config
+from lambdas.serving.recommend.override import overridden
+from lambdas.stores.deployment import rules_parameter_name
 from reco import experiment
 from reco.errors import RecoError
 from reco.experiment_command import report

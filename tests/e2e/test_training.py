@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 import yaml
 
-from lambdas.shared import snapshots
+from lambdas.stores import snapshots
 from localaws.environment import Environment, launch
 from reco import load, train
 from reco.approvals import decide, waiting

@@ -13,9 +13,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lambdas.shared.config import Config
-from lambdas.shared.config_file import load_config
-from lambdas.shared.deployment import Deployment, parameter_name
+from lambdas.config import Config
+from lambdas.config.file import load_config
+from lambdas.stores.deployment import Deployment, parameter_name
 from localaws.environment import Environment, launch
 from reco.synth import ROOT, synthesize
 from reco.target import Target

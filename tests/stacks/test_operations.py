@@ -19,7 +19,7 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3 as s3
 from aws_cdk.assertions import Template
 
-from lambdas.shared.config import Protection
+from lambdas.config import Protection
 from reco.synth import ENVIRONMENT, ROOT, node_path, synthesize
 from stacks.protection import Protect
 from stacks.regions import REGIONS

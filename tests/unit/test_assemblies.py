@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lambdas.shared.config_file import load_config
+from lambdas.config.file import load_config
 from reco import assemblies
 from reco.assemblies import SOURCES, key_of
 

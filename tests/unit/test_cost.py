@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from lambdas.shared.config import Config
-from lambdas.shared.config_file import load_config
+from lambdas.config import Config
+from lambdas.config.file import load_config
 from reco import cost, cost_command
 from reco.cost_inputs import PRICES, TRAFFIC, Price, Prices, Traffic, load_prices, load_traffic
 from reco.errors import RecoError

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from lambdas.shared.config_file import load_config
+from lambdas.config.file import load_config
 from reco.errors import RecoError
 from reco.event_file import Event, open_events, read_events
 

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from scipy.stats import chi2_contingency, chisquare, norm
 
-from lambdas.recommend.experiments import variant_of
-from lambdas.shared.config import Experiment
+from lambdas.config import Experiment
+from lambdas.serving.recommend.experiments import variant_of
 from reco import experiment
 from reco.experiment_command import report
 from reco.experiment_statistics import Counts, compare, comparisons, critical, rate, split_probability, users_needed, verdict

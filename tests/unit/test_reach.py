@@ -10,7 +10,7 @@ from tests.reach import reached
 @pytest.mark.parametrize(
     ("file", "nearest", "also"),
     [
-        ("lambdas/recommend/rules.py", "tests/unit/test_rules.py", "tests/unit/test_recommend.py"),
+        ("lambdas/serving/recommend/rules.py", "tests/unit/test_rules.py", "tests/unit/test_recommend.py"),
         ("stacks/batch.py", "tests/stacks/test_operations.py", "tests/stacks/test_templates.py"),
         ("statemachines/train.asl.json", "tests/stacks/test_templates.py", "tests/e2e/test_training.py"),
         ("docs/serving.md", "tests/unit/test_docs.py", "tests/unit/test_docs.py"),

@@ -11,8 +11,8 @@ from typing import Any
 import boto3
 import pytest
 
-from lambdas.shared.config import Config
-from lambdas.shared.tags import deployment_tags
+from lambdas.config import Config
+from lambdas.config.tags import deployment_tags
 from reco.errors import RecoError
 from reco.teardown import ORDER, Owner, Teardown
 from tests.harness.waiting import eventually
