@@ -47,7 +47,7 @@ lint: setup-test  ## ruff, mypy strict, the synth with cdk-nag, cfn-lint, checko
 	@$(MAKE) --no-print-directory synth && $(BIN)/cfn-lint && $(BIN)/python -m reco.checkov
 
 synth: setup  ## the CloudFormation templates, in cdk.out/
-	@$(BIN)/python -c "from pathlib import Path; from reco.synth import synthesize; synthesize(Path('config/movielens.yaml'), Path('cdk.out'))"
+	@$(BIN)/python -c "from pathlib import Path; from reco.local.synth import synthesize; synthesize(Path('config/movielens.yaml'), Path('cdk.out'))"
 	@echo "The templates are in cdk.out/."
 
 audit: setup  ## known vulnerabilities in the pinned packages

@@ -33,7 +33,7 @@ from bench.chaos_records import Changes
 from bench.click_stream import Sent, click_stream
 from lambdas.config.file import load_config
 from localaws.lambda_workers.fork_server import process_name
-from reco.redrive import record_of
+from reco.deployment.redrive import record_of
 from reco.target import Target
 from tests.harness.deployment import CONFIG, Api, deployed, make_tracker, publish, set_faults, until
 from tests.harness.processes import descendants_of, emulators_of, name_of

@@ -26,7 +26,8 @@ from botocore.exceptions import ClientError
 
 from lambdas.config.file import load_config
 from lambdas.stores import snapshots
-from reco import load, train
+from reco.data import load
+from reco.deployment import train
 from reco.target import Target
 from tests.harness import shop_csvs
 from tests.harness.deployment import CONFIG, Api, deployed, set_faults, until

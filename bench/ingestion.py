@@ -32,7 +32,8 @@ from lambdas.config.file import load_config
 from lambdas.ingestion.put_events import sending
 from lambdas.ingestion.put_events.batch import read_batch
 from personalize_rules.limits import EVENTS_PER_CALL
-from reco import load, train
+from reco.data import load
+from reco.deployment import train
 from reco.target import Target
 from tests.harness.deployment import CONFIG, Api, deployed
 from tests.harness.shop_csvs import write

@@ -29,8 +29,9 @@ from bench.chaos_records import Changes
 from bench.click_stream import Sent, click_stream
 from lambdas.config.file import load_config
 from localaws.environment import Environment, launch
-from reco import batch, load, train
-from reco.synth import synthesize
+from reco.data import load
+from reco.deployment import batch, train
+from reco.local.synth import synthesize
 from reco.target import Target
 from tests.harness import shop_csvs
 from tests.harness.deployment import CONFIG, Api, environment_of

@@ -23,8 +23,9 @@ from rich.table import Table
 
 from lambdas.config.file import load_config
 from localaws.environment import Environment, launch
-from reco import load, movielens, train
-from reco.synth import ROOT, synthesize
+from reco.data import load, movielens
+from reco.deployment import train
+from reco.local.synth import ROOT, synthesize
 from reco.target import Target
 
 MINUTE = 60.0

@@ -15,7 +15,7 @@ from reco.architecture_parts import Assembly, bands
 from reco.architecture_svg import PALETTES, draw
 from reco.console import say
 from reco.errors import RecoError
-from reco.synth import synthesize
+from reco.local.synth import synthesize
 
 
 def pictures(assembly: Assembly) -> dict[str, str]:

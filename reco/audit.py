@@ -11,8 +11,8 @@ import subprocess
 import sys
 
 from reco.errors import RecoError
+from reco.local.synth import ROOT
 from reco.own_environment import program
-from reco.synth import ROOT
 
 VERSION = "2.10.1"
 #: What was found and does not concern us, by its id, with the reason.

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from reco.errors import RecoError
-from reco.synth import node_path
+from reco.local.synth import node_path
 
 ROOT = Path(__file__).parents[1]
 _PACKAGE, _VERSION = "@sparticuz/chromium", "153.0.0"

@@ -10,9 +10,9 @@ import typer
 
 from lambdas.config import Config, ConfigError
 from lambdas.config.file import load_config
-from reco.attach import connect
 from reco.errors import RecoError
-from reco.synth import ENVIRONMENT
+from reco.local.attach import connect
+from reco.local.synth import ENVIRONMENT
 from reco.target import Target
 
 ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="The description of the deployment.")]

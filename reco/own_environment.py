@@ -8,7 +8,7 @@ from pathlib import Path
 
 from reco.console import say
 from reco.errors import RecoError
-from reco.synth import ROOT
+from reco.local.synth import ROOT
 
 
 def program(package: str, version: str) -> Path:

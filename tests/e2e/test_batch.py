@@ -14,9 +14,10 @@ import pytest
 import yaml
 
 from localaws.environment import launch
-from reco import batch, events, load, train
-from reco.event_file import Event
-from reco.synth import synthesize
+from reco.data import load
+from reco.data.event_file import Event
+from reco.deployment import batch, events, train
+from reco.local.synth import synthesize
 from reco.target import DATA, Target
 from tests.e2e.conftest import CommandLine
 from tests.harness.deployment import Api, set_faults, until

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from bench import chaos
 from lambdas.config.file import load_config
-from reco import events, redrive
-from reco.event_file import Event
+from reco.data.event_file import Event
+from reco.deployment import events, redrive
 from reco.target import Target
 from tests.harness.deployment import CONFIG, Api, deployed, environment_of, make_tracker, publish, until
 

@@ -21,12 +21,13 @@ import yaml
 
 from lambdas.stores import snapshots
 from localaws.environment import Environment, launch
-from reco import load, train
-from reco.approvals import decide, waiting
-from reco.rollback import rollback
-from reco.synth import synthesize
+from reco.data import load
+from reco.deployment import train
+from reco.deployment.approvals import decide, waiting
+from reco.deployment.rollback import rollback
+from reco.deployment.train import Outcome
+from reco.local.synth import synthesize
 from reco.target import DATA, Target
-from reco.train import Outcome
 from tests.e2e.conftest import CommandLine
 from tests.harness.deployment import Api, until
 from tests.harness.processes import children_of, command_of

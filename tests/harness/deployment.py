@@ -17,7 +17,7 @@ from lambdas.config import Config
 from lambdas.config.file import load_config
 from lambdas.stores.deployment import Deployment, parameter_name
 from localaws.environment import Environment, launch
-from reco.synth import ROOT, synthesize
+from reco.local.synth import ROOT, synthesize
 from reco.target import Target
 
 CONFIG = ROOT / "config" / "shop.yaml"

@@ -18,7 +18,7 @@ from lambdas.config import Config, ConfigError, parse_config
 from lambdas.config.file import load_config
 from personalize_emulator.datasets import DatasetStore, ImportFailed
 from personalize_rules.schemas import parse_schema
-from reco import csv_folder
+from reco.data import csv_folder
 from tests.personalize_emulator.journey import Client
 from tests.personalize_rules import cases
 from tests.personalize_rules.test_same_verdicts import (

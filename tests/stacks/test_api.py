@@ -12,7 +12,7 @@ from aws_cdk import assertions
 from lambdas.config import Api
 from lambdas.config.api import Throttle
 from lambdas.config.file import load_config
-from reco.synth import ROOT
+from reco.local.synth import ROOT
 from stacks.api import ApiStack
 
 ALLOW_ORIGIN = "Access-Control-Allow-Origin"

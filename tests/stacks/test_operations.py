@@ -20,7 +20,7 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk.assertions import Template
 
 from lambdas.config import Protection
-from reco.synth import ENVIRONMENT, ROOT, node_path, synthesize
+from reco.local.synth import ENVIRONMENT, ROOT, node_path, synthesize
 from stacks.protection import Protect
 from stacks.regions import REGIONS
 from stacks.tables import add_table

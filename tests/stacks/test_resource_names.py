@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from reco.synth import synthesize
+from reco.local.synth import synthesize
 
 KEPT = Path(__file__).with_name("resource_names.json")
 CONFIGS = ("movielens", "shop")

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from lambdas.config.file import load_config
-from reco import assemblies
-from reco.assemblies import SOURCES, key_of
+from reco.local import assemblies
+from reco.local.assemblies import SOURCES, key_of
 
 SHOP = load_config(Path("config/shop.yaml"))
 

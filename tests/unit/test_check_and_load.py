@@ -10,8 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from reco.cli import app
+from reco.commands.load import load_folder
 from reco.errors import RecoError
-from reco.load_command import load_folder
 from tests.harness.shop_csvs import csv_text, rows, write
 from tests.unit.conftest import SHOP, Deployment
 

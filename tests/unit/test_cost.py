@@ -12,8 +12,9 @@ import yaml
 
 from lambdas.config import Config
 from lambdas.config.file import load_config
-from reco import cost, cost_command
-from reco.cost_inputs import PRICES, TRAFFIC, Price, Prices, Traffic, load_prices, load_traffic
+from reco.commands import cost as cost_command
+from reco.cost import estimate as cost
+from reco.cost.inputs import PRICES, TRAFFIC, Price, Prices, Traffic, load_prices, load_traffic
 from reco.errors import RecoError
 
 SHOP = Path(__file__).parents[2] / "config" / "shop.yaml"

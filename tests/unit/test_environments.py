@@ -12,7 +12,7 @@ from moto import mock_aws
 
 from lambdas.config import ConfigError
 from lambdas.config.file import load_config
-from reco.destroy import Destruction
+from reco.deployment.destroy import Destruction
 from reco.target import Target
 
 SHOP = Path(__file__).parents[2] / "config" / "shop.yaml"

@@ -17,7 +17,7 @@ import yaml
 
 from lambdas.config import Config
 from lambdas.config.file import load_config
-from reco.teardown import Owner, Teardown
+from reco.deployment.teardown import Owner, Teardown
 from tests.unit.conftest import SHOP, Deployment, set_faults, settings
 
 RECO = str(Path(sys.executable).with_name("reco"))

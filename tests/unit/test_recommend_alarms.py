@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from lambdas.stores import deployment
-from reco.synth import synthesize
+from reco.local.synth import synthesize
 from tests.unit.conftest import SHOP, Deployment
 from tests.unit.serving import Campaign
 

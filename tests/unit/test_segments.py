@@ -11,7 +11,7 @@ from moto import mock_aws
 
 from lambdas.aws.tables import to_row
 from lambdas.stores.segments import part_row, parts, pointer
-from reco import batch
+from reco.deployment import batch
 from reco.errors import RecoError
 from reco.target import Target
 

@@ -13,8 +13,8 @@ import pytest
 
 from lambdas.config import Config
 from lambdas.config.tags import deployment_tags
+from reco.deployment.teardown import ORDER, Owner, Teardown
 from reco.errors import RecoError
-from reco.teardown import ORDER, Owner, Teardown
 from tests.harness.waiting import eventually
 from tests.unit.conftest import Deployment
 
