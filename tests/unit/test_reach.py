@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.reach import reached
+from tools.reach import reached
 
 
 @pytest.mark.parametrize(

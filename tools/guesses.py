@@ -1,4 +1,6 @@
-"""The list of what is guessed about Amazon Personalize, from the comments that mark it: `python -m reco.guesses docs/guesses.md`.
+"""The list of what is guessed about Amazon Personalize, from the comments that mark it.
+
+    python -m tools.guesses docs/guesses.md
 
 A mark is a comment that begins with `Guess:`, beside the line that follows it. A test keeps the list up to date.
 """
@@ -15,7 +17,7 @@ MARK = "Guess: "
 HEAD = """# What is guessed
 
 Neither the documentation of Amazon Personalize nor an answer that was recorded says what the service does here. Each line is a
-comment in the code, beside the one place where the rule is written; `python -m reco.guesses docs/guesses.md` makes the list.
+comment in the code, beside the one place where the rule is written; `python -m tools.guesses docs/guesses.md` makes the list.
 A recording of the service that says otherwise is a bug report.
 """
 #: The packages, and what they are to somebody who reads of their guesses.

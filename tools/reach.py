@@ -1,6 +1,6 @@
 """Which tests reach a file: those that import it, or name it, or import what does, and so on; the nearest first.
 
-    python -m tests.reach [FILE ...]     (without files: what changed since the last commit, or in it)
+    python -m tools.reach [FILE ...]     (without files: what changed since the last commit, or in it)
 
 A program that is started by its name, a template that is opened by its name and a page that a test reads are reached like what is
 imported. It reads all Python files of the project, in about a second.

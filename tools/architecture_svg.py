@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from xml.sax.saxutils import escape
 
-from reco.architecture_parts import Band, Lane, Step, Store
+from tools.architecture_parts import Band, Lane, Step, Store
 
 WIDTH, MARGIN, GAP = 1272, 16, 8
 #: Left edges and widths of the columns: what starts a lane, its stream or queue, the lane itself, calls, Personalize.

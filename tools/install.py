@@ -1,6 +1,6 @@
 """Sets up `.venv` for `make`: runs on the machine's own Python, before anything is installed, so it needs nothing but that.
 
-    python3 reco/install.py [demo|test|bench]
+    python3 tools/install.py [demo|test|bench]
 
 Says what it does; fails with a sentence that tells what to do.
 """
@@ -47,7 +47,7 @@ def main() -> None:
         print(f"The environment is ready ({time.monotonic() - began:.0f} s).", flush=True)
     build_layer()
     if purpose == "test":
-        subprocess.run([str(PYTHON), "-m", "reco.browser"], cwd=ROOT, check=False)  # it says so if there is none
+        subprocess.run([str(PYTHON), "-m", "tools.browser"], cwd=ROOT, check=False)  # it says so if there is none
 
 
 def extras_of(purpose: str) -> list[str]:

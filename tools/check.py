@@ -1,6 +1,6 @@
 """`make check`: ruff, mypy and the tests nearest to what changed, in about half a minute.
 
-    python -m tests.check [--since REVISION]
+    python -m tools.check [--since REVISION]
 
 It starts no more tests after 25 seconds, and says how many were left to `make test`.
 """
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.reach import ROOT, changes, reached
+from tools.reach import ROOT, changes, reached
 
 _SECONDS = 25
 _UNTIL = "RECOSTACK_CHECK_UNTIL"
@@ -35,7 +35,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(prog="python -m tests.check")
+    options = argparse.ArgumentParser(prog="python -m tools.check")
     options.add_argument(
         "--since", metavar="REVISION", help="what changed since then; otherwise, what is not committed, or the last commit"
     )

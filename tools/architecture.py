@@ -1,6 +1,6 @@
 """Draws the architecture from the synthesized templates, for light and dark pages.
 
-python -m reco.architecture [--config config/shop.yaml] [--output docs/images]
+python -m tools.architecture [--config config/shop.yaml] [--output docs/images]
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import tempfile
 from pathlib import Path
 
 from lambdas.config.file import load_config
-from reco.architecture_parts import Assembly, bands
-from reco.architecture_svg import PALETTES, draw
 from reco.console import say
 from reco.errors import RecoError
 from reco.local.synth import synthesize
+from tools.architecture_parts import Assembly, bands
+from tools.architecture_svg import PALETTES, draw
 
 
 def pictures(assembly: Assembly) -> dict[str, str]:
@@ -29,7 +29,7 @@ def pictures(assembly: Assembly) -> dict[str, str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        prog="python -m reco.architecture", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m tools.architecture", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--config", type=Path, default=Path("config/shop.yaml"))
     parser.add_argument("--output", type=Path, default=Path("docs/images"), help="the folder of the pictures")
