@@ -32,7 +32,7 @@ from bench import chaos_records
 from bench.chaos_records import Changes
 from bench.click_stream import Sent, click_stream
 from lambdas.config.file import load_config
-from localaws.lambda_workers.fork_server import process_name
+from localaws.workers.fork_server import process_name
 from reco.deployment.redrive import record_of
 from reco.target import Target
 from tests.harness.deployment import CONFIG, Api, deployed, make_tracker, publish, set_faults, until

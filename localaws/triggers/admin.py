@@ -9,7 +9,7 @@ from typing import Any
 from werkzeug.wrappers import Request, Response
 
 from localaws.errors import LocalAwsError
-from localaws.pumps.schedules import Schedules
+from localaws.triggers.schedules import Schedules
 
 PATH = "/_localaws"
 

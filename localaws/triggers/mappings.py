@@ -8,15 +8,15 @@ from localaws.clients import Aws
 from localaws.moto.lambda_functions import LambdaService
 from localaws.moto.targets import Targets
 from localaws.persistence.streams import Positions
-from localaws.pumps.on_failure import OnFailure
-from localaws.pumps.pump import Pump
-from localaws.pumps.queues import QueuePoller
-from localaws.pumps.streams import ShardPoller, shards_of
+from localaws.poller import Poller
+from localaws.triggers.on_failure import OnFailure
+from localaws.triggers.queues import QueuePoller
+from localaws.triggers.streams import ShardPoller, shards_of
 
 _VOLATILE = ("LastModified", "LastProcessingResult", "State", "StateTransitionReason")
 
 
-class EventSourceMappings(Pump):
+class EventSourceMappings(Poller):
     """Looks every half second; a changed mapping gets new pollers."""
 
     def __init__(self, aws: Aws, functions: LambdaService, targets: Targets, positions: Positions, speed: float) -> None:
@@ -27,7 +27,7 @@ class EventSourceMappings(Pump):
         self._positions = positions
         self._speed = speed
         self._functions_of: dict[str, str] = {}  # by mapping, for as long as it is there
-        self._pollers: dict[tuple[str, str], tuple[str, Pump]] = {}  # (mapping, shard) -> (configuration, poller)
+        self._pollers: dict[tuple[str, str], tuple[str, Poller]] = {}  # (mapping, shard) -> (configuration, poller)
 
     def turn(self) -> None:
         wanted: set[tuple[str, str]] = set()
@@ -66,7 +66,7 @@ class EventSourceMappings(Pump):
             present[1].finish()
         elif present is not None:
             present[1].stop()
-        poller: Pump
+        poller: Poller
         if key[1]:
             on_failure = OnFailure(self._aws, self._targets, mapping)
             poller = ShardPoller(self._aws, self._functions, mapping, key[1], on_failure, self._positions, self._speed)

@@ -8,14 +8,14 @@ from collections import defaultdict
 from typing import Any
 
 from localaws.clients import Aws
-from localaws.lambda_workers.worker import Outcome, Worker
-from localaws.moto.embedded_metrics import put_embedded
-from localaws.pumps.pump import Pump
+from localaws.cloudwatch.embedded_metrics import put_embedded
+from localaws.poller import Poller
+from localaws.workers.worker import Outcome, Worker
 
 _GATHERING_SECONDS = 0.2
 
 
-class LogWriter(Pump):
+class LogWriter(Poller):
     """A queue of logs, and the thread that empties it."""
 
     def __init__(self, aws: Aws) -> None:

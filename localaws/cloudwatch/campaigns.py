@@ -10,12 +10,12 @@ import urllib.request
 from collections import Counter
 
 from localaws.clients import Aws
-from localaws.pumps.pump import Pump
+from localaws.poller import Poller
 
 _PAUSE_SECONDS = 2.0
 
 
-class CampaignMetrics(Pump):
+class CampaignMetrics(Poller):
     """Asks the emulator for its counts, and puts what has come since the last time."""
 
     def __init__(self, aws: Aws, personalize_endpoint: str) -> None:

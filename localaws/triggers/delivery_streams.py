@@ -23,13 +23,13 @@ from zoneinfo import ZoneInfo
 from moto.firehose.models import firehose_backends
 
 from localaws.clients import Aws
+from localaws.cloudwatch.meter import Meter
 from localaws.moto.lambda_functions import LambdaService
-from localaws.moto.patching import replace
+from localaws.patching import replace
 from localaws.persistence.journal import Journal
 from localaws.persistence.streams import DirectPuts, Positions
-from localaws.pumps.meter import Meter
-from localaws.pumps.pump import Pump
-from localaws.pumps.streams import ShardReader, after, shards_of
+from localaws.poller import Poller
+from localaws.triggers.streams import ShardReader, after, shards_of
 
 _LOG = logging.getLogger(__name__)
 _EXPRESSION = re.compile(r"!\{(timestamp|firehose):([^}]+)\}")
@@ -54,7 +54,7 @@ class _Buffer:
         return bool(self.records) and (time.time() - self.since >= seconds or sum(map(len, self.records)) >= size)
 
 
-class DeliveryStreams(Pump):
+class DeliveryStreams(Poller):
     """All delivery streams with an S3 destination. `speed` divides the buffering interval."""
 
     def __init__(self, aws: Aws, functions: LambdaService, meter: Meter, journal: Journal, speed: float) -> None:

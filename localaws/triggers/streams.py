@@ -15,13 +15,13 @@ from typing import Any
 from moto.kinesis.models import kinesis_backends
 
 from localaws.clients import Aws
-from localaws.lambda_workers.pool import TooManyRequests
 from localaws.moto.lambda_functions import LambdaService
 from localaws.persistence.streams import Positions
-from localaws.pumps.filters import RecordFilter
-from localaws.pumps.item_failures import reported_failures
-from localaws.pumps.on_failure import OnFailure
-from localaws.pumps.pump import Pump
+from localaws.poller import Poller
+from localaws.triggers.filters import RecordFilter
+from localaws.triggers.item_failures import reported_failures
+from localaws.triggers.on_failure import OnFailure
+from localaws.workers.pool import TooManyRequests
 
 _LOG = logging.getLogger(__name__)
 _MAX_EVENT_BYTES = 6_000_000
@@ -125,10 +125,10 @@ class Batches:
         self._retries = None if retries in (None, -1) else int(retries)
         self._max_age = None if age in (None, -1) else int(age)
 
-    def process(self, pump: Pump, records: list[Record]) -> None:
+    def process(self, poller: Poller, records: list[Record]) -> None:
         """Returns when every record is processed or given up, earlier ones never after later ones; or at a stop."""
         attempts = 0
-        while records and not pump.stopped:
+        while records and not poller.stopped:
             records = self._without_expired(records, attempts)
             done, error = self._invoke(records) if records else (0, None)
             self._progress.finish(records[:done])
@@ -136,13 +136,13 @@ class Batches:
             attempts = 1 if done else attempts + 1  # progress starts the count anew
             if self._mapping.get("BisectBatchOnFunctionError") and len(records) > 1:
                 middle = len(records) // 2
-                self.process(pump, records[:middle])
+                self.process(poller, records[:middle])
                 records, attempts = records[middle:], 0
             elif records and self._retries is not None and attempts > self._retries:
                 self._give_up(records, "RetryAttemptsExhausted", attempts, error)
                 return
             elif records:
-                pump.wait(min(2.0**attempts / 2, _MAX_PAUSE_SECONDS) / self._speed)
+                poller.wait(min(2.0**attempts / 2, _MAX_PAUSE_SECONDS) / self._speed)
 
     def _without_expired(self, records: list[Record], attempts: int) -> list[Record]:
         if self._max_age is None:
@@ -176,7 +176,7 @@ class Batches:
         return next(place for place, number in enumerate(numbers) if number in failed), "BatchItemFailures"
 
 
-class Lane(Pump):
+class Lane(Poller):
     """Gathers records into batches and processes one batch after the other."""
 
     def __init__(self, name: str, batches: Batches, size: int, window: float) -> None:
@@ -226,7 +226,7 @@ class Lane(Pump):
             return None
 
 
-class ShardPoller(Pump):
+class ShardPoller(Poller):
     """Reads one shard and deals its records out to lanes, so that equal partition keys stay in order."""
 
     def __init__(

@@ -16,10 +16,10 @@ from pathlib import Path
 
 from localaws import isolation, processes
 from localaws.iam import calls
-from localaws.lambda_workers import bootstrap
-from localaws.lambda_workers.forks import AVAILABLE, Fork, Forks
-from localaws.lambda_workers.function import CodeStore, Function
-from localaws.lambda_workers.runtime_api import Invocation, Result, RuntimeApi
+from localaws.workers import bootstrap
+from localaws.workers.forks import AVAILABLE, Fork, Forks
+from localaws.workers.function import CodeStore, Function
+from localaws.workers.runtime_api import Invocation, Result, RuntimeApi
 
 _INHERITED = (
     "PATH",

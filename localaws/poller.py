@@ -9,7 +9,7 @@ import threading
 _LOG = logging.getLogger(__name__)
 
 
-class Pump(threading.Thread, abc.ABC):
+class Poller(threading.Thread, abc.ABC):
     """Calls `turn` every `pause` seconds. What one turn raises is logged, and the next comes all the same."""
 
     def __init__(self, name: str, pause: float) -> None:

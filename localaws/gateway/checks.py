@@ -7,9 +7,9 @@ from typing import Any
 
 import jsonschema
 
-from localaws.api_gateway.request import Call, Refusal
-from localaws.api_gateway.signatures import check_signature
-from localaws.api_gateway.usage_plans import UsagePlans
+from localaws.gateway.request import Call, Refusal
+from localaws.gateway.signatures import check_signature
+from localaws.gateway.usage_plans import UsagePlans
 
 MAX_BODY_BYTES = 10_485_760  # docs: apigateway/latest/developerguide/limits.html
 

@@ -13,17 +13,17 @@ from botocore.exceptions import ClientError
 from moto.sqs.models import sqs_backends
 
 from localaws.clients import Aws
-from localaws.lambda_workers.pool import TooManyRequests
 from localaws.moto.lambda_functions import LambdaService
-from localaws.pumps.filters import RecordFilter
-from localaws.pumps.item_failures import reported_failures
-from localaws.pumps.pump import Pump
+from localaws.poller import Poller
+from localaws.triggers.filters import RecordFilter
+from localaws.triggers.item_failures import reported_failures
+from localaws.workers.pool import TooManyRequests
 
 _LOG = logging.getLogger(__name__)
 _DEFAULT_CONCURRENCY = 5
 
 
-class QueuePoller(Pump):
+class QueuePoller(Poller):
     """Receives batches and invokes the function; what it does not process becomes visible again after the queue's timeout."""
 
     def __init__(self, aws: Aws, functions: LambdaService, mapping: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ import threading
 from typing import Any
 
 from localaws.clients import Aws
-from localaws.pumps.pump import Pump
+from localaws.poller import Poller
 
 _PAUSE_SECONDS = 1.0
 #: PutMetricData takes this many at once.
@@ -17,7 +17,7 @@ _AT_ONCE = 1000
 Name = tuple[str, str, tuple[tuple[str, str], ...]]
 
 
-class Meter(Pump):
+class Meter(Poller):
     """Puts one datum a pause for each metric that something was added to: sum, extremes and number of the values."""
 
     def __init__(self, aws: Aws) -> None:

@@ -14,9 +14,9 @@ from urllib.parse import quote, urlencode
 import urllib3
 from werkzeug.wrappers import Response
 
-from localaws.api_gateway import vtl
-from localaws.api_gateway.request import Call, Refusal
 from localaws.clients import Aws
+from localaws.gateway import vtl
+from localaws.gateway.request import Call, Refusal
 from localaws.iam import calls
 from localaws.moto.lambda_functions import LambdaService
 

@@ -13,9 +13,9 @@ import threading
 from collections.abc import Mapping
 from typing import IO
 
-from localaws.lambda_workers import fork_server
-from localaws.lambda_workers.fork_server import NUMBER
 from localaws.processes import kill_group
+from localaws.workers import fork_server
+from localaws.workers.fork_server import NUMBER
 
 #: Elsewhere a fork may not use what the system's own libraries began before it.
 AVAILABLE = sys.platform == "linux"

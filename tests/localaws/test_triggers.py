@@ -12,8 +12,8 @@ from typing import Any, cast
 import pytest
 
 from localaws.environment import Environment
-from localaws.pumps.queues import QueuePoller
-from localaws.pumps.streams import Batches, Progress
+from localaws.triggers.queues import QueuePoller
+from localaws.triggers.streams import Batches, Progress
 from tests.harness.waiting import eventually
 from tests.localaws.apps import function, role
 

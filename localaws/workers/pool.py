@@ -7,9 +7,9 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 
-from localaws.lambda_workers.forks import Forks
-from localaws.lambda_workers.function import CodeStore, Function
-from localaws.lambda_workers.worker import Outcome, Worker, base_environ
+from localaws.workers.forks import Forks
+from localaws.workers.function import CodeStore, Function
+from localaws.workers.worker import Outcome, Worker, base_environ
 
 _IDLE_SECONDS = 300
 

@@ -16,14 +16,14 @@ from moto.apigateway.models import apigateway_backends
 from moto.sqs.models import sqs_backends
 
 from localaws.clients import Aws
-from localaws.pumps.pump import Pump
+from localaws.poller import Poller
 
 _PAUSE_SECONDS = 5.0
 #: So many latencies of a pause stand for all of its calls.
 _SAMPLES = 100
 
 
-class StageMetrics(Pump):
+class StageMetrics(Poller):
     """Wraps the front, and puts what came through it: calls, failures, latency."""
 
     def __init__(self, aws: Aws) -> None:
@@ -80,7 +80,7 @@ def as_statistics(values: Sequence[float]) -> dict[str, float]:
     return {"Sum": sum(values), "Minimum": min(values), "Maximum": max(values), "SampleCount": len(values)}
 
 
-class QueueMetrics(Pump):
+class QueueMetrics(Poller):
     """How many messages wait."""
 
     def __init__(self, aws: Aws) -> None:

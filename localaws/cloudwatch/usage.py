@@ -14,8 +14,8 @@ from typing import Any
 
 from moto.kinesis.utils import decompose_shard_iterator
 
-from localaws.moto.patching import wrap
-from localaws.pumps.meter import Meter
+from localaws.cloudwatch.meter import Meter
+from localaws.patching import wrap
 
 _EXECUTION = "moto.stepfunctions.parser.backend.execution"
 _DYNAMODB = "moto.dynamodb.models:DynamoDBBackend"

@@ -19,7 +19,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from localaws.lambda_workers import bootstrap
+from localaws.workers import bootstrap
 
 _IMPORTED = ("boto3", "botocore.httpsession", "localaws.iam.calls", "pydantic")
 #: Variables that Python and the system's loader read once, when a program starts.

@@ -14,7 +14,7 @@ from typing import Any
 from localaws.clients import Aws
 from localaws.errors import LocalAwsError
 from localaws.moto.targets import Targets
-from localaws.pumps.pump import Pump
+from localaws.poller import Poller
 from localaws.schedule_expressions import next_time
 
 _LOG = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ class Schedule:
     end: datetime | None = None
 
 
-class Schedules(Pump):
+class Schedules(Poller):
     """Fires what is due, once a second."""
 
     def __init__(self, aws: Aws, targets: Targets) -> None:

@@ -16,16 +16,16 @@ from typing import Any
 from moto.apigateway.models import apigateway_backends
 from werkzeug.wrappers import Request, Response
 
-from localaws.api_gateway import proxy
-from localaws.api_gateway.api import Api
-from localaws.api_gateway.checks import MAX_BODY_BYTES, check_call, check_size, missing_token
-from localaws.api_gateway.gate import FrontGate
-from localaws.api_gateway.integrations import Integrations, function_arn
-from localaws.api_gateway.request import Call, Refusal, check_encoding, split_path
-from localaws.api_gateway.usage_plans import UsagePlans
 from localaws.clients import Aws
-from localaws.lambda_workers.pool import TooManyRequests
+from localaws.gateway import proxy
+from localaws.gateway.api import Api
+from localaws.gateway.checks import MAX_BODY_BYTES, check_call, check_size, missing_token
+from localaws.gateway.gate import FrontGate
+from localaws.gateway.integrations import Integrations, function_arn
+from localaws.gateway.request import Call, Refusal, check_encoding, split_path
+from localaws.gateway.usage_plans import UsagePlans
 from localaws.moto.lambda_functions import LambdaService
+from localaws.workers.pool import TooManyRequests
 from personalize_emulator.http_server import Answer, Environ
 
 _LOG = logging.getLogger(__name__)

@@ -10,8 +10,8 @@ from typing import Any
 from werkzeug.datastructures import Headers
 from werkzeug.wrappers import Response
 
-from localaws.api_gateway.request import Call, Refusal
-from localaws.lambda_workers.worker import Outcome
+from localaws.gateway.request import Call, Refusal
+from localaws.workers.worker import Outcome
 
 
 def event_of(call: Call, binary_media_types: list[str]) -> bytes:

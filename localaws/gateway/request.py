@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 from werkzeug.wrappers import Request
 
-from localaws.api_gateway.api import Method
+from localaws.gateway.api import Method
 
 
 @dataclass(frozen=True)
