@@ -42,8 +42,9 @@ bench: setup-bench  ## all benchmarks at small sizes, and the page of their figu
 bench-full: setup-bench  ## the same with all sizes (hours)
 	@$(BIN)/python -m bench --full
 
-lint: setup-test  ## ruff, mypy strict, the synth with cdk-nag, cfn-lint, checkov
+lint: setup-test  ## ruff, mypy strict, who imports whom, the synth with cdk-nag, cfn-lint, checkov
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/mypy app.py examples/own_data/*.py
+	@$(BIN)/python -m tools.rooms
 	@$(MAKE) --no-print-directory synth && $(BIN)/cfn-lint && $(BIN)/python -m tools.checkov
 
 synth: setup  ## the CloudFormation templates, in cdk.out/
