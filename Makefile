@@ -25,7 +25,7 @@ test: setup-test  ## all tests
 	@$(BIN)/python -m pytest
 
 check: setup-test  ## lint, types and the tests nearest to what changed (half a minute; SINCE=main: since then)
-	@$(BIN)/python -m tests.check $${SINCE:+--since "$$SINCE"}
+	@$(BIN)/python -m tools.check $${SINCE:+--since "$$SINCE"}
 
 chaos: setup-test  ## shows that ingestion loses nothing: 100,000 events, faults, kills (minutes)
 	@$(BIN)/python -m bench.chaos --events 100000
@@ -42,16 +42,17 @@ bench: setup-bench  ## all benchmarks at small sizes, and the page of their figu
 bench-full: setup-bench  ## the same with all sizes (hours)
 	@$(BIN)/python -m bench --full
 
-lint: setup-test  ## ruff, mypy strict, the synth with cdk-nag, cfn-lint, checkov
+lint: setup-test  ## ruff, mypy strict, who imports whom, the synth with cdk-nag, cfn-lint, checkov
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/mypy app.py examples/own_data/*.py
-	@$(MAKE) --no-print-directory synth && $(BIN)/cfn-lint && $(BIN)/python -m reco.checkov
+	@$(BIN)/python -m tools.rooms
+	@$(MAKE) --no-print-directory synth && $(BIN)/cfn-lint && $(BIN)/python -m tools.checkov
 
 synth: setup  ## the CloudFormation templates, in cdk.out/
-	@$(BIN)/python -c "from pathlib import Path; from reco.synth import synthesize; synthesize(Path('config/movielens.yaml'), Path('cdk.out'))"
+	@$(BIN)/python -c "from pathlib import Path; from reco.local.synth import synthesize; synthesize(Path('config/movielens.yaml'), Path('cdk.out'))"
 	@echo "The templates are in cdk.out/."
 
 audit: setup  ## known vulnerabilities in the pinned packages
-	@$(BIN)/python -m reco.audit
+	@$(BIN)/python -m tools.audit
 
 diff: setup npm  ## what a deployment would change: make diff ENV=prod CONFIG=config/shop.yaml
 	@npx --no-install cdk diff --all --method template $(CONTEXT)
@@ -66,13 +67,13 @@ npm:
 	@test -d node_modules || npm install --silent --no-fund --no-audit --no-package-lock
 
 setup: python
-	@$(PYTHON) reco/install.py demo
+	@$(PYTHON) tools/install.py demo
 
 setup-bench: python
-	@$(PYTHON) reco/install.py bench
+	@$(PYTHON) tools/install.py bench
 
 setup-test: python
-	@$(PYTHON) reco/install.py test
+	@$(PYTHON) tools/install.py test
 
 .PHONY: python
 python:

@@ -17,8 +17,8 @@ os.environ.setdefault("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "20")
 import aws_cdk as cdk
 import cdk_nag
 
-from lambdas.shared.config import Config, ConfigError
-from lambdas.shared.config_file import load_config
+from lambdas.config import Config, ConfigError
+from lambdas.config.file import load_config
 from stacks.acknowledged import AcknowledgeByKind
 from stacks.api import ApiStack
 from stacks.batch import BatchStack

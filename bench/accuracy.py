@@ -34,8 +34,8 @@ from personalize_emulator.recipes.holdout import Case
 from personalize_emulator.recipes.model import best
 from personalize_emulator.recipes.training import Trial, try_out
 from personalize_rules.schemas import Kind, parse_schema
-from reco.beyond_accuracy import Reference, qualities, unit_rows
-from reco.movielens import fetch, write_csvs
+from reco.data.movielens import fetch, write_csvs
+from reco.evaluation.beyond_accuracy import Reference, qualities, unit_rows
 
 SCHEMAS = Path(__file__).parent.parent / "config" / "schemas" / "movielens"
 FILES: dict[Kind, str] = {"INTERACTIONS": "interactions", "ITEMS": "items", "USERS": "users"}

@@ -28,7 +28,7 @@ from typing import Any, ClassVar
 from rich.console import Console
 from rich.table import Table
 
-from lambdas.shared.config_file import load_config
+from lambdas.config.file import load_config
 
 SIZES, SPARK_SIZES = (10_000, 100_000, 1_000_000), (1_000_000, 5_000_000, 20_000_000)
 ITEMS, REPEATS = 25, 3
@@ -90,7 +90,7 @@ def lines(count: int) -> Iterator[bytes]:
 
 def ours() -> int:
     """The loader, as the state machine calls it; returns the lines."""
-    from lambdas.load_recommendations.handler import handler
+    from lambdas.batch.load_recommendations.handler import handler
 
     context: Any = SimpleNamespace(
         function_name="load",
@@ -108,7 +108,7 @@ def bare() -> int:
     import boto3
     from boto3.dynamodb.types import Binary
 
-    from lambdas.shared.batch_lists import pack, row_key
+    from lambdas.stores.batch_lists import pack, row_key
 
     body = boto3.client("s3").get_object(Bucket=BUCKET, Key=KEY)["Body"]
     count = 0
@@ -127,7 +127,7 @@ def measured(pipe: Connection, work: Callable[[], int], environ: dict[str, str])
     os.environ.update(environ)
     import boto3
 
-    import lambdas.load_recommendations.handler  # noqa: F401
+    import lambdas.batch.load_recommendations.handler  # noqa: F401
 
     boto3.client("dynamodb"), boto3.client("s3"), boto3.resource("dynamodb")
     cpu, began = time.process_time(), time.perf_counter()

@@ -31,12 +31,12 @@ from typing import Any
 from bench import chaos_records
 from bench.chaos_records import Changes
 from bench.click_stream import Sent, click_stream
-from bench.deployment import CONFIG, Api, deployed, make_tracker, publish, set_faults, until
-from bench.processes import descendants_of, emulators_of, name_of
-from lambdas.shared.config_file import load_config
-from localaws.lambda_workers.fork_server import process_name
-from reco.redrive import record_of
+from lambdas.config.file import load_config
+from localaws.workers.fork_server import process_name
+from reco.deployment.redrive import record_of
 from reco.target import Target
+from tests.harness.deployment import CONFIG, Api, deployed, make_tracker, publish, set_faults, until
+from tests.harness.processes import descendants_of, emulators_of, name_of
 
 CLIENTS = 8
 BURSTS_A_CALL = 10

@@ -17,9 +17,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench.deployment import Api, until
-from lambdas.shared.tables import from_row
+from lambdas.aws.tables import from_row
 from reco.target import Target
+from tests.harness.deployment import Api, until
 
 SCRIPTS = ("plain", "한국어 상품", "日本語", "عربي", "ไทย", "😀 #1", 'a/b "c"', "%41", "é\\n")
 #: Of a client: the share of its changes that are wrong, and the records among which it changes the others.

@@ -24,12 +24,13 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from bench import shop_csvs
-from bench.deployment import CONFIG, Api, deployed, set_faults, until
-from lambdas.shared import snapshots
-from lambdas.shared.config_file import load_config
-from reco import load, train
+from lambdas.config.file import load_config
+from lambdas.stores import snapshots
+from reco.data import load
+from reco.deployment import train
 from reco.target import Target
+from tests.harness import shop_csvs
+from tests.harness.deployment import CONFIG, Api, deployed, set_faults, until
 
 CLIENTS, USERS, WANTED = 4, 80, 10
 AWAY_SECONDS = 10.0

@@ -26,16 +26,17 @@ from typing import Any
 from unittest import mock
 
 from bench.click_stream import click_stream
-from bench.deployment import CONFIG, Api, deployed
-from bench.shop_csvs import write
-from lambdas.put_events import sending
-from lambdas.put_events.batch import read_batch
-from lambdas.shared import clients
-from lambdas.shared.config_file import load_config
-from lambdas.shared.patience import Patience
+from lambdas.aws import clients
+from lambdas.aws.retry import Patience
+from lambdas.config.file import load_config
+from lambdas.ingestion.put_events import sending
+from lambdas.ingestion.put_events.batch import read_batch
 from personalize_rules.limits import EVENTS_PER_CALL
-from reco import load, train
+from reco.data import load
+from reco.deployment import train
 from reco.target import Target
+from tests.harness.deployment import CONFIG, Api, deployed
+from tests.harness.shop_csvs import write
 
 #: As the event source mapping of `stacks/ingestion.py` makes batches.
 BATCH_SIZE = 500

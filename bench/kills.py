@@ -24,16 +24,18 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from bench import chaos, shop_csvs
+from bench import chaos
 from bench.chaos_records import Changes
 from bench.click_stream import Sent, click_stream
-from bench.deployment import CONFIG, Api, environment_of
-from bench.processes import emulators_of, processes_in
-from lambdas.shared.config_file import load_config
+from lambdas.config.file import load_config
 from localaws.environment import Environment, launch
-from reco import batch, load, train
-from reco.synth import synthesize
+from reco.data import load
+from reco.deployment import batch, train
+from reco.local.synth import synthesize
 from reco.target import Target
+from tests.harness import shop_csvs
+from tests.harness.deployment import CONFIG, Api, environment_of
+from tests.harness.processes import emulators_of, processes_in
 
 DURING, KILLED = ("ingestion", "training", "batch"), ("personalize", "aws", "both")
 CLIENTS, EVENTS_A_CLIENT = 4, 150

@@ -21,10 +21,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from lambdas.shared.config_file import load_config
+from lambdas.config.file import load_config
 from localaws.environment import Environment, launch
-from reco import load, movielens, train
-from reco.synth import ROOT, synthesize
+from reco.data import load, movielens
+from reco.deployment import train
+from reco.local.synth import ROOT, synthesize
 from reco.target import Target
 
 MINUTE = 60.0

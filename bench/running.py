@@ -22,7 +22,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from bench.benchmarks import Benchmark, Figures, Size
 from reco.console import progress, say
-from reco.synth import ROOT
+from reco.local.synth import ROOT
 
 #: Seconds after which a benchmark is ended.
 LIMITS: dict[Size, int] = {"small": 600, "full": 3600}

@@ -38,8 +38,8 @@ from botocore.credentials import Credentials
 from rich.console import Console
 from rich.table import Table
 
-from lambdas.shared.config_file import load_config
-from lambdas.shared.deployment import Deployment
+from lambdas.config.file import load_config
+from lambdas.stores.deployment import Deployment
 from stacks.layer import ROOT, layer_directory
 
 CALLS, WARM_UP = 1000, 200
@@ -54,11 +54,11 @@ RULES: dict[str, Any] = {
 #: What a worker imports before its first call, and the libraries in it by themselves.
 IMPORTS = {
     "nothing": "pass",
-    "all": "import lambdas.recommend.handler",
+    "all": "import lambdas.serving.recommend.handler",
     "boto3": "import boto3",
     "pydantic": "from pydantic import BaseModel",
     "powertools": "from aws_lambda_powertools import Logger, Metrics, event_handler",
-    "config": "import lambdas.shared.config",
+    "config": "import lambdas.config",
 }
 IMPORT_RUNS = 10
 CAMPAIGN = "arn:aws:personalize:us-east-1:123456789012:campaign/shop-for-you"
@@ -203,8 +203,8 @@ def lean_call(endpoint: str, candidates: int) -> Callable[[], object]:
 
 
 def measure() -> dict[int, dict[str, dict[str, float]]]:
-    from lambdas.recommend.handler import handler  # its module reads the environment
-    from lambdas.recommend.sources import runtime
+    from lambdas.serving.recommend.handler import handler  # its module reads the environment
+    from lambdas.serving.recommend.sources import runtime
 
     client, own_client = boto3.client("personalize-runtime"), runtime(BUDGET_SECONDS)
     users = itertools.count(2)

@@ -19,7 +19,7 @@ from typing import IO, Any, Protocol
 
 
 class Process(Protocol):
-    """What it takes to end a process: a `subprocess.Popen`, or a fork of `localaws.lambda_workers`."""
+    """What it takes to end a process: a `subprocess.Popen`, or a fork of `localaws.workers`."""
 
     @property
     def pid(self) -> int: ...

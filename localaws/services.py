@@ -1,4 +1,4 @@
-"""Everything that runs on moto: its server, the Lambda workers, the API Gateway front, the pumps.
+"""Everything that runs on moto: its server, the Lambda workers, the API Gateway front, the pollers.
 
 Importing this module takes seconds, since it imports moto; `localaws.server` does it late.
 """
@@ -10,28 +10,31 @@ import logging
 
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
-from localaws.api_gateway.checks import MAX_BODY_BYTES
-from localaws.api_gateway.front import Front
+from localaws import patching
 from localaws.clients import Aws
-from localaws.lambda_workers.function import CodeStore
-from localaws.lambda_workers.pool import WorkerPool
-from localaws.moto import admin, app, events, patching, stepfunctions, usage
+from localaws.cloudwatch import usage
+from localaws.cloudwatch.campaigns import CampaignMetrics
+from localaws.cloudwatch.logs import LogWriter
+from localaws.cloudwatch.meter import Meter
+from localaws.cloudwatch.services import QueueMetrics, StageMetrics
+from localaws.gateway.checks import MAX_BODY_BYTES
+from localaws.gateway.front import Front
+from localaws.moto import app, events, stepfunctions
 from localaws.moto.cloudformation import catalogue, engine
 from localaws.moto.glue import GlueJobs
 from localaws.moto.lambda_functions import LambdaService
-from localaws.moto.logs import LogWriter
 from localaws.moto.proxy import ReverseProxy
 from localaws.persistence.database import Database
 from localaws.persistence.state import State, saving
 from localaws.persistence.streams import Positions
-from localaws.pumps.campaign_metrics import CampaignMetrics
-from localaws.pumps.delivery_streams import DeliveryStreams
-from localaws.pumps.mappings import EventSourceMappings
-from localaws.pumps.meter import Meter
-from localaws.pumps.pump import Pump
-from localaws.pumps.schedules import Schedules
-from localaws.pumps.service_metrics import QueueMetrics, StageMetrics
+from localaws.poller import Poller
 from localaws.settings import Settings, personalize_environ
+from localaws.triggers import admin
+from localaws.triggers.delivery_streams import DeliveryStreams
+from localaws.triggers.mappings import EventSourceMappings
+from localaws.triggers.schedules import Schedules
+from localaws.workers.function import CodeStore
+from localaws.workers.pool import WorkerPool
 from personalize_emulator.http_gate import Gate
 from personalize_emulator.http_server import HttpServer
 
@@ -85,8 +88,8 @@ class Services:
         self._serve(front_server)
         self._state.restore()
         mappings = EventSourceMappings(aws, self._functions, targets, Positions(self._state.journal), speed)
-        for pump in (schedules, delivery_streams, mappings, stages, QueueMetrics(aws), self._state.upkeep(moto)):
-            self._run(pump)
+        for poller in (schedules, delivery_streams, mappings, stages, QueueMetrics(aws), self._state.upkeep(moto)):
+            self._run(poller)
         if self._personalize_endpoint:
             self._run(CampaignMetrics(aws, self._personalize_endpoint))
         return front_server.url
@@ -95,9 +98,9 @@ class Services:
         self._resources.callback(server.stop)
         server.start()
 
-    def _run(self, pump: Pump) -> None:
-        self._resources.callback(pump.stop)
-        pump.start()
+    def _run(self, poller: Poller) -> None:
+        self._resources.callback(poller.stop)
+        poller.start()
 
     def warm_functions(self) -> None:
         """Starts a worker of every function in the background."""

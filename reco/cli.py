@@ -13,31 +13,25 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, HTTPClientError
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
-from lambdas.shared.config import json_schema
-from reco import (
-    approvals,
-    batch_command,
-    check_command,
-    cost_command,
-    dashboard_command,
-    destroy_command,
-    event_file,
-    events,
-    experiment_command,
-    load_command,
-    movielens,
-    redrive,
-    serving,
-    train,
-    utilization_command,
-)
-from reco import demo as demo_run
-from reco import rollback as rolling_back
+from lambdas.config import json_schema
+from reco.commands import batch as batch_command
+from reco.commands import check as check_command
+from reco.commands import cost as cost_command
+from reco.commands import dashboard as dashboard_command
+from reco.commands import demo as demo_run
+from reco.commands import destroy as destroy_command
+from reco.commands import experiment as experiment_command
+from reco.commands import load
+from reco.commands import utilization as utilization_command
 from reco.config_reference import reference
 from reco.console import progress, results, say, show_json, show_table, states_shown
+from reco.data import event_file, movielens
+from reco.deployment import approvals, events, redrive, serving, train
+from reco.deployment import rollback as rolling_back
+from reco.deployment.metrics import metrics_rows, reasons
 from reco.errors import RecoError
-from reco.local import deploy_local, start_local, stop_local, wait_until_stopped
-from reco.metrics import metrics_rows, reasons
+from reco.local.attach import connect
+from reco.local.running import deploy_local, start_local, stop_local, wait_until_stopped
 from reco.options import (
     DEFAULT_CONFIG,
     AwsOption,
@@ -49,7 +43,7 @@ from reco.options import (
     problems_of,
     target_of,
 )
-from reco.target import DATA, connect
+from reco.target import DATA
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
@@ -162,7 +156,7 @@ def load_csvs(
     if what == "movielens":
         folder = Path(".cache/movielens/csv")
         movielens.write_csvs(movielens.fetch(folder.parent / "raw"), folder)
-    load_command.load_folder(target, config_of(config), folder, unchecked, as_json)
+    load.load_folder(target, config_of(config), folder, unchecked, as_json)
 
 
 @app.command(name="train")
@@ -301,7 +295,7 @@ def evaluate(
 ) -> None:
     """Train a throw-away copy on all but the newest events, and measure how well it predicts those."""
     try:
-        from reco import evaluation_command
+        from reco.commands import evaluate as evaluation_command
     except ImportError as error:
         raise RecoError(f"evaluate needs {error.name}: pip install 'recostack[local]'.") from None
     found = config_of(config)
@@ -378,7 +372,7 @@ def interrupt(number: int, frame: object) -> NoReturn:
 
 def guarded(command: Callable[[], Any]) -> int:
     """The exit code of a command."""
-    from localaws.errors import LocalAwsError, sentence
+    from reco.local.attach import LocalAwsError, sentence
 
     try:
         code = command()

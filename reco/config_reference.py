@@ -7,13 +7,13 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from lambdas.shared.config import json_schema
+from lambdas.config import json_schema
 
 Schema = Mapping[str, Any]
 
 INTRODUCTION = """# The config, key by key
 
-Made from the models in `lambdas/shared/config/` by `reco validate --write-reference docs/config.md`. The same models check a
+Made from the models in `lambdas/config/` by `reco validate --write-reference docs/config.md`. The same models check a
 config, and `config/schema.json` lets editors do so while you type. A key that is not here is an error. *required* keys have no
 default; `NAME` stands for a name of your own. [Put in your own data](own-data.md) goes through a config from top to bottom.
 """

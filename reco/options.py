@@ -8,11 +8,12 @@ from typing import Annotated
 
 import typer
 
-from lambdas.shared.config import Config, ConfigError
-from lambdas.shared.config_file import load_config
+from lambdas.config import Config, ConfigError
+from lambdas.config.file import load_config
 from reco.errors import RecoError
-from reco.synth import ENVIRONMENT
-from reco.target import Target, connect
+from reco.local.attach import connect
+from reco.local.synth import ENVIRONMENT
+from reco.target import Target
 
 ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="The description of the deployment.")]
 EnvironmentOption = Annotated[

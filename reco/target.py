@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import boto3
 from botocore.auth import SigV4Auth
@@ -14,17 +15,29 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from reco.errors import RecoError
 
-if TYPE_CHECKING:
-    from localaws.environment import Environment
-
 #: Where the embedded AWS of a checkout keeps its state.
 DATA = Path(".recostack")
+
+
+class Local(Protocol):
+    """The embedded AWS that runs here, as far as commands ask it."""
+
+    @property
+    def apis(self) -> Mapping[str, str]:
+        """The base URL of each deployment's API."""
+
+    @property
+    def environ(self) -> Mapping[str, str]:
+        """What a program that calls it has in its environment."""
+
+    def client(self, service: str) -> Any:
+        """A boto3 client for the service."""
 
 
 class Target:
     """A deployment that answers. Raises RecoError for a stack or an output that is not there."""
 
-    def __init__(self, deployment: str, local: Environment | None) -> None:
+    def __init__(self, deployment: str, local: Local | None) -> None:
         self.deployment = deployment
         self.local = local
 
@@ -85,20 +98,3 @@ class Target:
         if found is None:
             raise RecoError("The API wants signed calls, and there are no AWS credentials to sign with.")
         return found.get_frozen_credentials()
-
-
-def connect(deployment: str, aws: bool, data: Path = DATA) -> Target:
-    """The account of the credentials with `aws`, else the environment that runs here. Raises RecoError if none does."""
-    if aws:
-        return Target(deployment, None)
-    return Target(deployment, environment_here(data, ", or add --aws to work in an AWS account"))
-
-
-def environment_here(data: Path, otherwise: str = "") -> Environment:
-    """The embedded AWS that runs here. Raises RecoError if none does; `otherwise` is what else the caller can do."""
-    from localaws.environment import Environment
-
-    local = Environment.attach(data)
-    if local is None:
-        raise RecoError(f"No embedded AWS is running here: start one with `reco up`{otherwise}.")
-    return local

@@ -12,8 +12,8 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
-from lambdas.shared.config import Config
-from lambdas.shared.config.api import Throttle
+from lambdas.config import Config
+from lambdas.config.api import Throttle
 from stacks import names
 from stacks.acknowledged import acknowledge
 from stacks.api_docs import add_docs

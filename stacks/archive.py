@@ -10,7 +10,7 @@ from aws_cdk import aws_kinesisfirehose as firehose
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from lambdas.shared.config import Config
+from lambdas.config import Config
 from personalize_rules.events import record_columns
 from stacks import names
 from stacks.acknowledged import acknowledge

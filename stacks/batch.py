@@ -10,7 +10,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_stepfunctions as stepfunctions
 
-from lambdas.shared.config import Config
+from lambdas.config import Config
 from stacks import names
 from stacks.alarms import Alarms
 from stacks.functions import Functions
@@ -34,7 +34,7 @@ class BatchStack(cdk.Stack):
         super().__init__(scope, id_, **kwargs)
         self.config = config
         self.bucket = f"arn:{cdk.Aws.PARTITION}:s3:::{names.data_bucket(config)}"
-        self.functions, self.spark = Functions(self, config), SparkJobs(self, config)
+        self.functions, self.spark = Functions(self, config, "batch"), SparkJobs(self, config)
         self.lists = add_table(self, "BatchLists", names.batch_lists_table(config), partition="list", ttl="expires")
         self.segments = add_table(self, "Segments", names.segments_table(config), partition="segment", sort="part", ttl="expires")
         self.personalize_role = self._personalize_role()

@@ -9,7 +9,7 @@ from pathlib import Path
 import aws_cdk as cdk
 from constructs import Construct
 
-from lambdas.shared.config import Config
+from lambdas.config import Config
 from stacks.layer import ROOT
 
 #: The rules of Amazon Personalize: functions and Spark jobs bring them along.

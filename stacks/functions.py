@@ -10,7 +10,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from lambdas.shared.config import Config
+from lambdas.config import Config
 from stacks import names
 from stacks.acknowledged import acknowledge
 from stacks.code import CONFIG_PATH, code_directory
@@ -21,11 +21,12 @@ RUNTIME = lambda_.Runtime.PYTHON_3_13
 
 
 class Functions(Construct):
-    """Makes the functions of one stack; they share one layer version."""
+    """Makes the functions of one capability, and so of one stack; they share one layer version."""
 
-    def __init__(self, scope: Construct, config: Config) -> None:
+    def __init__(self, scope: Construct, config: Config, capability: str) -> None:
         super().__init__(scope, "Functions")
         self.config = config
+        self.capability = capability
         self.code = lambda_.Code.from_asset(str(code_directory(self, config)))
         self.layer = lambda_.LayerVersion(
             self,
@@ -46,7 +47,7 @@ class Functions(Construct):
         memory_mb: int = 512,
         timeout: cdk.Duration | None = None,
     ) -> lambda_.Function:
-        """The function of `lambdas/<folder>/handler.py`, allowed what `may` says and to write its own log and traces."""
+        """The function of `lambdas/<capability>/<folder>/`, allowed what `may` says and to write its own log and traces."""
         name, title = names.function(self.config, folder), folder.title().replace("_", "")
         log_group = logs.LogGroup(
             self,
@@ -63,7 +64,7 @@ class Functions(Construct):
             runtime=RUNTIME,
             architecture=lambda_.Architecture.ARM_64,
             code=self.code,
-            handler=f"lambdas.{folder}.handler.handler",
+            handler=f"lambdas.{self.capability}.{folder}.handler.handler",
             layers=[self.layer],
             role=self._role(title, name, log_group, may),
             memory_size=memory_mb,

@@ -10,7 +10,7 @@ from typing import Any
 
 from aws_cdk import aws_apigateway as apigateway
 
-from lambdas.shared.config.api import Api
+from lambdas.config.api import Api
 
 Type = apigateway.ResponseType
 #: Stands for API Gateway's own message, which it writes as a JSON string.

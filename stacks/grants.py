@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from aws_cdk import aws_iam as iam
 
-from lambdas.shared.config import Config
+from lambdas.config import Config
 from stacks.acknowledged import acknowledge, wildcard
 
 #: The reasons that recur.

@@ -16,8 +16,8 @@ from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from lambdas.shared.config import Config
-from lambdas.shared.deployment import parameter_name
+from lambdas.config import Config
+from lambdas.stores.deployment import parameter_name
 from stacks import names
 from stacks.acknowledged import acknowledge
 from stacks.archive import Archive
@@ -50,7 +50,7 @@ class IngestionStack(cdk.Stack):
         super().__init__(scope, id_, **kwargs)
         self.config = config
         self.bucket = s3.Bucket.from_bucket_name(self, "Data", names.data_bucket(config))
-        self.functions = Functions(self, config)
+        self.functions = Functions(self, config, "ingestion")
         self.stream = kinesis.Stream(
             self,
             "Events",
@@ -233,7 +233,7 @@ class IngestionStack(cdk.Stack):
         return function
 
     def _tables_of_users(self) -> dict[str, str]:
-        """The tables that erasure empties of a user (lambdas/shared/user_data.py)."""
+        """The tables that erasure empties of a user (lambdas/ingestion/user_data.py)."""
         return {
             "RECENT_ITEMS_TABLE": names.recent_items_table(self.config),
             "RECORDS_TABLE": names.records_table(self.config),

@@ -14,8 +14,8 @@ from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from lambdas.shared.config import Config
-from lambdas.shared.events import MAX_BATCH
+from lambdas.config import Config
+from lambdas.config.events import MAX_BATCH
 from stacks import names
 from stacks.grants import Grant
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
 
-from lambdas.shared.config import Config
-from lambdas.shared.recipes import RECIPES
+from lambdas.config import Config
+from lambdas.config.recipes import RECIPES
 from stacks import names
 
 FIVE_MINUTES = cdk.Duration.minutes(5)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import aws_cdk as cdk
 
-from lambdas.shared.config import Config
+from lambdas.config import Config
 
 
 def data_bucket(config: Config) -> str:

@@ -9,7 +9,7 @@ import aws_cdk as cdk
 from aws_cdk import aws_budgets as budgets
 from aws_cdk import aws_cloudwatch as cloudwatch
 
-from lambdas.shared.config import Config
+from lambdas.config import Config
 from stacks import names
 from stacks.alarms import Alarms
 from stacks.metrics import Metrics

@@ -11,7 +11,7 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3 as s3
 from constructs import Construct, IConstruct
 
-from lambdas.shared.config import Protection
+from lambdas.config import Protection
 from stacks.acknowledged import acknowledge
 
 

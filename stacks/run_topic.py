@@ -8,7 +8,7 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
-from lambdas.shared.config import Config
+from lambdas.config import Config
 from stacks import names
 from stacks.acknowledged import acknowledge
 

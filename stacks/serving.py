@@ -9,9 +9,9 @@ from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from lambdas.shared.config import Config
-from lambdas.shared.deployment import parameter_name, rules_parameter_name
-from lambdas.shared.recent_items import NEWEST
+from lambdas.config import Config
+from lambdas.stores.deployment import parameter_name, rules_parameter_name
+from lambdas.stores.recent_items import NEWEST
 from stacks import names
 from stacks.alarms import Alarms
 from stacks.functions import Functions
@@ -54,7 +54,7 @@ class ServingStack(cdk.Stack):
         ours = [f"{names.personalize_prefix()}:{kind}/{config.name}-*" for kind in ("campaign", "filter")]
         bucket = f"arn:{cdk.Aws.PARTITION}:s3:::{names.data_bucket(config)}"
         parameters = [self.format_arn(service="ssm", resource=f"parameter{name}") for name in (deployed, rules)]
-        return Functions(self, config).add(
+        return Functions(self, config, "serving").add(
             "recommend",
             description="Answers recommendations and rankings for placements",
             may=[

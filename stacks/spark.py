@@ -12,7 +12,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3_assets as assets
 from constructs import Construct
 
-from lambdas.shared.config import Config
+from lambdas.config import Config
 from stacks import names
 from stacks.acknowledged import acknowledge
 from stacks.code import RULES

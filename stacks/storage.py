@@ -10,7 +10,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from lambdas.shared.config import Config
+from lambdas.config import Config
 from stacks import names
 from stacks.acknowledged import acknowledge
 from stacks.personalize_role import for_this_account

@@ -13,8 +13,8 @@ from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_stepfunctions as stepfunctions
 from constructs import Construct
 
-from lambdas.shared.config import Config
-from lambdas.shared.deployment import parameter_name
+from lambdas.config import Config
+from lambdas.stores.deployment import parameter_name
 from stacks import names
 from stacks.alarms import Alarms
 from stacks.functions import Functions
@@ -32,7 +32,7 @@ class TrainingStack(cdk.Stack):
         super().__init__(scope, id_, **kwargs)
         self.config = config
         self.bucket = f"arn:{cdk.Aws.PARTITION}:s3:::{names.data_bucket(config)}"
-        self.functions = Functions(self, config)
+        self.functions = Functions(self, config, "training")
         self.personalize_role = self._personalize_role()
         self.topic = run_topic(self, config)
         self.runs = self._runs_table()

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from personalize_emulator.http_server import HttpServer
-from reco import browser as brought
+from tools import browser as brought
 
 #: Nothing of the browser's own goes to the network.
 _QUIET = [f"--disable-{what}" for what in ("background-networking", "component-update", "sync", "gpu", "quic")]
@@ -21,7 +21,7 @@ def browser() -> Iterator[Browser]:
     """Chromium. Where none can be had, its tests are skipped."""
     program = brought.executable()
     if program is None:
-        pytest.skip("there is no Chromium: `python -m reco.browser` says why")
+        pytest.skip("there is no Chromium: `python -m tools.browser` says why")
     libraries = brought.libraries()
     environ: dict[str, Any] = {"env": {"LD_LIBRARY_PATH": str(libraries)}} if libraries else {}
     with sync_playwright() as playwright:

@@ -16,7 +16,7 @@ import uuid
 
 import pytest
 
-from bench.processes import all_running, command_of, environment_of
+from tests.harness.processes import all_running, command_of, environment_of
 
 _RUN = "RECOSTACK_TEST_RUN"
 #: How long what a run has started may take to end by itself.

@@ -15,7 +15,7 @@ from moto.core.request import (
 )
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-from localaws.moto.patching import wrap
+from localaws.patching import wrap
 from personalize_emulator.http_server import RAW_HEADERS, Environ, WsgiApp
 
 # These call back into the server while they answer: a lock around them could never be taken again by the call-back.

@@ -15,21 +15,21 @@ from typing import Any
 
 from localaws.clients import Aws
 from localaws.moto.lambda_functions import LambdaService
-from localaws.moto.patching import locate, replace, wrap
 from localaws.moto.targets import Targets
+from localaws.patching import locate, replace, wrap
 
 _LOG = logging.getLogger(__name__)
 
 
 def install(aws: Aws, functions: LambdaService) -> Targets:
-    """Puts asynchronous delivery in the place of moto's. Returns the targets, for schedules and pumps."""
+    """Puts asynchronous delivery in the place of moto's. Returns the targets, for schedules and pollers."""
     targets = Targets(aws, functions)
     functions.deliver = targets.deliver
     deliveries = ThreadPoolExecutor(16, thread_name_prefix="deliver")
     wrap("moto.events.models:Rule.send_to_targets", _asynchronous(targets, deliveries))
     replace("moto.s3.notifications:_invoke_awslambda", _s3_to_function(functions))
     wrap("moto.sns.models:Subscription.publish", _sns_to_subscription(functions, deliveries))
-    for source in ("moto.kinesis.models:Stream", "moto.sqs.models:Queue"):  # localaws.pumps polls them instead
+    for source in ("moto.kinesis.models:Stream", "moto.sqs.models:Queue"):  # localaws.triggers polls them instead
         locate(source)[2].lambda_event_source_mappings = property(lambda self: {}, lambda self, value: None)
     wrap("moto.awslambda.models:LambdaBackend.send_dynamodb_items", _later(deliveries))
     return targets

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from localaws.moto.patching import locate, wrap
+from localaws.patching import locate, wrap
 
 _DEFAULT, _MOST = 100, 1000
 _DATA = frozenset({"input", "inputDetails", "output", "outputDetails"})

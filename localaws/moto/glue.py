@@ -14,9 +14,9 @@ from typing import Any
 from moto.glue.responses import GlueResponse
 
 from localaws.clients import Aws
+from localaws.cloudwatch.logs import LogWriter
 from localaws.glue.run import Ended, Job, Run
-from localaws.moto.logs import LogWriter
-from localaws.moto.patching import locate, replace, wrap
+from localaws.patching import locate, replace, wrap
 
 _JOB = "moto.glue.models:FakeJob"
 _JOB_RUN = "moto.glue.models:FakeJobRun"

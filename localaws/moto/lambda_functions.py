@@ -13,11 +13,11 @@ from moto.awslambda.utils import get_backend
 from moto.core.exceptions import JsonRESTError
 
 from localaws.clients import Aws
-from localaws.lambda_workers.function import Archive, Function
-from localaws.lambda_workers.pool import TooManyRequests, WorkerPool
-from localaws.lambda_workers.worker import Outcome
-from localaws.moto.patching import replace, wrap
-from localaws.pumps.meter import Meter
+from localaws.cloudwatch.meter import Meter
+from localaws.patching import replace, wrap
+from localaws.workers.function import Archive, Function
+from localaws.workers.pool import TooManyRequests, WorkerPool
+from localaws.workers.worker import Outcome
 
 _MODELS = "moto.awslambda.models"
 _RETRY_PAUSES = (60.0, 120.0)  # seconds; docs: lambda/latest/dg/invocation-async-error-handling.html

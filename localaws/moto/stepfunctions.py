@@ -19,7 +19,7 @@ from moto.core.exceptions import AWSError
 
 from localaws.clients import Aws
 from localaws.moto import execution_history, jsonata
-from localaws.moto.patching import locate, replace, replace_imported, wrap
+from localaws.patching import locate, replace, replace_imported, wrap
 
 _ASL = "moto.stepfunctions.parser.asl"
 _TASK_SERVICE = f"{_ASL}.component.state.exec.state_task.service.state_task_service:StateTaskService"

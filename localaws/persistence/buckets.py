@@ -14,7 +14,7 @@ from typing import Any
 from moto.s3.models import FakeDeleteMarker, FakeKey, s3_backends
 
 from localaws.clients import Aws
-from localaws.moto.patching import follow, locate, replace, wrap
+from localaws.patching import follow, locate, replace, wrap
 from localaws.persistence.codec import decode, encode
 from localaws.persistence.journal import Journal
 

@@ -18,7 +18,7 @@ from moto.stepfunctions.parser.api import (
 )
 from moto.stepfunctions.parser.backend.execution import Execution
 
-from localaws.moto.patching import follow
+from localaws.patching import follow
 from localaws.persistence.codec import decode, encode
 from localaws.persistence.database import Database
 from localaws.persistence.journal import Journal

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from localaws.moto.patching import locate, replace, wrap
+from localaws.patching import locate, replace, wrap
 from localaws.persistence.database import Database
 
 _PARSING = "moto.cloudformation.parsing"

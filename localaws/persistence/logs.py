@@ -9,7 +9,7 @@ from typing import Any
 from moto.logs.models import LogEvent, logs_backends
 
 from localaws.clients import Aws
-from localaws.moto.patching import follow, locate
+from localaws.patching import follow, locate
 from localaws.persistence.database import Database
 
 _MODELS = "moto.logs.models"

@@ -16,7 +16,7 @@ from typing import Any
 
 from moto.cloudwatch.models import MetricAggregatedDatum, MetricDatumBase
 
-from localaws.moto.patching import replace, wrap
+from localaws.patching import replace, wrap
 from localaws.persistence.database import Database
 
 _BACKEND = "moto.cloudwatch.models:CloudWatchBackend"

@@ -7,7 +7,7 @@ from typing import Any
 from moto.ssm.models import Parameter, ssm_backends
 
 from localaws.clients import Aws
-from localaws.moto.patching import follow
+from localaws.patching import follow
 from localaws.persistence.codec import decode, encode
 from localaws.persistence.journal import Journal
 

@@ -7,7 +7,7 @@ from typing import Any
 from moto.sqs.models import Message, sqs_backends
 
 from localaws.clients import Aws
-from localaws.moto.patching import follow, wrap
+from localaws.patching import follow, wrap
 from localaws.persistence.codec import decode, encode
 from localaws.persistence.journal import Journal
 

@@ -10,7 +10,7 @@ from moto.cloudformation.models import cloudformation_backends
 from localaws.clients import Aws
 from localaws.errors import LocalAwsError
 from localaws.moto.cloudformation.provider import Created
-from localaws.moto.patching import follow, wrap
+from localaws.patching import follow, wrap
 from localaws.persistence.codec import decode, encode
 from localaws.persistence.database import Database
 

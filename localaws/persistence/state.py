@@ -23,7 +23,7 @@ from localaws.persistence.queues import Queues
 from localaws.persistence.stacks import Stacks
 from localaws.persistence.streams import Streams
 from localaws.persistence.tables import Tables
-from localaws.pumps.pump import Pump
+from localaws.poller import Poller
 from personalize_emulator.http_server import Environ, WsgiApp
 
 _LOG = logging.getLogger(__name__)
@@ -66,12 +66,12 @@ class State:
         self.journal.forget()  # what was put back is on disk
         stacks.restore()
 
-    def upkeep(self, app: Any) -> Pump:
+    def upkeep(self, app: Any) -> Poller:
         """What lets old things go, once a minute; `app` answers each service's calls one at a time, and waits meanwhile."""
         return _Upkeep(app, self._tables, (self._streams, self._logs, self._metrics, self._executions))
 
 
-class _Upkeep(Pump):
+class _Upkeep(Poller):
     def __init__(self, app: Any, tables: Tables, others: Iterable[Any]) -> None:
         super().__init__("upkeep", pause=_PAUSE_SECONDS)
         self._app = app

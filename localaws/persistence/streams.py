@@ -11,7 +11,7 @@ from typing import Any
 from moto.kinesis.models import Record, kinesis_backends
 
 from localaws.clients import Aws
-from localaws.moto.patching import follow, locate, replace
+from localaws.patching import follow, locate, replace
 from localaws.persistence.codec import decode, encode
 from localaws.persistence.journal import Journal
 

@@ -12,7 +12,7 @@ from moto.dynamodb.models import dynamodb_backends
 from moto.dynamodb.models.dynamo_type import Item
 
 from localaws.clients import Aws
-from localaws.moto.patching import follow, locate
+from localaws.patching import follow, locate
 from localaws.persistence.codec import decode, encode
 from localaws.persistence.journal import Journal
 

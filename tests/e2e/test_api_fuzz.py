@@ -21,9 +21,9 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance, status_code_conformance
 
 from bench import chaos
-from bench.deployment import CONFIG, Api, deployed, make_tracker, publish, until
-from lambdas.shared.config_file import load_config
+from lambdas.config.file import load_config
 from reco.target import Target
+from tests.harness.deployment import CONFIG, Api, deployed, make_tracker, publish, until
 
 #: Calls of each operation; a longer run sets the variable.
 EXAMPLES = int(os.environ.get("RECOSTACK_FUZZ_EXAMPLES", "12"))

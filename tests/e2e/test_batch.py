@@ -13,14 +13,15 @@ from typing import Any
 import pytest
 import yaml
 
-from bench.deployment import Api, set_faults, until
-from bench.shop_csvs import rows, write
 from localaws.environment import launch
-from reco import batch, events, load, train
-from reco.event_file import Event
-from reco.synth import synthesize
+from reco.data import load
+from reco.data.event_file import Event
+from reco.deployment import batch, events, train
+from reco.local.synth import synthesize
 from reco.target import DATA, Target
 from tests.e2e.conftest import CommandLine
+from tests.harness.deployment import Api, set_faults, until
+from tests.harness.shop_csvs import rows, write
 
 USERS, ERASED = 200, "u7"
 ACCOUNT = "us-east-1:123456789012"

@@ -6,9 +6,9 @@ from typing import Any
 
 import boto3
 
-from bench.shop_csvs import write
 from tests.e2e.conftest import CommandLine
-from tests.waiting import eventually
+from tests.harness.shop_csvs import write
+from tests.harness.waiting import eventually
 
 SHOP = ("--config", "config/shop.yaml")
 PORTS = ("--port", "0", "--api-port", "0", "--personalize-port", "0")

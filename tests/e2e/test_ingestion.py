@@ -16,11 +16,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bench import chaos
-from bench.deployment import CONFIG, Api, deployed, environment_of, make_tracker, publish, until
-from lambdas.shared.config_file import load_config
-from reco import events, redrive
-from reco.event_file import Event
+from lambdas.config.file import load_config
+from reco.data.event_file import Event
+from reco.deployment import events, redrive
 from reco.target import Target
+from tests.harness.deployment import CONFIG, Api, deployed, environment_of, make_tracker, publish, until
 
 ITEM = {"TITLE": "Spade", "CATEGORY": ["garden"], "PRICE": 9.5, "STOCK": 3, "CREATION_TIMESTAMP": 1_700_000_000}
 #: What breaks templates, JSON and CSV.

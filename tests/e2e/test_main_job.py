@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 import yaml
 
-from bench.shop_csvs import START, rows, write
 from localaws.environment import Environment
 from reco.target import DATA
 from tests.e2e.conftest import CommandLine
-from tests.waiting import eventually
+from tests.harness.shop_csvs import START, rows, write
+from tests.harness.waiting import eventually
 
 SHOP = ("--config", "config/shop.yaml")
 PORTS = ("--port", "0", "--api-port", "0", "--personalize-port", "0")

@@ -18,13 +18,13 @@ from uuid import uuid4
 import pytest
 import yaml
 
-from bench.processes import children_of, command_of, processes_in
-from bench.shop_csvs import write
 from localaws.environment import Environment
 from reco.target import DATA
 from tests.e2e.conftest import RECO, ROOT, CommandLine
 from tests.e2e.test_main_job import PORTS, SHOP, client_of
-from tests.waiting import eventually
+from tests.harness.processes import children_of, command_of, processes_in
+from tests.harness.shop_csvs import write
+from tests.harness.waiting import eventually
 
 
 @pytest.fixture

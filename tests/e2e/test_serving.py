@@ -18,16 +18,16 @@ import pytest
 import yaml
 
 from bench import faults
-from bench.deployment import CONFIG, Api, deployed, until
-from lambdas.recommend.override import overridden
-from lambdas.shared.config_file import load_config
-from lambdas.shared.deployment import rules_parameter_name
-from reco import experiment
+from lambdas.config.file import load_config
+from lambdas.serving.recommend.override import overridden
+from lambdas.stores.deployment import rules_parameter_name
+from reco.commands.experiment import report
 from reco.errors import RecoError
-from reco.experiment_command import report
-from reco.experiment_statistics import compare, critical
+from reco.experiments import archive
+from reco.experiments.statistics import compare, critical
 from reco.target import DATA, Target
 from tests.e2e.conftest import CommandLine
+from tests.harness.deployment import CONFIG, Api, deployed, until
 
 USERS = 40
 HERO = "i11"
@@ -86,20 +86,20 @@ def test_an_experiment_from_the_answer_to_the_report(shop: Target) -> None:
             event = {"event_type": "buy", "user_id": f"u{n}", "session_id": f"s{n}", "item_id": answer["items"][0]["item_id"]}
             event["recommendation_id"] = answer["recommendation_id"]
             assert api.call("POST", "/events", {"events": [event]})[0] == 202
-    planned = experiment.placements_of(overridden(config, override()), "brands")["home"]
+    planned = archive.placements_of(overridden(config, override()), "brands")["home"]
     first = (datetime.now(UTC) - timedelta(days=1)).date()
-    text = experiment.statement("brands", ["home"], "buy", first)
+    text = archive.statement("brands", ["home"], "buy", first)
 
     def counted() -> tuple[int, int]:
         try:
-            counts, _ = experiment.counts(planned, experiment.run(shop, text, first))
+            counts, _ = archive.counts(planned, archive.run(shop, text, first))
         except RecoError:  # nothing is archived yet
             return 0, 0
         return sum(one.users for one in counts), sum(one.converted for one in counts)
 
     buyers = sum(variant == "free" for variant in variants.values())
     until(lambda: counted() == (USERS, buyers))
-    counts, switched = experiment.counts(planned, experiment.run(shop, text, first))
+    counts, switched = archive.counts(planned, archive.run(shop, text, first))
     assert [(one.variant, one.users, one.clicked, one.converted) for one in counts] == [
         ("as-is", USERS - buyers, 0, 0),
         ("free", buyers, buyers, buyers),

@@ -19,19 +19,20 @@ from typing import Any
 import pytest
 import yaml
 
-from bench.deployment import Api, until
-from bench.processes import children_of, command_of
-from bench.shop_csvs import HEADERS, rows, write
-from lambdas.shared import snapshots
+from lambdas.stores import snapshots
 from localaws.environment import Environment, launch
-from reco import load, train
-from reco.approvals import decide, waiting
-from reco.rollback import rollback
-from reco.synth import synthesize
+from reco.data import load
+from reco.deployment import train
+from reco.deployment.approvals import decide, waiting
+from reco.deployment.rollback import rollback
+from reco.deployment.train import Outcome
+from reco.local.synth import synthesize
 from reco.target import DATA, Target
-from reco.train import Outcome
 from tests.e2e.conftest import CommandLine
-from tests.waiting import eventually
+from tests.harness.deployment import Api, until
+from tests.harness.processes import children_of, command_of
+from tests.harness.shop_csvs import HEADERS, rows, write
+from tests.harness.waiting import eventually
 
 NDCG = "normalized_discounted_cumulative_gain_at_25"
 CONFIG = Path("config/shop.yaml")

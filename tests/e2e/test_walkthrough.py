@@ -18,9 +18,9 @@ from pathlib import Path
 
 import pytest
 
-from reco.install import extras_of, fingerprint
 from stacks.layer import layer_directory
 from tests.pages import ROOT, Block, blocks, is_as_expected
+from tools.install import extras_of, fingerprint
 
 RECO = """#!{folder}/.venv/bin/python
 import sys

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.processes import processes_in
 from localaws.environment import Environment, LocalAwsError, launch
+from tests.harness.processes import processes_in
+from tests.harness.waiting import eventually
 from tests.localaws.apps import function, role, write_app
-from tests.waiting import eventually
 
 pytestmark = pytest.mark.xdist_group("localaws-processes")
 
@@ -154,7 +154,7 @@ def test_an_environment_ends_with_the_program_that_launched_it(tmp_path: Path) -
 SWALLOWED = """
 import os, signal, weakref
 from localaws import interruption
-from bench.processes import processes_in
+from tests.harness.processes import processes_in
 signal.signal(signal.SIGINT, interruption.interrupt)
 class Anything: ...
 thing = Anything()

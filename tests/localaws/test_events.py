@@ -10,10 +10,10 @@ from typing import Any, cast
 import pytest
 
 from localaws.environment import Environment, LocalAwsError
-from localaws.pumps.schedules import Schedule, Schedules
 from localaws.schedule_expressions import check, check_of_rule, next_time
+from localaws.triggers.schedules import Schedule, Schedules
+from tests.harness.waiting import eventually
 from tests.localaws.apps import function, role, state_machine
-from tests.waiting import eventually
 
 pytestmark = pytest.mark.xdist_group("localaws")
 Deploy = Callable[..., dict[str, str]]

@@ -14,8 +14,8 @@ from moto import mock_aws
 from localaws.environment import Environment
 from localaws.glue.java import java_home
 from localaws.glue.run import Ended, Job, Run
+from tests.harness.waiting import eventually
 from tests.localaws.apps import role, state_machine, write_app
-from tests.waiting import eventually
 
 pytestmark = pytest.mark.xdist_group("localaws")
 

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from bench.processes import command_of, environment_of, processes_in
 from localaws import isolation
 from localaws.environment import Environment, launch
 from localaws.glue.run import Ended, Job, Run
+from tests.harness.processes import command_of, environment_of, processes_in
 from tests.localaws.apps import create_function, function, role, write_app, zipped
 
 pytestmark = pytest.mark.xdist_group("localaws-isolation")

@@ -19,8 +19,8 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from localaws.environment import Environment
+from tests.harness.waiting import eventually
 from tests.localaws.apps import create_function, function, role, write_app, zipped
-from tests.waiting import eventually
 
 pytestmark = pytest.mark.xdist_group("localaws")
 

@@ -15,7 +15,7 @@ import pytest
 import urllib3
 
 from localaws.environment import Environment
-from localaws.lambda_workers.runtime_api import RuntimeApi
+from localaws.workers.runtime_api import RuntimeApi
 from tests.localaws.malformed import answer_of, requests
 
 pytestmark = pytest.mark.xdist_group("localaws")

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from localaws.environment import Environment
+from tests.harness.waiting import eventually
 from tests.localaws.apps import function, role, state_machine
-from tests.waiting import eventually
 
 pytestmark = pytest.mark.xdist_group("localaws")
 

@@ -7,7 +7,7 @@ import importlib.metadata
 import pytest
 
 from localaws.environment import LocalAwsError
-from localaws.moto.patching import PINNED_MOTO, check_version, locate
+from localaws.patching import PINNED_MOTO, check_version, locate
 
 
 def test_the_installed_moto_is_the_pinned_one() -> None:

@@ -11,8 +11,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from localaws.environment import Environment
+from tests.harness.waiting import eventually
 from tests.localaws.apps import function, role, state_machine
-from tests.waiting import eventually
 
 pytestmark = pytest.mark.xdist_group("localaws")
 Deploy = Callable[..., dict[str, str]]

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page
 from playwright.sync_api import Error as PlaywrightError
 
 from localaws.environment import Environment
-from localaws.lambda_workers.runtime_api import Invocation, RuntimeApi
+from localaws.workers.runtime_api import Invocation, RuntimeApi
 from personalize_emulator.emulator import PersonalizeEmulator
 from tests.browser import browser, site
 from tests.localaws.apps import write_app

@@ -11,8 +11,8 @@ import boto3
 import pytest
 
 from localaws.environment import Environment, launch
+from tests.harness.waiting import eventually
 from tests.localaws.apps import function, role, state_machine, write_app
-from tests.waiting import eventually
 
 pytestmark = pytest.mark.xdist_group("localaws-personalize")
 

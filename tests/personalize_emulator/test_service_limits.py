@@ -9,10 +9,10 @@ import pytest
 
 from personalize_emulator.emulator import PersonalizeEmulator
 from personalize_emulator.quotas import Quotas
+from tests.harness.waiting import eventually
 from tests.personalize_emulator.conftest import NewClient
 from tests.personalize_emulator.journey import Client, csv_of, error_of
 from tests.personalize_emulator.requests import send
-from tests.waiting import eventually
 
 
 def test_pending_imports(new_client: NewClient) -> None:

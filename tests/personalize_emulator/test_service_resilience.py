@@ -22,7 +22,7 @@ from urllib.request import Request, urlopen
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
-from bench.processes import children_of
+from tests.harness.processes import children_of
 from tests.personalize_emulator.conftest import NewClient
 from tests.personalize_emulator.journey import BUCKET, RECIPE, ROLE, Client, avro, csv_of, error_of
 from tests.personalize_emulator.requests import send

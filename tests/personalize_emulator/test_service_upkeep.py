@@ -6,9 +6,9 @@ import json
 import time
 from typing import Any
 
+from tests.harness.waiting import eventually
 from tests.personalize_emulator.conftest import NewClient
 from tests.personalize_emulator.journey import BUCKET, RECIPE, ROLE, START, Client, csv_of, error_of, rows
-from tests.waiting import eventually
 
 HOUR = 3600
 

@@ -14,11 +14,11 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lambdas.shared.config import Config, ConfigError, parse_config
-from lambdas.shared.config_file import load_config
+from lambdas.config import Config, ConfigError, parse_config
+from lambdas.config.file import load_config
 from personalize_emulator.datasets import DatasetStore, ImportFailed
 from personalize_rules.schemas import parse_schema
-from reco import csv_folder
+from reco.data import csv_folder
 from tests.personalize_emulator.journey import Client
 from tests.personalize_rules import cases
 from tests.personalize_rules.test_same_verdicts import (

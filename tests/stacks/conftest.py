@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from reco.synth import synthesize
+from reco.local.synth import synthesize
 
 Templates = dict[str, dict[str, Any]]
 

@@ -9,10 +9,10 @@ import aws_cdk as cdk
 import pytest
 from aws_cdk import assertions
 
-from lambdas.shared.config import Api
-from lambdas.shared.config.api import Throttle
-from lambdas.shared.config_file import load_config
-from reco.synth import ROOT
+from lambdas.config import Api
+from lambdas.config.api import Throttle
+from lambdas.config.file import load_config
+from reco.local.synth import ROOT
 from stacks.api import ApiStack
 
 ALLOW_ORIGIN = "Access-Control-Allow-Origin"

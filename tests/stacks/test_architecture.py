@@ -7,9 +7,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from reco.architecture import pictures
-from reco.architecture_parts import Assembly
 from tests.stacks.conftest import Templates
+from tools.architecture import pictures
+from tools.architecture_parts import Assembly
 
 PICTURES = ("architecture-light.svg", "architecture-dark.svg")
 #: Types of which every resource is in the picture, with the property that names it.
@@ -53,7 +53,7 @@ def test_everything_that_runs_or_keeps_data_is_in_the_picture(templates: Templat
 @pytest.mark.parametrize("name", PICTURES)
 def test_the_pictures_of_the_docs_are_not_stale(templates: Templates, name: str) -> None:
     missing = names(templates) - set(words(Path("docs/images", name).read_text()))
-    assert not missing, f"docs/images/{name} lacks {', '.join(sorted(missing))}: run `python -m reco.architecture`"
+    assert not missing, f"docs/images/{name} lacks {', '.join(sorted(missing))}: run `python -m tools.architecture`"
 
 
 def test_routes_streams_and_calls_stand_beside_what_they_lead_to(drawn: dict[str, str]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from reco.synth import node_path
+from reco.local.synth import node_path
 from stacks.ingestion_api import EVENTS_ENVELOPE, RECORD_ENVELOPE, TEMPLATES, TEXT
 from tests.stacks.conftest import Templates
 

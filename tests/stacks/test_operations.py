@@ -19,8 +19,8 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3 as s3
 from aws_cdk.assertions import Template
 
-from lambdas.shared.config import Protection
-from reco.synth import ENVIRONMENT, ROOT, node_path, synthesize
+from lambdas.config import Protection
+from reco.local.synth import ENVIRONMENT, ROOT, node_path, synthesize
 from stacks.protection import Protect
 from stacks.regions import REGIONS
 from stacks.tables import add_table

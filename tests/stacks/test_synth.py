@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from reco import assemblies
 from reco.errors import RecoError
-from reco.synth import key_of, synthesize
+from reco.local import assemblies
+from reco.local.synth import key_of, synthesize
 
 CONFIG = Path("config/movielens.yaml")
 

@@ -19,17 +19,19 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from bench.deployment import make_tracker
-from bench.shop_csvs import csv_text, rows
-from lambdas.shared import batch_lists, clients, config, deployment, patience, recent_items
-from lambdas.shared.config import Config
-from lambdas.shared.config_file import load_config
-from lambdas.shared.names import dataset_arn
-from lambdas.shared.schemas import DatasetKind
+from lambdas import config
+from lambdas.aws import clients, retry
+from lambdas.config import Config
+from lambdas.config.file import load_config
+from lambdas.config.names import dataset_arn
+from lambdas.config.schemas import DatasetKind
+from lambdas.stores import batch_lists, deployment, recent_items
 from personalize_emulator.pytest_plugin import StartEmulator
 from personalize_emulator.quotas import Quotas
+from tests.harness.deployment import make_tracker
+from tests.harness.shop_csvs import csv_text, rows
+from tests.harness.waiting import eventually
 from tests.unit.serving import away
-from tests.waiting import eventually
 
 __all__ = ["away"]
 
@@ -173,7 +175,7 @@ def shop(moto_endpoint: str, personalize_endpoint: str, monkeypatch: pytest.Monk
 @pytest.fixture
 def stream(shop: Deployment, personalize_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
     """The shop with datasets and an event tracker, nothing trained; pauses between attempts are short."""
-    monkeypatch.setattr(patience, "FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(retry, "FIRST_PAUSE", 0.001)
     deployment.publish(make_tracker(shop.config, shop.client("personalize")))
     yield shop
     set_faults(personalize_endpoint, [])
@@ -261,7 +263,14 @@ def forget() -> None:
         if hasattr(made, "cache_clear"):
             made.cache_clear()
     config.packed_config.cache_clear()
-    from lambdas.recommend import breaker, catalogue, erased, experiments, override, sources  # once the environment is there
+    from lambdas.serving.recommend import (  # once the environment is there
+        breaker,
+        catalogue,
+        erased,
+        experiments,
+        override,
+        sources,
+    )
 
     for kept in (deployment, batch_lists, breaker, catalogue, erased, experiments, override, sources):
         kept.forget()

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
-from lambdas.shared import clients, deployment, snapshots
-from lambdas.shared.tables import serialize
+from lambdas.aws import clients
+from lambdas.aws.tables import serialize
+from lambdas.stores import deployment, snapshots
 
 if TYPE_CHECKING:
     from tests.unit.conftest import Deployment
@@ -94,7 +95,7 @@ def call_with_headers(
     shop: Deployment, method: str, path: str, query: dict[str, list[str]] | None = None, body: Any = None
 ) -> tuple[int, Any, dict[str, list[str]]]:
     """The same, with the headers of the answer."""
-    from lambdas.recommend import handler as recommend  # once the environment is there
+    from lambdas.serving.recommend import handler as recommend  # once the environment is there
 
     event = {
         "resource": path,

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from lambdas.approve_versions import handler as approve_versions
-from lambdas.approve_versions.gate import judge
-from lambdas.shared.config import Solution, packed_config
-from lambdas.shared.runs import VersionRecord, keep_version, release_lock, take_lock, versions
+from lambdas.config import Solution, packed_config
+from lambdas.stores.runs import VersionRecord, keep_version, release_lock, take_lock, versions
+from lambdas.training.approve_versions import handler as approve_versions
+from lambdas.training.approve_versions.gate import judge
+from tests.harness.waiting import eventually
 from tests.unit.conftest import Deployment
-from tests.waiting import eventually
 
 NAN = math.nan
 NDCG = "normalized_discounted_cumulative_gain_at_25"

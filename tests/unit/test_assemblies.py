@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from lambdas.shared.config_file import load_config
-from reco import assemblies
-from reco.assemblies import SOURCES, key_of
+from lambdas.config.file import load_config
+from reco.local import assemblies
+from reco.local.assemblies import SOURCES, key_of
 
 SHOP = load_config(Path("config/shop.yaml"))
 

@@ -8,19 +8,19 @@ from typing import Any
 import pytest
 import yaml
 
-from lambdas.approve_versions.handler import handler as judge_versions
-from lambdas.deploy_campaigns.handler import handler as deploy
-from lambdas.export_erasures.handler import handler as export
-from lambdas.plan_batch.handler import handler as plan
-from lambdas.report.handler import handler as report_training
-from lambdas.report_batch.handler import handler as report
-from lambdas.run_batch_job.handler import handler as step
-from lambdas.run_batch_job.jobs import NotTrained, serving_version
-from lambdas.shared import config
-from lambdas.shared.config import ConfigError, parse_config
-from lambdas.shared.config_file import load_config
-from lambdas.shared.erasures import erase
-from lambdas.shared.snapshots import output_key
+from lambdas import config
+from lambdas.batch.export_erasures.handler import handler as export
+from lambdas.batch.plan_batch.handler import handler as plan
+from lambdas.batch.report_batch.handler import handler as report
+from lambdas.batch.run_batch_job.handler import handler as step
+from lambdas.batch.run_batch_job.jobs import NotTrained, serving_version
+from lambdas.config import ConfigError, parse_config
+from lambdas.config.file import load_config
+from lambdas.stores.erasures import erase
+from lambdas.stores.snapshots import output_key
+from lambdas.training.approve_versions.handler import handler as judge_versions
+from lambdas.training.deploy_campaigns.handler import handler as deploy
+from lambdas.training.report.handler import handler as report_training
 from tests.unit.conftest import SHOP, Deployment
 
 STARTED = "2026-11-24T04:00:00.123Z"

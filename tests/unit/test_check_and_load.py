@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from bench.shop_csvs import csv_text, rows, write
 from reco.cli import app
+from reco.commands.load import load_folder
 from reco.errors import RecoError
-from reco.load_command import load_folder
+from tests.harness.shop_csvs import csv_text, rows, write
 from tests.unit.conftest import SHOP, Deployment
 
 BOM = b"\xef\xbb\xbf"

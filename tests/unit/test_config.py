@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from lambdas.shared.config import ConfigError, json_schema
-from lambdas.shared.config.operations import Schedules
-from lambdas.shared.config_file import load_config
+from lambdas.config import ConfigError, json_schema
+from lambdas.config.file import load_config
+from lambdas.config.operations import Schedules
 
 MOVIELENS = Path("config/movielens.yaml").read_text()
 

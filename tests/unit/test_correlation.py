@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from lambdas.put_events import handler as put_events
-from lambdas.shared.deployment import rules_parameter_name
-from lambdas.shared.observability import logger
+from lambdas.aws.observability import logger
+from lambdas.ingestion.put_events import handler as put_events
+from lambdas.stores.deployment import rules_parameter_name
 from tests.unit.conftest import Deployment, set_faults
 from tests.unit.serving import call
 from tests.unit.test_approve_versions import Inbox

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 import yaml
 
-from lambdas.shared.config import Config
-from lambdas.shared.config_file import load_config
-from reco import cost, cost_command
-from reco.cost_inputs import PRICES, TRAFFIC, Price, Prices, Traffic, load_prices, load_traffic
+from lambdas.config import Config
+from lambdas.config.file import load_config
+from reco.commands import cost as cost_command
+from reco.cost import estimate as cost
+from reco.cost.inputs import PRICES, TRAFFIC, Price, Prices, Traffic, load_prices, load_traffic
 from reco.errors import RecoError
 
 SHOP = Path(__file__).parents[2] / "config" / "shop.yaml"

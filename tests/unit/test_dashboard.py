@@ -12,7 +12,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from reco.dashboard import Reader, draw, lines_of
+from reco.deployment.dashboard import Reader, draw, lines_of
 from reco.errors import RecoError
 from reco.target import Target
 

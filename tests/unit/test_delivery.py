@@ -66,8 +66,8 @@ def test_what_is_in_config_is_run_by_neither_make_nor_the_shell(how: str, tmp_pa
     shutil.copy(ROOT / "Makefile", tmp_path)
     ran, said = tmp_path / "ran", tmp_path / "said"
     (tmp_path / "node_modules").mkdir()
-    (tmp_path / "reco").mkdir()
-    (tmp_path / "reco" / "install.py").touch()
+    (tmp_path / "tools").mkdir()
+    (tmp_path / "tools" / "install.py").touch()
     npx = tmp_path / "bin" / "npx"
     npx.parent.mkdir()
     npx.write_text(f'#!/bin/sh\nfor argument; do echo "$argument" >> {said}; done\n')

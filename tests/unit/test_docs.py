@@ -113,7 +113,7 @@ def test_every_page_is_in_the_index() -> None:
 def messages() -> list[str]:
     """Every string that the sources hold, f-strings in pieces."""
     found = []
-    for folder in ("lambdas", "localaws", "packages/personalize-emulator/src", "reco", "stacks"):
+    for folder in ("lambdas", "localaws", "packages/personalize-emulator/src", "reco", "stacks", "tools"):
         for file in (ROOT / folder).rglob("*.py"):
             for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
                 if isinstance(node, ast.Constant) and isinstance(node.value, str):

@@ -10,9 +10,9 @@ import pytest
 import yaml
 from moto import mock_aws
 
-from lambdas.shared.config import ConfigError
-from lambdas.shared.config_file import load_config
-from reco.destroy import Destruction
+from lambdas.config import ConfigError
+from lambdas.config.file import load_config
+from reco.deployment.destroy import Destruction
 from reco.target import Target
 
 SHOP = Path(__file__).parents[2] / "config" / "shop.yaml"

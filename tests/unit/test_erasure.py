@@ -10,19 +10,20 @@ from typing import Any
 
 import pytest
 
-from bench.shop_csvs import csv_text, rows
-from lambdas.delete_user_data import handler as delete_user_data
-from lambdas.erase_user import handler as erase_user
-from lambdas.import_data import handler as import_data
-from lambdas.prepare_resources import handler as prepare_resources
-from lambdas.put_records import handler as put_records
-from lambdas.shared import batch_lists, recent_items, user_data, whole_records
-from lambdas.shared.erasures import erased
-from lambdas.shared.names import dataset_group_arn
-from lambdas.shared.published import Published, publish
+from lambdas.config.names import dataset_group_arn
+from lambdas.ingestion import user_data
+from lambdas.ingestion.delete_user_data import handler as delete_user_data
+from lambdas.ingestion.erase_user import handler as erase_user
+from lambdas.ingestion.put_records import handler as put_records
+from lambdas.stores import batch_lists, recent_items, whole_records
+from lambdas.stores.erasures import erased
+from lambdas.stores.published import Published, publish
+from lambdas.training.import_data import handler as import_data
+from lambdas.training.prepare_resources import handler as prepare_resources
+from tests.harness.shop_csvs import csv_text, rows
+from tests.harness.waiting import eventually
 from tests.unit.conftest import Deployment, exported
 from tests.unit.test_put_records import message
-from tests.waiting import eventually
 
 NOW = datetime.now(UTC)
 

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 import yaml
 
-from lambdas.shared.config import Config
-from lambdas.shared.config_file import load_config
-from reco.teardown import Owner, Teardown
+from lambdas.config import Config
+from lambdas.config.file import load_config
+from reco.deployment.teardown import Owner, Teardown
 from tests.unit.conftest import SHOP, Deployment, set_faults, settings
 
 RECO = str(Path(sys.executable).with_name("reco"))

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from lambdas.shared.config_file import load_config
+from lambdas.config.file import load_config
+from reco.data.event_file import Event, open_events, read_events
 from reco.errors import RecoError
-from reco.event_file import Event, open_events, read_events
 
 CONFIG = load_config(Path("config/shop.yaml"))
 VIEW = {"event_type": "view", "user_id": "u1", "item_id": "i1", "timestamp": 1_700_000_000}

@@ -7,8 +7,8 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel
 
-from lambdas.put_events.batch import RECORD
-from lambdas.shared.events import Event, EventRecord, Exposure, ExposureRecord
+from lambdas.config.events import Event, EventRecord, Exposure, ExposureRecord
+from lambdas.ingestion.put_events.batch import RECORD
 from personalize_rules.events import EVENT, EXPOSURE, RECORD_KINDS, FieldKind
 
 KINDS: dict[type, FieldKind] = {str: "text", float: "number", dict: "properties", list: "texts"}

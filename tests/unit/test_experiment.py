@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 from scipy.stats import chi2_contingency, chisquare, norm
 
-from lambdas.recommend.experiments import variant_of
-from lambdas.shared.config import Experiment
-from reco import experiment
-from reco.experiment_command import report
-from reco.experiment_statistics import Counts, compare, comparisons, critical, rate, split_probability, users_needed, verdict
+from lambdas.config import Experiment
+from lambdas.serving.recommend.experiments import variant_of
+from reco.commands.experiment import report
+from reco.experiments import archive
+from reco.experiments.statistics import Counts, compare, comparisons, critical, rate, split_probability, users_needed, verdict
 
 MONDAY = date(2026, 11, 23)
 MIDDAY = 1_795_435_200_000
@@ -137,8 +137,8 @@ def did(event_type: str, at: int, **more: Any) -> dict[str, Any]:
     }
 
 
-def asked(folder: Path, placements: list[str] | None = None) -> experiment.Rows:
-    return experiment.run_in_duckdb(folder, experiment.statement("one", placements or ["home"], "buy", MONDAY))
+def asked(folder: Path, placements: list[str] | None = None) -> archive.Rows:
+    return archive.run_in_duckdb(folder, archive.statement("one", placements or ["home"], "buy", MONDAY))
 
 
 def test_what_counts_is_what_follows_an_exposure(tmp_path: Path) -> None:
@@ -165,7 +165,7 @@ def test_what_counts_is_what_follows_an_exposure(tmp_path: Path) -> None:
     rows = asked(tmp_path)
     assert {row[0]: row[1:] for row in rows} == {"a": (2, 1, 1), "b": (2, 0, 1), None: (1, 0, 0)}
     assert {row[0]: row[1] for row in asked(tmp_path, ["home", "cart"])} == {"a": 2, "b": 3, None: 1}
-    counted, switched = experiment.counts(split("one", a=1, b=1, c=1), rows)
+    counted, switched = archive.counts(split("one", a=1, b=1, c=1), rows)
     assert ([one.users for one in counted], switched) == ([2, 2, 0], 1)
 
 
@@ -180,7 +180,7 @@ def test_a_known_effect_is_found(tmp_path: Path) -> None:
             lines.append(did("buy", n + 60_000, user_id=f"u{n}"))
     for first, last in pairwise(range(0, len(lines) + 2000, 2000)):
         write_archive(tmp_path, lines[first:last])
-    told = report(experiment.counts(plan, asked(tmp_path))[0], 0)
+    told = report(archive.counts(plan, asked(tmp_path))[0], 0)
     (conversion,) = [one for one in told["comparisons"] if one["outcome"] == "converted"]
     assert conversion["told"]
     assert conversion["difference"]["low"] < 0.04 < conversion["difference"]["high"]
@@ -189,7 +189,7 @@ def test_a_known_effect_is_found(tmp_path: Path) -> None:
 
 def test_the_statement_holds_no_more_than_one_text() -> None:
     """Athena's dialect takes what DuckDB's takes, as long as neither's own functions are in it."""
-    text = experiment.statement("it's", ["home"], "buy", MONDAY)
+    text = archive.statement("it's", ["home"], "buy", MONDAY)
     assert "'it''s'" in text
     for word in ("FILTER", "::", "QUALIFY", "epoch", "struct_extract", "element_at"):
         assert word not in text

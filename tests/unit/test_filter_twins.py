@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from lambdas.shared.item_filters import Facts, parse_filter
+from lambdas.config.local_filters import Facts, parse_filter
 from personalize_rules.limits import EVENTS_SEEN_BY_FILTERS
 from tests.personalize_emulator.filter_reference import IDS, USERS, World
 from tests.personalize_emulator.test_filters_masks import EVENT_CONDITIONS, ITEM_CONDITIONS, VALUES, compiled, expressions

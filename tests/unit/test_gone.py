@@ -17,19 +17,20 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from moto.s3.models import s3_backends
 
-from bench.deployment import until
-from bench.shop_csvs import csv_text, rows
-from lambdas.deploy_campaigns import handler as deploy_campaigns
-from lambdas.import_data import handler as import_data
-from lambdas.load_recommendations import handler as load_recommendations
-from lambdas.prepare_resources import handler as prepare_resources
-from lambdas.publish_batch import handler as publish_batch
-from lambdas.publish_deployment import handler as publish_deployment
-from lambdas.put_events import handler as put_events
-from lambdas.put_records import handler as put_records
-from lambdas.recommend import breaker, catalogue, erased, sources
-from lambdas.shared import batch_lists, config, deployment, snapshots
-from lambdas.train_solutions import handler as train_solutions
+from lambdas import config
+from lambdas.batch.load_recommendations import handler as load_recommendations
+from lambdas.batch.publish_batch import handler as publish_batch
+from lambdas.ingestion.put_events import handler as put_events
+from lambdas.ingestion.put_records import handler as put_records
+from lambdas.serving.recommend import breaker, catalogue, erased, sources
+from lambdas.stores import batch_lists, deployment, snapshots
+from lambdas.training.deploy_campaigns import handler as deploy_campaigns
+from lambdas.training.import_data import handler as import_data
+from lambdas.training.prepare_resources import handler as prepare_resources
+from lambdas.training.publish_deployment import handler as publish_deployment
+from lambdas.training.train_solutions import handler as train_solutions
+from tests.harness.deployment import until
+from tests.harness.shop_csvs import csv_text, rows
 from tests.unit.conftest import Deployment, set_faults
 from tests.unit.serving import call
 from tests.unit.test_erasure import erase

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from reco.guesses import document, marks
+from tools.guesses import document, marks
 
 
 def test_the_page_is_up_to_date() -> None:
-    assert Path("docs/guesses.md").read_text(encoding="utf-8") == document(), "python -m reco.guesses docs/guesses.md"
+    assert Path("docs/guesses.md").read_text(encoding="utf-8") == document(), "python -m tools.guesses docs/guesses.md"
 
 
 def test_a_mark_is_found_wherever_it_stands(tmp_path: Path) -> None:

@@ -10,9 +10,9 @@ from scipy import sparse
 
 from personalize_emulator.metrics import Answer
 from personalize_rules.schemas import parse_schema
-from reco.beyond_accuracy import Reference, qualities, unit_rows
 from reco.errors import RecoError
-from reco.holdout import Catalogue, split
+from reco.evaluation.beyond_accuracy import Reference, qualities, unit_rows
+from reco.evaluation.holdout import Catalogue, split
 
 HEADER = "USER_ID,ITEM_ID,TIMESTAMP,EVENT_TYPE"
 

@@ -19,15 +19,17 @@ import yaml
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 
-from lambdas.load_recommendations.handler import handler as load
-from lambdas.load_recommendations.lines import RANGE_BYTES
-from lambdas.publish_batch.handler import TooFewWritten
-from lambdas.publish_batch.handler import handler as publish
-from lambdas.shared import batch_lists, clients, config
-from lambdas.shared.batch_lists import read_list
-from lambdas.shared.erasures import erase
-from lambdas.shared.patience import OutOfTime
-from lambdas.shared.segments import read_users
+from lambdas import config
+from lambdas.aws import clients
+from lambdas.aws.retry import OutOfTime
+from lambdas.batch.load_recommendations.handler import handler as load
+from lambdas.batch.load_recommendations.lines import RANGE_BYTES
+from lambdas.batch.publish_batch.handler import TooFewWritten
+from lambdas.batch.publish_batch.handler import handler as publish
+from lambdas.stores import batch_lists
+from lambdas.stores.batch_lists import read_list
+from lambdas.stores.erasures import erase
+from lambdas.stores.segments import read_users
 from tests.unit.conftest import Deployment
 
 VERSION = "20261124T025000000Z"
@@ -232,7 +234,7 @@ def test_a_table_that_takes_nothing_fails_the_call_and_counts_nothing(batch: Bat
 def test_a_function_that_is_killed_in_mid_file_is_called_again(batch: Batch) -> None:
     key = batch.put("x.out", "\n".join(line(f"u{n}", 30) for n in range(4000)))
     call = (
-        "import json, sys; from types import SimpleNamespace as N; from lambdas.load_recommendations.handler import handler;"
+        "import json, sys; from types import SimpleNamespace as N; from lambdas.batch.load_recommendations.handler import handler;"
         "handler(json.loads(sys.argv[1]), N(function_name='f', memory_limit_in_mb=1, invoked_function_arn='a',"
         " aws_request_id='r', get_remaining_time_in_millis=lambda: 60_000))"
     )

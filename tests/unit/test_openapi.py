@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from reco.openapi import document
+from tools.openapi import document
 
 
 def test_the_document_is_up_to_date() -> None:
-    assert json.loads(Path("docs/openapi.json").read_text()) == document(), "python -m reco.openapi docs/openapi.json"
+    assert json.loads(Path("docs/openapi.json").read_text()) == document(), "python -m tools.openapi docs/openapi.json"
 
 
 def test_every_reference_resolves() -> None:

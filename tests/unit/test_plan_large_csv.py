@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlparse
 
 import pytest
 
-from bench.shop_csvs import HEADERS, csv_text, rows
+from tests.harness.shop_csvs import HEADERS, csv_text, rows
 from tests.unit.conftest import Deployment
 
 SIZE = 5 * 1024**3
@@ -89,7 +89,7 @@ class HugeBucket(BaseHTTPRequestHandler):
 
 PLAN = """
 import json, pathlib, re, types
-from lambdas.plan_training.handler import handler
+from lambdas.training.plan_training.handler import handler
 context = types.SimpleNamespace(function_name="f", memory_limit_in_mb=512, invoked_function_arn="arn:f", aws_request_id="r")
 plan = handler({"run_id": "run-1", "execution_arn": "arn:execution", "solutions": None}, context)
 status = pathlib.Path("/proc/self/status").read_text()  # getrusage would count what the parent had before exec

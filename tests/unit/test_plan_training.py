@@ -8,11 +8,11 @@ import random
 import boto3
 import pytest
 
-from bench.shop_csvs import csv_text, rows
-from lambdas.import_data import handler as import_data
-from lambdas.plan_training.handler import handler
-from lambdas.plan_training.plan import InvalidData
-from lambdas.prepare_resources import handler as prepare_resources
+from lambdas.training.import_data import handler as import_data
+from lambdas.training.plan_training.handler import handler
+from lambdas.training.plan_training.plan import InvalidData
+from lambdas.training.prepare_resources import handler as prepare_resources
+from tests.harness.shop_csvs import csv_text, rows
 from tests.unit.conftest import Deployment
 from tests.unit.test_training import change_config, import_request, prepare_request
 

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from bench.click_stream import FLAWS
-from lambdas.put_events import handler as put_events
-from lambdas.put_events.batch import read_batch
-from lambdas.shared import recent_items
-from lambdas.shared.config import EventType
-from lambdas.shared.erasures import erase
+from lambdas.config import EventType
+from lambdas.ingestion.put_events import handler as put_events
+from lambdas.ingestion.put_events.batch import read_batch
+from lambdas.stores import recent_items
+from lambdas.stores.erasures import erase
 from tests.unit.conftest import Deployment, dead_letters, exported, set_faults
 
 

@@ -13,10 +13,11 @@ from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lambdas.put_records import handler as put_records
-from lambdas.shared import clients, whole_records
-from lambdas.shared.erasures import erase
-from lambdas.shared.names import dataset_arn
+from lambdas.aws import clients
+from lambdas.config.names import dataset_arn
+from lambdas.ingestion.put_records import handler as put_records
+from lambdas.stores import whole_records
+from lambdas.stores.erasures import erase
 from tests.unit.conftest import Deployment, dead_letters, exported, set_faults
 
 ITEM = {"TITLE": "Spade", "CATEGORY": ["garden", "tools"], "PRICE": 9.5, "STOCK": 3, "CREATION_TIMESTAMP": 1_700_000_000}

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from tests.reach import reached
+from tools.reach import reached
 
 
 @pytest.mark.parametrize(
     ("file", "nearest", "also"),
     [
-        ("lambdas/recommend/rules.py", "tests/unit/test_rules.py", "tests/unit/test_recommend.py"),
+        ("lambdas/serving/recommend/rules.py", "tests/unit/test_rules.py", "tests/unit/test_recommend.py"),
         ("stacks/batch.py", "tests/stacks/test_operations.py", "tests/stacks/test_templates.py"),
         ("statemachines/train.asl.json", "tests/stacks/test_templates.py", "tests/e2e/test_training.py"),
         ("docs/serving.md", "tests/unit/test_docs.py", "tests/unit/test_docs.py"),

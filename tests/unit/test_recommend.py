@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from lambdas.deploy_campaigns import handler as deploy_campaigns
-from lambdas.import_data import handler as import_data
-from lambdas.prepare_resources import handler as prepare_resources
-from lambdas.publish_deployment import handler as publish_deployment
-from lambdas.shared import snapshots
-from lambdas.train_solutions import handler as train_solutions
+from lambdas.stores import snapshots
+from lambdas.training.deploy_campaigns import handler as deploy_campaigns
+from lambdas.training.import_data import handler as import_data
+from lambdas.training.prepare_resources import handler as prepare_resources
+from lambdas.training.publish_deployment import handler as publish_deployment
+from lambdas.training.train_solutions import handler as train_solutions
+from tests.harness.waiting import eventually
 from tests.unit.conftest import Deployment
 from tests.unit.serving import call
 from tests.unit.test_training import STARTED, import_request, prepare_request, train_request
-from tests.waiting import eventually
 
 
 @pytest.fixture

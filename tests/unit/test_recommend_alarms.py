@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from lambdas.shared import deployment
-from reco.synth import synthesize
+from lambdas.stores import deployment
+from reco.local.synth import synthesize
 from tests.unit.conftest import SHOP, Deployment
 from tests.unit.serving import Campaign
 
@@ -20,7 +20,7 @@ Metric = tuple[str, str, tuple[tuple[str, str], ...]]
 #: A worker as Lambda starts it: the environment is there before the modules are.
 WORKER = """
 import json, sys, types
-from lambdas.recommend.handler import handler
+from lambdas.serving.recommend.handler import handler
 context = types.SimpleNamespace(function_name="f", memory_limit_in_mb=1, invoked_function_arn="a", aws_request_id="r")
 handler(json.loads(sys.argv[1]), context)
 """

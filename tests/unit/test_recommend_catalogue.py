@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from lambdas.recommend import catalogue
-from lambdas.shared import clients, config
+from lambdas import config
+from lambdas.aws import clients
+from lambdas.serving.recommend import catalogue
 from tests.unit.conftest import Deployment
 from tests.unit.serving import ITEMS, Campaign, call, call_with_headers, home, later, put_item
 

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from lambdas.recommend import breaker, override
-from lambdas.shared import deployment, recent_items
+from lambdas.serving.recommend import breaker, override
+from lambdas.stores import deployment, recent_items
 from tests.unit.conftest import Deployment
 from tests.unit.serving import ITEMS, OUTAGES, Campaign, call, home, later
 
@@ -98,7 +98,7 @@ def test_no_words_of_a_client_are_in_the_log(
 def test_rules_change_by_the_override_and_a_broken_one_changes_nothing(
     away: Deployment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("lambdas.recommend.override.CACHE_SECONDS", 0.0)
+    monkeypatch.setattr("lambdas.serving.recommend.override.CACHE_SECONDS", 0.0)
     name = deployment.rules_parameter_name(away.config.name)
 
     def put(text: str) -> None:

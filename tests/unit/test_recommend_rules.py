@@ -9,9 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lambdas.recommend import breaker, catalogue, override, sources
-from lambdas.shared import config, recent_items
-from lambdas.shared.config import ConfigError, parse_config
+from lambdas import config
+from lambdas.config import ConfigError, parse_config
+from lambdas.serving.recommend import breaker, catalogue, override, sources
+from lambdas.stores import recent_items
 from tests.unit.conftest import Deployment
 from tests.unit.serving import ITEMS, OUTAGES, Campaign, call, home, put_item, put_snapshot
 

@@ -12,15 +12,17 @@ from typing import Any
 
 import pytest
 
-from lambdas.put_events import handler as put_events
-from lambdas.put_events.batch import read_batch
-from lambdas.recommend import erased, experiments
-from lambdas.shared import batch_lists, clients, config, erasures, recent_items
-from lambdas.shared.config import ConfigError, parse_config
-from lambdas.shared.published import Published, publish
+from lambdas import config
+from lambdas.aws import clients
+from lambdas.config import ConfigError, parse_config
+from lambdas.ingestion.put_events import handler as put_events
+from lambdas.ingestion.put_events.batch import read_batch
+from lambdas.serving.recommend import erased, experiments
+from lambdas.stores import batch_lists, erasures, recent_items
+from lambdas.stores.published import Published, publish
+from tests.harness.waiting import eventually
 from tests.unit.conftest import Deployment
 from tests.unit.serving import Campaign, call, call_with_headers, home
-from tests.waiting import eventually
 
 EXPERIMENT = {"name": "brands", "variants": {"as-is": {"weight": 1}, "free": {"weight": 1, "rules": [], "filter": "not_bought"}}}
 
@@ -213,7 +215,7 @@ def test_a_ranking_is_answered_as_given_unless_the_config_says_otherwise(away: D
     change(away, search={"fallback": None})
     assert call(away, "POST", "/rankings/search", body=asked)[1]["source"] == "given"
     change(away, search={"fallback": []})
-    from lambdas.recommend import override
+    from lambdas.serving.recommend import override
 
     override.forget()
     assert call(away, "POST", "/rankings/search", body=asked)[1]["source"] == "none"

@@ -12,7 +12,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from reco import redrive
+from reco.deployment import redrive
 from reco.target import Target
 
 QUEUES = ("DeadLetterQueueUrl", "StuckRecordsQueueUrl", "RecordQueueUrl")

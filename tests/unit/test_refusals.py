@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from reco.batch import rebuild_interactions
+from reco.deployment.batch import rebuild_interactions
 from reco.errors import RecoError
 from reco.target import Target
 

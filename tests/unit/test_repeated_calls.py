@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from lambdas.import_data import datasets
-from lambdas.shared import clients, deployment, reports
+from lambdas.aws import clients
+from lambdas.stores import deployment, reports
+from lambdas.training.import_data import datasets
 from tests.unit.conftest import Deployment
 
 

@@ -10,8 +10,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from lambdas.report.page import report_page
-from lambdas.shared.runs import VersionRecord
+from lambdas.stores.runs import VersionRecord
+from lambdas.training.report.page import report_page
 
 NDCG, MRR, COVERAGE = "normalized_discounted_cumulative_gain_at_25", "mean_reciprocal_rank_at_25", "coverage"
 START = datetime(2026, 3, 1, 3, tzinfo=UTC)

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lambdas.recommend.rules import Call, Candidate, apply
-from lambdas.shared.rules import Rule
+from lambdas.config.rules import Rule
+from lambdas.serving.recommend.rules import Call, Candidate, apply
 
 COLOURS = ("red", "green", "blue", "black")
 BRANDS = ("ant", "bee", "cat")

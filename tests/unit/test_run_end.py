@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.processes import is_running
-from tests.waiting import eventually
+from tests.harness.processes import is_running
+from tests.harness.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 TEST = """

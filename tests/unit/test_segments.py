@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
-from lambdas.shared.segments import part_row, parts, pointer
-from lambdas.shared.tables import to_row
-from reco import batch
+from lambdas.aws.tables import to_row
+from lambdas.stores.segments import part_row, parts, pointer
+from reco.deployment import batch
 from reco.errors import RecoError
 from reco.target import Target
 

@@ -11,12 +11,12 @@ from typing import Any
 import boto3
 import pytest
 
-from lambdas.shared.config import Config
-from lambdas.shared.tags import deployment_tags
+from lambdas.config import Config
+from lambdas.config.tags import deployment_tags
+from reco.deployment.teardown import ORDER, Owner, Teardown
 from reco.errors import RecoError
-from reco.teardown import ORDER, Owner, Teardown
+from tests.harness.waiting import eventually
 from tests.unit.conftest import Deployment
-from tests.waiting import eventually
 
 PREFIX = "arn:aws:personalize:us-east-1:123456789012"
 ROLE = "arn:aws:iam::123456789012:role/personalize"

@@ -12,19 +12,19 @@ from typing import Any
 import pytest
 from moto.s3.models import s3_backends
 
-from bench.deployment import until
-from bench.shop_csvs import csv_text, rows
-from lambdas.deploy_campaigns import handler as deploy_campaigns
-from lambdas.import_data import handler as import_data
-from lambdas.prepare_resources import handler as prepare_resources
-from lambdas.publish_deployment import handler as publish_deployment
-from lambdas.publish_deployment.tidy import GRACE_SECONDS
-from lambdas.put_records import handler as put_records
-from lambdas.report import handler as report
-from lambdas.shared import snapshots
-from lambdas.shared.config import packed_config
-from lambdas.shared.runs import versions
-from lambdas.train_solutions import handler as train_solutions
+from lambdas.config import packed_config
+from lambdas.ingestion.put_records import handler as put_records
+from lambdas.stores import snapshots
+from lambdas.stores.runs import versions
+from lambdas.training.deploy_campaigns import handler as deploy_campaigns
+from lambdas.training.import_data import handler as import_data
+from lambdas.training.prepare_resources import handler as prepare_resources
+from lambdas.training.publish_deployment import handler as publish_deployment
+from lambdas.training.publish_deployment.tidy import GRACE_SECONDS
+from lambdas.training.report import handler as report
+from lambdas.training.train_solutions import handler as train_solutions
+from tests.harness.deployment import until
+from tests.harness.shop_csvs import csv_text, rows
 from tests.unit.conftest import Deployment, dead_letters, exported, set_faults
 from tests.unit.test_put_records import ITEM, message, patch
 

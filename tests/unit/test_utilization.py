@@ -8,10 +8,10 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from reco.cost_inputs import Price
+from reco.commands.utilization import advice
+from reco.cost.inputs import Price
+from reco.cost.utilization import PERIOD_SECONDS, floor_to_period, judge, used_tps
 from reco.target import Target
-from reco.utilization import PERIOD_SECONDS, floor_to_period, judge, used_tps
-from reco.utilization_command import advice
 
 #: One dollar for a month of one transaction a second.
 DOLLAR_FOR_A_TPS = Price(unit="requests", per=30 * 86_400, usd=1)

@@ -16,7 +16,7 @@ from moto.cloudformation.exceptions import ValidationError
 from localaws.clients import Aws
 from localaws.moto.cloudformation.provider import Provider
 from localaws.moto.cloudformation.resource import Kept, resource_class
-from localaws.moto.patching import locate, replace, wrap
+from localaws.patching import locate, replace, wrap
 
 _PARSING = "moto.cloudformation.parsing"
 _STACK = "moto.cloudformation.models:Stack"

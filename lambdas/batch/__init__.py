@@ -1,0 +1,1 @@
+"""Lists made ahead: the functions of the batch state machine, and what only they share."""

@@ -1,0 +1,36 @@
+"""Who may call the API, from which pages, and how often."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from lambdas.config.section import Section
+
+Origin = Annotated[str, Field(pattern=r"^(\*|https?://[a-z0-9.-]+(:[0-9]{1,5})?)$")]
+
+
+class Throttle(Section):
+    """A token bucket: `rate` calls a second, up to `burst` at once."""
+
+    rate: float = Field(500, gt=0, le=10_000, description="calls a second, in the long run")
+    burst: int = Field(1000, ge=1, le=5_000, description="calls at once")
+
+
+class Api(Section):
+    """The HTTP API."""
+
+    auth: Literal["api_key", "iam"] = Field(
+        "api_key",
+        description="how the shop's servers prove who they are: by the key, or by signing as an IAM role that may "
+        "execute-api:Invoke; `POST /events` takes a key either way, because browsers call it",
+    )
+    cors_origins: list[Origin] = Field(
+        default=[], max_length=20, description="origins of the pages that may post events, or `*` for any; without it no page may"
+    )
+    throttle: Throttle = Field(default_factory=Throttle, description="of the servers' key, and of all calls of the API together")
+    browser_throttle: Throttle = Field(
+        default_factory=lambda: Throttle(rate=100, burst=200), description="of the browsers' key, all browsers together"
+    )
+    docs: bool = Field(True, description="serve the API's description, without a key, at `/docs` and `/openapi.json`")

@@ -1,0 +1,1 @@
+"""Events and records on their way to Personalize, and users that are erased."""

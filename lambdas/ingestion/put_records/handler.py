@@ -1,0 +1,83 @@
+"""Takes changes of items and users from their queue, puts the records to Personalize, and keeps what it took.
+
+lambda/latest/dg/services-sqs-errorhandling.html: messages that are reported come back after the queue's timeout.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from lambdas.aws import clients
+from lambdas.aws.observability import correlate, count, logger, metrics
+from lambdas.aws.retry import Patience
+from lambdas.config import packed_config
+from lambdas.ingestion import dead_letters
+from lambdas.ingestion.dead_letters import DeadLetter
+from lambdas.ingestion.put_records.putting import Outcome, put_all
+from lambdas.ingestion.put_records.records import Change, read_message
+from lambdas.ingestion.put_records.rows import Unusable
+from lambdas.stores.erasures import erased
+
+#: Milliseconds that are left for dead letters and the answer.
+RESERVE = 10_000
+#: A patch may come before the put that was sent before it: it is looked at so often, after so many seconds each time.
+LOOKS, SECONDS_BETWEEN = 5, 5
+
+Message = Mapping[str, Any]
+
+
+@metrics.log_metrics
+@logger.inject_lambda_context
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    messages: dict[str, Message] = {message["messageId"]: message for message in event["Records"]}
+    changes, letters = read_messages(list(messages.values()))
+    correlate(change.request_id for change in changes)
+    patience = Patience(time.monotonic() + (context.get_remaining_time_in_millis() - RESERVE) / 1000)
+    outcome = put_all(packed_config(), without_erased(changes), patience)
+    early, refused = look_again(messages, outcome)
+    letters += [DeadLetter(change.message_id, reason, record(messages[change.message_id])) for change, reason in refused]
+    dead_letters.store(letters)
+    count(RecordsPut=outcome.put, RecordsDeadLettered=len(letters))
+    count(PutRecordsThrottled=patience.throttled, PutRecordsFailed=patience.failed)
+    return {"batchItemFailures": [{"itemIdentifier": change.message_id} for change in [*early, *outcome.undone]]}
+
+
+def read_messages(messages: Sequence[Message]) -> tuple[list[Change], list[DeadLetter]]:
+    """The changes in messages, and the dead letters that the other messages make."""
+    config, changes, letters = packed_config(), [], []
+    for message in messages:
+        try:
+            changes.append(read_message(config, message))
+        except Unusable as error:
+            letters.append(DeadLetter(message["messageId"], str(error), record(message)))
+    return changes, letters
+
+
+def without_erased(changes: Sequence[Change]) -> list[Change]:
+    """No change of a user that asked to be forgotten."""
+    gone = erased([change.id for change in changes if change.kind == "user"])
+    return [change for change in changes if change.kind != "user" or change.id not in gone]
+
+
+def look_again(messages: Mapping[str, Message], outcome: Outcome) -> tuple[list[Change], list[tuple[Change, str]]]:
+    """Patches whose record may still come, which the queue shows again in a few seconds; and all that is refused."""
+    early, refused = list[Change](), list(outcome.refused)
+    for change, reason in outcome.unknown:
+        message = messages[change.message_id]
+        if int(message.get("attributes", {}).get("ApproximateReceiveCount", LOOKS)) >= LOOKS:
+            refused.append((change, reason))
+            continue
+        clients.sqs().change_message_visibility(
+            QueueUrl=os.environ["RECORD_QUEUE_URL"], ReceiptHandle=message["receiptHandle"], VisibilityTimeout=SECONDS_BETWEEN
+        )
+        early.append(change)
+    return early, refused
+
+
+def record(message: Message) -> bytes:
+    return str(message["body"]).encode(errors="replace")

@@ -1,0 +1,36 @@
+"""Where a user's data are. Erasure walks this list; docs/ingestion.md tells it to people, and a test looks into every store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from lambdas.config import Config
+from lambdas.config.recipes import RECIPES
+from lambdas.stores import batch_lists, recent_items, whole_records
+
+#: Tables that are emptied of a user when the user is erased, and every day again: what was on its way then is there by now.
+TABLES: dict[str, Callable[[Config, Sequence[str]], None]] = {
+    "recent items": lambda config, users: recent_items.delete_items_of(users),
+    "records": lambda config, users: whole_records.delete_users(users),
+    "batch lists": lambda config, users: batch_lists.delete_lists_of(users, batches_of_users(config)),
+}
+#: Stores that others empty, or that expire, by what does it.
+OTHERS: dict[str, str] = {
+    "Amazon Personalize": "delete_user_data, every day",
+    "archive": "the erasure job (Glue), every week",
+    "dead letters": "expire after 14 days",
+    "files of batch runs": "expire after 30 days",
+    "copies of CSVs": "expire after a week",
+    "lists of erased users": "expire after a week",
+}
+
+
+def delete_from_tables(config: Config, users: Sequence[str]) -> None:
+    for delete in TABLES.values():
+        delete(config, users)
+
+
+def batches_of_users(config: Config) -> list[str]:
+    """The batches whose lists are those of users, not of items."""
+    recipes = {name: RECIPES[config.solutions[batch.solution].recipe] for name, batch in config.batch.items()}
+    return [name for name, recipe in recipes.items() if recipe.type != "RELATED_ITEMS"]

@@ -1,0 +1,94 @@
+"""The serving API: GET /recommendations/{placement}, POST /rankings/{placement}, GET /batch/{name}/users/{user_id}."""
+
+from __future__ import annotations
+
+import json
+from http import HTTPStatus
+from typing import Any
+
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.exceptions import BotoCoreError, ClientError
+
+from lambdas.aws.observability import correlate, logger, publish_counts
+from lambdas.serving.recommend.api import BadRequest, Listed, RankingRequest, parse, read_query
+from lambdas.serving.recommend.override import current_config
+from lambdas.serving.recommend.placements import NoSuchPlacement, rank, read_batch, recommend
+from lambdas.stores.deployment import NotDeployed, current_deployment
+
+app = APIGatewayRestResolver()
+
+
+@app.get("/recommendations/<placement>")
+def get_recommendations(placement: str) -> Response[str]:
+    request, config = read_query(app.current_event.resolved_query_string_parameters), current_config()
+    answer = recommend(config, current_deployment(), placement, request)
+    anybodys = request.user_id is None and request.session_id is None
+    may_be_kept = anybodys and answer.returned and not answer.degraded
+    return answered(answer, config.serving.cache_seconds if may_be_kept else 0)
+
+
+@app.post("/rankings/<placement>")
+def post_ranking(placement: str) -> Response[str]:
+    try:
+        body = json.loads(app.current_event.decoded_body or "")
+    except (ValueError, RecursionError):
+        raise BadRequest("body", "is not JSON") from None
+    return answered(rank(current_config(), current_deployment(), placement, parse(RankingRequest, body)))
+
+
+@app.get("/batch/<name>/users/(?s:.+)")
+def get_batch_list(name: str) -> Response[str]:
+    """The user is read from the parameters of the path: an id may hold any character."""
+    user_id = app.current_event.path_parameters["user_id"]
+    query = app.current_event.resolved_query_string_parameters
+    request = read_query({**query, "user_id": [*query.get("user_id", []), user_id]})
+    return answered(read_batch(current_config(), current_deployment(), name, request))
+
+
+def answered(answer: Listed, cache_seconds: int = 0) -> Response[str]:
+    """The list, and whether anybody may keep it for other users too."""
+    cached = f"public, max-age={cache_seconds}" if cache_seconds else "private, no-store"
+    return Response(HTTPStatus.OK, "application/json", answer.model_dump_json(exclude_none=True), {"Cache-Control": cached})
+
+
+def refused(status: HTTPStatus, code: str, message: str, field: str | None = None) -> Response[str]:
+    """An error as every route of the API gives it."""
+    error = {"code": code, "message": message} | ({"field": field} if field else {})
+    return Response(status, "application/json", json.dumps({"error": error}))
+
+
+@app.not_found
+def no_such_path(error: Exception) -> Response[str]:
+    """A name in the path that none of the config's can be: names have no line breaks and the like."""
+    return refused(HTTPStatus.NOT_FOUND, "no_such_route", "there is nothing at this path")
+
+
+@app.exception_handler(BadRequest)
+def bad_request(error: BadRequest) -> Response[str]:
+    return refused(HTTPStatus.BAD_REQUEST, "bad_request", f"{error.field} {error}", error.field)
+
+
+@app.exception_handler(NoSuchPlacement)
+def no_such_placement(error: NoSuchPlacement) -> Response[str]:
+    return refused(HTTPStatus.NOT_FOUND, f"no_such_{error.field}", str(error), error.field)
+
+
+@app.exception_handler(NotDeployed)
+def not_deployed(error: NotDeployed) -> Response[str]:
+    return refused(HTTPStatus.SERVICE_UNAVAILABLE, "not_deployed", str(error))
+
+
+@app.exception_handler([ClientError, BotoCoreError])
+def upstream_failed(error: Exception) -> Response[str]:
+    """SSM did not answer a worker that has just begun. The cause is for the log alone: it may name ARNs."""
+    logger.exception("upstream call failed")
+    return refused(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", "recommendations are not available right now")
+
+
+@logger.inject_lambda_context
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    correlate([event["requestContext"]["requestId"]])
+    answer = app.resolve(event, context)
+    publish_counts()
+    return answer

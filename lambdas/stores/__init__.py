@@ -1,0 +1,1 @@
+"""What one capability writes and another reads: a file for each table, document or prefix."""

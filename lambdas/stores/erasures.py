@@ -1,0 +1,34 @@
+"""Users that asked to be forgotten: a tombstone each, which stays, for whoever handles users to ask for."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from lambdas.aws import clients
+from lambdas.aws.tables import read_all
+
+
+def erase(user_id: str) -> int:
+    """Write the tombstone; returns its time in milliseconds since 1970."""
+    now = int(time.time() * 1000)
+    row: dict[str, Any] = {"user_id": {"S": user_id}, "erased_at": {"N": str(now)}}
+    clients.dynamodb().put_item(TableName=os.environ["ERASURES_TABLE"], Item=row)
+    return now
+
+
+def erased(user_ids: Sequence[str]) -> set[str]:
+    """Those of the users that are erased, as of this moment."""
+    keys = [{"user_id": {"S": user_id}} for user_id in dict.fromkeys(user_ids)]
+    rows = read_all(clients.dynamodb(), os.environ["ERASURES_TABLE"], keys, consistent=True)
+    return {row["user_id"]["S"] for row in rows}
+
+
+def all_erased() -> Iterator[str]:
+    """Every erased user."""
+    pages = clients.dynamodb().get_paginator("scan").paginate(TableName=os.environ["ERASURES_TABLE"])
+    for page in pages:
+        for row in page["Items"]:
+            yield row["user_id"]["S"]

@@ -1,0 +1,74 @@
+"""What users did lately, fresher than a filter of Personalize knows it: one row for each user, event type and item.
+
+Writing a row again changes nothing but its time, so events may come twice and in any order. Rows leave by TTL.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable
+
+from lambdas.aws import clients
+from lambdas.aws.tables import delete_all, write_all
+
+KEPT_DAYS = 90
+#: The latest rows of a user that are looked at, and the index that has them by time.
+MOST, NEWEST = 1000, "newest"
+
+
+def keep(events: Iterable[tuple[str, str, str, float]]) -> None:
+    """Remember events: user, event type, item, seconds since 1970. Keys that the table puts off are written again."""
+    latest: dict[tuple[str, str], float] = {}
+    for user_id, event_type, item_id, at in events:
+        what = user_id, f"{event_type}#{item_id}"
+        latest[what] = max(at, latest.get(what, 0))
+    rows = (
+        {
+            "user_id": {"S": user_id},
+            "what": {"S": what},
+            "at": {"N": str(round(at))},
+            "expires": {"N": str(round(at) + KEPT_DAYS * 86_400)},
+        }
+        for (user_id, what), at in latest.items()
+    )
+    write_all(os.environ["RECENT_ITEMS_TABLE"], rows)
+
+
+def recent_items(user_id: str) -> dict[str, dict[str, float]]:
+    """By event type: item id to seconds since the event."""
+    found: dict[str, dict[str, float]] = {}
+    now = time.time()
+    answer = clients.prompt_dynamodb().query(
+        TableName=os.environ["RECENT_ITEMS_TABLE"],
+        IndexName=NEWEST,
+        KeyConditionExpression="user_id = :user",
+        ExpressionAttributeValues={":user": {"S": user_id}},
+        ScanIndexForward=False,
+        Limit=MOST,
+    )
+    for entry in answer["Items"]:
+        event_type, _, item_id = entry["what"]["S"].partition("#")
+        found.setdefault(event_type, {})[item_id] = now - float(entry["at"]["N"])
+    return found
+
+
+def delete_items_of(user_ids: Iterable[str]) -> None:
+    """Delete all rows of users."""
+    for user_id in user_ids:
+        _delete(user_id)
+
+
+def _delete(user_id: str) -> None:
+    table = os.environ["RECENT_ITEMS_TABLE"]
+    pages = (
+        clients.dynamodb()
+        .get_paginator("query")
+        .paginate(
+            TableName=table,
+            KeyConditionExpression="user_id = :user",
+            ExpressionAttributeValues={":user": {"S": user_id}},
+            ProjectionExpression="user_id, what",
+        )
+    )
+    delete_all(table, (row for page in pages for row in page["Items"]))

@@ -1,0 +1,34 @@
+"""The list of a popularity count, kept as a file: it is the same for all users, and needs no campaign to be served.
+
+A batch inference job with one line of input writes it beside the data; the next version's job replaces it.
+docs: personalize/latest/dg/getting-batch-recommendations.html
+"""
+
+from __future__ import annotations
+
+import json
+
+from lambdas.aws import clients
+
+#: Longest list of a job.
+LENGTH = 500
+INPUT = "anyone.json"
+
+
+def input_key(solution: str) -> str:
+    return f"snapshots/{solution}/input/{INPUT}"
+
+
+def output_prefix(solution: str) -> str:
+    return f"snapshots/{solution}/"
+
+
+def output_key(solution: str) -> str:
+    """The service names an output after its input."""
+    return f"{output_prefix(solution)}{INPUT}.out"
+
+
+def read_snapshot(bucket: str, solution: str) -> list[str]:
+    """Item ids, most popular first. Raises ClientError when there is no snapshot yet."""
+    text = clients.s3().get_object(Bucket=bucket, Key=output_key(solution))["Body"].read()
+    return [str(item_id) for item_id in json.loads(text.splitlines()[0])["output"]["recommendedItems"]]

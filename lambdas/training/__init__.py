@@ -1,0 +1,1 @@
+"""From CSVs to campaigns: the functions of the train state machine, and what only they share."""

@@ -1,0 +1,71 @@
+"""The CSVs of a deployment in S3: which there are, and streams over all or parts of them."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO, cast
+
+from lambdas.aws import clients
+from lambdas.config.names import fingerprint
+from lambdas.config.schemas import DatasetKind
+from personalize_rules.csv import blocks, cells_of
+
+
+@dataclass(frozen=True)
+class CsvFile:
+    """`modified` is the time of the upload, in milliseconds since 1970."""
+
+    key: str
+    size: int
+    etag: str
+    modified: int
+
+    @property
+    def name(self) -> str:
+        """The key below `datasets/`: what the operator uploaded."""
+        return self.key.removeprefix("datasets/")
+
+    def open(self) -> BinaryIO:
+        """The file from its start, as a stream: only what is read is fetched."""
+        body = clients.s3().get_object(Bucket=os.environ["DATA_BUCKET"], Key=self.key)["Body"]
+        return io.BufferedReader(cast(io.RawIOBase, body), 1 << 18)
+
+    def part(self, start: int, length: int) -> bytes:
+        window = f"bytes={start}-{start + length - 1}"
+        answer = clients.s3().get_object(Bucket=os.environ["DATA_BUCKET"], Key=self.key, Range=window)
+        return cast(BinaryIO, answer["Body"]).read()
+
+
+def location(kind: DatasetKind) -> str:
+    """The folder that an import job reads: its first level, not the folders below (bulk-data-import-step.html)."""
+    return f"s3://{os.environ['DATA_BUCKET']}/datasets/{kind}/"
+
+
+def csv_files(kind: DatasetKind) -> list[CsvFile]:
+    """The files that an import of this dataset would take in, by key: all that stand in its folder, whatever their names."""
+    prefix = f"datasets/{kind}/"
+    pages = clients.s3().get_paginator("list_objects_v2").paginate(
+        Bucket=os.environ["DATA_BUCKET"], Prefix=prefix, Delimiter="/"
+    )  # fmt: skip
+    found = [
+        CsvFile(entry["Key"], entry["Size"], entry["ETag"].strip('"'), int(entry["LastModified"].timestamp() * 1000))
+        for page in pages
+        for entry in page.get("Contents", [])
+        if not entry["Key"].endswith("/")
+    ]
+    return sorted(found, key=lambda file: file.key)
+
+
+def files_fingerprint(files: list[CsvFile]) -> str:
+    """Changes when any file is added, removed or rewritten."""
+    return fingerprint("\n".join(f"{file.key} {file.size} {file.etag}" for file in files))
+
+
+def rows(file: CsvFile) -> Iterator[tuple[str, list[str]]]:
+    """Each line of a file that the plan has checked, and its cells; the header first."""
+    with file.open() as source:
+        for _, lines in blocks(source):
+            yield from ((line, cells_of(line)) for line in lines if line)

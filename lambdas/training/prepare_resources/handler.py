@@ -1,0 +1,44 @@
+"""Ensures the dataset group, or the event tracker and the filters."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, Literal
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from pydantic import BaseModel, ConfigDict
+
+from lambdas.aws.ensure import Look, answer, part
+from lambdas.aws.observability import logger
+from lambdas.config import Config, packed_config
+from lambdas.training.prepare_resources.resources import ensure_dataset_group, ensure_event_tracker, ensure_filter
+
+
+class Resource(BaseModel):
+    """`name` is that of a filter in the config."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    kind: Literal["dataset_group", "event_tracker", "filter"]
+    name: str = ""
+
+
+class PrepareRequest(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    resources: list[Resource]
+    waited_seconds: int = 0
+
+
+@logger.inject_lambda_context
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    request, config = PrepareRequest.model_validate(event), packed_config()
+    return answer((part(r.model_dump(), partial(ensure, config, r)) for r in request.resources), request.waited_seconds)
+
+
+def ensure(config: Config, resource: Resource) -> Look:
+    if resource.kind == "dataset_group":
+        return ensure_dataset_group(config)
+    if resource.kind == "event_tracker":
+        return ensure_event_tracker(config)
+    return ensure_filter(config, resource.name)

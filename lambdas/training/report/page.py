@@ -1,0 +1,177 @@
+"""The report of a train run as one HTML page: no script, nothing loaded from elsewhere, so it opens from S3, a mail or a disk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from lambdas.stores.runs import VersionRecord
+from lambdas.training.metric_labels import metric_label
+from lambdas.training.report.chart import Mark, Point, line_chart
+
+#: The metrics that are drawn, and that lead the table.
+LEADING = ("normalized_discounted_cumulative_gain_at_25", "mean_reciprocal_rank_at_25", "coverage")
+STATUS = {
+    "SUCCEEDED": ("good", "Succeeded"),
+    "PARTLY_FAILED": ("warning", "Partly failed: what was deployed stays in service"),
+    "FAILED": ("bad", "Failed"),
+}
+VERDICTS = {
+    "deploy": ("good", "passed"),
+    "ask": ("warning", "needs approval"),
+    "refuse": ("bad", "refused"),
+    "keep": ("plain", "kept as it is"),
+    "rejected": ("bad", "rejected by a person"),
+    "unanswered": ("warning", "nobody answered"),
+    "rolled_back": ("bad", "rolled back"),
+}
+#: How a version is marked and described in a chart, by its decision unless it was deployed.
+OUTCOMES: dict[str, tuple[Mark, str]] = {
+    "deployed": ("deployed", "came into service"),
+    "refuse": ("refused", "refused"),
+    "rejected": ("refused", "rejected by a person"),
+    "unanswered": ("other", "not deployed: nobody answered"),
+    "rolled_back": ("refused", "rolled back"),
+    "deploy": ("other", "not deployed"),
+    "ask": ("other", "not deployed"),
+    "keep": ("other", "not deployed"),
+}
+STYLE = """
+:root { color-scheme: light dark; --ink: #1d2430; --dim: #5b6675; --paper: #fff; --rule: #d9dee5; --panel: #f5f7f9;
+  --line: #2f6fb5; --good: #17733f; --warning: #8a5a00; --bad: #b3261e; --plain: #5b6675; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e4e8ee; --dim: #9aa5b4; --paper: #14181e; --rule: #333b46;
+  --panel: #1c222a; --line: #77aee8; --good: #5cc98a; --warning: #e0aa4c; --bad: #f2877f; --plain: #9aa5b4; } }
+body { margin: 0 auto; max-width: 78rem; padding: 1.5rem; background: var(--paper); color: var(--ink);
+  font: 15px/1.5 system-ui, sans-serif; }
+h1 { font-size: 1.4rem; margin: 0 0 .3rem; } h2 { font-size: 1.1rem; margin: 2rem 0 .6rem; }
+h3 { font-size: 1rem; margin: 1.4rem 0 .3rem; }
+.good { color: var(--good); } .warning { color: var(--warning); } .bad { color: var(--bad); } .plain { color: var(--plain); }
+.status, .verdict { font-weight: 600; } .dim { color: var(--dim); }
+.problem { border-left: 4px solid var(--bad); background: var(--panel); padding: .6rem .9rem; margin: .6rem 0; }
+.problem p { margin: .3rem 0 0; white-space: pre-wrap; overflow-wrap: anywhere; }
+.wide { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
+th, td { text-align: left; vertical-align: top; padding: .4rem .7rem; border-bottom: 1px solid var(--rule); }
+th { font-size: .85rem; font-weight: 600; white-space: nowrap; } .number { text-align: right; }
+td:first-child { white-space: nowrap; } .reasons { min-width: 13rem; }
+td ul { margin: .2rem 0 0; padding-left: 1.1rem; } code { font-size: .85em; overflow-wrap: anywhere; }
+.charts { display: flex; flex-wrap: wrap; gap: .8rem; }
+svg { flex: 1 1 16rem; max-width: 22rem; background: var(--panel); border-radius: 6px; }
+svg text { fill: var(--dim); font-size: 10px; } svg .title { fill: var(--ink); font-size: 12px; font-weight: 600; }
+svg polyline { fill: none; stroke: var(--line); stroke-width: 1.5; stroke-opacity: .6; } svg .grid { stroke: var(--rule); }
+.deployed circle { fill: var(--line); stroke: var(--line); } .other circle { fill: var(--panel); stroke: var(--line); }
+.refused path { stroke: var(--bad); stroke-width: 2; } svg.key { flex: none; width: 12px; height: 12px; background: none; }
+.legend { display: flex; flex-wrap: wrap; gap: .3rem 1.2rem; align-items: center; } .legend svg { margin-right: .3rem; }
+"""
+LEGEND = "".join(
+    f'<span><svg class="key" viewBox="0 0 12 12" aria-hidden="true"><g class="{mark}">{shape}</g></svg>{text}</span>'
+    for mark, shape, text in (
+        ("deployed", '<circle cx="6" cy="6" r="4"/>', "came into service"),
+        ("refused", '<path d="M2 2l8 8m0-8l-8 8"/>', "refused, rejected or rolled back"),
+        ("other", '<circle cx="6" cy="6" r="4"/>', "not deployed"),
+    )
+)
+
+
+def report_page(report: Mapping[str, Any], history: Mapping[str, Sequence[VersionRecord]]) -> str:
+    """The whole page. `history` holds the versions of each solution; solutions are charted in its order."""
+    colour, status = STATUS.get(report["status"], ("plain", report["status"]))
+    title = f"Train run {report['run_id']}"
+    body = [
+        f'<h1>{escape(title)}</h1><p class="status {colour}">{escape(status)}</p>',
+        problems_section(report["problems"]),
+        warnings_section(report.get("warnings", ())),
+        metrics_section(report["solutions"], report["campaigns"]),
+        history_section(history),
+    ]
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(title)}</title><style>{STYLE}</style></head>\n<body>\n"
+        + "\n".join(filter(None, body))
+        + "\n</body></html>\n"
+    )
+
+
+def problems_section(problems: Sequence[Mapping[str, str]]) -> str:
+    if not problems:
+        return ""
+    shown = [
+        f'<div class="problem"><strong>{escape(p["part"])}</strong> <span class="dim">{escape(p["error"])}</span>'
+        f"<p>{escape(p['message'])}</p><p><strong>What to do:</strong> {escape(p['what_to_do'])}</p></div>"
+        for p in problems
+    ]
+    return "<h2>Problems</h2>\n" + "\n".join(shown)
+
+
+def warnings_section(warnings: Sequence[str]) -> str:
+    if not warnings:
+        return ""
+    return "<h2>Noticed in the CSVs</h2>\n<ul>" + "".join(f"<li>{escape(warning)}</li>" for warning in warnings) + "</ul>"
+
+
+def metrics_section(solutions: Sequence[Mapping[str, Any]], campaigns: Sequence[str]) -> str:
+    """One row a solution, one column a metric; what a recipe does not measure stays empty."""
+    if not solutions:
+        return ""
+    metrics = columns(solutions)
+    heads = "".join(f'<th class="number">{escape(metric_label(metric))}</th>' for metric in metrics)
+    rows = [solution_row(solution, metrics, solution["name"] in campaigns) for solution in solutions]
+    return (
+        '<h2>Solutions of this run</h2>\n<div class="wide"><table>'
+        f"<thead><tr><th>Solution</th><th>Verdict</th>{heads}</tr></thead>\n<tbody>\n"
+        + "\n".join(rows)
+        + "\n</tbody></table></div>"
+    )
+
+
+def columns(solutions: Sequence[Mapping[str, Any]]) -> list[str]:
+    """All metrics that any of the solutions has, the leading ones first."""
+    present = {metric for solution in solutions for metric in solution["metrics"]}
+    return [m for m in LEADING if m in present] + sorted(present.difference(LEADING), key=by_name_and_cut_off)
+
+
+def by_name_and_cut_off(metric: str) -> tuple[str, int]:
+    """`precision_at_5` before `precision_at_10`."""
+    name, _, cut_off = metric.partition("_at_")
+    return name, int(cut_off) if cut_off.isdecimal() else 0
+
+
+def solution_row(solution: Mapping[str, Any], metrics: Sequence[str], served: bool) -> str:
+    values = [solution["metrics"].get(metric) for metric in metrics]
+    cells = "".join(f'<td class="number">{"" if value is None else f"{value:.4f}"}</td>' for value in values)
+    campaign = '<div class="dim">campaign in service</div>' if served else ""
+    return (
+        f"<tr><td><strong>{escape(solution['name'])}</strong><br>{escape(solution['recipe'].removeprefix('aws-'))}"
+        f'{campaign}</td><td class="reasons">{verdict_cell(solution.get("verdict"))}</td>{cells}</tr>'
+    )
+
+
+def verdict_cell(verdict: Mapping[str, Any] | None) -> str:
+    if not verdict:
+        return ""
+    colour, word = VERDICTS.get(verdict["decision"], ("plain", verdict["decision"]))
+    reasons = "".join(f"<li>{escape(reason)}</li>" for reason in verdict["reasons"])
+    return f'<span class="verdict {colour}">{escape(word)}</span>' + (f"<ul>{reasons}</ul>" if reasons else "")
+
+
+def history_section(history: Mapping[str, Sequence[VersionRecord]]) -> str:
+    charts = {name: solution_charts(records) for name, records in history.items()}
+    shown = [f'<h3>{escape(name)}</h3><div class="charts">{drawn}</div>' for name, drawn in charts.items() if drawn]
+    return f'<h2>All versions over time</h2>\n<div class="legend dim">{LEGEND}</div>\n' + "\n".join(shown) if shown else ""
+
+
+def solution_charts(records: Sequence[VersionRecord]) -> str:
+    """A chart for each leading metric that the solution's recipe measures."""
+    return "".join(
+        line_chart(metric_label(metric), [point(record, metric) for record in records if metric in record.metrics])
+        for metric in LEADING
+    )
+
+
+def point(record: VersionRecord, metric: str) -> Point:
+    """A version that was refused, rejected or rolled back is marked as such; its title says which."""
+    mark, outcome = OUTCOMES["deployed" if record.deployed else record.decision]
+    value = record.metrics[metric]
+    about = f"{record.trained_at:%Y-%m-%d %H:%M}, {outcome}: {value:.4f}\n{record.version_arn}\nrun {record.run_id}"
+    return Point(record.trained_at, value, mark, about)

@@ -1,0 +1,189 @@
+"""Integrations with mapping templates: AWS services, Lambda without proxy, and MOCK.
+
+docs: apigateway/latest/developerguide/how-to-integration-settings.html
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import urllib3
+from werkzeug.wrappers import Response
+
+from localaws.clients import Aws
+from localaws.gateway import vtl
+from localaws.gateway.request import Call, Refusal
+from localaws.iam import calls
+from localaws.moto.lambda_functions import LambdaService
+
+_URI = re.compile(r"arn:[^:]+:apigateway:[^:]*:(?P<service>[^:]+):(?P<kind>action|path)/(?P<target>.*)", re.DOTALL)
+_FUNCTION = re.compile(r"functions/(?P<arn>arn:[^/]+)/invocations")
+_CLIENT_NAMES = {"states": "stepfunctions", "monitoring": "cloudwatch"}
+_SCOPE = "AWS4-HMAC-SHA256 Credential=test/20200101/{region}/{name}/aws4_request, SignedHeaders=host, Signature=0"
+
+
+@dataclass(frozen=True)
+class Backend:
+    """What the integration answered; `selector` is what selection patterns are matched against."""
+
+    body: str
+    headers: dict[str, str]
+    selector: str
+
+
+def function_arn(uri: str) -> str:
+    """The function of a Lambda integration's URI."""
+    found = _FUNCTION.search(uri)
+    if found is None:
+        raise Refusal("API_CONFIGURATION_ERROR", 500, "Internal server error", "InternalServerErrorException")
+    return found["arn"]
+
+
+class Integrations:
+    """Calls what stands behind a method, and maps requests and responses."""
+
+    def __init__(self, aws: Aws, functions: LambdaService) -> None:
+        self._aws = aws
+        self._functions = functions
+        self._http = urllib3.PoolManager(maxsize=32, retries=False)
+
+    def answer(self, call: Call) -> Response:
+        """Carries out an AWS or MOCK integration."""
+        integration = call.method.integration
+        call.context["requestOverride"] = {"header": {}, "path": {}, "querystring": {}}
+        call.context["responseOverride"] = {"header": {}}
+        payload = self._request_body(call, integration)
+        if integration["type"] == "MOCK":
+            backend = _mock(payload)
+        elif integration["type"] == "AWS":
+            backend = self._call_service(call, integration, payload)
+        else:
+            message = f"Integrations of type {integration['type']} are not emulated."
+            raise Refusal("API_CONFIGURATION_ERROR", 500, message, "InternalServerErrorException")
+        return _mapped_response(call, integration, backend)
+
+    def _request_body(self, call: Call, integration: dict[str, Any]) -> str:
+        """docs: apigateway/latest/developerguide/integration-passthrough-behaviors.html"""
+        templates = integration.get("requestTemplates") or {}
+        body = call.body.decode("utf-8", "replace")
+        behavior = integration.get("passthroughBehavior") or "WHEN_NO_MATCH"
+        template = templates.get(call.content_type)
+        if template is not None:
+            return vtl.render(template, body, call.parameters, call.context, call.stage_variables)
+        if behavior == "NEVER" or (behavior == "WHEN_NO_TEMPLATES" and templates):
+            raise Refusal("UNSUPPORTED_MEDIA_TYPE", 415, "Unsupported Media Type", "UnsupportedMediaTypeException")
+        return body
+
+    def _call_service(self, call: Call, integration: dict[str, Any], payload: str) -> Backend:
+        found = _URI.fullmatch(integration["uri"])
+        if found is None:
+            raise Refusal("API_CONFIGURATION_ERROR", 500, "Internal server error", "InternalServerErrorException")
+        service = found["service"]
+        if service == "lambda":
+            return self._call_function(integration["uri"], payload)
+        model = self._aws.client(_CLIENT_NAMES.get(service, service)).meta.service_model
+        if integration.get("credentials"):
+            calls.note_integration(integration["credentials"], model.service_name, found["target"], payload)
+        path, query, headers = _mapped_parameters(call, integration)
+        headers["Authorization"] = _SCOPE.format(region=self._aws.region, name=model.signing_name)
+        target = ""
+        if found["kind"] == "path":
+            target = re.sub(r"\{([^}]+)\}", lambda match: quote(path.get(match[1], ""), safe="/"), found["target"])
+        elif "targetPrefix" in model.metadata:
+            headers["X-Amz-Target"] = f"{model.metadata['targetPrefix']}.{found['target']}"
+            headers["Content-Type"] = f"application/x-amz-json-{model.metadata['jsonVersion']}"
+        else:
+            query = {"Action": found["target"], "Version": model.api_version, **query}
+        headers.setdefault("Content-Type", "application/json")
+        url = f"{self._aws.endpoint}/{target}" + (f"?{urlencode(query)}" if query else "")
+        answer = self._http.request(integration.get("httpMethod") or "POST", url, body=payload.encode(), headers=headers)
+        return Backend(answer.data.decode("utf-8", "replace"), dict(answer.headers), str(answer.status))
+
+    def _call_function(self, uri: str, payload: str) -> Backend:
+        outcome = self._functions.call(function_arn(uri), payload.encode() or b"{}")
+        body = outcome.result.payload.decode()
+        message = str(json.loads(body).get("errorMessage", "")) if outcome.result.error else ""
+        return Backend(body, {}, message)
+
+
+def _mock(payload: str) -> Backend:
+    """API Gateway reads the status leniently: the CDK writes `{ statusCode: 200 }`, which is no JSON."""
+    found = re.search(r"""["']?statusCode["']?\s*:\s*["']?(\d{3})""", payload)
+    if found is None:
+        raise Refusal("DEFAULT_5XX", 500, "Internal server error", "InternalServerErrorException")
+    return Backend("", {}, found[1])
+
+
+def _mapped_parameters(call: Call, integration: dict[str, Any]) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
+    """The integration's path, query and header parameters, from the mapping and then from what the template overrode."""
+    places: dict[str, dict[str, str]] = {"path": {}, "querystring": {}, "header": {}}
+    for name, source in (integration.get("requestParameters") or {}).items():
+        _, _, place, key = name.split(".", 3)
+        value = _request_value(call, source)
+        if value is not None:
+            places[place][key] = value
+    for place, overrides in call.context["requestOverride"].items():
+        places[place].update({key: str(value) for key, value in overrides.items()})
+    return places["path"], places["querystring"], places["header"]
+
+
+def _request_value(call: Call, source: str) -> str | None:
+    if source.startswith("'"):
+        return source.strip("'")
+    if source.startswith("context."):
+        value: Any = call.context
+        for key in source.split(".")[1:]:
+            value = (value or {}).get(key)
+        return None if value is None else str(value)
+    if source.startswith("stageVariables."):
+        return call.stage_variables.get(source.split(".", 1)[1])
+    place, _, key = source.removeprefix("method.request.").partition(".")
+    if place == "body":
+        return call.body.decode("utf-8", "replace")
+    return call.request.headers.get(key) if place == "header" else call.parameters[place].get(key)
+
+
+def _mapped_response(call: Call, integration: dict[str, Any], backend: Backend) -> Response:
+    chosen = _integration_response(integration, backend)
+    templates = chosen.get("responseTemplates") or {}
+    body = backend.body
+    accepted = call.request.accept_mimetypes.best or "application/json"
+    default = "application/json" if "application/json" in templates or not templates else next(iter(templates))
+    content_type = accepted if accepted in templates else default
+    template = templates.get(content_type)
+    if template is not None:
+        body = vtl.render(template, backend.body, call.parameters, call.context, call.stage_variables) if template else body
+    headers = {"Content-Type": content_type}
+    for name, source in (chosen.get("responseParameters") or {}).items():
+        value = _response_value(backend, str(source))
+        if value is not None:
+            headers[name.split(".", 3)[3]] = value
+    override = call.context["responseOverride"]
+    headers.update({name: str(value) for name, value in (override.get("header") or {}).items()})
+    return Response(body, int(override.get("status") or chosen["statusCode"]), headers)
+
+
+def _integration_response(integration: dict[str, Any], backend: Backend) -> dict[str, Any]:
+    """The first response whose pattern matches, else the one without a pattern."""
+    responses = list((integration.get("integrationResponses") or {}).values())
+    for response in responses:
+        pattern = response.get("selectionPattern")
+        if pattern and re.fullmatch(pattern, backend.selector, re.DOTALL):
+            return dict(response)
+    for response in responses:
+        if not response.get("selectionPattern"):
+            return dict(response)
+    raise Refusal("API_CONFIGURATION_ERROR", 500, "Internal server error", "InternalServerErrorException")
+
+
+def _response_value(backend: Backend, source: str) -> str | None:
+    if source.startswith("'"):
+        return source[1:-1]
+    place, _, key = source.removeprefix("integration.response.").partition(".")
+    if place == "header":
+        return {name.lower(): value for name, value in backend.headers.items()}.get(key.lower())
+    return backend.body

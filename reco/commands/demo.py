@@ -1,0 +1,159 @@
+"""The main job in one go: MovieLens from CSVs to recommendations over HTTP, before and after a few events."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from lambdas.config import Config
+from reco.console import results, say, show_table
+from reco.data import load, movielens
+from reco.data.csv_folder import columns_of
+from reco.data.event_file import Event
+from reco.deployment import batch, events, serving, train
+from reco.deployment.metrics import metrics_rows
+from reco.errors import RecoError
+from reco.local.running import start_local, step
+from reco.target import DATA, Target
+
+CACHE = Path(".cache/movielens")
+PLACEMENT = "home"
+#: The films that the user of the demo watches while we look on.
+GENRE, WATCHED = "Horror", 5
+#: Items of a batch list that are shown.
+SHOWN = 10
+#: Seconds for which the events may be on their way.
+PATIENCE = 30.0
+
+
+def run(config_path: Path, config: Config, source: Path | None, speed: float) -> dict[str, Any]:
+    """All steps; returns what `reco demo --json` writes. Raises RecoError when a step did not do what it should."""
+    began = time.monotonic()
+    with step("Get MovieLens 100k"):
+        folder = CACHE / "csv"
+        counts = movielens.write_csvs(source or movielens.fetch(CACHE), folder)
+    show_table("Data", ["users", "items", "interactions"], [[counts.users, counts.items, counts.interactions]])
+    data = DATA / "demo"
+    ports = {"port": 0, "api_port": 0, "personalize_port": 0}
+    environment, seconds = start_local(config, config_path, data, detach=False, speed=speed, ports=ports, fresh=True)
+    with environment:
+        target = Target(config.name, environment)
+        with step("Upload the CSVs to S3") as clock:
+            load.upload(target, load.find_csvs(folder))
+            load_seconds = clock()
+        outcome, report = train_all(target)
+        show_table("Metrics on held-out users", *metrics_rows(report["solutions"]))
+        recommendations = before_and_after(target, folder)
+        made, lists = batch_lists(target, folder)
+    return {
+        "dataset": counts.as_dict(),
+        "train": {
+            "status": outcome.status,
+            "seconds": round(outcome.seconds, 1),
+            "solutions": [{key: s[key] for key in ("name", "recipe", "metrics")} for s in report["solutions"]],
+        },
+        "recommendations": recommendations,
+        "batch": {"status": made.status, "seconds": round(made.seconds, 1), **lists},
+        "seconds": {
+            name: round(value, 1)
+            for name, value in {
+                **vars(seconds),
+                "load": load_seconds,
+                "train": outcome.seconds,
+                "batch": made.seconds,
+                "total": time.monotonic() - began,
+            }.items()
+        },
+    }
+
+
+def train_all(target: Target) -> tuple[train.Outcome, dict[str, Any]]:
+    """One train run, followed to its end."""
+    with step("Run the train state machine"):
+        outcome = train.follow(target, train.start(target), lambda state: say(f"    {state}"), every=0.3)
+    results.print(f"Train state machine: {outcome.status}")
+    return outcome, train.require_success(outcome)
+
+
+def before_and_after(target: Target, folder: Path) -> dict[str, list[str]]:
+    """One user's recommendations, then again after a few events. Raises RecoError when nothing changed."""
+    user, watched = user_and_films(folder)
+    before = answer_that(target, user, lambda items: True, "The API gave no whole answer.")
+    with step(f"Send {WATCHED} events: user {user} watches {WATCHED} films of the genre {GENRE}"):
+        sent = [
+            Event.model_validate({"event_type": "Watch", "item_id": film, "user_id": user, "event_value": 5}) for film in watched
+        ]
+        events.send(target, sent)
+        old, seen = ids(before), set(watched)
+        after = answer_that(
+            target,
+            user,
+            lambda items: ids(items) != old and not seen.intersection(ids(items)),
+            "The events did not change the recommendations, or films that the user has just watched are still among them.",
+        )
+    show_change(user, before, after)
+    return {"before": old, "after": ids(after)}
+
+
+def batch_lists(target: Target, folder: Path) -> tuple[train.Outcome, dict[str, Any]]:
+    """A list for every user, made ahead of time; one of them is shown. Raises RecoError when a run did not make them."""
+    with step("Run the batch state machine: Spark, batch inference, DynamoDB"):
+        outcome = batch.follow(target, batch.start(target), lambda state: say(f"    {state}"), every=0.3)
+    (made,) = train.require_success(outcome, "batch")["made"]
+    user, _ = user_and_films(folder)
+    answer = serving.batch_list(target, made["name"], user)
+    rows = [[n, label(item)] for n, item in enumerate(answer["items"], 1)]
+    show_table(f"The list of user {user}, one of {made['written']} (from {answer['source']})", ["#", "item"], rows[:SHOWN])
+    return outcome, {"lists": made["written"], "list": [item["item_id"] for item in answer["items"]]}
+
+
+def answer_that(target: Target, user: str, suits: Callable[[list[dict[str, Any]]], bool], otherwise: str) -> list[dict[str, Any]]:
+    """The user's recommendations once they suit: events take a second or two. Raises RecoError with `otherwise` if they never do.
+
+    Only whole answers count. On a busy machine a function that has just started gives what its time budget allows: fallbacks, or
+    items without attributes.
+    """
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        answer = serving.recommend(target, PLACEMENT, {"user_id": user})
+        items: list[dict[str, Any]] = answer["items"]
+        if items and "recommendation_id" in answer and all(item["attributes"] for item in items) and suits(items):
+            return items
+        time.sleep(0.2)
+    raise RecoError(otherwise)
+
+
+def ids(items: list[dict[str, Any]]) -> list[str]:
+    return [item["item_id"] for item in items]
+
+
+def user_and_films(folder: Path) -> tuple[str, list[str]]:
+    """A user with a middling history, and the most watched films of the genre that the user has not seen."""
+    seen: dict[str, set[str]] = {}
+    watched = Counter[str]()
+    for _, (user, film) in columns_of([folder / "interactions.csv"], ["USER_ID", "ITEM_ID"]):
+        seen.setdefault(user, set()).add(film)
+        watched[film] += 1
+    user = min(seen, key=lambda name: (abs(len(seen[name]) - 60), name))
+    items = columns_of([folder / "items.csv"], ["ITEM_ID", "GENRES"])
+    of_genre = {film for _, (film, genres) in items if GENRE in genres.split("|")}
+    films = sorted(of_genre - seen[user], key=lambda film: (-watched[film], film))
+    return user, films[:WATCHED]
+
+
+def show_change(user: str, before: list[dict[str, Any]], after: list[dict[str, Any]]) -> None:
+    """Both lists side by side; films that are new in the second are marked."""
+    old = {item["item_id"] for item in before}
+    rows = [
+        [n, label(first), ("+ " if second["item_id"] not in old else "  ") + label(second)]
+        for n, (first, second) in enumerate(zip(before, after, strict=False), 1)
+    ]
+    show_table(f"Recommendations for user {user} ({PLACEMENT})", ["#", "before", f"after {WATCHED} events"], rows)
+
+
+def label(item: dict[str, Any]) -> str:
+    attributes = item["attributes"]
+    return f"{attributes.get('TITLE', item['item_id'])} ({attributes.get('YEAR', '?')}) {'/'.join(attributes.get('GENRES', []))}"

@@ -1,0 +1,1 @@
+"""What a deployment costs, and which capacity suits it."""

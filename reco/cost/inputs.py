@@ -1,0 +1,166 @@
+"""What `reco cost` computes from beside the config: prices and traffic, each a YAML file."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+
+from lambdas.config.file import UniqueKeyLoader
+from lambdas.config.problems import shape_problems
+from lambdas.config.section import Section, did_you_mean
+from reco.errors import RecoError
+
+ROOT = Path(__file__).parents[2]
+PRICES, TRAFFIC = ROOT / "config" / "prices.yaml", ROOT / "config" / "traffic.yaml"
+#: The placement that stands for all that the traffic does not name.
+DEFAULT = "default"
+HOURS_PER_DAY = 24
+
+Quantity = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Tier(Section):
+    """A price up to `up_to` units in a month; without it, for all that is left."""
+
+    usd: Quantity
+    up_to: Quantity | None = None
+
+
+class Price(Section):
+    """US dollars for `per` units: one price, or one for each tier."""
+
+    unit: str
+    per: float = Field(1, gt=0)
+    usd: Quantity | None = None
+    tiers: list[Tier] = Field(default_factory=list)
+    certain: bool = True
+    source: str = ""
+
+    @model_validator(mode="after")
+    def is_one_or_many(self) -> Price:
+        if (self.usd is None) == (not self.tiers):
+            raise ValueError("give either usd or tiers")
+        bounds = [tier.up_to for tier in self.tiers]
+        if self.tiers and (bounds[-1] is not None or None in bounds[:-1] or sorted(b or 0 for b in bounds[:-1]) != bounds[:-1]):
+            raise ValueError("the tiers' up_to must grow, and the last tier has none")
+        return self
+
+    def dollars(self, quantity: float) -> float:
+        """What so many units of one month cost."""
+        if self.usd is not None:
+            return quantity / self.per * self.usd
+        total = below = 0.0
+        for tier in self.tiers:
+            upper = quantity if tier.up_to is None else min(quantity, tier.up_to)
+            total += max(0.0, upper - below) / self.per * tier.usd
+            below = max(below, upper)
+        return total
+
+
+class Prices(Section):
+    """All prices, of one region and one day."""
+
+    region: str
+    as_of: datetime.date
+    prices: dict[str, Price]
+
+    def __getitem__(self, name: str) -> Price:
+        return self.prices[name]
+
+
+class BatchTraffic(Section):
+    runs_per_month: Quantity
+    users_per_run: Quantity
+    glue_dpu_hours_per_run: Quantity
+
+
+class Assumptions(Section):
+    """What a deployment's own dashboard tells better."""
+
+    campaign_calls_per_request: Quantity
+    recommend_milliseconds: Quantity
+    put_events_milliseconds: Quantity
+    catalogue_reads_per_request: Quantity
+    log_bytes_per_request: Quantity
+    traced_share: float = Field(ge=0, le=1)
+    archive_months: Quantity
+    archive_compression: Quantity
+    list_bytes: Quantity
+    transitions_per_train_run: Quantity
+    transitions_per_batch_run: Quantity
+    alarms: Quantity
+    custom_metrics: Quantity
+
+
+class Traffic(Section):
+    """What goes on in a shop. Rates are of a mean day, hours in UTC."""
+
+    users: Quantity
+    items: Quantity
+    interactions: Quantity
+    event_bytes: Quantity
+    events_per_day: Quantity
+    events_per_call: float = Field(gt=0, le=500)
+    requests_per_second: dict[str, Annotated[list[Quantity], Field(min_length=HOURS_PER_DAY, max_length=HOURS_PER_DAY)]]
+    trainings_per_month: Quantity
+    training_hours: dict[str, Quantity]
+    batch: BatchTraffic
+    assumptions: Assumptions
+
+    def hours_of(self, placement: str) -> list[float]:
+        """Requests a second in each hour of the day."""
+        return self.requests_per_second.get(placement) or self.requests_per_second.get(DEFAULT) or [0.0] * HOURS_PER_DAY
+
+    def training_hours_of(self, solution: str) -> float:
+        return self.training_hours.get(solution, self.training_hours.get(DEFAULT, 0.0))
+
+    def check_names(self, file: Path, placements: Mapping[str, Any], solutions: Mapping[str, Any]) -> None:
+        """Raises RecoError for a placement or a solution that the config does not have."""
+        for field, given, known in (
+            ("requests_per_second", self.requests_per_second, placements),
+            ("training_hours", self.training_hours, solutions),
+        ):
+            for name in given:
+                if name != DEFAULT and name not in known:
+                    raise RecoError(f"{file}: {field}.{name}: the config has none of that name{did_you_mean(name, known)}")
+
+
+def read_yaml(file: Path) -> dict[str, Any]:
+    try:
+        raw = yaml.load(file.read_text(), UniqueKeyLoader)  # noqa: S506  a SafeLoader
+    except FileNotFoundError:
+        raise RecoError(f"There is no file {file}.") from None
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise RecoError(f"{file} is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(raw, dict):
+        raise RecoError(f"{file} must hold a mapping.")
+    return raw
+
+
+def load_prices(own: Path | None = None) -> Prices:
+    """The prices that come along, with those of the operator's own file in their place. Raises RecoError with file and entry."""
+    raw, file = read_yaml(PRICES), PRICES
+    if own is not None:
+        file, given = own, read_yaml(own)
+        changed = given.get("prices")
+        for name in changed if isinstance(changed, dict) else ():
+            if name not in raw["prices"]:
+                raise RecoError(f"{own}: prices.{name}: there is no such price{did_you_mean(name, raw['prices'])}")
+        raw = {**raw, **given, "prices": {**raw["prices"], **(changed or {})}} if isinstance(changed, dict | None) else given
+    try:
+        return Prices.model_validate(raw)
+    except ValidationError as error:
+        raise RecoError("\n".join(f"{file}: {problem}" for problem in shape_problems(error))) from None
+
+
+def load_traffic(file: Path) -> Traffic:
+    """Raises RecoError, naming file and entry."""
+    try:
+        return Traffic.model_validate(read_yaml(file))
+    except ValidationError as error:
+        raise RecoError("\n".join(f"{file}: {problem}" for problem in shape_problems(error))) from None

@@ -1,0 +1,1 @@
+"""A shop's data on this machine: CSVs, files of events, MovieLens."""

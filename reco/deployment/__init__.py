@@ -1,0 +1,1 @@
+"""What can be done with a deployment that is there: train, batch, ask, send events, take back, take down."""

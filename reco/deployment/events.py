@@ -1,0 +1,75 @@
+"""Sends events to the API, again and again until it has taken each of them."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+from lambdas.config import events
+from reco.deployment.serving import message_of
+from reco.errors import RecoError
+from reco.target import Target
+
+#: A call has at most this many events and, a little below the stream's limit, bytes.
+MAX_EVENTS, MAX_BYTES = events.MAX_BATCH, 4_000_000
+#: How often a call is made again before we give up: about two minutes.
+ATTEMPTS = 12
+
+
+def send(target: Target, given: Iterable[events.Event], on_sent: Callable[[int], None] = lambda count: None) -> int:
+    """Send events in the order given; returns how many the API took. Raises RecoError for what it will not take."""
+    sent = 0
+    for call in calls_of(event.model_dump_json(exclude_none=True) for event in given):
+        post_all(target, call)
+        sent += len(call)
+        on_sent(sent)
+    return sent
+
+
+def calls_of(texts: Iterable[str]) -> Iterator[list[str]]:
+    """The events of one call after the other."""
+    call: list[str] = []
+    size = 0
+    for text in texts:
+        if call and (len(call) == MAX_EVENTS or size + len(text) > MAX_BYTES):
+            yield call
+            call, size = [], 0
+        call.append(text)
+        size += len(text.encode())
+    if call:
+        yield call
+
+
+def post_all(target: Target, call: Sequence[str]) -> None:
+    """Post events, those that the API did not take again. Raises RecoError."""
+    for attempt in range(ATTEMPTS):
+        if attempt:
+            time.sleep(random.uniform(0.5, 1) * min(0.2 * 2**attempt, 20))  # noqa: S311
+        status, answer = post(target, call)
+        if status in (202, 207, 503):
+            failed = answer.get("failed", range(len(call)))
+            call = [call[index] for index in failed]
+            if not call:
+                return
+        elif status not in (429, 500, 502, 504):
+            raise RecoError(f"The API answered {status}: {message_of(json.dumps(answer).encode())}")
+    raise RecoError(f"{len(call)} events were not taken in {ATTEMPTS} attempts: is the API overloaded?")
+
+
+def post(target: Target, call: Sequence[str]) -> tuple[int, dict[str, Any]]:
+    """One call: status and answer."""
+    body = f'{{"events": [{",".join(call)}]}}'.encode()
+    url = f"{target.api_url}/events"
+    request = urllib.request.Request(url, body, target.headers("POST", url, body))  # noqa: S310  the API's own URL
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        return error.code, json.loads(error.read() or b"{}")
+    except (urllib.error.URLError, TimeoutError):
+        return 503, {}

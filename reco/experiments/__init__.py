@@ -1,0 +1,1 @@
+"""Which variant of an experiment does better."""

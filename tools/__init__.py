@@ -1,0 +1,1 @@
+"""What only the developers of the project run."""

@@ -1,0 +1,180 @@
+"""Checks that the rooms of the project stay apart; `make lint` calls it.
+
+    python -m tools.rooms
+
+No packages and no modules of one package import each other in a circle; each imports only what MAY_IMPORT lets it; and none has a
+name that says nothing of what it holds.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parents[1]
+#: Where Python finds our modules.
+_IMPORT_ROOTS = (".", "packages/personalize-emulator/src", "glue")
+_FOLDERS = ("bench", "lambdas", "localaws", "reco", "stacks", "tests", "tools")
+_VAGUE = {"common", "helper", "helpers", "manager", "managers", "misc", "shared", "util", "utils"}
+
+_CAPABILITY = ("lambdas.config", "lambdas.aws", "lambdas.stores", "personalize_rules")
+_GLUE = ("archive", "batch_input", "erasure", "interactions", "retention")
+_RECO = (
+    "reco",
+    "lambdas.config",
+    "lambdas.stores",
+    "personalize_rules",
+    "lambdas.aws.ensure",  # how an ARN is shown
+    "lambdas.aws.tables",  # plain values out of rows
+    "lambdas.ingestion.put_events.batch",  # an event is checked before it is sent as it is when it arrives
+    "lambdas.training.data_checks",  # and a CSV before it is loaded
+    "lambdas.training.findings",
+    "lambdas.training.metric_labels",
+    "personalize_emulator.metrics",  # the formulas of the service's metrics
+)
+#: What each room may import of ours, beside itself; the longest name that fits a module counts. Tests may import all.
+MAY_IMPORT: dict[str, tuple[str, ...]] = {
+    "personalize_rules": (),
+    "personalize_emulator": ("personalize_rules",),
+    "lambdas.config": ("personalize_rules",),
+    "lambdas.aws": (),
+    "lambdas.stores": ("lambdas.aws", "personalize_rules"),
+    "lambdas.training": _CAPABILITY,
+    "lambdas.ingestion": _CAPABILITY,
+    "lambdas.serving": _CAPABILITY,
+    "lambdas.batch": _CAPABILITY,
+    **dict.fromkeys(_GLUE, ("personalize_rules", *_GLUE)),
+    "stacks": ("lambdas.config", "lambdas.stores", "personalize_rules"),
+    "app": ("stacks", "lambdas.config"),
+    "localaws": ("personalize_emulator",),
+    "reco": _RECO,
+    "reco.local": (*_RECO, "localaws"),
+    "tools": ("lambdas", "reco", "stacks", "personalize_rules", "personalize_emulator"),
+    "bench": (
+        "lambdas",
+        "localaws",
+        "personalize_emulator",
+        "personalize_rules",
+        "reco",
+        "stacks",
+        "tests.harness",
+        *_GLUE,
+    ),
+    "tests.harness": ("lambdas", "localaws", "personalize_emulator", "personalize_rules", "reco", "stacks"),
+}
+
+
+class Import(NamedTuple):
+    """One module imports another, in this line."""
+
+    importer: str
+    imported: str
+    place: str
+
+
+def modules(root: Path = ROOT) -> dict[str, Path]:
+    """Our modules by the name that imports them."""
+    found = {}
+    for import_root in (root / folder for folder in _IMPORT_ROOTS):
+        files = [*import_root.glob("*.py"), *import_root.glob("personalize_*/**/*.py")]
+        if import_root == root / ".":
+            files += [file for folder in _FOLDERS for file in (root / folder).rglob("*.py")]
+        for file in files:
+            parts = file.relative_to(import_root).with_suffix("").parts
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = file
+    return found
+
+
+def imports(found: dict[str, Path], root: Path = ROOT) -> list[Import]:
+    """Every import of one of these modules by another, at whatever place in a module it stands."""
+    return [
+        Import(importer, imported, f"{file.relative_to(root)}:{line}")
+        for importer, file in sorted(found.items())
+        for imported, line in _imported(file, found)
+        if imported in found and imported != importer
+    ]
+
+
+def _imported(file: Path, found: dict[str, Path]) -> Iterator[tuple[str, int]]:
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                module = f"{node.module}.{alias.name}"
+                yield module if module in found else node.module, node.lineno
+
+
+def circles(made: list[Import]) -> list[str]:
+    """A circle for each package whose parts import each other in one, with a line of code for each step."""
+    packages: dict[str, dict[str, dict[str, str]]] = defaultdict(lambda: defaultdict(dict))
+    for importer, imported, place in made:
+        if _within(importer, "tests") and not _within(importer, "tests.harness"):
+            continue  # they import all
+        package, part, other = _apart(importer, imported)
+        packages[package][part].setdefault(other, place)
+    said = []
+    for package, parts in sorted(packages.items()):
+        try:
+            TopologicalSorter(parts).prepare()
+        except CycleError as error:
+            circle = error.args[1][::-1]
+            steps = [f"{a} imports {b} ({parts[a][b]})" for a, b in pairwise(circle)]
+            said.append(f"{package or 'The packages'}: {', '.join(steps)}. Move what both need below them.")
+    return said
+
+
+def _apart(importer: str, imported: str) -> tuple[str, str, str]:
+    """The innermost package that holds both, and which of its parts each is in."""
+    ours, theirs = importer.split("."), imported.split(".")
+    depth = 0
+    while depth < min(len(ours), len(theirs)) and ours[depth] == theirs[depth]:
+        depth += 1
+    return ".".join(ours[:depth]), [*ours, "__init__"][depth], [*theirs, "__init__"][depth]
+
+
+def trespasses(made: list[Import]) -> list[str]:
+    """Imports that MAY_IMPORT does not have."""
+    said = []
+    for importer, imported, place in made:
+        room = _room(importer)
+        if room and not any(_within(imported, allowed) for allowed in (room, *MAY_IMPORT[room])):
+            may = ", ".join(MAY_IMPORT[room]) or "nothing of ours"
+            said.append(f"{place}: {room} may import {may}, and not {imported}.")
+    return said
+
+
+def _room(module: str) -> str | None:
+    return max((room for room in MAY_IMPORT if _within(module, room)), key=len, default=None)
+
+
+def _within(module: str, room: str) -> bool:
+    return module == room or module.startswith(f"{room}.")
+
+
+def vague_names(found: dict[str, Path], root: Path = ROOT) -> list[str]:
+    """Modules and packages whose name says nothing."""
+    return [
+        f"{file.relative_to(root)}: {part!r} says nothing of what is in it: name it for that, or put it where it is needed."
+        for name, file in sorted(found.items())
+        for part in name.split(".")[-1:]
+        if part in _VAGUE
+    ]
+
+
+def main() -> None:
+    found = modules()
+    made = imports(found)
+    said = [*circles(made), *trespasses(made), *vague_names(found)]
+    sys.stderr.write("".join(f"{line}\n" for line in said))
+    sys.exit(1 if said else 0)
+
+
+if __name__ == "__main__":
+    main()
