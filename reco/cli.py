@@ -13,7 +13,7 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, HTTPClientError
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
-from lambdas.config import json_schema
+from lambdas.config.validation import json_schema
 from reco.commands import batch as batch_command
 from reco.commands import check as check_command
 from reco.commands import cost as cost_command

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from lambdas.config import json_schema
+from lambdas.config.validation import json_schema
 
 Schema = Mapping[str, Any]
 

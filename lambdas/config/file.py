@@ -10,9 +10,10 @@ from typing import Any
 
 import yaml
 
-from lambdas.config import Config, ConfigError, parse_config
+from lambdas.config import Config, ConfigError
 from lambdas.config.problems import Path, Problem
 from lambdas.config.section import did_you_mean
+from lambdas.config.validation import parse_config
 
 
 class UniqueKeyLoader(yaml.SafeLoader):

@@ -122,7 +122,8 @@ def validated(
     """What `make` makes of plain data, and all that is wrong with it.
 
     What is wrong is left out and the rest made again, until the checks of the whole have been run. `make` gets the data and the
-    paths of named parts that are there and wrong, such as `("solutions", "for-you")`: to name them is no mistake.
+    paths of named parts that are there and wrong, such as `("solutions", "for-you")`: to name them is no mistake. It raises
+    ValidationError for what is wrong in a part, Broken for what is wrong between parts.
     """
     rest, found = _Rest(raw), list[Problem]()
     for path in unreadable:
@@ -130,11 +131,12 @@ def validated(
     while True:
         try:
             return make(rest.raw, rest.broken), found
+        except Broken as error:
+            return None, found + [problem for problem in error.problems if not rest.is_own_doing(problem.path)]
         except ValidationError as error:
             problems = shape_problems(error)
             found += [problem for problem in problems if not rest.is_own_doing(problem.path)]
-            whole = any(one["loc"] == () for one in error.errors())
-            if whole or not rest.leave_out_all(problems):
+            if not rest.leave_out_all(problems):
                 return None, found
 
 

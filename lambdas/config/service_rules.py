@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any, Protocol
+from typing import Any
 
-from lambdas.config.data import Datasets, EventType
+from lambdas.config import Config, Solution
 from lambdas.config.problems import Path, Problem
 from lambdas.config.recipes import RECIPES
 from lambdas.config.requests import campaign_config, solution_config
 from lambdas.config.schemas import KINDS
 from lambdas.config.section import did_you_mean
-from lambdas.config.solutions import Solution
 from personalize_rules.filters import Fault, Filter, all_faults, distinct_fields, shown
 from personalize_rules.limits import FIELDS_PER_DATASET_GROUP, FIELDS_PER_FILTER
 from personalize_rules.schemas import Kind, Schema
@@ -31,20 +30,7 @@ MEMBERS: dict[str, Path] = {
 }
 
 
-class Described(Protocol):
-    """The sections of a config that rules of the service are about."""
-
-    @property
-    def datasets(self) -> Datasets: ...
-    @property
-    def event_types(self) -> Mapping[str, EventType]: ...
-    @property
-    def filters(self) -> Mapping[str, str]: ...
-    @property
-    def solutions(self) -> Mapping[str, Solution]: ...
-
-
-def solution_problems(config: Described, broken: Collection[Path]) -> Iterator[Problem]:
+def solution_problems(config: Config, broken: Collection[Path]) -> Iterator[Problem]:
     """What CreateSolution and CreateCampaign would refuse, or training would end with, by what is known before."""
     schemas = known_schemas(config, broken)
     for name, solution in config.solutions.items():
@@ -62,7 +48,7 @@ def solution_problems(config: Described, broken: Collection[Path]) -> Iterator[P
             yield from _event_columns(path, solution, schemas["INTERACTIONS"])
 
 
-def filter_problems(config: Described, broken: Collection[Path]) -> Iterator[Problem]:
+def filter_problems(config: Config, broken: Collection[Path]) -> Iterator[Problem]:
     """What CreateFilter would refuse, and filters for events that the shop does not have."""
     schemas, read = known_schemas(config, broken), list[Filter]()
     unknown_kinds = {KINDS[kind] for kind in KINDS if ("datasets", kind) in broken}
@@ -83,7 +69,7 @@ def filter_problems(config: Described, broken: Collection[Path]) -> Iterator[Pro
         yield Problem(("filters",), rule)
 
 
-def known_schemas(config: Described, broken: Collection[Path]) -> Mapping[Kind, Schema]:
+def known_schemas(config: Config, broken: Collection[Path]) -> Mapping[Kind, Schema]:
     """The schemas of the datasets, by the service's names."""
     there = {kind: dataset.avro for kind, dataset in config.datasets.present().items()}
     return {KINDS[kind]: avro for kind, avro in there.items() if kind == "interactions" or ("datasets", kind) not in broken}
@@ -116,7 +102,7 @@ def _event_columns(path: Path, solution: Solution, schema: Schema) -> Iterator[P
                 yield Problem((*path, "event_weights", position, "value_threshold"), f"{lacks} EVENT_VALUE")
 
 
-def _unknown_events(parsed: Filter, config: Described, broken: Collection[Path]) -> Iterator[Fault]:
+def _unknown_events(parsed: Filter, config: Config, broken: Collection[Path]) -> Iterator[Fault]:
     """A rule of the shop: a filter for events that it does not have would never hold anything back."""
     names = [*config.event_types, *(str(path[1]) for path in broken if path[0] == "event_types")]
     known = {event_type_key(name) for name in names}

@@ -14,8 +14,9 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lambdas.config import Config, ConfigError, parse_config
+from lambdas.config import Config, ConfigError
 from lambdas.config.file import load_config
+from lambdas.config.validation import parse_config
 from personalize_emulator.datasets import DatasetStore, ImportFailed
 from personalize_rules.schemas import parse_schema
 from reco.data import csv_folder

@@ -14,8 +14,9 @@ from lambdas.batch.plan_batch.handler import handler as plan
 from lambdas.batch.report_batch.handler import handler as report
 from lambdas.batch.run_batch_job.handler import handler as step
 from lambdas.batch.run_batch_job.jobs import NotTrained, serving_version
-from lambdas.config import ConfigError, parse_config
+from lambdas.config import ConfigError
 from lambdas.config.file import load_config
+from lambdas.config.validation import parse_config
 from lambdas.stores.erasures import erase
 from lambdas.stores.snapshots import output_key
 from lambdas.training.approve_versions.handler import handler as judge_versions

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from lambdas.config import ConfigError, json_schema
+from lambdas.config import ConfigError
 from lambdas.config.file import load_config
 from lambdas.config.operations import Schedules
+from lambdas.config.validation import json_schema
 
 MOVIELENS = Path("config/movielens.yaml").read_text()
 

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lambdas import config
-from lambdas.config import ConfigError, parse_config
+from lambdas.config import ConfigError
+from lambdas.config.validation import parse_config
 from lambdas.serving.recommend import breaker, catalogue, override, sources
 from lambdas.stores import recent_items
 from tests.unit.conftest import Deployment

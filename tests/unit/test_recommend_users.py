@@ -14,7 +14,8 @@ import pytest
 
 from lambdas import config
 from lambdas.aws import clients
-from lambdas.config import ConfigError, parse_config
+from lambdas.config import ConfigError
+from lambdas.config.validation import parse_config
 from lambdas.ingestion.put_events import handler as put_events
 from lambdas.ingestion.put_events.batch import read_batch
 from lambdas.serving.recommend import erased, experiments

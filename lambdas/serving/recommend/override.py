@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from lambdas.aws import clients
 from lambdas.aws.observability import cause, count, logger
-from lambdas.config import Config, ConfigError, packed_config, parse_config
+from lambdas.config import Config, ConfigError, packed_config
 
 #: Seconds for which a worker goes on with what it has.
 CACHE_SECONDS = 30.0
@@ -82,6 +82,9 @@ def overridden(config: Config, text: str) -> Config:
     for section, entries in document.items():
         merged = {**raw.get(section, {}), **entries}
         raw[section] = {name: entry for name, entry in merged.items() if entry is not None}
+    # Not at the top: few starts meet an override, and the rules of the service take their time.
+    from lambdas.config.validation import parse_config
+
     return parse_config(raw)
 
 
