@@ -87,6 +87,8 @@ class IngestionRoutes(Construct):
             options=self._options(
                 template("post_events", stream=names.event_stream(self.config)),
                 {"200": ("202", template("events_answer")), "": ("503", template("events_error"))},
+                # docs: apigateway/latest/developerguide/integrating-api-with-aws-services-kinesis.html
+                headers={"integration.request.header.Content-Type": "'application/x-amz-json-1.1'"},
             ),
         )
         statuses = ("202", "207", "413", "503")

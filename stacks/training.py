@@ -155,6 +155,7 @@ class TrainingStack(cdk.Stack):
         for grant in (
             *self._read_csvs(),
             *self._snapshots("s3:GetObject", "s3:PutObject"),
+            Grant(["s3:ListBucket"], [self.bucket], conditions={"StringLike": {"s3:prefix": "snapshots/*"}}),
             *use_key(self.config, "GenerateDataKey"),
         ):
             grant.give(role)
