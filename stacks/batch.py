@@ -16,7 +16,7 @@ from stacks.alarms import Alarms
 from stacks.functions import Functions
 from stacks.grants import OWN_NAMES, Grant, use_key
 from stacks.machines import add_machine, executions, machine_arn, start_by_schedule, unsuccessful
-from stacks.personalize_role import hand_over, personalize_role
+from stacks.personalize_role import hand_over, list_below, personalize_role, use_key_in_jobs
 from stacks.spark import SparkJobs, add_retention_table, run_jobs
 from stacks.tables import add_table
 
@@ -172,10 +172,9 @@ class BatchStack(cdk.Stack):
 
     def _personalize_role(self) -> iam.Role:
         role = personalize_role(self, "Lets Amazon Personalize read the input of batch jobs and write their output")
-        below = {"StringLike": {"s3:prefix": "batch/*"}}
-        Grant(["s3:ListBucket"], [self.bucket], conditions=below).give(role)
+        list_below(self.config, self.bucket, "batch/").give(role)
         Grant(["s3:GetObject", "s3:PutObject"], [f"{self.bucket}/batch/*"], OWN_FILES).give(role)
-        for grant in use_key(self.config, "Decrypt", "GenerateDataKey"):
+        for grant in use_key_in_jobs(self.config):
             grant.give(role)
         return role
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import aws_cdk as cdk
@@ -13,7 +14,7 @@ from constructs import Construct
 from lambdas.config import Config
 from stacks import names
 from stacks.acknowledged import acknowledge
-from stacks.personalize_role import for_this_account
+from stacks.personalize_role import reach_bucket
 from stacks.tables import add_table
 
 #: What names users and is of use for a time only: days by prefix. Its old versions go a day later, or they would live on.
@@ -27,8 +28,6 @@ GONE_AFTER = {
     "dead-letters/": 14,
     "aws/lambda/": 14,
     "events-errors/": 14,
-    # Each day's list of all erased users, for one deletion job.
-    "erasures/": 7,
 }
 
 
@@ -38,7 +37,7 @@ class StorageStack(cdk.Stack):
     def __init__(self, scope: Construct, id_: str, config: Config, **kwargs: Any) -> None:
         super().__init__(scope, id_, **kwargs)
         bucket = self._data_bucket(config)
-        let_personalize_in(bucket)
+        let_personalize_in(bucket, reach_bucket(config), "s3:GetObject", "s3:PutObject")
         table = add_table(self, "Catalogue", names.catalogue_table(config), partition="item_id")
         add_table(self, "Records", names.records_table(config), partition="record")
         cdk.CfnOutput(self, "DataBucket", value=bucket.bucket_name)
@@ -72,7 +71,7 @@ class StorageStack(cdk.Stack):
                     for prefix, days in GONE_AFTER.items()
                 ),
             ],
-            removal_policy=cdk.RemovalPolicy.RETAIN,
+            removal_policy=cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
         )
         # The L2's own switch makes a custom resource; CloudFormation knows the property.
         bucket.node.default_child.add_property_override(  # type: ignore[union-attr]
@@ -88,7 +87,7 @@ class StorageStack(cdk.Stack):
             enforce_ssl=True,
             block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
             lifecycle_rules=[s3.LifecycleRule(expiration=cdk.Duration.days(90))],
-            removal_policy=cdk.RemovalPolicy.RETAIN,
+            removal_policy=cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
         )
         acknowledge(
             bucket,
@@ -100,20 +99,20 @@ class StorageStack(cdk.Stack):
         return bucket
 
 
-def let_personalize_in(bucket: s3.Bucket) -> None:
-    """Personalize reads the CSVs and writes batch results itself, and needs the bucket's leave beside its role's.
+def let_personalize_in(bucket: s3.Bucket, conditions: Mapping[str, Any] | None, *calls: str) -> None:
+    """Personalize reads CSVs and writes batch results itself, and needs the bucket's permission beside its role's.
 
     docs: personalize/latest/dg/granting-personalize-s3-access.html
     """
     for actions, resource in (
         (["s3:ListBucket"], bucket.bucket_arn),
-        (["s3:GetObject", "s3:PutObject"], bucket.arn_for_objects("*")),
+        (list(calls), bucket.arn_for_objects("*")),
     ):
         bucket.add_to_resource_policy(
             iam.PolicyStatement(
                 principals=[iam.ServicePrincipal("personalize.amazonaws.com")],
                 actions=actions,
                 resources=[resource],
-                conditions=for_this_account(),
+                conditions=conditions,
             )
         )

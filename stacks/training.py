@@ -20,7 +20,7 @@ from stacks.alarms import Alarms
 from stacks.functions import Functions
 from stacks.grants import NO_RESOURCE, OWN_NAMES, Grant, use_key
 from stacks.machines import add_machine, executions, machine_arn, start_by_schedule, unsuccessful
-from stacks.personalize_role import hand_over, personalize_role
+from stacks.personalize_role import hand_over, list_below, personalize_role, use_key_in_jobs
 from stacks.run_topic import run_topic
 from stacks.tables import add_table
 
@@ -66,9 +66,12 @@ class TrainingStack(cdk.Stack):
         below = {"StringLike": {"s3:prefix": "datasets/*"}}
         return [
             Grant(["s3:ListBucket"], [self.bucket], conditions=below),
-            Grant(["s3:GetObject"], [f"{self.bucket}/datasets/*"], "the names of the CSVs are the shop's to choose"),
+            self._get_csvs(),
             *use_key(self.config, "Decrypt"),
         ]
+
+    def _get_csvs(self) -> Grant:
+        return Grant(["s3:GetObject"], [f"{self.bucket}/datasets/*"], "the names of the CSVs are the shop's to choose")
 
     def _earlier_imports(self) -> list[Grant]:
         """Where imports add interactions to what is there, the plan looks up what they brought."""
@@ -153,10 +156,10 @@ class TrainingStack(cdk.Stack):
         """Personalize assumes it to read the CSVs and to write snapshots; for this account's resources only."""
         role = personalize_role(self, "Lets Amazon Personalize read the CSVs and write snapshots")
         for grant in (
-            *self._read_csvs(),
+            list_below(self.config, self.bucket, "datasets/", "snapshots/"),
+            self._get_csvs(),
             *self._snapshots("s3:GetObject", "s3:PutObject"),
-            Grant(["s3:ListBucket"], [self.bucket], conditions={"StringLike": {"s3:prefix": "snapshots/*"}}),
-            *use_key(self.config, "GenerateDataKey"),
+            *use_key_in_jobs(self.config),
         ):
             grant.give(role)
         return role

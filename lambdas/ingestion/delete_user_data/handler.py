@@ -65,7 +65,7 @@ def start_job(config: Config, users: list[str]) -> str:
     if len(named) < len(users):
         logger.error("ids with line breaks can't stand in a CSV", extra={"users_not_deleted": len(users) - len(named)})
     text = "".join(f"{line_of([cell])}\n" for cell in ("USER_ID", *named))
-    bucket, folder = os.environ["DATA_BUCKET"], f"erasures/{started}"
+    bucket, folder = os.environ["ERASURE_BUCKET"], started
     clients.s3().put_object(Bucket=bucket, Key=f"{folder}/users.csv", Body=text.encode())
     answer = clients.personalize().create_data_deletion_job(
         jobName=f"{config.name}-erasure-{started}",
