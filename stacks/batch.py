@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from base64 import b64encode
 from typing import Any
 
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_stepfunctions as stepfunctions
 
 from lambdas.config import Config
@@ -15,7 +16,7 @@ from stacks import names
 from stacks.alarms import Alarms
 from stacks.functions import Functions
 from stacks.grants import OWN_NAMES, Grant, use_key
-from stacks.machines import add_machine, executions, machine_arn, start_by_schedule, unsuccessful
+from stacks.machines import add_machine, executions, machine_arn, schedule_role, start_by_schedule, unsuccessful
 from stacks.personalize_role import hand_over, list_below, personalize_role, use_key_in_jobs
 from stacks.spark import SparkJobs, add_retention_table, run_jobs
 from stacks.tables import add_table
@@ -123,7 +124,7 @@ class BatchStack(cdk.Stack):
             "--output": f"{data}/datasets/interactions/",
             "--rejected": f"{data}/batch/rejected-interactions/",
             "--report": f"{data}/batch/interactions.json",
-            "--schema": self.to_json_string(config.datasets.interactions.avro.document),
+            "--schema": b64encode(json.dumps(config.datasets.interactions.avro.document).encode()).decode(),
             "--event_types": ",".join(name for name in config.event_types if name not in archive_only),
         }
         return self.spark.add(
@@ -140,35 +141,32 @@ class BatchStack(cdk.Stack):
         wanted = {name: expression for name, expression in expressions.items() if expression}
         if not wanted:
             return
-        starter = iam.Role(
-            self,
-            "StartRole",
-            assumed_by=iam.ServicePrincipal("scheduler.amazonaws.com"),
-            description="Starts batch runs and the archive's upkeep",
-        )
+        starter = schedule_role(self, "StartRole", "Starts batch runs and the archive's upkeep")
         Grant(["states:StartExecution"], [machines[name].state_machine_arn for name in wanted]).give(starter)
         for name, expression in wanted.items():
-            target = scheduler.CfnSchedule.TargetProperty(
-                arn=machines[name].state_machine_arn, role_arn=starter.role_arn, input="{}"
-            )
-            start_by_schedule(self, self.config, name, expression, target)
+            start_by_schedule(self, self.config, name, expression, starter, machines[name].state_machine_arn)
 
     def _alarms(self, batch: stepfunctions.StateMachine, archive: stepfunctions.StateMachine) -> None:
         alarms = Alarms(self, self.config)
         alarms.add(
             "batch-run-failed",
-            "A batch run failed or timed out: readers have the lists before",
+            "A batch run failed, timed out or was stopped: readers have the lists of the last run",
             unsuccessful(batch),
             1,
             runbook=RUNBOOK,
         )
         alarms.add(
             "archive-run-failed",
-            "Erased users are still in the archive, or figures are old",
+            "The archive run failed: erased users may remain, retention figures are stale",
             unsuccessful(archive),
             1,
             runbook=RUNBOOK,
         )
+        schedules = self.config.schedules
+        for name, machine, expression in (("batch", batch, schedules.batch), ("archive", archive, schedules.archive)):
+            if expression:
+                what = f"No {name} run succeeded"
+                alarms.add_overdue(f"{name}-overdue", what, machine.metric_succeeded(), expression, runbook=RUNBOOK)
 
     def _personalize_role(self) -> iam.Role:
         role = personalize_role(self, "Lets Amazon Personalize read the input of batch jobs and write their output")

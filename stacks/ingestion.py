@@ -7,12 +7,10 @@ from typing import Any
 import aws_cdk as cdk
 import jsii
 from aws_cdk import aws_dynamodb as dynamodb
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kinesis as kinesis
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_event_sources as sources
 from aws_cdk import aws_s3 as s3
-from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
@@ -23,7 +21,8 @@ from stacks.acknowledged import acknowledge
 from stacks.archive import Archive
 from stacks.functions import Functions
 from stacks.grants import NO_RESOURCE, OWN_NAMES, Grant, use_key
-from stacks.ingestion_alarms import add_alarms
+from stacks.ingestion_alarms import DAILY, add_alarms
+from stacks.machines import schedule_role, start_by_schedule
 from stacks.personalize_role import hand_over, personalize_role, reach_bucket
 from stacks.storage import let_personalize_in
 from stacks.tables import add_table
@@ -45,7 +44,7 @@ class InBucket:
 
 
 class IngestionStack(cdk.Stack):
-    """Outputs: EventStream, RecordQueueUrl, DeadLetterQueueUrl, StuckRecordsQueueUrl, ArchiveDatabase."""
+    """Outputs: EventStream, RecordQueueUrl, DeadLetterQueueUrl, StuckRecordsQueueUrl, ArchiveDatabase, ErasureBucket."""
 
     def __init__(self, scope: Construct, id_: str, config: Config, **kwargs: Any) -> None:
         super().__init__(scope, id_, **kwargs)
@@ -75,6 +74,7 @@ class IngestionStack(cdk.Stack):
             "DeadLetterQueueUrl": self.dead_letters.queue_url,
             "StuckRecordsQueueUrl": stuck.queue_url,
             "ArchiveDatabase": archive.database,
+            "ErasureBucket": self.erasure_lists.bucket_name,
         }.items():
             cdk.CfnOutput(self, name, value=value)
 
@@ -201,7 +201,7 @@ class IngestionStack(cdk.Stack):
             may=[Grant(["dynamodb:PutItem"], [self.erasures.table_arn]), *self._forget()],
             environment={"ERASURES_TABLE": self.erasures.table_name, **self._tables_of_users()},
         )
-        bucket = self._erasure_lists()
+        bucket = self.erasure_lists = self._erasure_lists()
         lists = bucket.arn_for_objects("*")
         reader = personalize_role(self, "Lets Amazon Personalize read whom it shall forget", "DeletionRole")
         Grant(["s3:ListBucket"], [bucket.bucket_arn]).give(reader)
@@ -268,14 +268,6 @@ class IngestionStack(cdk.Stack):
         ]
 
     def _daily(self, function: lambda_.Function) -> None:
-        starter = iam.Role(self, "DailyRole", assumed_by=iam.ServicePrincipal("scheduler.amazonaws.com"))
+        starter = schedule_role(self, "DailyRole", "Starts the daily deletion of erased users")
         Grant(["lambda:InvokeFunction"], [function.function_arn]).give(starter)
-        scheduler.CfnSchedule(
-            self,
-            "Daily",
-            name=f"{self.config.name}-delete-user-data",
-            description="Has Personalize delete the data of erased users",
-            schedule_expression="cron(30 1 * * ? *)",
-            flexible_time_window=scheduler.CfnSchedule.FlexibleTimeWindowProperty(mode="OFF"),
-            target=scheduler.CfnSchedule.TargetProperty(arn=function.function_arn, role_arn=starter.role_arn, input="{}"),
-        )
+        start_by_schedule(self, self.config, "delete-user-data", DAILY, starter, function.function_arn)

@@ -41,7 +41,7 @@ class Metrics:
     def of_stream(self, name: str, statistic: str, label: str | None = None) -> cloudwatch.Metric:
         return self._metric("AWS/Kinesis", name, statistic, label, StreamName=names.event_stream(self.config))
 
-    def of_queue(self, queue: str, label: str) -> cloudwatch.Metric:
+    def of_queue(self, queue: str, label: str | None = None) -> cloudwatch.Metric:
         return self._metric("AWS/SQS", "ApproximateNumberOfMessagesVisible", "Maximum", label, QueueName=queue)
 
     def of_archive(self) -> cloudwatch.Metric:

@@ -71,6 +71,11 @@ def records_table(config: Config) -> str:
     return f"{config.name}-records"
 
 
+def missed_starts_queue(config: Config) -> str:
+    """Where EventBridge puts what it could not start, by a rule or by a schedule."""
+    return f"{config.name}-missed-starts"
+
+
 def run_topic(config: Config) -> str:
     return f"{config.name}-runs"
 

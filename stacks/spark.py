@@ -99,7 +99,6 @@ class SparkJobs(Construct):
         Grant(calls, [groups], "Glue makes the groups, which all jobs share, and names a stream for each run").give(role)
         return role
 
-
     def _look_at(self, folders: Sequence[str]) -> list[Grant]:
         """To list the folders, and to read what is in them, the folders themselves and those that they are in.
 

@@ -17,8 +17,8 @@ from stacks.acknowledged import acknowledge
 from stacks.personalize_role import reach_bucket
 from stacks.tables import add_table
 
-#: What names users and is of use for a time only: days by prefix. Its old versions go a day later, or they would live on.
-GONE_AFTER = {
+#: What names users and is of use for a time only: days by prefix. Its old versions expire a day later, or they would live on.
+EXPIRES_AFTER = {
     # Copies of CSVs for one import.
     "datasets/interactions/without-erased/": 7,
     "datasets/users/without-erased/": 7,
@@ -28,6 +28,10 @@ GONE_AFTER = {
     "dead-letters/": 14,
     "aws/lambda/": 14,
     "events-errors/": 14,
+    # Events that are written anew without erased users: of a job that died, since a job deletes its own.
+    "events-staging/": 2,
+    # What queries of experiments answered.
+    "athena/": 7,
 }
 
 
@@ -45,6 +49,8 @@ class StorageStack(cdk.Stack):
 
     def _data_bucket(self, config: Config) -> s3.Bucket:
         """Versioned, so that a bad upload can be taken back; old versions go after 30 days. Tells EventBridge of new objects."""
+        kept = config.archive.keep_days
+        expiring = EXPIRES_AFTER | ({"events/": kept} if kept else {})
         bucket = s3.Bucket(
             self,
             "Data",
@@ -68,7 +74,7 @@ class StorageStack(cdk.Stack):
                         expiration=cdk.Duration.days(days),
                         noncurrent_version_expiration=cdk.Duration.days(1),
                     )
-                    for prefix, days in GONE_AFTER.items()
+                    for prefix, days in expiring.items()
                 ),
             ],
             removal_policy=cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,

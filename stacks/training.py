@@ -9,17 +9,19 @@ from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_scheduler as scheduler
+from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_stepfunctions as stepfunctions
 from constructs import Construct
 
 from lambdas.config import Config
 from lambdas.stores.deployment import parameter_name
 from stacks import names
+from stacks.acknowledged import acknowledge
 from stacks.alarms import Alarms
 from stacks.functions import Functions
 from stacks.grants import NO_RESOURCE, OWN_NAMES, Grant, use_key
-from stacks.machines import add_machine, executions, machine_arn, start_by_schedule, unsuccessful
+from stacks.machines import add_machine, executions, machine_arn, schedule_role, start_by_schedule, unsuccessful
+from stacks.metrics import Metrics
 from stacks.personalize_role import hand_over, list_below, personalize_role, use_key_in_jobs
 from stacks.run_topic import run_topic
 from stacks.tables import add_table
@@ -118,39 +120,64 @@ class TrainingStack(cdk.Stack):
 
     def _starts(self, machine: stepfunctions.StateMachine) -> None:
         """A run starts by schedule, and when somebody puts the marker `datasets/_READY` beside the CSVs."""
-        starter = iam.Role(
-            self,
-            "StartRole",
-            assumed_by=iam.CompositePrincipal(
-                iam.ServicePrincipal("events.amazonaws.com"), iam.ServicePrincipal("scheduler.amazonaws.com")
-            ),
-            description="Starts train runs",
-        )
+        starter = schedule_role(self, "StartRole", "Starts train runs", "events")
+        missed = self._missed_starts()
         Grant(["states:StartExecution"], [machine.state_machine_arn]).give(starter)
         marker = {"bucket": {"name": [names.data_bucket(self.config)]}, "object": {"key": ["datasets/_READY"]}}
-        events.CfnRule(
+        rule = events.CfnRule(
             self,
             "ReadyRule",
             description="A train run when the marker _READY is put beside the CSVs",
             event_pattern={"source": ["aws.s3"], "detail-type": ["Object Created"], "detail": marker},
             targets=[
-                events.CfnRule.TargetProperty(id="train", arn=machine.state_machine_arn, role_arn=starter.role_arn, input="{}")
+                events.CfnRule.TargetProperty(
+                    id="train",
+                    arn=machine.state_machine_arn,
+                    role_arn=starter.role_arn,
+                    input="{}",
+                    dead_letter_config=events.CfnRule.DeadLetterConfigProperty(arn=missed.queue_arn),
+                )
             ],
         )
-        if self.config.schedules.train:
-            target = scheduler.CfnSchedule.TargetProperty(
-                arn=machine.state_machine_arn, role_arn=starter.role_arn, input=self.to_json_string({"retrain": True})
+        missed.add_to_resource_policy(
+            iam.PolicyStatement(
+                principals=[iam.ServicePrincipal("events.amazonaws.com")],
+                actions=["sqs:SendMessage"],
+                resources=[missed.queue_arn],
+                conditions={"ArnEquals": {"aws:SourceArn": rule.attr_arn}},
             )
-            start_by_schedule(self, self.config, "train", self.config.schedules.train, target)
+        )
+        if expression := self.config.schedules.train:
+            given = self.to_json_string({"retrain": True})
+            start_by_schedule(self, self.config, "train", expression, starter, machine.state_machine_arn, given)
+
+    def _missed_starts(self) -> sqs.Queue:
+        """What rules and schedules could not start. docs: eventbridge/latest/userguide/eb-rule-dlq.html"""
+        queue = sqs.Queue(
+            self,
+            "MissedStarts",
+            queue_name=names.missed_starts_queue(self.config),
+            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            enforce_ssl=True,
+            retention_period=cdk.Duration.days(14),
+        )
+        acknowledge(queue, {"AwsSolutions-SQS3": "this queue is where dead letters end"})
+        return queue
 
     def _alarm(self, machine: stepfunctions.StateMachine) -> None:
-        Alarms(self, self.config).add(
+        alarms, runbook = Alarms(self, self.config), "docs/training.md#how-it-fails"
+        alarms.add(
             "train-run-failed",
-            "A train run failed or timed out: its report says why and what to do",
+            "A train run failed, timed out or was stopped: its report says why and what to do",
             unsuccessful(machine),
             1,
-            runbook="docs/training.md#how-it-fails",
+            runbook=runbook,
         )
+        waiting = Metrics(self.config).of_queue(names.missed_starts_queue(self.config))
+        what = "EventBridge could not start a run or the daily deletion of erased users: its message in the queue says why"
+        alarms.add("missed-starts", what, waiting, 1, runbook="docs/operations.md#missed-starts")
+        if expression := self.config.schedules.train:
+            alarms.add_overdue("train-overdue", "No train run succeeded", machine.metric_succeeded(), expression, runbook=runbook)
 
     def _personalize_role(self) -> iam.Role:
         """Personalize assumes it to read the CSVs and to write snapshots; for this account's resources only."""

@@ -29,7 +29,7 @@ class Api(Section):
     cors_origins: list[Origin] = Field(
         default=[], max_length=20, description="origins of the pages that may post events, or `*` for any; without it no page may"
     )
-    throttle: Throttle = Field(default_factory=Throttle, description="of the servers' key, and of all calls of the API together")
+    throttle: Throttle = Field(default_factory=Throttle, description="of the servers' key, and of each method of their API")
     browser_throttle: Throttle = Field(
         default_factory=lambda: Throttle(rate=100, burst=200), description="of the browsers' key, all browsers together"
     )

@@ -27,7 +27,13 @@ from personalize_rules.csv import line_of
 @metrics.log_metrics
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    config, users = packed_config(), list(all_erased())
+    answer = delete_all(packed_config())
+    count(DeletionRuns=1)
+    return answer
+
+
+def delete_all(config: Config) -> dict[str, Any]:
+    users = list(all_erased())
     user_data.delete_from_tables(config, users)
     before = latest_job(config)
     if before is not None and before["status"] in ("PENDING", "IN_PROGRESS"):

@@ -26,7 +26,7 @@ class UnknownRecord(Unusable):
 
 
 class RecordMessage(BaseModel):
-    """A message of the queue: the API's time and id of receipt; the request's id in the logs, the record's id and body in base64."""
+    """A message of the queue: when the API took it and its id; in base64 the id in the API's logs, the record's id, the body."""
 
     kind: RecordKind
     change: Literal["put", "patch"] = "put"
@@ -77,8 +77,9 @@ def read_message(config: Config, message: Mapping[str, Any]) -> Change:
     except (ValueError, RecursionError) as error:
         raise Unusable(f"the body can't be read: {error}") from None
     columns = read_columns(schema_of(config, read.kind), id_column(read.kind), given)
+    whole, request = read.change == "put", read.request_id
     again = int(message.get("attributes", {}).get("ApproximateReceiveCount", 1)) > 1
-    change = Change(message["messageId"], read.kind, record_id, read.received_at, read.change == "put", columns, read.request_id, again)
+    change = Change(message["messageId"], read.kind, record_id, read.received_at, whole, columns, request, again)
     if change.whole:
         record_of(config, read.kind, columns)
     return change
