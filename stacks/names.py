@@ -47,6 +47,10 @@ def personalize_prefix() -> str:
     return f"arn:{cdk.Aws.PARTITION}:personalize:{cdk.Aws.REGION}:{cdk.Aws.ACCOUNT_ID}"
 
 
+def browser_api(config: Config) -> str:
+    return f"{config.name}-browsers"
+
+
 def event_stream(config: Config) -> str:
     return f"{config.name}-events"
 

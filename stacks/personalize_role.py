@@ -6,7 +6,7 @@ import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from lambdas.shared.config import Config
+from lambdas.config import Config
 from stacks import names
 from stacks.grants import Grant, use_key
 
