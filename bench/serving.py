@@ -61,7 +61,7 @@ IMPORTS = {
     "config": "import lambdas.config",
 }
 IMPORT_RUNS = 10
-CAMPAIGN = "arn:aws:personalize:us-east-1:123456789012:campaign/shop-for-you"
+CAMPAIGN = "arn:aws:personalize:us-east-1:123456789012:campaign/shop_for-you"
 
 
 class Stub(BaseHTTPRequestHandler):

@@ -13,6 +13,7 @@ from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from lambdas.config import Config
+from lambdas.config.names import own_name
 from stacks import names
 
 #: How far back an alarm can look.
@@ -68,7 +69,7 @@ class Alarms(Construct):
         alarm = cloudwatch.Alarm(
             self,
             name.title().replace("-", ""),
-            alarm_name=f"{self.config.name}-{name}",
+            alarm_name=own_name(self.config, name),
             alarm_description=description,
             **how,
         )

@@ -11,6 +11,7 @@ from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
 from lambdas.config import Config
+from lambdas.config.names import own_name
 from stacks import names
 from stacks.acknowledged import acknowledge
 from stacks.api_docs import add_docs
@@ -81,9 +82,9 @@ class ApiStack(cdk.Stack):
     def _usage_plan(self) -> apigateway.ApiKey:
         """One key for the shop's servers. Its value is read with `aws apigateway get-api-key --include-value`."""
         plan = self.api.add_usage_plan(
-            "Servers", name=f"{self.config.name}-servers", throttle=settings_of(self.config.api.throttle)
+            "Servers", name=own_name(self.config, "servers"), throttle=settings_of(self.config.api.throttle)
         )
-        key = apigateway.ApiKey(self, "ServerKey", api_key_name=f"{self.config.name}-server")
+        key = apigateway.ApiKey(self, "ServerKey", api_key_name=own_name(self.config, "servers"))
         plan.add_api_key(key)
         plan.add_api_stage(stage=self.api.deployment_stage)
         return key

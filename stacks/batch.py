@@ -219,13 +219,13 @@ class BatchStack(cdk.Stack):
     def _run_batch_job(self) -> lambda_.Function:
         kinds = ("BatchInferenceJob", "BatchSegmentJob")
         calls = [f"personalize:{verb}{kind}" for kind in kinds for verb in ("Describe", "Create")]
-        patterns = ("batch-inference-job/{}-*", "batch-segment-job/{}-*", "solution/{}-*", "filter/{}-*")
+        patterns = ("batch-inference-job/{}_*", "batch-segment-job/{}_*", "solution/{}_*", "filter/{}_*")
         return self.functions.add(
             "run_batch_job",
             description="Prepares the input of batch jobs and runs them in Personalize",
             may=[
                 Grant([*calls, "personalize:TagResource"], self._ours(*patterns), OWN_NAMES),
-                Grant(["personalize:DescribeCampaign"], self._ours("campaign/{}-*"), OWN_NAMES),
+                Grant(["personalize:DescribeCampaign"], self._ours("campaign/{}_*"), OWN_NAMES),
                 hand_over(self.personalize_role),
                 self._on(names.runs_table(self.config), "Query"),
                 *self._files("batch/", "s3:GetObject", "s3:PutObject"),

@@ -15,6 +15,7 @@ from aws_cdk import aws_stepfunctions as stepfunctions
 from constructs import Construct
 
 from lambdas.config import Config
+from lambdas.config.names import own_name
 from stacks import names
 from stacks.acknowledged import acknowledge
 from stacks.grants import Grant
@@ -98,7 +99,7 @@ def start_by_schedule(
     scheduler.CfnSchedule(
         scope,
         f"{name.title().replace('-', '')}Schedule",
-        name=f"{config.name}-{name}",
+        name=own_name(config, name),
         description=f"Starts {name}",
         schedule_expression=expression,
         flexible_time_window=scheduler.CfnSchedule.FlexibleTimeWindowProperty(mode="OFF"),

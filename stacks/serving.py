@@ -11,6 +11,7 @@ from constructs import Construct
 
 from lambdas.config import Config
 from lambdas.stores.deployment import parameter_name, rules_parameter_name
+from lambdas.config.names import own_name
 from lambdas.stores.recent_items import NEWEST
 from stacks import names
 from stacks.alarms import Alarms
@@ -51,10 +52,10 @@ class ServingStack(cdk.Stack):
         config = self.config
         deployed, rules, table = parameter_name(config.name), rules_parameter_name(config.name), names.catalogue_table(config)
         erasures, lists, stream = names.erasures_table(config), names.batch_lists_table(config), names.event_stream(config)
-        ours = [f"{names.personalize_prefix()}:{kind}/{config.name}-*" for kind in ("campaign", "filter")]
+        ours = [f"{names.personalize_prefix()}:{kind}/{own_name(config, '*')}" for kind in ("campaign", "filter")]
         bucket = f"arn:{cdk.Aws.PARTITION}:s3:::{names.data_bucket(config)}"
         parameters = [self.format_arn(service="ssm", resource=f"parameter{name}") for name in (deployed, rules)]
-        return Functions(self, config, "serving").add(
+        return Functions(self, config).add(
             "recommend",
             description="Answers recommendations and rankings for placements",
             may=[

@@ -13,6 +13,7 @@ from aws_cdk import aws_s3_assets as assets
 from constructs import Construct
 
 from lambdas.config import Config
+from lambdas.config.names import own_name
 from stacks import names
 from stacks.acknowledged import acknowledge
 from stacks.code import RULES
@@ -61,7 +62,7 @@ class SparkJobs(Construct):
         at_once: int = 1,
     ) -> str:
         """The job of `glue/<script>.py`; returns its name. `reads` and `writes` are prefixes of the data bucket."""
-        name, title = f"{self.config.name}-{script.replace('_', '-')}", script.title().replace("_", "")
+        name, title = own_name(self.config, script.replace("_", "-")), script.title().replace("_", "")
         file = assets.Asset(self, f"{title}Script", path=str(SCRIPTS / f"{script}.py"))
         job = glue.CfnJob(
             self,

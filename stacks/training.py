@@ -61,7 +61,7 @@ class TrainingStack(cdk.Stack):
         cdk.CfnOutput(self, "RunTopic", value=self.topic.topic_arn)
 
     def _ours(self, *patterns: str) -> list[str]:
-        """ARNs of this deployment's Personalize resources: `solution/{}-*`, `dataset-group/{}`."""
+        """ARNs of this deployment's Personalize resources: `solution/{}_*`, `dataset-group/{}`."""
         return [f"{names.personalize_prefix()}:{pattern.format(self.config.name)}" for pattern in patterns]
 
     def _read_csvs(self) -> list[Grant]:
@@ -109,7 +109,7 @@ class TrainingStack(cdk.Stack):
         if not self.config.prune:
             return []
         calls = ["DescribeCampaign", "DeleteCampaign", "DescribeSolution", "DeleteSolution"]
-        return [Grant([f"personalize:{call}" for call in calls], self._ours("campaign/{}-*", "solution/{}-*"), OWN_NAMES)]
+        return [Grant([f"personalize:{call}" for call in calls], self._ours("campaign/{}_*", "solution/{}_*"), OWN_NAMES)]
 
     def _table(self, *calls: str) -> Grant:
         return Grant([f"dynamodb:{call}" for call in calls], [self.runs.table_arn])
@@ -216,7 +216,7 @@ class TrainingStack(cdk.Stack):
         )
 
     def _prepare_resources(self) -> lambda_.Function:
-        group, filters = self._ours("dataset-group/{}", "filter/{}-*")
+        group, filters = self._ours("dataset-group/{}", "filter/{}_*")
         trackers = f"{names.personalize_prefix()}:event-tracker/*"
         return self.functions.add(
             "prepare_resources",
@@ -239,7 +239,7 @@ class TrainingStack(cdk.Stack):
         )
 
     def _import_data(self) -> lambda_.Function:
-        datasets, schemas, jobs = self._ours("dataset/{}/*", "schema/{}-*", "dataset-import-job/{}-*")
+        datasets, schemas, jobs = self._ours("dataset/{}/*", "schema/{}_*", "dataset-import-job/{}_*")
         catalogue, records = (f"table/{of(self.config)}" for of in (names.catalogue_table, names.records_table))
         erasures = names.erasures_table(self.config)
         return self.functions.add(
@@ -287,7 +287,7 @@ class TrainingStack(cdk.Stack):
             "train_solutions",
             description="Ensures the solutions and their trained versions, and fetches the metrics",
             may=[
-                Grant([f"personalize:{call}" for call in calls], self._ours("solution/{}-*", "dataset-group/{}"), OWN_NAMES),
+                Grant([f"personalize:{call}" for call in calls], self._ours("solution/{}_*", "dataset-group/{}"), OWN_NAMES),
                 Grant(["personalize:ListDatasetImportJobs", "personalize:ListSolutionVersions"], ["*"], NO_RESOURCE),
             ],
             environment={"PERSONALIZE_ARN_PREFIX": names.personalize_prefix()},
@@ -300,8 +300,8 @@ class TrainingStack(cdk.Stack):
             "approve_versions",
             description="Decides which versions go live: the gate, and a person where the config asks for one",
             may=[
-                Grant(["personalize:DescribeCampaign"], self._ours("campaign/{}-*"), OWN_NAMES),
-                Grant(["personalize:GetSolutionMetrics"], self._ours("solution/{}-*"), OWN_NAMES),
+                Grant(["personalize:DescribeCampaign"], self._ours("campaign/{}_*"), OWN_NAMES),
+                Grant(["personalize:GetSolutionMetrics"], self._ours("solution/{}_*"), OWN_NAMES),
                 Grant(["personalize:ListSolutionVersions"], ["*"], NO_RESOURCE),
                 self._table("PutItem", "GetItem", "DeleteItem", "Query"),
                 Grant(["sns:Publish"], [self.topic.topic_arn]),
@@ -323,10 +323,10 @@ class TrainingStack(cdk.Stack):
             "deploy_campaigns",
             description="Ensures that the campaigns serve what was decided, and starts the snapshots of popularity counts",
             may=[
-                Grant([f"personalize:{call}" for call in calls], self._ours("campaign/{}-*", "solution/{}-*"), OWN_NAMES),
+                Grant([f"personalize:{call}" for call in calls], self._ours("campaign/{}_*", "solution/{}_*"), OWN_NAMES),
                 Grant(
                     [f"personalize:{call}" for call in ("DescribeBatchInferenceJob", "CreateBatchInferenceJob", "TagResource")],
-                    self._ours("batch-inference-job/{}-*", "solution/{}-*"),
+                    self._ours("batch-inference-job/{}_*", "solution/{}_*"),
                     OWN_NAMES,
                 ),
                 Grant(["personalize:ListBatchInferenceJobs"], ["*"], NO_RESOURCE),
@@ -350,10 +350,10 @@ class TrainingStack(cdk.Stack):
             description="Publishes what is deployed, for those who serve, and tidies up what it replaces",
             may=[
                 Grant([f"personalize:List{kind}" for kind in ("Filters", "Solutions", "Campaigns")], ["*"], NO_RESOURCE),
-                Grant(["personalize:DeleteFilter"], self._ours("filter/{}-*"), OWN_NAMES),
+                Grant(["personalize:DeleteFilter"], self._ours("filter/{}_*"), OWN_NAMES),
                 Grant(
                     ["personalize:ListTagsForResource", "personalize:TagResource"],
-                    self._ours("dataset-group/{}", "solution/{}-*", "campaign/{}-*", "filter/{}-*"),
+                    self._ours("dataset-group/{}", "solution/{}_*", "campaign/{}_*", "filter/{}_*"),
                     OWN_NAMES,
                 ),
                 *self._prune(),

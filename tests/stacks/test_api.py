@@ -35,8 +35,8 @@ def test_with_iam_all_calls_of_servers_are_signed_and_browsers_keep_their_key() 
 def test_throttles_are_those_of_the_config() -> None:
     settings = {"throttle": Throttle(rate=7, burst=8), "browser_throttle": Throttle(rate=5, burst=6)}
     plans = {plan["UsagePlanName"]: plan["Throttle"] for plan in resources("UsagePlan", **settings)}
-    assert plans["shop-servers"] == {"RateLimit": 7, "BurstLimit": 8}
-    assert plans["shop-browsers"] == {"RateLimit": 5, "BurstLimit": 6}
+    assert plans["shop_servers"] == {"RateLimit": 7, "BurstLimit": 8}
+    assert plans["shop_browsers"] == {"RateLimit": 5, "BurstLimit": 6}
     (stage,) = resources("Stage", **settings)
     (everything,) = [s for s in stage["MethodSettings"] if s["ResourcePath"] == "/*"]
     assert (everything["ThrottlingRateLimit"], everything["ThrottlingBurstLimit"]) == (7, 8)

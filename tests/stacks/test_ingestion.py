@@ -43,10 +43,10 @@ def test_items_and_users_have_a_queue_with_low_concurrency_and_a_dead_letter_que
     assert mapping["ScalingConfig"] == {"MaximumConcurrency": 2}
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     queues = {q["QueueName"]: q for q in all_of(templates, "ingestion", "AWS::SQS::Queue")}
-    assert set(queues) == {"movielens-records", "movielens-records-stuck", "movielens-dead-letters"}
-    assert queues["movielens-records"]["RedrivePolicy"]["maxReceiveCount"] == 100
+    assert set(queues) == {"movielens_records", "movielens_records-stuck", "movielens_dead-letters"}
+    assert queues["movielens_records"]["RedrivePolicy"]["maxReceiveCount"] == 100
     assert all(queue["SqsManagedSseEnabled"] for queue in queues.values())
-    assert queues["movielens-dead-letters"]["MessageRetentionPeriod"] == 14 * 86_400
+    assert queues["movielens_dead-letters"]["MessageRetentionPeriod"] == 14 * 86_400
 
 
 def test_the_archive_is_what_the_table_reads(templates: Templates) -> None:
@@ -63,13 +63,13 @@ def test_the_archive_is_what_the_table_reads(templates: Templates) -> None:
 
 def test_every_alarm_says_where_its_page_is_and_mails(templates: Templates) -> None:
     alarms = all_of(templates, "ingestion", "AWS::CloudWatch::Alarm")
-    names = {alarm["AlarmName"].removeprefix("movielens-") for alarm in alarms}
+    names = {alarm["AlarmName"].removeprefix("movielens_") for alarm in alarms}
     assert {"events-late", "dead-letters", "put-events-throttled", "archive-late", "user-deletion-failed"} <= names
     page = Path("docs/ingestion.md").read_text()
     for alarm in alarms:
         assert alarm["AlarmActions"]
         assert "docs/ingestion.md#when-an-alarm-rings" in alarm["AlarmDescription"]
-        assert f"`{alarm['AlarmName'].removeprefix('movielens-')}`" in page
+        assert f"`{alarm['AlarmName'].removeprefix('movielens_')}`" in page
 
 
 def test_the_browsers_key_can_post_events_alone(templates: Templates) -> None:

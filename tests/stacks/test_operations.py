@@ -84,7 +84,7 @@ def test_every_alarm_mails_and_names_a_section_that_is_there(templates: Template
 def test_the_page_of_operations_has_every_alarm_and_every_metric(templates: Templates) -> None:
     page = (ROOT / "docs" / "operations.md").read_text()
     for alarm in of_type(templates, "AWS::CloudWatch::Alarm"):
-        name = alarm["Properties"]["AlarmName"].removeprefix("movielens-")
+        name = alarm["Properties"]["AlarmName"].removeprefix("movielens_")
         assert f"`{re.sub('busy-.*', 'busy', name)}" in page, f"docs/operations.md does not tell of {name}"
     for metric in counted_by_functions():
         assert f"`{metric}`" in page, f"docs/operations.md does not tell of the metric {metric}"

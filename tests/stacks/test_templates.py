@@ -80,7 +80,7 @@ def test_runs_that_time_out_ring_as_those_that_fail(templates: Templates) -> Non
         if alarm["AlarmName"].endswith("-run-failed")
     }
     assert counted == {
-        f"movielens-{name}-run-failed": {"ExecutionsFailed", "ExecutionsTimedOut"} for name in ("train", "batch", "archive")
+        f"movielens_{name}-run-failed": {"ExecutionsFailed", "ExecutionsTimedOut"} for name in ("train", "batch", "archive")
     }
 
 

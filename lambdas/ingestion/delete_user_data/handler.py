@@ -14,13 +14,13 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from lambdas.aws import clients
-from lambdas.aws.ensure import newest
-from lambdas.aws.observability import count, logger, metrics
-from lambdas.config import Config, packed_config
-from lambdas.config.names import dataset_group_arn
-from lambdas.config.tags import deployment_tags
 from lambdas.ingestion import user_data
+from lambdas.config import Config, packed_config
+from lambdas.aws.ensure import newest
 from lambdas.stores.erasures import all_erased
+from lambdas.config.names import dataset_group_arn, own_name
+from lambdas.aws.observability import count, logger, metrics
+from lambdas.config.tags import deployment_tags
 from personalize_rules.csv import line_of
 
 
@@ -74,7 +74,7 @@ def start_job(config: Config, users: list[str]) -> str:
     bucket, folder = os.environ["ERASURE_BUCKET"], started
     clients.s3().put_object(Bucket=bucket, Key=f"{folder}/users.csv", Body=text.encode())
     answer = clients.personalize().create_data_deletion_job(
-        jobName=f"{config.name}-erasure-{started}",
+        jobName=own_name(config, f"erasure-{started}"),
         datasetGroupArn=dataset_group_arn(config),
         dataSource={"dataLocation": f"s3://{bucket}/{folder}/"},
         roleArn=os.environ["PERSONALIZE_ROLE_ARN"],
