@@ -56,8 +56,10 @@ def test_the_archive_is_what_the_table_reads(templates: Templates) -> None:
     assert target["CompressionFormat"] == "GZIP"
     assert target["Prefix"].startswith("events/year=!{timestamp:yyyy}/")
     table = only(templates, "ingestion", "AWS::Glue::Table")["TableInput"]
-    assert [key["Name"] for key in table["PartitionKeys"]] == ["year", "month", "day", "hour"]
-    assert "/events/year=${year}/month=${month}/day=${day}/hour=${hour}" in json.dumps(table["Parameters"])
+    assert [key["Name"] for key in table["PartitionKeys"]] == ["hour"]
+    assert table["Parameters"]["projection.hour.format"] == "'year='yyyy'/month='MM'/day='dd'/hour='HH"
+    assert table["Parameters"]["projection.hour.range"] == "NOW-366DAYS,NOW"
+    assert "/events/${hour}/" in json.dumps(table["Parameters"])
     assert table["Parameters"]["projection.enabled"] == "true"
 
 
@@ -72,28 +74,10 @@ def test_every_alarm_says_where_its_page_is_and_mails(templates: Templates) -> N
         assert f"`{alarm['AlarmName'].removeprefix('movielens_')}`" in page
 
 
-def test_the_browsers_key_can_post_events_alone(templates: Templates) -> None:
-    plan = next(p for p in all_of(templates, "api", "AWS::ApiGateway::UsagePlan") if p["UsagePlanName"].endswith("-browsers"))
-    blocked = {method for method, throttle in plan["ApiStages"][0]["Throttle"].items() if throttle["RateLimit"] == 0}
-    resources = templates["api"]["Resources"]
-    paths = {name: r["Properties"] for name, r in resources.items() if r["Type"] == "AWS::ApiGateway::Resource"}
-
-    def path_of(name: str) -> str:
-        parent = paths[name]["ParentId"].get("Ref")
-        return (path_of(parent) if parent else "") + "/" + paths[name]["PathPart"]
-
-    keyed = {
-        f"{path_of(method['ResourceId']['Ref'])}/{method['HttpMethod']}"
-        for method in all_of(templates, "api", "AWS::ApiGateway::Method")
-        if method.get("ApiKeyRequired")
-    }
-    assert keyed - blocked == {"/events/POST"}
-
-
 def test_templates_take_values_of_a_request_through_base64_or_as_json_alone() -> None:
     for file in ("post_events.vtl", "put_record.vtl"):
         for line in (TEMPLATES / file).read_text().splitlines():
-            for source in ("$event.", "$input.params"):
+            for source in ("$event.", "$input.params", "$context.requestId"):
                 position = line.find(source)
                 while position >= 0:
                     assert line[:position].endswith("$util.base64Encode("), (file, line)
