@@ -117,7 +117,7 @@ def parameter(name: str) -> bytes | None:
     if name != "deployment":
         return None
     there = Deployment(run_id="r", dataset_group_arn="g", tracking_id="t", campaigns={"for-you": CAMPAIGN}, filters={})
-    return json.dumps({"Parameter": {"Name": name, "Type": "String", "Value": there.model_dump_json()}}).encode()
+    return json.dumps({"Parameters": [{"Name": name, "Type": "String", "Value": there.model_dump_json()}]}).encode()
 
 
 def serve(pipe: Connection) -> None:

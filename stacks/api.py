@@ -71,7 +71,7 @@ class ApiStack(cdk.Stack):
 
     def _approvals(self) -> None:
         """What an approval mail links to: a person in a browser has no API key; the link's random id is the secret."""
-        approve = apigateway.LambdaIntegration(self._function("approve_versions"))
+        approve = apigateway.LambdaIntegration(self._function("approval_page"))
         resource = self.api.root.resource_for_path("approvals/{approval_id}")
         for method in ("GET", "POST"):
             acknowledge(

@@ -42,7 +42,9 @@ class Archive(Construct):
             retention=logs.RetentionDays.THREE_MONTHS,
             removal_policy=cdk.RemovalPolicy.DESTROY,
         )
-        log_stream = logs.LogStream(self, "LogStream", log_group=log_group, log_stream_name="delivery", removal_policy=cdk.RemovalPolicy.DESTROY)
+        log_stream = logs.LogStream(
+            self, "LogStream", log_group=log_group, log_stream_name="delivery", removal_policy=cdk.RemovalPolicy.DESTROY
+        )
         reads = ["kinesis:DescribeStream", "kinesis:GetShardIterator", "kinesis:GetRecords", "kinesis:ListShards"]
         Grant(reads, [stream.stream_arn]).give(role)
         Grant(["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"], [bucket]).give(role)

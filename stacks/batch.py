@@ -261,7 +261,7 @@ class BatchStack(cdk.Stack):
             "publish_batch",
             description="Makes complete loads current",
             may=[
-                Grant(["dynamodb:PutItem", "dynamodb:DeleteItem"], [self.lists.table_arn]),
+                Grant(["dynamodb:PutItem", "dynamodb:BatchWriteItem"], [self.lists.table_arn]),
                 Grant(["dynamodb:PutItem"], [self.segments.table_arn]),
                 self._on(names.erasures_table(self.config), "Scan"),
                 *self._files("batch/", "s3:GetObject"),

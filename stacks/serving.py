@@ -60,7 +60,8 @@ class ServingStack(cdk.Stack):
             description="Answers recommendations and rankings for placements",
             may=[
                 Grant(["personalize:GetRecommendations", "personalize:GetPersonalizedRanking"], ours, OWN_NAMES),
-                Grant(["ssm:GetParameter"], parameters),
+                Grant(["ssm:GetParameters"], parameters),
+                Grant(["ssm:GetParameter"], parameters[:1]),
                 Grant(["dynamodb:BatchGetItem"], [self._table(table)]),
                 Grant(["dynamodb:GetItem"], [self._table(erasures), self._table(lists)]),
                 Grant(["dynamodb:Query"], [f"{recent_items.table_arn}/index/{NEWEST}"]),

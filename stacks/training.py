@@ -53,6 +53,7 @@ class TrainingStack(cdk.Stack):
                 "Report": self._report(),
             },
         )
+        self._approval_page()
         self._starts(machine)
         self._alarm(machine)
         cdk.CfnOutput(self, "PersonalizeRoleArn", value=self.personalize_role.role_arn)
@@ -303,9 +304,8 @@ class TrainingStack(cdk.Stack):
                 Grant(["personalize:DescribeCampaign"], self._ours("campaign/{}_*"), OWN_NAMES),
                 Grant(["personalize:GetSolutionMetrics"], self._ours("solution/{}_*"), OWN_NAMES),
                 Grant(["personalize:ListSolutionVersions"], ["*"], NO_RESOURCE),
-                self._table("PutItem", "GetItem", "DeleteItem", "Query"),
+                self._table("PutItem", "Query"),
                 Grant(["sns:Publish"], [self.topic.topic_arn]),
-                Grant(["states:SendTaskSuccess"], [machine_arn(self, self.config, "train")]),
                 Grant(["ssm:GetParameter"], [parameter]),
             ],
             environment={
@@ -315,6 +315,18 @@ class TrainingStack(cdk.Stack):
                 "RUNS_TABLE": self.runs.table_name,
                 "TOPIC_ARN": self.topic.topic_arn,
             },
+        )
+
+    def _approval_page(self) -> None:
+        """Open to whoever has the link of a mail, so that its role holds no more than the exchange of an id for its token."""
+        self.functions.add(
+            "approval_page",
+            description="Shows the question behind an approval mail's link, and passes the answer on",
+            may=[
+                self._table("GetItem", "DeleteItem"),
+                Grant(["states:SendTaskSuccess"], [machine_arn(self, self.config, "train")]),
+            ],
+            environment={"RUNS_TABLE": self.runs.table_name},
         )
 
     def _deploy_campaigns(self) -> lambda_.Function:

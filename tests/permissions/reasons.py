@@ -86,13 +86,18 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
     ),
     (
         r"batch/FunctionsPublishBatchRole",
-        r"dynamodb:DeleteItem",
+        r"dynamodb:BatchWriteItem",
         "takes out lists of users who are erased while they are loaded",
     ),
     (
         r"batch/FunctionsRunBatchJobRole",
         r"s3:ListBucket|arn:aws:s3:::recostack-{name}-data-\d+-[a-z0-9-]+(/snapshots/\*)?|.*:filter/{name}_\*",
         "a ranking takes its candidates from a snapshot, and a batch may have a filter; without ListBucket S3 denies what is missing",
+    ),
+    (
+        r"serving/FunctionsRecommendRole",
+        r"ssm:GetParameter",
+        "asks for what is deployed alone where the call for that and the rules override has failed",
     ),
     (
         r"ingestion/FunctionsEraseUserRole",

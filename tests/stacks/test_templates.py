@@ -134,7 +134,7 @@ def test_tables_can_be_restored(templates: Templates) -> None:
 
 def test_functions_share_runtime_layer_logs_and_traces(templates: Templates) -> None:
     functions = [function["Properties"] for _, function in resources(templates, "AWS::Lambda::Function")]
-    assert len(functions) == 19
+    assert len(functions) == 20
     for function in functions:
         assert (function["Runtime"], function["Architectures"]) == ("python3.13", ["arm64"])
         assert function["TracingConfig"] == {"Mode": "Active"}

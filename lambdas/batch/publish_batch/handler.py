@@ -10,15 +10,16 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel, ConfigDict, Field
 
-from lambdas.aws import clients
-from lambdas.aws.observability import logger
-from lambdas.batch.load_counts import Counts
 from lambdas.batch.publish_batch.rejected import not_made
-from lambdas.batch.runs import Making
+from lambdas.aws import clients
 from lambdas.stores.batch_lists import row_key
-from lambdas.stores.erasures import all_erased
+from lambdas.batch.runs import Making, started
+from lambdas.stores.erasures import erased_since
+from lambdas.batch.load_counts import Counts
+from lambdas.aws.observability import logger
 from lambdas.stores.published import Published, publish
 from lambdas.stores.segments import pointer
+from lambdas.aws.tables import delete_all
 
 #: The share of the lines, without those of erased users, that must have been written; of fewer lines than FEW, where one line
 #: would be too many to lose, that of a load with few lines.
@@ -109,9 +110,9 @@ def require_enough(making: Making, found: dict[str, Any]) -> None:
 
 
 def forget_erased(making: Making) -> None:
-    """Take out the lists of users who asked to be forgotten while they were loaded."""
+    """Take out the lists of users who asked to be forgotten since the run began: loading left out all who had before."""
     if making.kind == "segment":
         return
-    for user_id in all_erased():
-        key = {"list": {"S": row_key(making.name, making.version, user_id)}}
-        clients.dynamodb().delete_item(TableName=os.environ["BATCH_LISTS_TABLE"], Key=key)
+    users = erased_since(started(making.version))
+    keys = ({"list": {"S": row_key(making.name, making.version, user)}} for user in users)
+    delete_all(os.environ["BATCH_LISTS_TABLE"], keys)

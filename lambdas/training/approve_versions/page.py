@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from html import escape
 
+<<<<<<<< HEAD:lambdas/training/approve_versions/page.py
 from lambdas.training.approve_versions.approvals import Approval
+========
+from lambdas.shared.approvals import Approval
+>>>>>>>> 2a55867 (Approval pages have a function of their own; loads, reads and documents keep the services' limits):lambdas/approval_page/page.py
 
 STYLE = """
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }
@@ -50,4 +54,6 @@ def decided(approval: Approval, approved: bool) -> str:
 
 
 def gone() -> str:
-    return document("Nothing to decide", "<p>This link is unknown, was used already, or is out of time.</p>")
+    return document(
+        "Nothing to decide", "<p>This link is unknown, was used already, or is out of time, or the run that asked is over.</p>"
+    )

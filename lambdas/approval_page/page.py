@@ -1,0 +1,59 @@
+"""The page behind an approval link: the metrics side by side, two buttons. Opening it changes nothing."""
+
+from __future__ import annotations
+
+from html import escape
+
+<<<<<<<< HEAD:lambdas/training/approve_versions/page.py
+from lambdas.training.approve_versions.approvals import Approval
+========
+from lambdas.shared.approvals import Approval
+>>>>>>>> 2a55867 (Approval pages have a function of their own; loads, reads and documents keep the services' limits):lambdas/approval_page/page.py
+
+STYLE = """
+:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }
+body { max-width: 44rem; margin: 3rem auto; padding: 0 1rem }
+table { border-collapse: collapse; width: 100%; margin: 1.5rem 0 }
+th, td { padding: .35rem .6rem; border-bottom: 1px solid #8885; text-align: right }
+th:first-child, td:first-child { text-align: left }
+button { font: inherit; padding: .5rem 1.2rem; margin-right: .8rem }
+"""
+
+
+def document(title: str, body: str) -> str:
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        f"<title>{escape(title)}</title><style>{STYLE}</style></head><body><h1>{escape(title)}</h1>{body}</body></html>"
+    )
+
+
+def question(approval: Approval) -> str:
+    """The page that asks."""
+    verdict = approval.verdict
+    rows = "".join(
+        f"<tr><td>{escape(name)}</td><td>{value:.4f}</td><td>{shown(verdict.deployed_metrics.get(name))}</td></tr>"
+        for name, value in sorted(verdict.metrics.items())
+    )
+    return document(
+        f"May the new version of {verdict.name} go live?",
+        f"<p>It was trained by run {escape(approval.run_id)} and passed its gate. The campaign serves the old version until "
+        f"you decide; without an answer it keeps it.</p>"
+        f"<table><tr><th>metric</th><th>new</th><th>serving now</th></tr>{rows}</table>"
+        f'<form method="post"><button name="decision" value="approve">Approve</button>'
+        f'<button name="decision" value="reject">Reject</button></form>',
+    )
+
+
+def shown(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4f}"
+
+
+def decided(approval: Approval, approved: bool) -> str:
+    what = "goes live" if approved else "was rejected; the old one stays"
+    return document("Thank you", f"<p>The new version of {escape(approval.solution)} {what}.</p>")
+
+
+def gone() -> str:
+    return document(
+        "Nothing to decide", "<p>This link is unknown, was used already, or is out of time, or the run that asked is over.</p>"
+    )
