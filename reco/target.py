@@ -23,15 +23,14 @@ class Local(Protocol):
     """The embedded AWS that runs here, as far as commands ask it."""
 
     @property
-    def apis(self) -> Mapping[str, str]:
-        """The base URL of each deployment's API."""
-
-    @property
     def environ(self) -> Mapping[str, str]:
         """What a program that calls it has in its environment."""
 
     def client(self, service: str) -> Any:
         """A boto3 client for the service."""
+
+    def url_of(self, url: str) -> str:
+        """Where it serves what API Gateway serves at `url`."""
 
 
 class Target:

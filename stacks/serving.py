@@ -10,8 +10,8 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from lambdas.config import Config
-from lambdas.stores.deployment import parameter_name, rules_parameter_name
 from lambdas.config.names import own_name
+from lambdas.stores.deployment import parameter_name, rules_parameter_name
 from lambdas.stores.recent_items import NEWEST
 from stacks import names
 from stacks.alarms import Alarms
@@ -55,7 +55,7 @@ class ServingStack(cdk.Stack):
         ours = [f"{names.personalize_prefix()}:{kind}/{own_name(config, '*')}" for kind in ("campaign", "filter")]
         bucket = f"arn:{cdk.Aws.PARTITION}:s3:::{names.data_bucket(config)}"
         parameters = [self.format_arn(service="ssm", resource=f"parameter{name}") for name in (deployed, rules)]
-        return Functions(self, config).add(
+        return Functions(self, config, "serving").add(
             "recommend",
             description="Answers recommendations and rankings for placements",
             may=[

@@ -14,8 +14,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from lambdas.config import Config
 from lambdas.aws.ensure import short
+from lambdas.config import Config
 from lambdas.config.names import own_name
 from lambdas.config.schemas import DATASET_TYPES
 from reco.errors import RecoError

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from localaws.api_gateway import vtl
+
 from localaws.iam.policies import Access, allowed_by, listed
 from tests.stacks.conftest import Templates
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 import yaml
-
 from reco.synth import ENVIRONMENT, ROOT, synthesize
 
 Templates = dict[str, dict[str, Any]]

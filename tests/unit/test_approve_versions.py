@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from lambdas.approval_page import handler as approval_page
-from lambdas.training.approve_versions import handler as approve_versions
-from lambdas.training.approve_versions.gate import judge
 from lambdas.config import Solution, packed_config
 from lambdas.stores.runs import VersionRecord, keep_version, release_lock, take_lock, versions
+from lambdas.training.approval_page import handler as approval_page
+from lambdas.training.approve_versions import handler as approve_versions
+from lambdas.training.approve_versions.gate import judge
 from tests.unit.conftest import Deployment
 from tests.waiting import eventually
 

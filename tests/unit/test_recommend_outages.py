@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from lambdas.serving.recommend import breaker, override
 from lambdas.aws import clients
-from lambdas.stores import deployment
-from lambdas.stores import recent_items
+from lambdas.serving.recommend import breaker, override
+from lambdas.stores import deployment, recent_items
 from tests.unit.conftest import Deployment
 from tests.unit.serving import ITEMS, OUTAGES, Campaign, call, home, later
 

@@ -10,16 +10,16 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel, ConfigDict, Field
 
-from lambdas.batch.publish_batch.rejected import not_made
 from lambdas.aws import clients
-from lambdas.stores.batch_lists import row_key
-from lambdas.batch.runs import Making, started
-from lambdas.stores.erasures import erased_since
-from lambdas.batch.load_counts import Counts
 from lambdas.aws.observability import logger
+from lambdas.aws.tables import delete_all
+from lambdas.batch.load_counts import Counts
+from lambdas.batch.publish_batch.rejected import not_made
+from lambdas.batch.runs import Making, started
+from lambdas.stores.batch_lists import row_key
+from lambdas.stores.erasures import erased_since
 from lambdas.stores.published import Published, publish
 from lambdas.stores.segments import pointer
-from lambdas.aws.tables import delete_all
 
 #: The share of the lines, without those of erased users, that must have been written; of fewer lines than FEW, where one line
 #: would be too many to lose, that of a load with few lines.

@@ -10,12 +10,12 @@ import os
 from typing import Any
 
 from lambdas.aws import clients
+from lambdas.aws.ensure import Look, create_or_wait, described, found_status
 from lambdas.batch.runs import Making
 from lambdas.config import Config
-from lambdas.aws.ensure import Look, create_or_wait, described, found_status
 from lambdas.config.names import arn, campaign_arn, filter_name, fingerprint, own_name
-from lambdas.stores.runs import accepted
 from lambdas.config.tags import deployment_tags
+from lambdas.stores.runs import accepted
 
 
 class NobodyToRecommendFor(Exception):

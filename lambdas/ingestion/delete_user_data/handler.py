@@ -14,13 +14,13 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from lambdas.aws import clients
-from lambdas.ingestion import user_data
-from lambdas.config import Config, packed_config
 from lambdas.aws.ensure import newest
-from lambdas.stores.erasures import all_erased
-from lambdas.config.names import dataset_group_arn, own_name
 from lambdas.aws.observability import count, logger, metrics
+from lambdas.config import Config, packed_config
+from lambdas.config.names import dataset_group_arn, own_name
 from lambdas.config.tags import deployment_tags
+from lambdas.ingestion import user_data
+from lambdas.stores.erasures import all_erased
 from personalize_rules.csv import line_of
 
 

@@ -17,9 +17,9 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from lambdas.aws import clients
-from lambdas.stores import deployment
-from lambdas.config import Config, ConfigError, packed_config, parse_config
 from lambdas.aws.observability import cause, count, logger
+from lambdas.config import Config, ConfigError, packed_config, parse_config
+from lambdas.stores import deployment
 
 #: Seconds for which a worker goes on with what it has; and after a look that failed, when the document may say otherwise by now.
 CACHE_SECONDS, AGAIN_SECONDS = 30.0, 2.0

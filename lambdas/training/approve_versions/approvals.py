@@ -6,10 +6,10 @@ import os
 import secrets
 import time
 
-from lambdas.training.approve_versions.gate import Verdict
 from lambdas.aws import clients
-from lambdas.shared.approvals import Approval, Asked, approval_key
 from lambdas.aws.tables import to_row
+from lambdas.training.approvals import Approval, Asked, approval_key
+from lambdas.training.approve_versions.gate import Verdict
 
 
 def ask(verdict: Verdict, run_id: str, task_token: str) -> None:

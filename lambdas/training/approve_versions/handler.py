@@ -10,11 +10,11 @@ from typing import Any, Literal
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel, ConfigDict
 
+from lambdas.aws.observability import logger
+from lambdas.config import packed_config
 from lambdas.training.approve_versions import approvals
 from lambdas.training.approve_versions.gate import Verdict
 from lambdas.training.approve_versions.versions import judge_versions
-from lambdas.config import packed_config
-from lambdas.aws.observability import logger
 
 
 class JudgeRequest(BaseModel):

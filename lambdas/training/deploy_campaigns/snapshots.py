@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import Any
 
 from lambdas.aws import clients
-from lambdas.config import Config
 from lambdas.aws.ensure import IN_TRANSITION, Look, ResourceFailed, active, create_or_wait, found_status, short
+from lambdas.config import Config
 from lambdas.config.names import arn, fingerprint, own_name
-from lambdas.stores.snapshots import LENGTH, input_key, output_key, output_prefix
 from lambdas.config.tags import deployment_tags
+from lambdas.stores.snapshots import LENGTH, input_key, output_key, output_prefix
 
 
 def ensure_snapshot(config: Config, solution: str, version: str, run_started: datetime) -> Look:

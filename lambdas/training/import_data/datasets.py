@@ -8,7 +8,6 @@ from contextlib import suppress
 from typing import Any
 
 from lambdas.aws import clients
-from lambdas.config import Config
 from lambdas.aws.ensure import (
     IN_TRANSITION,
     ConfigurationDrift,
@@ -20,10 +19,11 @@ from lambdas.aws.ensure import (
     pending,
     short,
 )
-from lambdas.training.imports import import_jobs
+from lambdas.config import Config
 from lambdas.config.names import arn, dataset_arn, dataset_group_arn, import_job_name, imported_files, own_name, schema_name
 from lambdas.config.schemas import RECORD_NAME, DatasetKind
 from lambdas.config.tags import deployment_tags
+from lambdas.training.imports import import_jobs
 
 
 def ensure_dataset(config: Config, kind: DatasetKind) -> Look:

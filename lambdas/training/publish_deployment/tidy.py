@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lambdas.aws import clients
-from lambdas.config import Config
-from lambdas.stores.deployment import CACHE_SECONDS, Deployment
 from lambdas.aws.ensure import IN_TRANSITION, short
+from lambdas.config import Config
 from lambdas.config.names import dataset_group_arn, own_name, solution_arn
 from lambdas.config.tags import deployment_tag, deployment_tags
+from lambdas.stores.deployment import CACHE_SECONDS, Deployment
 
 GRACE_SECONDS = round(2 * CACHE_SECONDS)
 

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-<<<<<<<< HEAD:lambdas/training/approve_versions/page.py
-from lambdas.training.approve_versions.approvals import Approval
-========
-from lambdas.shared.approvals import Approval
->>>>>>>> 2a55867 (Approval pages have a function of their own; loads, reads and documents keep the services' limits):lambdas/approval_page/page.py
+from lambdas.training.approvals import Approval
 
 STYLE = """
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }

@@ -14,8 +14,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from lambdas.aws import clients
-from lambdas.stores.runs import key
 from lambdas.aws.tables import from_row
+from lambdas.stores.runs import key
 
 
 class Asked(BaseModel):

@@ -12,9 +12,9 @@ from urllib.parse import parse_qs
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from lambdas.approval_page import page
-from lambdas.shared import approvals
 from lambdas.aws.observability import correlate, logger
+from lambdas.training import approvals
+from lambdas.training.approval_page import page
 
 app = APIGatewayRestResolver()
 
