@@ -18,9 +18,9 @@ from lambdas.config.names import own_name
 from lambdas.config.recipes import recipe_arn
 from lambdas.config.requests import solution_config
 from lambdas.config.schemas import RECORD_NAME, DatasetKind
+from reco.deployment.teardown import LONGEST_PAUSE_SECONDS, Owner, Teardown, camel, code
 from reco.errors import RecoError
 from reco.target import Target
-from reco.deployment.teardown import LONGEST_PAUSE_SECONDS, Owner, Teardown, camel, code
 
 #: Campaigns of a dataset group at a time (docs: personalize/latest/dg/limits.html).
 CAMPAIGNS_AT_ONCE = 5

@@ -11,8 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from localaws.api_gateway import vtl
-
+from localaws.gateway import vtl
 from localaws.iam.policies import Access, allowed_by, listed
 from tests.stacks.conftest import Templates
 

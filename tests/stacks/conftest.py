@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 import yaml
-from reco.synth import ENVIRONMENT, ROOT, synthesize
+
+from reco.local.synth import ENVIRONMENT, ROOT, synthesize
 
 Templates = dict[str, dict[str, Any]]
 KEY = "arn:aws:kms:us-east-1:123456789012:key/12345678-1234-1234-1234-123456789012"

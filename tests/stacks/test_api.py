@@ -8,11 +8,11 @@ from typing import Any
 import aws_cdk as cdk
 import pytest
 from aws_cdk import assertions
-from reco.synth import ROOT
 
 from lambdas.config import Api
 from lambdas.config.api import Throttle
 from lambdas.config.file import load_config
+from reco.local.synth import ROOT
 from stacks import ingestion_api
 from stacks.api import ApiStack
 

@@ -17,9 +17,9 @@ import pytest
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3 as s3
 from aws_cdk.assertions import Template
-from reco.synth import ROOT, node_path
 
 from lambdas.config import Protection
+from reco.local.synth import ROOT, node_path
 from stacks.protection import Protect
 from stacks.regions import REGIONS
 from stacks.tables import add_table

@@ -14,8 +14,8 @@ from lambdas.stores.runs import VersionRecord, keep_version, release_lock, take_
 from lambdas.training.approval_page import handler as approval_page
 from lambdas.training.approve_versions import handler as approve_versions
 from lambdas.training.approve_versions.gate import judge
+from tests.harness.waiting import eventually
 from tests.unit.conftest import Deployment
-from tests.waiting import eventually
 
 NAN = math.nan
 NDCG = "normalized_discounted_cumulative_gain_at_25"
