@@ -4,14 +4,17 @@
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := .venv/bin
-# For diff and deploy: the config, one of its environments, and the region where that of your credentials is not the one.
+# For diff and deploy: the config, one of its environments, the region where that of your credentials is not the one, and the
+# qualifier of `cdk bootstrap` where it has one of its own.
 # They reach the shell through its environment, as they were written: neither make nor the shell runs what is in them.
 override CONFIG := $(or $(value CONFIG),config/movielens.yaml)
 override ENV := $(value ENV)
 override REGION := $(value REGION)
+override QUALIFIER := $(value QUALIFIER)
 override SINCE := $(value SINCE)
-export CONFIG ENV REGION SINCE
-CONTEXT := -c "config=$$CONFIG" $${ENV:+-c "env=$$ENV"} $${REGION:+-c "region=$$REGION"}
+export CONFIG ENV REGION QUALIFIER SINCE
+CONTEXT := -c "config=$$CONFIG" $${ENV:+-c "env=$$ENV"} $${REGION:+-c "region=$$REGION"} \
+	$${QUALIFIER:+-c "@aws-cdk/core:bootstrapQualifier=$$QUALIFIER"}
 
 .PHONY: help demo test check chaos kills permissions bench bench-full lint setup setup-test setup-bench synth clean audit diff deploy
 

@@ -24,6 +24,7 @@ from stacks.api import ApiStack
 from stacks.batch import BatchStack
 from stacks.ingestion import IngestionStack
 from stacks.layer import LayerError
+from stacks.names import LongName, require_bucket_name
 from stacks.operations import OperationsStack
 from stacks.protection import Protect
 from stacks.regions import RegionError, require_region
@@ -70,11 +71,13 @@ def main() -> None:
     region = app.node.try_get_context("region")
     try:
         require_region(region or os.environ.get("CDK_DEFAULT_REGION"))
-        add_stacks(app, load_config(Path(path), app.node.try_get_context("env")), region)
+        config = load_config(Path(path), app.node.try_get_context("env"))
+        require_bucket_name(config, region or os.environ.get("CDK_DEFAULT_REGION"))
+        add_stacks(app, config, region)
         app.synth()
     except ConfigError as error:
         sys.exit("\n".join(f"{path}: {problem}" for problem in error.problems))
-    except (LayerError, RegionError) as error:
+    except (LayerError, LongName, RegionError) as error:
         sys.exit(str(error))
 
 

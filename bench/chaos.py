@@ -210,7 +210,7 @@ def counts(target: Target) -> Counter[str]:
     """The sums of the metrics that `put_events` wrote into its log; a killed call wrote none."""
     sums = Counter[str]()
     pages = target.client("logs").get_paginator("filter_log_events").paginate(
-        logGroupName=f"/aws/lambda/{target.deployment}-{FUNCTION}"
+        logGroupName=f"/aws/lambda/{target.deployment}_{FUNCTION}"
     )  # fmt: skip
     for page in pages:
         for entry in page["events"]:
@@ -269,7 +269,7 @@ def endure(
     """Send events, items and users to a deployment while all that goes on; the account, and how often something was killed."""
     set_faults(target, faults)
     pid = json.loads((folder / "aws" / "environment.json").read_text())["pid"]
-    killer = Killer(pid, f"{target.deployment}-{FUNCTION}", kill_every, kill_personalize_every)
+    killer = Killer(pid, f"{target.deployment}_{FUNCTION}", kill_every, kill_personalize_every)
     killer.start()
     share = [events // CLIENTS + (n < events % CLIENTS) for n in range(CLIENTS)]
     changes = Changes()

@@ -121,7 +121,7 @@ def kept(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def unended(target: Target, changes: Changes, dead: Iterable[Key]) -> set[Key]:
     """The records that are not yet what they must be, and the wrong ones that are no dead letters yet."""
-    pages = target.client("dynamodb").get_paginator("scan").paginate(TableName=f"{target.deployment}-records")
+    pages = target.client("dynamodb").get_paginator("scan").paginate(TableName=f"{target.deployment}_records")
     rows = [from_row(row) for page in pages for row in page["Items"]]
     found = {tuple(row["record"].split("#", 1)): json.loads(row["columns"]) for row in rows}
     return {key for key, given in changes.expected.items() if found.get(key) != kept(given)} | (changes.wrong - set(dead))

@@ -61,7 +61,7 @@ IMPORTS = {
     "config": "import lambdas.config",
 }
 IMPORT_RUNS = 10
-CAMPAIGN = "arn:aws:personalize:us-east-1:123456789012:campaign/shop-for-you"
+CAMPAIGN = "arn:aws:personalize:us-east-1:123456789012:campaign/shop_for-you"
 
 
 class Stub(BaseHTTPRequestHandler):
@@ -117,7 +117,7 @@ def parameter(name: str) -> bytes | None:
     if name != "deployment":
         return None
     there = Deployment(run_id="r", dataset_group_arn="g", tracking_id="t", campaigns={"for-you": CAMPAIGN}, filters={})
-    return json.dumps({"Parameter": {"Name": name, "Type": "String", "Value": there.model_dump_json()}}).encode()
+    return json.dumps({"Parameters": [{"Name": name, "Type": "String", "Value": there.model_dump_json()}]}).encode()
 
 
 def serve(pipe: Connection) -> None:

@@ -46,6 +46,7 @@ def main(argv: Sequence[str]) -> None:
 
 def rewrite(spark: SparkSession, location: str, erased: DataFrame, staging: str) -> dict[str, int]:
     """Do it; returns the counts of the report. Ends the job before anything is changed if the counts don't agree."""
+    archive.file_system(spark, staging).delete(archive.path(spark, staging), True)  # of a run that died
     lines = read(spark, location)
     anonymous = anonymous_events(lines, erased).persist()
     found = marked(lines, erased, anonymous).where("gone").select("file").distinct()

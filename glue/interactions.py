@@ -1,6 +1,6 @@
 """Rebuilds the Interactions CSV from the archive, as an import into Personalize takes it.
 
-    --archive s3://…/events/ --output s3://…/ --schema AVRO_JSON [--event_types view,cart,buy] [--archive_only visit]
+    --archive s3://…/events/ --output s3://…/ --schema AVRO [--event_types view,cart,buy] [--archive_only visit]
     [--erased s3://…/erased.jsonl] [--rejected s3://…/] [--report s3://…]
 
 Each event once, however often it was received; anonymous events under the user of their session; erased users left out.
@@ -13,6 +13,7 @@ docs: personalize/latest/dg/data-prep-formatting.html
 from __future__ import annotations
 
 import sys
+from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from math import ceil
 
@@ -42,11 +43,19 @@ RESERVED = {
 }
 
 
+def schema_argument(text: str) -> Schema:
+    """The Avro schema as JSON, or as base64 of it: Glue does not promise to pass on JSON as it is.
+
+    docs: glue/latest/dg/aws-glue-api-crawler-pyspark-extensions-get-resolved-options.html
+    """
+    return parse_schema(text if text.lstrip().startswith("{") else b64decode(text).decode())
+
+
 def main(argv: Sequence[str]) -> None:
     parser = archive.parser(__doc__)
     parser.add_argument("--archive", required=True)
     parser.add_argument("--output", required=True)
-    parser.add_argument("--schema", type=parse_schema, required=True)
+    parser.add_argument("--schema", type=schema_argument, required=True)
     parser.add_argument("--event_types", type=archive.names, default=[])
     parser.add_argument("--archive_only", type=archive.names, default=[])
     parser.add_argument("--erased")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -71,9 +72,14 @@ class Environment:
 
     @property
     def api_url(self) -> str | None:
-        """Base URL of the stage of the first REST API."""
+        """Base URL of the stage of the first REST API, for apps that have one."""
         url: str | None = self._state["api_url"]
         return url
+
+    def url_of(self, url: str) -> str:
+        """Where this environment serves what API Gateway serves at `url`; another URL stays as it is."""
+        found = re.match(r"https://(?P<api>\w+)\.execute-api\.[^/]+/(?P<rest>.*)", url)
+        return f"{self.front_endpoint}/restapis/{found['api']}/{found['rest']}" if found else url
 
     @property
     def apis(self) -> dict[str, str]:

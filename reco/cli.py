@@ -117,7 +117,9 @@ def status(as_json: JsonOption = False) -> None:
 def show_endpoints(environment: Any, as_json: bool) -> bool:
     """Whether all parts answer."""
     endpoints = {
-        "api_url": environment.api_url,
+        "api_url": next(
+            (environment.url_of(of["ApiUrl"]).rstrip("/") for of in environment.stacks.values() if "ApiUrl" in of), None
+        ),
         "aws_endpoint": environment.aws_endpoint,
         "personalize_endpoint": environment.personalize_endpoint,
     }

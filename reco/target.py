@@ -23,15 +23,14 @@ class Local(Protocol):
     """The embedded AWS that runs here, as far as commands ask it."""
 
     @property
-    def apis(self) -> Mapping[str, str]:
-        """The base URL of each deployment's API."""
-
-    @property
     def environ(self) -> Mapping[str, str]:
         """What a program that calls it has in its environment."""
 
     def client(self, service: str) -> Any:
         """A boto3 client for the service."""
+
+    def url_of(self, url: str) -> str:
+        """Where it serves what API Gateway serves at `url`."""
 
 
 class Target:
@@ -61,14 +60,18 @@ class Target:
 
     @cached_property
     def api_url(self) -> str:
-        """The base URL of the deployment's API, without a slash at the end: other deployments here have their own."""
-        if self.local is None:
-            return self.output("api", "ApiUrl").rstrip("/")
-        apis = self.local.apis
-        if self.deployment not in apis:
-            there = f" (there are: {', '.join(sorted(apis))})" if apis else ""
-            raise RecoError(f"There is no API of {self.deployment} here{there}: deploy it first (`reco up` or `reco deploy`).")
-        return apis[self.deployment].rstrip("/")
+        """The base URL of the servers' API, without a slash at the end."""
+        return self._url("ApiUrl")
+
+    @cached_property
+    def browser_api_url(self) -> str:
+        """The base URL of the browsers' API, without a slash at the end."""
+        return self._url("BrowserApiUrl")
+
+    def _url(self, output: str) -> str:
+        """The stack's output, which names AWS's host: here the same API and stage answer at the front's address."""
+        url = self.output("api", output).rstrip("/")
+        return self.local.url_of(url) if self.local else url
 
     @cached_property
     def api_key(self) -> str:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from math import ceil
+from typing import Any
+
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
@@ -9,7 +13,11 @@ from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from lambdas.config import Config
+from lambdas.config.names import own_name
 from stacks import names
+
+#: How far back an alarm can look.
+LOOKS_BACK_DAYS = 7
 
 
 class Alarms(Construct):
@@ -28,15 +36,52 @@ class Alarms(Construct):
 
         `runbook` is the page and section where an operator reads on.
         """
-        alarm = cloudwatch.Alarm(
-            self,
-            name.title().replace("-", ""),
-            alarm_name=f"{self.config.name}-{name}",
-            alarm_description=f"{description} ({runbook})",
+        self._add(
+            name,
+            f"{description} ({runbook})",
             metric=metric,
             threshold=threshold,
             evaluation_periods=periods,
             comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
             treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
         )
+
+    def add_overdue(self, name: str, what: str, successes: cloudwatch.Metric, schedule: str, *, runbook: str) -> None:
+        """Rings when nothing has succeeded for so long that the schedule must have been missed, and after the first deployment
+        until something succeeds. No alarm where more than a week lies between runs: CloudWatch looks no further back.
+        docs: AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
+        """
+        gap = days_between_runs(schedule)
+        if gap is None or gap > LOOKS_BACK_DAYS:
+            return
+        days = min(gap + 1, LOOKS_BACK_DAYS)
+        self._add(
+            name,
+            f"{what} in the last {days} days: look for what keeps it from starting or ending ({runbook})",
+            metric=successes.with_(period=cdk.Duration.days(1), statistic="Sum"),
+            threshold=1,
+            evaluation_periods=days,
+            comparison_operator=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
+            treat_missing_data=cloudwatch.TreatMissingData.BREACHING,
+        )
+
+    def _add(self, name: str, description: str, **how: Any) -> None:
+        alarm = cloudwatch.Alarm(
+            self,
+            name.title().replace("-", ""),
+            alarm_name=own_name(self.config, name),
+            alarm_description=description,
+            **how,
+        )
         alarm.add_alarm_action(self.action)
+
+
+def days_between_runs(schedule: str) -> int | None:
+    """The most days between two runs of a schedule of EventBridge Scheduler, rounded up; None where they are more than seven."""
+    if rate := re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", schedule):
+        days = ceil(int(rate[1]) / {"minute": 1440, "hour": 24, "day": 1}[rate[2]])
+        return days if days <= LOOKS_BACK_DAYS else None
+    _, _, day, month, weekday, year = schedule.removeprefix("cron(").removesuffix(")").split()
+    if month != "*" or year != "*" or day not in ("*", "?") or re.search("[#L]", weekday):
+        return None
+    return 1 if weekday in ("*", "?") else LOOKS_BACK_DAYS

@@ -18,8 +18,12 @@ from stacks.grants import Grant, use_key
 
 PREFIX = "events/year=!{timestamp:yyyy}/month=!{timestamp:MM}/day=!{timestamp:dd}/hour=!{timestamp:HH}/"
 ERROR_PREFIX = "events-errors/!{firehose:error-output-type}/year=!{timestamp:yyyy}/month=!{timestamp:MM}/day=!{timestamp:dd}/"
-#: Parts of an object's address that are columns too: Athena computes them, so that no crawler has to find new hours.
-PARTITIONS = {"year": ("2024,2100", "4"), "month": ("1,12", "2"), "day": ("1,31", "2"), "hour": ("0,23", "2")}
+#: The part of an object's address that is a column too: Athena computes its values, so that no crawler has to find new hours.
+#: docs: athena/latest/ug/partition-projection-supported-types.html, and java.time's DateTimeFormatter for what is quoted.
+HOUR = "hour"
+HOUR_FORMAT = "'year='yyyy'/month='MM'/day='dd'/hour='HH"
+#: No event is older: it is a date of the project's, before anybody could deploy it.
+FIRST_HOUR = "year=2026/month=01/day=01/hour=00"
 
 
 class Archive(Construct):
@@ -38,7 +42,9 @@ class Archive(Construct):
             retention=logs.RetentionDays.THREE_MONTHS,
             removal_policy=cdk.RemovalPolicy.DESTROY,
         )
-        log_stream = logs.LogStream(self, "LogStream", log_group=log_group, log_stream_name="delivery")
+        log_stream = logs.LogStream(
+            self, "LogStream", log_group=log_group, log_stream_name="delivery", removal_policy=cdk.RemovalPolicy.DESTROY
+        )
         reads = ["kinesis:DescribeStream", "kinesis:GetShardIterator", "kinesis:GetRecords", "kinesis:ListShards"]
         Grant(reads, [stream.stream_arn]).give(role)
         Grant(["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"], [bucket]).give(role)
@@ -81,14 +87,17 @@ class Archive(Construct):
             database_input=glue.CfnDatabase.DatabaseInputProperty(name=self.database, description=f"Events of {config.name}"),
         )
         location = f"s3://{names.data_bucket(config)}/events/"
-        parts = "/".join(f"{name}=${{{name}}}" for name in PARTITIONS)
-        parameters = {"classification": "json", "projection.enabled": "true", "storage.location.template": f"{location}{parts}"}
-        for name, (span, digits) in PARTITIONS.items():
-            parameters |= {
-                f"projection.{name}.type": "integer",
-                f"projection.{name}.range": span,
-                f"projection.{name}.digits": digits,
-            }
+        first = f"NOW-{config.archive.keep_days + 1}DAYS" if config.archive.keep_days else FIRST_HOUR
+        parameters = {
+            "classification": "json",
+            "projection.enabled": "true",
+            f"projection.{HOUR}.type": "date",
+            f"projection.{HOUR}.format": HOUR_FORMAT,
+            f"projection.{HOUR}.range": f"{first},NOW",
+            f"projection.{HOUR}.interval": "1",
+            f"projection.{HOUR}.interval.unit": "HOURS",
+            "storage.location.template": f"{location}${{{HOUR}}}/",
+        }
         column = glue.CfnTable.ColumnProperty
         table = glue.CfnTable(
             self,
@@ -100,7 +109,7 @@ class Archive(Construct):
                 description="Every event that the API accepted; the same event may stand here more than once, with one event_id",
                 table_type="EXTERNAL_TABLE",
                 parameters=parameters,
-                partition_keys=[column(name=name, type="int") for name in PARTITIONS],
+                partition_keys=[column(name=HOUR, type="string")],
                 storage_descriptor=glue.CfnTable.StorageDescriptorProperty(
                     columns=[column(name=name, type=kind) for name, kind in record_columns("spark").items()],
                     location=location,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from base64 import b64encode
 from typing import Any
 
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_stepfunctions as stepfunctions
 
 from lambdas.config import Config
@@ -15,8 +16,8 @@ from stacks import names
 from stacks.alarms import Alarms
 from stacks.functions import Functions
 from stacks.grants import OWN_NAMES, Grant, use_key
-from stacks.machines import add_machine, executions, machine_arn, start_by_schedule, unsuccessful
-from stacks.personalize_role import hand_over, personalize_role
+from stacks.machines import add_machine, executions, machine_arn, schedule_role, start_by_schedule, unsuccessful
+from stacks.personalize_role import hand_over, list_below, personalize_role, use_key_in_jobs
 from stacks.spark import SparkJobs, add_retention_table, run_jobs
 from stacks.tables import add_table
 
@@ -123,7 +124,7 @@ class BatchStack(cdk.Stack):
             "--output": f"{data}/datasets/interactions/",
             "--rejected": f"{data}/batch/rejected-interactions/",
             "--report": f"{data}/batch/interactions.json",
-            "--schema": self.to_json_string(config.datasets.interactions.avro.document),
+            "--schema": b64encode(json.dumps(config.datasets.interactions.avro.document).encode()).decode(),
             "--event_types": ",".join(name for name in config.event_types if name not in archive_only),
         }
         return self.spark.add(
@@ -140,42 +141,38 @@ class BatchStack(cdk.Stack):
         wanted = {name: expression for name, expression in expressions.items() if expression}
         if not wanted:
             return
-        starter = iam.Role(
-            self,
-            "StartRole",
-            assumed_by=iam.ServicePrincipal("scheduler.amazonaws.com"),
-            description="Starts batch runs and the archive's upkeep",
-        )
+        starter = schedule_role(self, "StartRole", "Starts batch runs and the archive's upkeep")
         Grant(["states:StartExecution"], [machines[name].state_machine_arn for name in wanted]).give(starter)
         for name, expression in wanted.items():
-            target = scheduler.CfnSchedule.TargetProperty(
-                arn=machines[name].state_machine_arn, role_arn=starter.role_arn, input="{}"
-            )
-            start_by_schedule(self, self.config, name, expression, target)
+            start_by_schedule(self, self.config, name, expression, starter, machines[name].state_machine_arn)
 
     def _alarms(self, batch: stepfunctions.StateMachine, archive: stepfunctions.StateMachine) -> None:
         alarms = Alarms(self, self.config)
         alarms.add(
             "batch-run-failed",
-            "A batch run failed or timed out: readers have the lists before",
+            "A batch run failed, timed out or was stopped: readers have the lists of the last run",
             unsuccessful(batch),
             1,
             runbook=RUNBOOK,
         )
         alarms.add(
             "archive-run-failed",
-            "Erased users are still in the archive, or figures are old",
+            "The archive run failed: erased users may remain, retention figures are stale",
             unsuccessful(archive),
             1,
             runbook=RUNBOOK,
         )
+        schedules = self.config.schedules
+        for name, machine, expression in (("batch", batch, schedules.batch), ("archive", archive, schedules.archive)):
+            if expression:
+                what = f"No {name} run succeeded"
+                alarms.add_overdue(f"{name}-overdue", what, machine.metric_succeeded(), expression, runbook=RUNBOOK)
 
     def _personalize_role(self) -> iam.Role:
         role = personalize_role(self, "Lets Amazon Personalize read the input of batch jobs and write their output")
-        below = {"StringLike": {"s3:prefix": "batch/*"}}
-        Grant(["s3:ListBucket"], [self.bucket], conditions=below).give(role)
+        list_below(self.config, self.bucket, "batch/").give(role)
         Grant(["s3:GetObject", "s3:PutObject"], [f"{self.bucket}/batch/*"], OWN_FILES).give(role)
-        for grant in use_key(self.config, "Decrypt", "GenerateDataKey"):
+        for grant in use_key_in_jobs(self.config):
             grant.give(role)
         return role
 
@@ -222,13 +219,13 @@ class BatchStack(cdk.Stack):
     def _run_batch_job(self) -> lambda_.Function:
         kinds = ("BatchInferenceJob", "BatchSegmentJob")
         calls = [f"personalize:{verb}{kind}" for kind in kinds for verb in ("Describe", "Create")]
-        patterns = ("batch-inference-job/{}-*", "batch-segment-job/{}-*", "solution/{}-*", "filter/{}-*")
+        patterns = ("batch-inference-job/{}_*", "batch-segment-job/{}_*", "solution/{}_*", "filter/{}_*")
         return self.functions.add(
             "run_batch_job",
             description="Prepares the input of batch jobs and runs them in Personalize",
             may=[
                 Grant([*calls, "personalize:TagResource"], self._ours(*patterns), OWN_NAMES),
-                Grant(["personalize:DescribeCampaign"], self._ours("campaign/{}-*"), OWN_NAMES),
+                Grant(["personalize:DescribeCampaign"], self._ours("campaign/{}_*"), OWN_NAMES),
                 hand_over(self.personalize_role),
                 self._on(names.runs_table(self.config), "Query"),
                 *self._files("batch/", "s3:GetObject", "s3:PutObject"),
@@ -264,7 +261,7 @@ class BatchStack(cdk.Stack):
             "publish_batch",
             description="Makes complete loads current",
             may=[
-                Grant(["dynamodb:PutItem", "dynamodb:DeleteItem"], [self.lists.table_arn]),
+                Grant(["dynamodb:PutItem", "dynamodb:BatchWriteItem"], [self.lists.table_arn]),
                 Grant(["dynamodb:PutItem"], [self.segments.table_arn]),
                 self._on(names.erasures_table(self.config), "Scan"),
                 *self._files("batch/", "s3:GetObject"),

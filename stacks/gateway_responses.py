@@ -6,11 +6,10 @@ docs: apigateway/latest/developerguide/supported-gateway-response-types.html
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from aws_cdk import aws_apigateway as apigateway
-
-from lambdas.config.api import Api
 
 Type = apigateway.ResponseType
 #: Stands for API Gateway's own message, which it writes as a JSON string.
@@ -20,7 +19,7 @@ VALIDATION = "$context.error.validationErrorString"
 RETRY = "more calls than are allowed; send it again later"
 
 
-def add_gateway_responses(api: apigateway.RestApi, config: Api) -> None:
+def add_gateway_responses(api: apigateway.RestApi, origins: Sequence[str], *, signed: bool) -> None:
     """One answer for each kind of refusal that callers meet, and one for all others of its class."""
     answers: list[tuple[apigateway.ResponseType, str | None, dict[str, str]]] = [
         (Type.DEFAULT_4_XX, None, error("refused", OWN_MESSAGE)),
@@ -31,9 +30,9 @@ def add_gateway_responses(api: apigateway.RestApi, config: Api) -> None:
         (Type.QUOTA_EXCEEDED, "429", error("too_many_requests", RETRY)),
         (Type.REQUEST_TOO_LARGE, "413", error("too_large", "a request may have 10 MB", "body")),
         (Type.UNSUPPORTED_MEDIA_TYPE, "415", error("unsupported_media_type", "must be application/json", "content-type")),
-        no_such_route(config),
+        no_such_route(signed),
     ]
-    origin = fixed_origin(config)
+    origin = fixed_origin(origins)
     allow_origin = {"Access-Control-Allow-Origin": f"'{origin}'"} if origin else {}
     for kind, status, body in answers:
         template = json.dumps({"error": body}).replace(f'"{OWN_MESSAGE}"', "$context.error.messageString")
@@ -50,14 +49,14 @@ def error(code: str, message: str, field: str | None = None) -> dict[str, str]:
     return {"code": code, "message": message} | ({"field": field} if field else {})
 
 
-def no_such_route(config: Api) -> Any:
+def no_such_route(signed: bool) -> Any:
     """API Gateway tells an unknown route and a missing signature by one type."""
-    if config.auth == "iam":
+    if signed:
         return Type.MISSING_AUTHENTICATION_TOKEN, "403", error("forbidden", "the call is not signed, or there is no such route")
     return Type.MISSING_AUTHENTICATION_TOKEN, "404", error("no_such_route", "the API has no such path or no such method there")
 
 
-def fixed_origin(config: Api) -> str | None:
+def fixed_origin(origins: Sequence[str]) -> str | None:
     """The origin that answers name without looking at the request, None where no page may call. Of several it is `*` for
     refusals, which tell nothing; what the API answers itself names the caller's."""
-    return next(iter(config.cors_origins), None) if len(config.cors_origins) < 2 else "*"
+    return next(iter(origins), None) if len(origins) < 2 else "*"

@@ -7,12 +7,10 @@ from typing import Any
 import aws_cdk as cdk
 import jsii
 from aws_cdk import aws_dynamodb as dynamodb
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kinesis as kinesis
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_event_sources as sources
 from aws_cdk import aws_s3 as s3
-from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
@@ -23,8 +21,10 @@ from stacks.acknowledged import acknowledge
 from stacks.archive import Archive
 from stacks.functions import Functions
 from stacks.grants import NO_RESOURCE, OWN_NAMES, Grant, use_key
-from stacks.ingestion_alarms import add_alarms
-from stacks.personalize_role import hand_over, personalize_role
+from stacks.ingestion_alarms import DAILY, add_alarms
+from stacks.machines import schedule_role, start_by_schedule
+from stacks.personalize_role import hand_over, personalize_role, reach_bucket
+from stacks.storage import let_personalize_in
 from stacks.tables import add_table
 
 
@@ -44,7 +44,7 @@ class InBucket:
 
 
 class IngestionStack(cdk.Stack):
-    """Outputs: EventStream, RecordQueueUrl, DeadLetterQueueUrl, StuckRecordsQueueUrl, ArchiveDatabase."""
+    """Outputs: EventStream, RecordQueueUrl, DeadLetterQueueUrl, StuckRecordsQueueUrl, ArchiveDatabase, ErasureBucket."""
 
     def __init__(self, scope: Construct, id_: str, config: Config, **kwargs: Any) -> None:
         super().__init__(scope, id_, **kwargs)
@@ -74,6 +74,7 @@ class IngestionStack(cdk.Stack):
             "DeadLetterQueueUrl": self.dead_letters.queue_url,
             "StuckRecordsQueueUrl": stuck.queue_url,
             "ArchiveDatabase": archive.database,
+            "ErasureBucket": self.erasure_lists.bucket_name,
         }.items():
             cdk.CfnOutput(self, name, value=value)
 
@@ -200,12 +201,11 @@ class IngestionStack(cdk.Stack):
             may=[Grant(["dynamodb:PutItem"], [self.erasures.table_arn]), *self._forget()],
             environment={"ERASURES_TABLE": self.erasures.table_name, **self._tables_of_users()},
         )
-        lists = self.bucket.arn_for_objects("erasures/*")
+        bucket = self.erasure_lists = self._erasure_lists()
+        lists = bucket.arn_for_objects("*")
         reader = personalize_role(self, "Lets Amazon Personalize read whom it shall forget", "DeletionRole")
-        Grant(["s3:ListBucket"], [self.bucket.bucket_arn], conditions={"StringLike": {"s3:prefix": "erasures/*"}}).give(reader)
+        Grant(["s3:ListBucket"], [bucket.bucket_arn]).give(reader)
         Grant(["s3:GetObject"], [lists], "each day has a list of its own").give(reader)
-        for grant in use_key(self.config, "Decrypt"):
-            grant.give(reader)
         ours = [f"{names.personalize_prefix()}:{kind}" for kind in (f"dataset-group/{self.config.name}", "data-deletion-job/*")]
         calls = ["CreateDataDeletionJob", "TagResource"]
         function = self.functions.add(
@@ -217,11 +217,10 @@ class IngestionStack(cdk.Stack):
                 Grant(["dynamodb:Scan"], [self.erasures.table_arn]),
                 *self._forget(),
                 Grant(["s3:PutObject"], [lists], "each day has a list of its own"),
-                *use_key(self.config, "GenerateDataKey"),
                 hand_over(reader),
             ],
             environment={
-                "DATA_BUCKET": self.bucket.bucket_name,
+                "ERASURE_BUCKET": bucket.bucket_name,
                 "ERASURES_TABLE": self.erasures.table_name,
                 **self._tables_of_users(),
                 "PERSONALIZE_ARN_PREFIX": names.personalize_prefix(),
@@ -231,6 +230,25 @@ class IngestionStack(cdk.Stack):
         )
         self._daily(function)
         return function
+
+    def _erasure_lists(self) -> s3.Bucket:
+        """Each day's list of all erased users, for one deletion job of Personalize, which takes no list from a bucket under the
+        customer's own key. docs: personalize/latest/dg/delete-records.html
+        """
+        bucket = s3.Bucket(
+            self,
+            "ErasureLists",
+            encryption=s3.BucketEncryption.S3_MANAGED,
+            enforce_ssl=True,
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            lifecycle_rules=[s3.LifecycleRule(expiration=cdk.Duration.days(7))],
+            removal_policy=cdk.RemovalPolicy.DESTROY,
+        )
+        let_personalize_in(bucket, reach_bucket(self.config), "s3:GetObject")
+        for rule in ("AwsSolutions-S1", "CKV_AWS_18"):
+            acknowledge(bucket, {rule: "one function writes a list a day, one job reads it, and it expires after a week"})
+        acknowledge(bucket, {"CKV_AWS_21": "a list is written once and expires: an old version would keep erased users"})
+        return bucket
 
     def _tables_of_users(self) -> dict[str, str]:
         """The tables that erasure empties of a user (lambdas/ingestion/user_data.py)."""
@@ -250,14 +268,6 @@ class IngestionStack(cdk.Stack):
         ]
 
     def _daily(self, function: lambda_.Function) -> None:
-        starter = iam.Role(self, "DailyRole", assumed_by=iam.ServicePrincipal("scheduler.amazonaws.com"))
+        starter = schedule_role(self, "DailyRole", "Starts the daily deletion of erased users")
         Grant(["lambda:InvokeFunction"], [function.function_arn]).give(starter)
-        scheduler.CfnSchedule(
-            self,
-            "Daily",
-            name=f"{self.config.name}-delete-user-data",
-            description="Has Personalize delete the data of erased users",
-            schedule_expression="cron(30 1 * * ? *)",
-            flexible_time_window=scheduler.CfnSchedule.FlexibleTimeWindowProperty(mode="OFF"),
-            target=scheduler.CfnSchedule.TargetProperty(arn=function.function_arn, role_arn=starter.role_arn, input="{}"),
-        )
+        start_by_schedule(self, self.config, "delete-user-data", DAILY, starter, function.function_arn)

@@ -14,6 +14,8 @@ from stacks.archive import Archive
 from stacks.metrics import Metrics
 
 FIVE_MINUTES = cdk.Duration.minutes(5)
+#: When the data of erased users are deleted from Personalize, UTC.
+DAILY = "cron(30 1 * * ? *)"
 RUNBOOK = "docs/ingestion.md#when-an-alarm-rings"
 
 
@@ -48,6 +50,10 @@ def add_alarms(
     failed = metrics.own("delete_user_data", "DeletionJobsFailed")
     add("user-deletion-failed", "Personalize failed to delete the data of erased users", failed, 1)
     add("user-deletion-errors", "delete_user_data fails", delete_user_data.metric_errors(period=FIVE_MINUTES), 1)
+    ended = metrics.own("delete_user_data", "DeletionRuns")
+    alarms.add_overdue(
+        "user-deletion-overdue", "The daily deletion of erased users did not succeed", ended, DAILY, runbook=RUNBOOK
+    )
     freshness = cloudwatch.Metric(
         namespace="AWS/Firehose",
         metric_name="DeliveryToS3.DataFreshness",

@@ -6,6 +6,7 @@ docs: apigateway/latest/developerguide/api-gateway-mapping-template-reference.ht
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,33 +54,24 @@ RECORD_ENVELOPE: dict[str, Any] = {
 
 
 class IngestionRoutes(Construct):
-    """The routes' integrations and models, and the role with which API Gateway writes."""
+    """The routes of one API: their integrations and models. `origins` are those of pages that may call."""
 
-    def __init__(self, scope: Construct, config: Config, api: apigateway.RestApi) -> None:
+    def __init__(
+        self, scope: Construct, config: Config, api: apigateway.RestApi, role: iam.Role, *, origins: Sequence[str] = ()
+    ) -> None:
         super().__init__(scope, "Ingestion")
         self.config = config
         self.api = api
+        self.role = role
+        self.origins = origins
         self.validator = api.add_request_validator("Body", validate_request_body=True)
-        self.role = iam.Role(
-            self,
-            "Role",
-            assumed_by=iam.ServicePrincipal("apigateway.amazonaws.com"),
-            description="Lets API Gateway write events and records",
-        )
-        stack = cdk.Stack.of(self)
-        stream = stack.format_arn(service="kinesis", resource=f"stream/{names.event_stream(config)}")
-        queue = stack.format_arn(service="sqs", resource=names.record_queue(config))
-        Grant(["kinesis:PutRecords"], [stream]).give(self.role)
-        Grant(["sqs:SendMessage"], [queue]).give(self.role)
-        self.post_events = self._events()
-        self.change_records = [self._records(verb, kind) for kind in ("item", "user") for verb in ("PUT", "PATCH")]
 
-    def _events(self) -> apigateway.Method:
-        """Browsers may post events from the config's origins: the key that they hold can do nothing else."""
+    def add_events(self, callers: dict[str, Any]) -> None:
+        """`POST /events`; `callers` says how the method asks who calls."""
         resource = self.api.root.add_resource("events")
-        if self.config.api.cors_origins:
+        if self.origins:
             resource.add_cors_preflight(
-                allow_origins=self.config.api.cors_origins, allow_methods=["POST"], allow_headers=["Content-Type", "x-api-key"]
+                allow_origins=list(self.origins), allow_methods=["POST"], allow_headers=["Content-Type", "x-api-key"]
             )
         integration = apigateway.AwsIntegration(
             service="kinesis",
@@ -87,12 +79,20 @@ class IngestionRoutes(Construct):
             options=self._options(
                 template("post_events", stream=names.event_stream(self.config)),
                 {"200": ("202", template("events_answer")), "": ("503", template("events_error"))},
+                # docs: apigateway/latest/developerguide/integrating-api-with-aws-services-kinesis.html
+                headers={"integration.request.header.Content-Type": "'application/x-amz-json-1.1'"},
             ),
         )
         statuses = ("202", "207", "413", "503")
-        return self._method(resource, "POST", integration, "Events", EVENTS_ENVELOPE, statuses, {"api_key_required": True})
+        self._method(resource, "POST", integration, "Events", EVENTS_ENVELOPE, statuses, callers)
 
-    def _records(self, verb: str, kind: str) -> apigateway.Method:
+    def add_records(self, callers: dict[str, Any]) -> None:
+        """`PUT` and `PATCH` of `/items/{item_id}` and `/users/{user_id}`."""
+        for kind in ("item", "user"):
+            for verb in ("PUT", "PATCH"):
+                self._records(verb, kind, callers)
+
+    def _records(self, verb: str, kind: str, callers: dict[str, Any]) -> None:
         resource = self.api.root.resource_for_path(f"{kind}s/{{{kind}_id}}")
         integration = apigateway.AwsIntegration(
             service="sqs",
@@ -110,7 +110,7 @@ class IngestionRoutes(Construct):
             ),
         )
         model = f"{kind.title()}{'Record' if verb == 'PUT' else 'Changes'}"
-        return self._method(resource, verb, integration, model, RECORD_ENVELOPE, ("202", "503"), for_servers_only(self.config))
+        self._method(resource, verb, integration, model, RECORD_ENVELOPE, ("202", "503"), callers)
 
     def _options(
         self, request: str, answers: dict[str, tuple[str, str]], headers: dict[str, str] | None = None
@@ -125,7 +125,7 @@ class IngestionRoutes(Construct):
                     status_code=status,
                     selection_pattern=pattern or None,
                     response_templates={"application/json": self._allow_origins(answer)},
-                    response_parameters=self._cors_header(f"'{next(iter(self.config.api.cors_origins), '')}'"),
+                    response_parameters=self._cors_header(f"'{next(iter(self.origins), '')}'"),
                 )
                 for pattern, (status, answer) in answers.items()
             ],
@@ -133,14 +133,13 @@ class IngestionRoutes(Construct):
 
     def _cors_header(self, value: Any) -> dict[str, Any]:
         """The header that names the pages' origin, for an answer or for its declaration; none where no page may call."""
-        return {CORS: value} if self.config.api.cors_origins else {}
+        return {CORS: value} if self.origins else {}
 
     def _allow_origins(self, answer: str) -> str:
         """The answer to a page of one of several origins names that one."""
-        origins = self.config.api.cors_origins
-        if len(origins) < 2:
+        if len(self.origins) < 2:
             return answer
-        listed = " || ".join(f"$origin == '{origin}'" for origin in origins)
+        listed = " || ".join(f"$origin == '{origin}'" for origin in self.origins)
         named = "#set($context.responseOverride.header.Access-Control-Allow-Origin = $origin)"
         return f"#set($origin = $input.params('Origin'))#if({listed}){named}#end{answer}"
 
@@ -153,11 +152,17 @@ class IngestionRoutes(Construct):
         envelope: dict[str, Any],
         statuses: tuple[str, ...],
         callers: dict[str, Any],
-    ) -> apigateway.Method:
+    ) -> None:
         schema = apigateway.CfnModel(
             self, model, rest_api_id=self.api.rest_api_id, name=model, content_type="application/json", schema=envelope
         )
-        return resource.add_method(
+        # A stage serves what its deployment found: a changed model has to make a new one, as a changed method does.
+        # docs: apigateway/latest/developerguide/how-to-deploy-api.html
+        deployment = self.api.latest_deployment
+        assert deployment is not None  # noqa: S101  the API deploys itself
+        deployment.node.add_dependency(schema)
+        deployment.add_to_logical_id({"model": model, "schema": envelope})
+        resource.add_method(
             verb,
             integration,
             **callers,
@@ -169,10 +174,20 @@ class IngestionRoutes(Construct):
         )
 
 
-def for_servers_only(config: Config) -> dict[str, Any]:
-    """How a method asks who calls: for the key, or for a signature."""
-    signed = config.api.auth == "iam"
-    return {"authorization_type": apigateway.AuthorizationType.IAM} if signed else {"api_key_required": True}
+def ingestion_role(scope: Construct, config: Config) -> iam.Role:
+    """With it API Gateway writes events and records, whichever API they come through."""
+    stack = cdk.Stack.of(scope)
+    role = iam.Role(
+        scope,
+        "IngestionRole",
+        assumed_by=iam.ServicePrincipal("apigateway.amazonaws.com"),
+        description="Lets API Gateway write events and records",
+    )
+    Grant(["kinesis:PutRecords"], [stack.format_arn(service="kinesis", resource=f"stream/{names.event_stream(config)}")]).give(
+        role
+    )
+    Grant(["sqs:SendMessage"], [stack.format_arn(service="sqs", resource=names.record_queue(config))]).give(role)
+    return role
 
 
 def template(name: str, **values: str) -> str:

@@ -15,6 +15,7 @@ from aws_cdk import aws_stepfunctions as stepfunctions
 from constructs import Construct
 
 from lambdas.config import Config
+from lambdas.config.names import own_name
 from stacks import names
 from stacks.acknowledged import acknowledge
 from stacks.grants import Grant
@@ -72,25 +73,56 @@ def add_machine(
     return machine
 
 
+def schedule_role(scope: Construct, id_: str, description: str, *services: str) -> iam.Role:
+    """A role with which EventBridge starts something, for this account's rules and schedules alone, or keeps what it could not.
+
+    docs: scheduler/latest/UserGuide/cross-service-confused-deputy-prevention.html
+    """
+    own = {"StringEquals": {"aws:SourceAccount": cdk.Aws.ACCOUNT_ID}}
+    trusted = [iam.ServicePrincipal(f"{service}.amazonaws.com", conditions=own) for service in ("scheduler", *services)]
+    return iam.Role(scope, id_, assumed_by=iam.CompositePrincipal(*trusted), description=description)
+
+
+def missed_starts_arn(scope: Construct, config: Config) -> str:
+    return cdk.Stack.of(scope).format_arn(service="sqs", resource=names.missed_starts_queue(config))
+
+
 def start_by_schedule(
-    scope: Construct, config: Config, name: str, expression: str, target: scheduler.CfnSchedule.TargetProperty
+    scope: Construct, config: Config, name: str, expression: str, starter: iam.Role, target: str, given: str = "{}"
 ) -> None:
-    """Start the machine of that name as EventBridge Scheduler's expression says."""
+    """Start the target (an ARN) as EventBridge Scheduler's expression says; what can't be started is kept as a message.
+
+    docs: scheduler/latest/UserGuide/configuring-schedule-dlq.html
+    """
+    kept = missed_starts_arn(scope, config)
+    Grant(["sqs:SendMessage"], [kept]).give(starter)
     scheduler.CfnSchedule(
         scope,
-        f"{name.title()}Schedule",
-        name=f"{config.name}-{name}",
-        description=f"Starts {name} runs",
+        f"{name.title().replace('-', '')}Schedule",
+        name=own_name(config, name),
+        description=f"Starts {name}",
         schedule_expression=expression,
         flexible_time_window=scheduler.CfnSchedule.FlexibleTimeWindowProperty(mode="OFF"),
-        target=target,
+        target=scheduler.CfnSchedule.TargetProperty(
+            arn=target,
+            role_arn=starter.role_arn,
+            input=given,
+            dead_letter_config=scheduler.CfnSchedule.DeadLetterConfigProperty(arn=kept),
+        ),
     )
 
 
 def unsuccessful(machine: stepfunctions.StateMachine) -> cloudwatch.MathExpression:
-    """The machine's executions that failed or timed out: Step Functions counts each kind on its own."""
+    """The machine's executions that failed, timed out or were aborted: Step Functions counts each kind on its own.
+
+    Whether SUM leaves out a kind that was never counted is not documented: FILL gives it zeros.
+    """
     return cloudwatch.MathExpression(
-        expression="SUM([failed, timed_out])",  # FILL would put a zero where the latest minutes are still on their way
-        using_metrics={"failed": machine.metric_failed(), "timed_out": machine.metric_timed_out()},
+        expression="FILL(failed, 0) + FILL(timed_out, 0) + FILL(aborted, 0)",
+        using_metrics={
+            "failed": machine.metric_failed(),
+            "timed_out": machine.metric_timed_out(),
+            "aborted": machine.metric_aborted(),
+        },
         period=cdk.Duration.minutes(5),
     )

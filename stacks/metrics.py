@@ -6,6 +6,7 @@ import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
 
 from lambdas.config import Config
+from lambdas.config.names import campaign_name
 from lambdas.config.recipes import RECIPES
 from stacks import names
 
@@ -41,7 +42,7 @@ class Metrics:
     def of_stream(self, name: str, statistic: str, label: str | None = None) -> cloudwatch.Metric:
         return self._metric("AWS/Kinesis", name, statistic, label, StreamName=names.event_stream(self.config))
 
-    def of_queue(self, queue: str, label: str) -> cloudwatch.Metric:
+    def of_queue(self, queue: str, label: str | None = None) -> cloudwatch.Metric:
         return self._metric("AWS/SQS", "ApproximateNumberOfMessagesVisible", "Maximum", label, QueueName=queue)
 
     def of_archive(self) -> cloudwatch.Metric:
@@ -67,7 +68,7 @@ class Metrics:
 
     def of_campaign(self, solution: str, name: str, statistic: str) -> cloudwatch.Metric:
         """docs: personalize/latest/dg/cloudwatch-metrics.html"""
-        arn = f"{names.personalize_prefix()}:campaign/{self.config.name}-{solution}"
+        arn = f"{names.personalize_prefix()}:campaign/{campaign_name(self.config, solution)}"
         return self._metric("AWS/Personalize", name, statistic, solution, CampaignArn=arn)
 
     def used_tps(self, solution: str, key: str) -> cloudwatch.MathExpression:

@@ -5,23 +5,49 @@ from __future__ import annotations
 import aws_cdk as cdk
 
 from lambdas.config import Config
+from lambdas.config.names import own_name
+
+MAX_BUCKET_NAME = 63
+
+
+class LongName(Exception):
+    """A deployment's name of which a resource's name can't be made."""
 
 
 def data_bucket(config: Config) -> str:
-    """Bucket names are global: account and region make this one unique."""
-    return f"recostack-{config.name}-data-{cdk.Aws.ACCOUNT_ID}-{cdk.Aws.REGION}"
+    """Bucket names are global: account and region make this one unique. They hold no underscore, and need none."""
+    return _data_bucket(config.name, cdk.Aws.ACCOUNT_ID, cdk.Aws.REGION)
+
+
+def require_bucket_name(config: Config, region: str | None) -> None:
+    """Raises LongName where S3 would refuse the data bucket's name in the region, as far as the region is known.
+
+    docs: AmazonS3/latest/userguide/bucketnamingrules.html
+    """
+    if region is None:
+        return
+    over = len(_data_bucket(config.name, "1" * 12, region)) - MAX_BUCKET_NAME
+    if over > 0:
+        raise LongName(
+            f"name: the data bucket of '{config.name}' would have {MAX_BUCKET_NAME + over} characters in {region}, and S3 takes "
+            f"{MAX_BUCKET_NAME}: give the deployment, with its environment, at most {len(config.name) - over} characters."
+        )
+
+
+def _data_bucket(deployment: str, account: str, region: str) -> str:
+    return f"recostack-{deployment}-data-{account}-{region}"
 
 
 def catalogue_table(config: Config) -> str:
-    return f"{config.name}-catalogue"
+    return own_name(config, "catalogue")
 
 
 def recent_items_table(config: Config) -> str:
-    return f"{config.name}-recent-items"
+    return own_name(config, "recent-items")
 
 
 def runs_table(config: Config) -> str:
-    return f"{config.name}-runs"
+    return own_name(config, "runs")
 
 
 def api_url_parameter(config: Config) -> str:
@@ -30,8 +56,8 @@ def api_url_parameter(config: Config) -> str:
 
 
 def function(config: Config, folder: str) -> str:
-    """`recommend` -> `movielens-recommend`."""
-    return f"{config.name}-{folder.replace('_', '-')}"
+    """`recommend` -> `movielens_recommend`."""
+    return own_name(config, folder.replace("_", "-"))
 
 
 def function_arn(config: Config, folder: str) -> str:
@@ -39,7 +65,7 @@ def function_arn(config: Config, folder: str) -> str:
 
 
 def state_machine(config: Config, name: str) -> str:
-    return f"{config.name}-{name}"
+    return own_name(config, name)
 
 
 def personalize_prefix() -> str:
@@ -47,40 +73,49 @@ def personalize_prefix() -> str:
     return f"arn:{cdk.Aws.PARTITION}:personalize:{cdk.Aws.REGION}:{cdk.Aws.ACCOUNT_ID}"
 
 
+def browser_api(config: Config) -> str:
+    return own_name(config, "browsers")
+
+
 def event_stream(config: Config) -> str:
-    return f"{config.name}-events"
+    return own_name(config, "events")
 
 
 def archive_stream(config: Config) -> str:
-    return f"{config.name}-archive"
+    return own_name(config, "archive")
 
 
 def record_queue(config: Config) -> str:
-    return f"{config.name}-records"
+    return own_name(config, "records")
 
 
 def dead_letter_queue(config: Config) -> str:
-    return f"{config.name}-dead-letters"
+    return own_name(config, "dead-letters")
 
 
 def erasures_table(config: Config) -> str:
-    return f"{config.name}-erasures"
+    return own_name(config, "erasures")
 
 
 def records_table(config: Config) -> str:
-    return f"{config.name}-records"
+    return own_name(config, "records")
+
+
+def missed_starts_queue(config: Config) -> str:
+    """Where EventBridge puts what it could not start, by a rule or by a schedule."""
+    return own_name(config, "missed-starts")
 
 
 def run_topic(config: Config) -> str:
-    return f"{config.name}-runs"
+    return own_name(config, "runs")
 
 
 def batch_lists_table(config: Config) -> str:
-    return f"{config.name}-batch-lists"
+    return own_name(config, "batch-lists")
 
 
 def segments_table(config: Config) -> str:
-    return f"{config.name}-segments"
+    return own_name(config, "segments")
 
 
 def archive_database(config: Config) -> str:

@@ -6,8 +6,9 @@ import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from lambdas.config import Config
 from stacks import names
-from stacks.grants import Grant
+from stacks.grants import Grant, use_key
 
 
 def for_this_account() -> dict[str, dict[str, str]]:
@@ -26,6 +27,25 @@ def personalize_role(scope: Construct, description: str, id_: str = "Personalize
         assumed_by=iam.ServicePrincipal("personalize.amazonaws.com", conditions=for_this_account()),
         description=description,
     )
+
+
+def reach_bucket(config: Config) -> dict[str, dict[str, str]] | None:
+    """The conditions of a bucket's policy for Personalize, which asks for none in its documentation."""
+    return for_this_account() if config.protection.personalize_conditions else None
+
+
+def list_below(config: Config, bucket: str, *folders: str) -> Grant:
+    """To list what is below folders (`datasets/`) of a bucket, for a role that Personalize assumes."""
+    narrow = {"StringLike": {"s3:prefix": [f"{folder}*" for folder in folders]}}
+    return Grant(["s3:ListBucket"], [bucket], conditions=narrow if config.protection.personalize_conditions else {})
+
+
+def use_key_in_jobs(config: Config) -> list[Grant]:
+    """The key of the data bucket, as the role of import and batch jobs needs it; `kms:CreateGrant` is for the key's own policy.
+
+    docs: personalize/latest/dg/granting-personalize-key-access.html
+    """
+    return use_key(config, "Decrypt", "GenerateDataKey", "DescribeKey", "ListGrants")
 
 
 def hand_over(role: iam.Role) -> Grant:

@@ -1,4 +1,9 @@
-"""What the config's `protection` means for resources: how long logs are kept, what outlives its stack, what can't be deleted."""
+"""What the config's `protection` means for resources: how long logs are kept, what outlives its stack, what can't be deleted.
+
+What a failed first deployment made is deleted with it (RetainExceptOnCreate): it holds no data, and its
+name would block the next.
+docs: AWSCloudFormation/latest/TemplateReference/aws-attribute-deletionpolicy.html
+"""
 
 from __future__ import annotations
 
@@ -29,13 +34,15 @@ class Protect:
         elif isinstance(node, dynamodb.CfnTable):
             self._protect_table(node)
         elif isinstance(node, s3.CfnBucket):
-            node.apply_removal_policy(cdk.RemovalPolicy.DESTROY if self.keep == "nothing" else cdk.RemovalPolicy.RETAIN)
+            node.apply_removal_policy(
+                cdk.RemovalPolicy.DESTROY if self.keep == "nothing" else cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
+            )
 
     def _protect_table(self, table: dynamodb.CfnTable) -> None:
         """A table that is kept is also one that no call can delete, until the protection is taken off."""
         kept = self.keep == "everything"
         table.deletion_protection_enabled = kept
-        table.apply_removal_policy(cdk.RemovalPolicy.RETAIN if kept else cdk.RemovalPolicy.DESTROY)
+        table.apply_removal_policy(cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE if kept else cdk.RemovalPolicy.DESTROY)
         if self.keep == "nothing":
             table.point_in_time_recovery_specification = None
             parent = cast(Construct, table.node.scope)

@@ -10,6 +10,7 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from lambdas.config import Config
+from lambdas.config.names import own_name
 from lambdas.stores.deployment import parameter_name, rules_parameter_name
 from lambdas.stores.recent_items import NEWEST
 from stacks import names
@@ -51,7 +52,7 @@ class ServingStack(cdk.Stack):
         config = self.config
         deployed, rules, table = parameter_name(config.name), rules_parameter_name(config.name), names.catalogue_table(config)
         erasures, lists, stream = names.erasures_table(config), names.batch_lists_table(config), names.event_stream(config)
-        ours = [f"{names.personalize_prefix()}:{kind}/{config.name}-*" for kind in ("campaign", "filter")]
+        ours = [f"{names.personalize_prefix()}:{kind}/{own_name(config, '*')}" for kind in ("campaign", "filter")]
         bucket = f"arn:{cdk.Aws.PARTITION}:s3:::{names.data_bucket(config)}"
         parameters = [self.format_arn(service="ssm", resource=f"parameter{name}") for name in (deployed, rules)]
         return Functions(self, config, "serving").add(
@@ -59,7 +60,8 @@ class ServingStack(cdk.Stack):
             description="Answers recommendations and rankings for placements",
             may=[
                 Grant(["personalize:GetRecommendations", "personalize:GetPersonalizedRanking"], ours, OWN_NAMES),
-                Grant(["ssm:GetParameter"], parameters),
+                Grant(["ssm:GetParameters"], parameters),
+                Grant(["ssm:GetParameter"], parameters[:1]),
                 Grant(["dynamodb:BatchGetItem"], [self._table(table)]),
                 Grant(["dynamodb:GetItem"], [self._table(erasures), self._table(lists)]),
                 Grant(["dynamodb:Query"], [f"{recent_items.table_arn}/index/{NEWEST}"]),

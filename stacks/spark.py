@@ -13,6 +13,7 @@ from aws_cdk import aws_s3_assets as assets
 from constructs import Construct
 
 from lambdas.config import Config
+from lambdas.config.names import own_name
 from stacks import names
 from stacks.acknowledged import acknowledge
 from stacks.code import RULES
@@ -20,6 +21,7 @@ from stacks.grants import Grant, use_key
 
 SCRIPTS = Path(__file__).parents[1] / "glue"
 LOG_GROUPS = "/aws-glue/jobs/*"
+SPARK_NAMES = "Spark names the files below a folder"
 #: What a job's findings are, and why they are accepted.
 ACCEPTED = {
     "AwsSolutions-GL1": "its log holds counts and no user's data; CloudWatch encrypts it with a key of its own",
@@ -60,7 +62,7 @@ class SparkJobs(Construct):
         at_once: int = 1,
     ) -> str:
         """The job of `glue/<script>.py`; returns its name. `reads` and `writes` are prefixes of the data bucket."""
-        name, title = f"{self.config.name}-{script.replace('_', '-')}", script.title().replace("_", "")
+        name, title = own_name(self.config, script.replace("_", "-")), script.title().replace("_", "")
         file = assets.Asset(self, f"{title}Script", path=str(SCRIPTS / f"{script}.py"))
         job = glue.CfnJob(
             self,
@@ -87,12 +89,8 @@ class SparkJobs(Construct):
         role = iam.Role(self, f"{title}Role", assumed_by=iam.ServicePrincipal("glue.amazonaws.com"), description=description)
         own = [asset.bucket.arn_for_objects(asset.s3_object_key) for asset in (file, self.modules)]
         Grant(["s3:GetObject"], own).give(role)
-        every = sorted({*reads, *writes})
-        below = {"StringLike": {"s3:prefix": [f"{prefix}*" for prefix in every]}}
-        Grant(["s3:ListBucket"], [self.bucket], conditions=below).give(role)
-        because = "Spark names the files below a folder"
-        Grant(["s3:GetObject"], [f"{self.bucket}/{prefix}*" for prefix in every], because).give(role)
-        Grant(["s3:PutObject", "s3:DeleteObject"], [f"{self.bucket}/{prefix}*" for prefix in writes], because).give(role)
+        for grant in (*self._look_at(sorted({*reads, *writes})), *self._write_below(writes)):
+            grant.give(role)
         for grant in use_key(self.config, "Decrypt", "GenerateDataKey"):
             grant.give(role)
         groups = cdk.Stack.of(self).format_arn(
@@ -101,6 +99,35 @@ class SparkJobs(Construct):
         calls = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"]
         Grant(calls, [groups], "Glue makes the groups, which all jobs share, and names a stream for each run").give(role)
         return role
+
+    def _look_at(self, folders: Sequence[str]) -> list[Grant]:
+        """To list the folders, and to read what is in them, the folders themselves and those that they are in.
+
+        Whether a HEAD carries the condition key s3:prefix is not documented: the condition holds with the key and without it.
+        """
+        names = sorted({name for folder in folders for name in _folder_names(folder)})
+        listed = [*names, *(f"{name}/" for name in names), *(f"{folder}*" for folder in folders)]
+        objects = [*names, *map(_marker, names), *(f"{folder}*" for folder in folders)]
+        return [
+            Grant(["s3:ListBucket"], [self.bucket], conditions={"StringLikeIfExists": {"s3:prefix": listed}}),
+            Grant(["s3:GetObject"], [f"{self.bucket}/{name}" for name in objects], SPARK_NAMES),
+        ]
+
+    def _write_below(self, folders: Sequence[str]) -> list[Grant]:
+        markers = sorted({_marker(name) for folder in folders for name in _folder_names(folder)})
+        objects = [f"{self.bucket}/{name}" for name in (*(f"{folder}*" for folder in folders), *markers)]
+        return [Grant(["s3:PutObject", "s3:DeleteObject"], objects, SPARK_NAMES)]
+
+
+def _folder_names(folder: str) -> list[str]:
+    """What Hadoop asks S3 for when it looks at a folder: `batch/erased/` -> `batch`, `batch/erased`, without the last slash."""
+    parts = folder.strip("/").split("/")
+    return ["/".join(parts[: n + 1]) for n in range(len(parts))]
+
+
+def _marker(name: str) -> str:
+    """The empty object with which Glue's EMRFS says that a folder is there."""
+    return f"{name}_$folder$"
 
 
 def run_jobs(stack: cdk.Stack, jobs: Sequence[str]) -> Grant:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import aws_cdk as cdk
@@ -13,11 +14,11 @@ from constructs import Construct
 from lambdas.config import Config
 from stacks import names
 from stacks.acknowledged import acknowledge
-from stacks.personalize_role import for_this_account
+from stacks.personalize_role import reach_bucket
 from stacks.tables import add_table
 
-#: What names users and is of use for a time only: days by prefix. Its old versions go a day later, or they would live on.
-GONE_AFTER = {
+#: What names users and is of use for a time only: days by prefix. Its old versions expire a day later, or they would live on.
+EXPIRES_AFTER = {
     # Copies of CSVs for one import.
     "datasets/interactions/without-erased/": 7,
     "datasets/users/without-erased/": 7,
@@ -27,8 +28,10 @@ GONE_AFTER = {
     "dead-letters/": 14,
     "aws/lambda/": 14,
     "events-errors/": 14,
-    # Each day's list of all erased users, for one deletion job.
-    "erasures/": 7,
+    # Events that are written anew without erased users: of a job that died, since a job deletes its own.
+    "events-staging/": 2,
+    # What queries of experiments answered.
+    "athena/": 7,
 }
 
 
@@ -38,7 +41,7 @@ class StorageStack(cdk.Stack):
     def __init__(self, scope: Construct, id_: str, config: Config, **kwargs: Any) -> None:
         super().__init__(scope, id_, **kwargs)
         bucket = self._data_bucket(config)
-        let_personalize_in(bucket)
+        let_personalize_in(bucket, reach_bucket(config), "s3:GetObject", "s3:PutObject")
         table = add_table(self, "Catalogue", names.catalogue_table(config), partition="item_id")
         add_table(self, "Records", names.records_table(config), partition="record")
         cdk.CfnOutput(self, "DataBucket", value=bucket.bucket_name)
@@ -46,6 +49,8 @@ class StorageStack(cdk.Stack):
 
     def _data_bucket(self, config: Config) -> s3.Bucket:
         """Versioned, so that a bad upload can be taken back; old versions go after 30 days. Tells EventBridge of new objects."""
+        kept = config.archive.keep_days
+        expiring = EXPIRES_AFTER | ({"events/": kept} if kept else {})
         bucket = s3.Bucket(
             self,
             "Data",
@@ -69,10 +74,10 @@ class StorageStack(cdk.Stack):
                         expiration=cdk.Duration.days(days),
                         noncurrent_version_expiration=cdk.Duration.days(1),
                     )
-                    for prefix, days in GONE_AFTER.items()
+                    for prefix, days in expiring.items()
                 ),
             ],
-            removal_policy=cdk.RemovalPolicy.RETAIN,
+            removal_policy=cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
         )
         # The L2's own switch makes a custom resource; CloudFormation knows the property.
         bucket.node.default_child.add_property_override(  # type: ignore[union-attr]
@@ -88,7 +93,7 @@ class StorageStack(cdk.Stack):
             enforce_ssl=True,
             block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
             lifecycle_rules=[s3.LifecycleRule(expiration=cdk.Duration.days(90))],
-            removal_policy=cdk.RemovalPolicy.RETAIN,
+            removal_policy=cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
         )
         acknowledge(
             bucket,
@@ -100,20 +105,20 @@ class StorageStack(cdk.Stack):
         return bucket
 
 
-def let_personalize_in(bucket: s3.Bucket) -> None:
-    """Personalize reads the CSVs and writes batch results itself, and needs the bucket's leave beside its role's.
+def let_personalize_in(bucket: s3.Bucket, conditions: Mapping[str, Any] | None, *calls: str) -> None:
+    """Personalize reads CSVs and writes batch results itself, and needs the bucket's permission beside its role's.
 
     docs: personalize/latest/dg/granting-personalize-s3-access.html
     """
     for actions, resource in (
         (["s3:ListBucket"], bucket.bucket_arn),
-        (["s3:GetObject", "s3:PutObject"], bucket.arn_for_objects("*")),
+        (list(calls), bucket.arn_for_objects("*")),
     ):
         bucket.add_to_resource_policy(
             iam.PolicyStatement(
                 principals=[iam.ServicePrincipal("personalize.amazonaws.com")],
                 actions=actions,
                 resources=[resource],
-                conditions=for_this_account(),
+                conditions=conditions,
             )
         )

@@ -9,18 +9,20 @@ from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_scheduler as scheduler
+from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_stepfunctions as stepfunctions
 from constructs import Construct
 
 from lambdas.config import Config
 from lambdas.stores.deployment import parameter_name
 from stacks import names
+from stacks.acknowledged import acknowledge
 from stacks.alarms import Alarms
 from stacks.functions import Functions
 from stacks.grants import NO_RESOURCE, OWN_NAMES, Grant, use_key
-from stacks.machines import add_machine, executions, machine_arn, start_by_schedule, unsuccessful
-from stacks.personalize_role import hand_over, personalize_role
+from stacks.machines import add_machine, executions, machine_arn, schedule_role, start_by_schedule, unsuccessful
+from stacks.metrics import Metrics
+from stacks.personalize_role import hand_over, list_below, personalize_role, use_key_in_jobs
 from stacks.run_topic import run_topic
 from stacks.tables import add_table
 
@@ -51,6 +53,7 @@ class TrainingStack(cdk.Stack):
                 "Report": self._report(),
             },
         )
+        self._approval_page()
         self._starts(machine)
         self._alarm(machine)
         cdk.CfnOutput(self, "PersonalizeRoleArn", value=self.personalize_role.role_arn)
@@ -59,16 +62,19 @@ class TrainingStack(cdk.Stack):
         cdk.CfnOutput(self, "RunTopic", value=self.topic.topic_arn)
 
     def _ours(self, *patterns: str) -> list[str]:
-        """ARNs of this deployment's Personalize resources: `solution/{}-*`, `dataset-group/{}`."""
+        """ARNs of this deployment's Personalize resources: `solution/{}_*`, `dataset-group/{}`."""
         return [f"{names.personalize_prefix()}:{pattern.format(self.config.name)}" for pattern in patterns]
 
     def _read_csvs(self) -> list[Grant]:
         below = {"StringLike": {"s3:prefix": "datasets/*"}}
         return [
             Grant(["s3:ListBucket"], [self.bucket], conditions=below),
-            Grant(["s3:GetObject"], [f"{self.bucket}/datasets/*"], "the names of the CSVs are the shop's to choose"),
+            self._get_csvs(),
             *use_key(self.config, "Decrypt"),
         ]
+
+    def _get_csvs(self) -> Grant:
+        return Grant(["s3:GetObject"], [f"{self.bucket}/datasets/*"], "the names of the CSVs are the shop's to choose")
 
     def _earlier_imports(self) -> list[Grant]:
         """Where imports add interactions to what is there, the plan looks up what they brought."""
@@ -104,7 +110,7 @@ class TrainingStack(cdk.Stack):
         if not self.config.prune:
             return []
         calls = ["DescribeCampaign", "DeleteCampaign", "DescribeSolution", "DeleteSolution"]
-        return [Grant([f"personalize:{call}" for call in calls], self._ours("campaign/{}-*", "solution/{}-*"), OWN_NAMES)]
+        return [Grant([f"personalize:{call}" for call in calls], self._ours("campaign/{}_*", "solution/{}_*"), OWN_NAMES)]
 
     def _table(self, *calls: str) -> Grant:
         return Grant([f"dynamodb:{call}" for call in calls], [self.runs.table_arn])
@@ -115,47 +121,73 @@ class TrainingStack(cdk.Stack):
 
     def _starts(self, machine: stepfunctions.StateMachine) -> None:
         """A run starts by schedule, and when somebody puts the marker `datasets/_READY` beside the CSVs."""
-        starter = iam.Role(
-            self,
-            "StartRole",
-            assumed_by=iam.CompositePrincipal(
-                iam.ServicePrincipal("events.amazonaws.com"), iam.ServicePrincipal("scheduler.amazonaws.com")
-            ),
-            description="Starts train runs",
-        )
+        starter = schedule_role(self, "StartRole", "Starts train runs", "events")
+        missed = self._missed_starts()
         Grant(["states:StartExecution"], [machine.state_machine_arn]).give(starter)
         marker = {"bucket": {"name": [names.data_bucket(self.config)]}, "object": {"key": ["datasets/_READY"]}}
-        events.CfnRule(
+        rule = events.CfnRule(
             self,
             "ReadyRule",
             description="A train run when the marker _READY is put beside the CSVs",
             event_pattern={"source": ["aws.s3"], "detail-type": ["Object Created"], "detail": marker},
             targets=[
-                events.CfnRule.TargetProperty(id="train", arn=machine.state_machine_arn, role_arn=starter.role_arn, input="{}")
+                events.CfnRule.TargetProperty(
+                    id="train",
+                    arn=machine.state_machine_arn,
+                    role_arn=starter.role_arn,
+                    input="{}",
+                    dead_letter_config=events.CfnRule.DeadLetterConfigProperty(arn=missed.queue_arn),
+                )
             ],
         )
-        if self.config.schedules.train:
-            target = scheduler.CfnSchedule.TargetProperty(
-                arn=machine.state_machine_arn, role_arn=starter.role_arn, input=self.to_json_string({"retrain": True})
+        missed.add_to_resource_policy(
+            iam.PolicyStatement(
+                principals=[iam.ServicePrincipal("events.amazonaws.com")],
+                actions=["sqs:SendMessage"],
+                resources=[missed.queue_arn],
+                conditions={"ArnEquals": {"aws:SourceArn": rule.attr_arn}},
             )
-            start_by_schedule(self, self.config, "train", self.config.schedules.train, target)
+        )
+        if expression := self.config.schedules.train:
+            given = self.to_json_string({"retrain": True})
+            start_by_schedule(self, self.config, "train", expression, starter, machine.state_machine_arn, given)
+
+    def _missed_starts(self) -> sqs.Queue:
+        """What rules and schedules could not start. docs: eventbridge/latest/userguide/eb-rule-dlq.html"""
+        queue = sqs.Queue(
+            self,
+            "MissedStarts",
+            queue_name=names.missed_starts_queue(self.config),
+            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            enforce_ssl=True,
+            retention_period=cdk.Duration.days(14),
+        )
+        acknowledge(queue, {"AwsSolutions-SQS3": "this queue is where dead letters end"})
+        return queue
 
     def _alarm(self, machine: stepfunctions.StateMachine) -> None:
-        Alarms(self, self.config).add(
+        alarms, runbook = Alarms(self, self.config), "docs/training.md#how-it-fails"
+        alarms.add(
             "train-run-failed",
-            "A train run failed or timed out: its report says why and what to do",
+            "A train run failed, timed out or was stopped: its report says why and what to do",
             unsuccessful(machine),
             1,
-            runbook="docs/training.md#how-it-fails",
+            runbook=runbook,
         )
+        waiting = Metrics(self.config).of_queue(names.missed_starts_queue(self.config))
+        what = "EventBridge could not start a run or the daily deletion of erased users: its message in the queue says why"
+        alarms.add("missed-starts", what, waiting, 1, runbook="docs/operations.md#missed-starts")
+        if expression := self.config.schedules.train:
+            alarms.add_overdue("train-overdue", "No train run succeeded", machine.metric_succeeded(), expression, runbook=runbook)
 
     def _personalize_role(self) -> iam.Role:
         """Personalize assumes it to read the CSVs and to write snapshots; for this account's resources only."""
         role = personalize_role(self, "Lets Amazon Personalize read the CSVs and write snapshots")
         for grant in (
-            *self._read_csvs(),
+            list_below(self.config, self.bucket, "datasets/", "snapshots/"),
+            self._get_csvs(),
             *self._snapshots("s3:GetObject", "s3:PutObject"),
-            *use_key(self.config, "GenerateDataKey"),
+            *use_key_in_jobs(self.config),
         ):
             grant.give(role)
         return role
@@ -185,7 +217,7 @@ class TrainingStack(cdk.Stack):
         )
 
     def _prepare_resources(self) -> lambda_.Function:
-        group, filters = self._ours("dataset-group/{}", "filter/{}-*")
+        group, filters = self._ours("dataset-group/{}", "filter/{}_*")
         trackers = f"{names.personalize_prefix()}:event-tracker/*"
         return self.functions.add(
             "prepare_resources",
@@ -208,7 +240,7 @@ class TrainingStack(cdk.Stack):
         )
 
     def _import_data(self) -> lambda_.Function:
-        datasets, schemas, jobs = self._ours("dataset/{}/*", "schema/{}-*", "dataset-import-job/{}-*")
+        datasets, schemas, jobs = self._ours("dataset/{}/*", "schema/{}_*", "dataset-import-job/{}_*")
         catalogue, records = (f"table/{of(self.config)}" for of in (names.catalogue_table, names.records_table))
         erasures = names.erasures_table(self.config)
         return self.functions.add(
@@ -256,7 +288,7 @@ class TrainingStack(cdk.Stack):
             "train_solutions",
             description="Ensures the solutions and their trained versions, and fetches the metrics",
             may=[
-                Grant([f"personalize:{call}" for call in calls], self._ours("solution/{}-*", "dataset-group/{}"), OWN_NAMES),
+                Grant([f"personalize:{call}" for call in calls], self._ours("solution/{}_*", "dataset-group/{}"), OWN_NAMES),
                 Grant(["personalize:ListDatasetImportJobs", "personalize:ListSolutionVersions"], ["*"], NO_RESOURCE),
             ],
             environment={"PERSONALIZE_ARN_PREFIX": names.personalize_prefix()},
@@ -269,12 +301,11 @@ class TrainingStack(cdk.Stack):
             "approve_versions",
             description="Decides which versions go live: the gate, and a person where the config asks for one",
             may=[
-                Grant(["personalize:DescribeCampaign"], self._ours("campaign/{}-*"), OWN_NAMES),
-                Grant(["personalize:GetSolutionMetrics"], self._ours("solution/{}-*"), OWN_NAMES),
+                Grant(["personalize:DescribeCampaign"], self._ours("campaign/{}_*"), OWN_NAMES),
+                Grant(["personalize:GetSolutionMetrics"], self._ours("solution/{}_*"), OWN_NAMES),
                 Grant(["personalize:ListSolutionVersions"], ["*"], NO_RESOURCE),
-                self._table("PutItem", "GetItem", "DeleteItem", "Query"),
+                self._table("PutItem", "Query"),
                 Grant(["sns:Publish"], [self.topic.topic_arn]),
-                Grant(["states:SendTaskSuccess"], [machine_arn(self, self.config, "train")]),
                 Grant(["ssm:GetParameter"], [parameter]),
             ],
             environment={
@@ -286,16 +317,28 @@ class TrainingStack(cdk.Stack):
             },
         )
 
+    def _approval_page(self) -> None:
+        """Open to whoever has the link of a mail, so that its role holds no more than the exchange of an id for its token."""
+        self.functions.add(
+            "approval_page",
+            description="Shows the question behind an approval mail's link, and passes the answer on",
+            may=[
+                self._table("GetItem", "DeleteItem"),
+                Grant(["states:SendTaskSuccess"], [machine_arn(self, self.config, "train")]),
+            ],
+            environment={"RUNS_TABLE": self.runs.table_name},
+        )
+
     def _deploy_campaigns(self) -> lambda_.Function:
         calls = ["DescribeCampaign", "CreateCampaign", "UpdateCampaign", "DeleteCampaign", "TagResource"]
         return self.functions.add(
             "deploy_campaigns",
             description="Ensures that the campaigns serve what was decided, and starts the snapshots of popularity counts",
             may=[
-                Grant([f"personalize:{call}" for call in calls], self._ours("campaign/{}-*", "solution/{}-*"), OWN_NAMES),
+                Grant([f"personalize:{call}" for call in calls], self._ours("campaign/{}_*", "solution/{}_*"), OWN_NAMES),
                 Grant(
                     [f"personalize:{call}" for call in ("DescribeBatchInferenceJob", "CreateBatchInferenceJob", "TagResource")],
-                    self._ours("batch-inference-job/{}-*", "solution/{}-*"),
+                    self._ours("batch-inference-job/{}_*", "solution/{}_*"),
                     OWN_NAMES,
                 ),
                 Grant(["personalize:ListBatchInferenceJobs"], ["*"], NO_RESOURCE),
@@ -319,10 +362,10 @@ class TrainingStack(cdk.Stack):
             description="Publishes what is deployed, for those who serve, and tidies up what it replaces",
             may=[
                 Grant([f"personalize:List{kind}" for kind in ("Filters", "Solutions", "Campaigns")], ["*"], NO_RESOURCE),
-                Grant(["personalize:DeleteFilter"], self._ours("filter/{}-*"), OWN_NAMES),
+                Grant(["personalize:DeleteFilter"], self._ours("filter/{}_*"), OWN_NAMES),
                 Grant(
                     ["personalize:ListTagsForResource", "personalize:TagResource"],
-                    self._ours("dataset-group/{}", "solution/{}-*", "campaign/{}-*", "filter/{}-*"),
+                    self._ours("dataset-group/{}", "solution/{}_*", "campaign/{}_*", "filter/{}_*"),
                     OWN_NAMES,
                 ),
                 *self._prune(),

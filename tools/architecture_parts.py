@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lambdas.config.names import SEPARATOR
+
 READS = ("Get", "BatchGet", "Query", "Scan", "List", "Describe", "Receive")
 #: Kinds of what functions keep things in, by the service of the call.
 STORES = {"dynamodb": "table", "s3": "bucket", "sqs": "queue", "sns": "topic", "ssm": "parameter", "events": "bus"}
@@ -107,7 +109,7 @@ class Assembly:
     def name(self, resource: Resource) -> str:
         """Without the deployment's: `recommend`."""
         own = next((self.text(resource.properties[name], resource.stack) for name in NAMES if name in resource.properties), "")
-        return own.removeprefix(f"{self.deployment}-").replace("-", "_") or resource.id
+        return own.removeprefix(f"{self.deployment}{SEPARATOR}").replace("-", "_") or resource.id
 
     def allowed(self, role: Any, stack: str) -> Iterator[tuple[str, str]]:
         """(action, resource) of all that the policies of a role, as a property refers to it, allow."""
@@ -284,7 +286,7 @@ def stored_in(assembly: Assembly, service: str, resource: str) -> str:
 
 
 def plain(name: str, deployment: str) -> str:
-    return name.removeprefix(f"{deployment}-").replace("-", "_")
+    return name.removeprefix(f"{deployment}{SEPARATOR}").replace("-", "_")
 
 
 def as_list(value: Any) -> list[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import random
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 WRITE_BATCH = 25
 #: BatchGetItem takes this many keys (amazondynamodb/latest/APIReference/API_BatchGetItem.html).
 READ_BATCH = 100
+#: For how long a table may put off keys: the caller's own caller waits (a queue, a stream, a state machine), and asks again.
+READ_SECONDS = 20.0
 
 _serialize = TypeSerializer().serialize
 deserialize = TypeDeserializer().deserialize
@@ -72,12 +75,27 @@ def _request_all(table: str, requests: Iterator[dict[str, Any]]) -> None:
 
 
 def read_all(
-    client: DynamoDBClient, table: str, keys: Sequence[Mapping[str, Any]], *, consistent: bool = False
+    client: DynamoDBClient,
+    table: str,
+    keys: Sequence[Mapping[str, Any]],
+    *,
+    consistent: bool = False,
+    seconds: float = READ_SECONDS,
 ) -> Iterator[dict[str, Any]]:
-    """The rows of the keys that the table has; keys that it puts off are asked for again."""
+    """The rows of the keys that the table has; keys that it puts off are asked for again, after longer and longer pauses.
+
+    Raises TimeoutError where some are put off for so many seconds.
+    """
+    until = time.monotonic() + seconds
     for start in range(0, len(keys), READ_BATCH):
         waiting: Any = {table: {"Keys": keys[start : start + READ_BATCH], "ConsistentRead": consistent}}
-        while waiting:
+        for attempt in itertools.count():
             answer = client.batch_get_item(RequestItems=waiting)
             yield from answer["Responses"].get(table, [])
             waiting = answer["UnprocessedKeys"]
+            if not waiting:
+                break
+            pause = min(0.02 * 2**attempt, 1) * random.uniform(0.5, 1)  # noqa: S311  spreads out who waits alike
+            if time.monotonic() + pause > until:
+                raise TimeoutError(f"the table {table} put off {len(waiting[table]['Keys'])} keys for {seconds:g} seconds")
+            time.sleep(pause)

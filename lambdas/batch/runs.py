@@ -7,7 +7,7 @@ Below `batch/<batch or segment>/<version>/` of the data bucket: `input/`, `outpu
 from __future__ import annotations
 
 import os
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -34,6 +34,11 @@ class Making(BaseModel):
 def version_of(run_started: datetime) -> str:
     """A later run has a greater version."""
     return run_started.strftime("%Y%m%dT%H%M%S%f")[:-3] + "Z"
+
+
+def started(version: str) -> datetime:
+    """When the run of a version started."""
+    return datetime.strptime(version, "%Y%m%dT%H%M%S%fZ").replace(tzinfo=UTC)
 
 
 def erased_key(version: str) -> str:

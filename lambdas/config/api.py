@@ -24,13 +24,16 @@ class Api(Section):
     auth: Literal["api_key", "iam"] = Field(
         "api_key",
         description="how the shop's servers prove who they are: by the key, or by signing as an IAM role that may "
-        "execute-api:Invoke; `POST /events` takes a key either way, because browsers call it",
+        "execute-api:Invoke; browsers have an API and a key of their own either way",
     )
     cors_origins: list[Origin] = Field(
         default=[], max_length=20, description="origins of the pages that may post events, or `*` for any; without it no page may"
     )
-    throttle: Throttle = Field(default_factory=Throttle, description="of the servers' key, and of all calls of the API together")
+    throttle: Throttle = Field(default_factory=Throttle, description="of the servers' key, and of each method of their API")
     browser_throttle: Throttle = Field(
-        default_factory=lambda: Throttle(rate=100, burst=200), description="of the browsers' key, all browsers together"
+        default_factory=lambda: Throttle(rate=100, burst=200), description="of the browsers' API, all browsers together"
+    )
+    browser_calls_per_day: int = Field(
+        1_000_000, ge=1, description="of the browsers' API, all browsers together: what its key can cost, since all can read it"
     )
     docs: bool = Field(True, description="serve the API's description, without a key, at `/docs` and `/openapi.json`")

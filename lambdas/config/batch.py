@@ -62,8 +62,11 @@ class Segment(Section):
 
 
 class Archive(Section):
-    """What is counted of the archive."""
+    """For how long events are kept, and what is counted of them."""
 
+    keep_days: int | None = Field(
+        365, ge=31, le=36_500, description="after which S3 deletes events of the archive; `null` keeps them for good"
+    )
     funnel: list[str] = Field(
         default_factory=list, max_length=10, description="event types through which a user converts, in their order"
     )

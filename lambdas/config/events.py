@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Base64Str, BaseModel, ConfigDict, Field, StringConstraints
 
 from personalize_rules.limits import MAX_ID, MAX_IMPRESSION, MAX_RECOMMENDATION_ID
 
@@ -36,13 +36,17 @@ class Event(BaseModel):
 
 
 class EventRecord(BaseModel):
-    """A record of the stream: an event, when it was received (milliseconds since 1970), and an id that no other record has."""
+    """A record of the stream: an event, when it was received (milliseconds since 1970), and an id that no other record has.
+
+    `request_id` is the id by which the API's logs know the request, in base64. Callers can choose it, so it only correlates.
+    """
 
     model_config = ConfigDict(strict=True)
 
     kind: Literal["event"]
     received_at: int
     id: str
+    request_id: Base64Str = ""
     body: Event
 
 

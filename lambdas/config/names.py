@@ -11,6 +11,15 @@ import os
 from lambdas.config import Config
 from lambdas.config.schemas import DatasetKind
 
+#: Between a deployment and a part of it. Neither can hold it, so that no name of `shop` is one of `shop-prod`, and no role of the
+#: one reaches what is the other's.
+SEPARATOR = "_"
+
+
+def own_name(config: Config, part: str) -> str:
+    """The name of a deployment's resource: `movielens_recommend`. `part` may be a pattern of IAM."""
+    return f"{config.name}{SEPARATOR}{part}"
+
 
 def fingerprint(text: str) -> str:
     """Eight hex digits that change with the text."""
@@ -32,12 +41,12 @@ def dataset_arn(config: Config, kind: DatasetKind) -> str:
 
 def schema_name(config: Config, kind: DatasetKind) -> str:
     """Schemas can't be changed, so a changed one has another name."""
-    return f"{config.name}-{kind}-{config.datasets.present()[kind].avro.fingerprint}"
+    return own_name(config, f"{kind}-{config.datasets.present()[kind].avro.fingerprint}")
 
 
 def import_job_name(config: Config, kind: DatasetKind, files: str, run_id: str) -> str:
     """Says what was imported (`files`: the fingerprint of the CSVs) and by which run; import jobs can't be deleted."""
-    return f"{config.name}-{kind}-{files}-{fingerprint(run_id)}"
+    return own_name(config, f"{kind}-{files}-{fingerprint(run_id)}")
 
 
 def imported_files(job_name: str) -> str:
@@ -51,11 +60,11 @@ def event_tracker_name(config: Config) -> str:
 
 def filter_name(config: Config, name: str) -> str:
     """Filters can't be changed, so a changed expression makes another filter."""
-    return f"{config.name}-{name.replace('_', '-')}-{fingerprint(config.filters[name])}"
+    return own_name(config, f"{name.replace('_', '-')}-{fingerprint(config.filters[name])}")
 
 
 def solution_name(config: Config, solution: str) -> str:
-    return f"{config.name}-{solution}"
+    return own_name(config, solution)
 
 
 def solution_arn(config: Config, solution: str) -> str:
@@ -63,7 +72,7 @@ def solution_arn(config: Config, solution: str) -> str:
 
 
 def campaign_name(config: Config, solution: str) -> str:
-    return f"{config.name}-{solution}"
+    return own_name(config, solution)
 
 
 def campaign_arn(config: Config, solution: str) -> str:

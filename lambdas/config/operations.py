@@ -74,3 +74,8 @@ class Protection(Section):
         "and tables from deletion; `nothing` is for data that can be loaded again",
     )
     log_days: LogDays = Field(90, description="for which logs are kept")
+    personalize_conditions: bool = Field(
+        True,
+        description="Amazon Personalize reaches the buckets for this account's resources only, and lists only the folders that "
+        "it needs; `false` is the first thing to try when AWS refuses an import or a batch job (docs/deploying.md)",
+    )

@@ -70,6 +70,12 @@ def current_deployment() -> Deployment:
     return _cached[1]
 
 
+def keep(text: str) -> None:
+    """Take in the document, which the caller has just read beside others."""
+    global _cached
+    _cached = (time.monotonic(), Deployment.model_validate_json(text))
+
+
 def forget() -> None:
     """Read the document anew at the next look."""
     global _cached

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Any
 
 from lambdas.aws import clients
@@ -28,7 +29,17 @@ def erased(user_ids: Sequence[str]) -> set[str]:
 
 def all_erased() -> Iterator[str]:
     """Every erased user."""
-    pages = clients.dynamodb().get_paginator("scan").paginate(TableName=os.environ["ERASURES_TABLE"])
+    return _scanned({})
+
+
+def erased_since(moment: datetime) -> Iterator[str]:
+    """Those who were erased from that moment on."""
+    since = {":since": {"N": str(int(moment.timestamp() * 1000))}}
+    return _scanned({"FilterExpression": "erased_at >= :since", "ExpressionAttributeValues": since})
+
+
+def _scanned(which: Any) -> Iterator[str]:
+    pages = clients.dynamodb().get_paginator("scan").paginate(TableName=os.environ["ERASURES_TABLE"], **which)
     for page in pages:
         for row in page["Items"]:
             yield row["user_id"]["S"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+import secrets
 import threading
 import uuid
 from collections.abc import Iterable
@@ -73,7 +74,7 @@ class Front:
         return refused
 
     def _handle(self, request: Request) -> Response:
-        request_id, responses = str(uuid.uuid4()), {}
+        request_id, extended_id, responses = _request_id(request), secrets.token_urlsafe(11) + "=", {}
         try:
             route = self._route(split_path(request))
             responses = route.api.gateway_responses
@@ -92,6 +93,7 @@ class Front:
                 path_parameters=found[1],
                 stage_variables=dict(route.stage.variables or {}),
                 request_id=request_id,
+                extended_id=extended_id,
             )
             check_call(call, self._plans, self._aws.region)
             response = self._integrate(call, route.api)
@@ -102,7 +104,7 @@ class Front:
             failed = Refusal("DEFAULT_5XX", 500, "Internal server error", "InternalServerErrorException")
             return _refuse(failed, responses, request_id)
         response.headers.setdefault("x-amzn-RequestId", request_id)
-        response.headers.setdefault("x-amz-apigw-id", request_id.replace("-", "")[:16])
+        response.headers.setdefault("x-amz-apigw-id", extended_id)
         return response
 
     def _preflight(self, environ: Environ) -> Answer:
@@ -160,6 +162,15 @@ class Front:
 
 def _answer(response: Response) -> Answer:
     return Answer(response.status_code, response.get_data(), list(response.headers.items()))
+
+
+def _request_id(request: Request) -> str:
+    """Callers may choose it; the extended one they may not.
+
+    docs: apigateway/latest/developerguide/api-gateway-variables-for-access-logging.html
+    """
+    chosen = request.headers.get("x-amzn-RequestId", "")
+    return chosen if re.fullmatch(r"[\w!#$%&'*+.^`|~-]{1,128}", chosen, re.ASCII) else str(uuid.uuid4())
 
 
 def _refuse(refusal: Refusal, responses: dict[str, dict[str, Any]], request_id: str) -> Response:

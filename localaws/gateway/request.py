@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 import uuid
 from dataclasses import dataclass, field
@@ -39,6 +40,7 @@ class Call:
     path_parameters: dict[str, str]
     stage_variables: dict[str, str]
     request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    extended_id: str = field(default_factory=lambda: f"{secrets.token_urlsafe(11)}=")
     received: float = field(default_factory=time.time)
 
     @cached_property
@@ -80,7 +82,7 @@ class Call:
             "apiId": self.api_id,
             "domainName": request.host,
             "domainPrefix": self.api_id,
-            "extendedRequestId": self.request_id.replace("-", "")[:16],
+            "extendedRequestId": self.extended_id,
             "httpMethod": request.method,
             "identity": {
                 "accessKey": None,

@@ -192,6 +192,11 @@ def _by_parameter(prefix: str, parameter: str, resource: str) -> Callable[[Calle
     return needed
 
 
+def _ssm(caller: Caller, operation: str, parameters: Parameters) -> Iterator[Access]:
+    for name in parameters.get("Names") or [parameters.get("Name")]:
+        yield from _by_parameter("ssm", "Name", "parameter/{}")(caller, operation, {"Name": name})
+
+
 def _events(caller: Caller, operation: str, parameters: Parameters) -> Iterator[Access]:
     if operation != "PutEvents":
         raise UnknownOperation(f"events:{operation}")
@@ -219,6 +224,6 @@ _SERVICES: dict[str, Callable[[Caller, str, Parameters], Iterator[Access]]] = {
     "s3": _s3,
     "sns": _by_parameter("sns", "TopicArn", "{}"),
     "sqs": _queue,
-    "ssm": _by_parameter("ssm", "Name", "parameter/{}"),
+    "ssm": _ssm,
     "stepfunctions": _stepfunctions,
 }

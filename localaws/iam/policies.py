@@ -55,11 +55,13 @@ def _matches(statement: Mapping[str, Any], access: Access) -> bool:
 
 
 def _holds(operator: str, keys: Mapping[str, Any], context: Mapping[str, str]) -> bool:
-    if operator not in _OPERATORS:
+    plain = operator.removesuffix(_IF_EXISTS)
+    if plain not in _OPERATORS:
         raise UnknownCondition(f"the condition operator {operator}")
-    compare = _OPERATORS[operator]
+    compare = _OPERATORS[plain]
     return all(
-        key in context and any(compare(str(value), context[key]) for value in listed(values)) for key, values in keys.items()
+        any(compare(str(value), context[key]) for value in listed(values)) if key in context else plain != operator
+        for key, values in keys.items()
     )
 
 
@@ -72,6 +74,8 @@ def _equal(pattern: str, text: str) -> bool:
     return pattern == text
 
 
+#: With this at its end, an operator holds where the call has no such key.
+_IF_EXISTS = "IfExists"
 _OPERATORS: dict[str, Callable[[str, str], bool]] = {
     "StringEquals": _equal,
     "StringLike": matches,

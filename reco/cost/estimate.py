@@ -114,12 +114,18 @@ def events_per_month(bill: Bill) -> float:
     return bill.traffic.events_per_day * DAYS_PER_MONTH
 
 
+def months_kept(bill: Bill) -> float:
+    """How many months of events the archive holds."""
+    days = bill.config.archive.keep_days
+    return days / DAYS_PER_MONTH if days else bill.traffic.assumptions.archive_months
+
+
 def archive(bill: Bill) -> Iterator[Line]:
     """Events through the API into the stream and the archive: the same in both."""
     traffic, events = bill.traffic, events_per_month(bill)
     size = traffic.event_bytes
     stream_gb = events * rounded_up(size, KINESIS_STEP) / BYTES_PER_GB
-    kept_gb = events * size / BYTES_PER_GB * traffic.assumptions.archive_compression * traffic.assumptions.archive_months
+    kept_gb = events * size / BYTES_PER_GB * traffic.assumptions.archive_compression * months_kept(bill)
     data: Driver = "training data"
     yield bill.line("API Gateway", "events", data, "api_gateway_requests", events / traffic.events_per_call)
     yield bill.line("Kinesis Data Streams", "the stream", data, "kinesis_stream_hours", HOURS_PER_MONTH)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from lambdas.config.names import SEPARATOR
 from lambdas.stores.runs import read_versions, version_key
 from reco.errors import RecoError
 from reco.target import Target
@@ -25,17 +26,17 @@ def rollback(target: Target, solution: str, on_wait: Callable[[], None] = lambda
     if not earlier:
         raise RecoError(f"No version of '{solution}' was deployed before the one that serves ({serving}).")
     back_to = earlier[-1].version_arn
-    mark_rolled_back(target, solution, serving)
     personalize.update_campaign(campaignArn=campaign["campaignArn"], solutionVersionArn=back_to)
     while not serves(personalize.describe_campaign(campaignArn=campaign["campaignArn"])["campaign"], back_to):
         on_wait()
         time.sleep(every)
+    mark_rolled_back(target, solution, serving)
     return serving, back_to
 
 
 def find_campaign(target: Target, solution: str) -> dict[str, Any]:
     """The campaign of a solution, by the name that the deployment gives it."""
-    wanted = f"{target.deployment}-{solution}"
+    wanted = f"{target.deployment}{SEPARATOR}{solution}"
     for page in target.client("personalize").get_paginator("list_campaigns").paginate():
         for summary in page["campaigns"]:
             if summary["name"] == wanted:

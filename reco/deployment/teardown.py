@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 
 from lambdas.aws.ensure import short
 from lambdas.config import Config
+from lambdas.config.names import own_name
 from lambdas.config.schemas import DATASET_TYPES
 from reco.errors import RecoError
 
@@ -41,17 +42,18 @@ class Owner:
 
     @staticmethod
     def deployment(config: Config) -> Owner:
-        return Owner("recostack:deployment", config.name, schema_names(re.escape(config.name)))
+        return Owner("recostack:deployment", config.name, schema_names(re.escape(own_name(config, ""))))
 
     @staticmethod
     def evaluation(config: Config) -> Owner:
         """What evaluations of the deployment made; only one that was killed leaves any of it."""
-        return Owner("recostack:evaluation", config.name, schema_names(rf"{re.escape(config.name)}-evaluate-[a-z0-9]{{4}}"))
+        prefix = rf"{re.escape(own_name(config, 'evaluate-'))}[a-z0-9]{{4}}-"
+        return Owner("recostack:evaluation", config.name, schema_names(prefix))
 
 
-def schema_names(dataset_group: str) -> re.Pattern[str]:
-    """`<dataset group>-<kind>-<fingerprint>`: no other deployment's schema can match, whatever the deployment is called."""
-    return re.compile(f"{dataset_group}-({'|'.join(DATASET_TYPES)})-[0-9a-f]{{8}}")
+def schema_names(prefix: str) -> re.Pattern[str]:
+    """`<prefix><kind>-<fingerprint>`: no other deployment's schema can match, whatever the deployment is called."""
+    return re.compile(f"{prefix}({'|'.join(DATASET_TYPES)})-[0-9a-f]{{8}}")
 
 
 class Teardown:

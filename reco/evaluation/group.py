@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from lambdas.aws.ensure import short
 from lambdas.config import Config
+from lambdas.config.names import own_name
 from lambdas.config.recipes import recipe_arn
 from lambdas.config.requests import solution_config
 from lambdas.config.schemas import RECORD_NAME, DatasetKind
@@ -36,7 +37,9 @@ class EvaluationGroup:
         self.owner = Owner.evaluation(config)
         tags = config.tags | {self.owner.tag: self.owner.value}
         self.tags = [{"tagKey": key, "tagValue": value} for key, value in tags.items()]
-        self.name = f"{config.name}-evaluate-{''.join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(4))}"
+        self.name = own_name(
+            config, f"evaluate-{''.join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(4))}"
+        )
         self.client, self.s3 = target.client("personalize"), target.client("s3")
         self.bucket, self.role = target.output("storage", "DataBucket"), target.output("training", "PersonalizeRoleArn")
         self.prefix = f"datasets/{self.name}/"  # below what the service's role may read

@@ -7,7 +7,7 @@ structs by a point, CASE instead of FILTER or IF, CONCAT, no functions of dates 
 from __future__ import annotations
 
 import time
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -18,6 +18,9 @@ from reco.errors import RecoError
 from reco.experiments.statistics import Counts
 from reco.target import Target
 
+#: The archive's folder of a day; below it those of its hours, whose path is the column `hour` (stacks/archive.py).
+DAY = "year=%Y/month=%m/day=%d"
+HOUR = "year=[0-9]+/month=[0-9]+/day=[0-9]+/hour=[0-9]+"
 #: What somebody did counts from the first exposure on; clients' clocks and times in whole seconds get a second.
 SQL = """
 WITH shown AS (
@@ -78,9 +81,7 @@ def conversion_of(config: Config, placement: str) -> str:
 
 def statement(name: str, placements: list[str], event_type: str, since: date) -> str:
     """The SQL text for one experiment."""
-    until = datetime.now(UTC).date() + timedelta(days=1)
-    first = since.year * 10_000 + since.month * 100 + since.day
-    period = f"year BETWEEN {since.year} AND {until.year} AND year * 10000 + month * 100 + day >= {first}"
+    period = f"hour >= '{since:{DAY}}/hour=00'"
     quoted = ", ".join(quote(placement) for placement in placements)
     return SQL.format(experiment=quote(name), placements=quoted, event_type=quote(event_type), period=period)
 
@@ -108,7 +109,7 @@ def run(target: Target, sql: str, since: date) -> Rows:
 def download(target: Target, folder: Path, since: date) -> None:
     """Copy the archive's objects of these days; the tree of folders stays."""
     s3, bucket = target.client("s3"), target.output("storage", "DataBucket")
-    first = f"events/year={since:%Y}/month={since:%m}/day={since:%d}/"
+    first = f"events/{since:{DAY}}/"
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="events/", StartAfter=first):
         for entry in page.get("Contents", []):
             path = folder / entry["Key"]
@@ -125,14 +126,13 @@ def run_in_duckdb(folder: Path, sql: str) -> Rows:
     if not any((folder / "events").rglob("*.*")):
         raise RecoError("The archive holds nothing for these days; it is written five minutes after the events.")
     columns = ", ".join(f"{name}: {quote(kind)}" for name, kind in record_columns("duckdb").items())
-    parts = ", ".join(f"{name}: INT" for name in ("year", "month", "day", "hour"))
     files = quote(f"{folder}/events/**/*")
     read = (
         f"read_json({files}, format='newline_delimited', compression='gzip', ignore_errors=true, columns={{{columns}}}, "
-        f"hive_partitioning=true, hive_types={{{parts}}})"
+        "hive_partitioning=false, filename=true)"
     )
     with duckdb.connect() as database:
-        database.execute(f"CREATE VIEW events AS FROM {read}")
+        database.execute(f"CREATE VIEW events AS FROM (FROM {read}) SELECT *, regexp_extract(filename, {quote(HOUR)}) AS hour")
         rows = database.execute(sql).fetchall()
     return [(variant, int(users), int(clicked), int(converted)) for variant, users, clicked, converted in rows]
 

@@ -55,7 +55,7 @@ def shop(folder: Path) -> Iterator[Target]:
     with deployed(folder) as target:
         document = make_tracker(config, target.client("personalize"))
         arn = document.dataset_group_arn.rsplit(":", 1)[0]
-        campaigns = {name: f"{arn}:campaign/{config.name}-{name}" for name in config.solutions}
+        campaigns = {name: f"{arn}:campaign/{config.name}_{name}" for name in config.solutions}
         publish(target, document.model_copy(update={"campaigns": campaigns}))
         yield target
 
@@ -267,7 +267,7 @@ def test_logs_hold_nobody_and_no_line_of_a_stranger(shop: Target) -> None:
         event = {"event_type": "view", "session_id": name[:256], "user_id": name[:256], "item_id": name[:256], "event_value": "x"}
         api.call("POST", "/events", {"events": [event, event | {"event_value": 1.0}]})
     logs = shop.client("logs")
-    put_events = f"/aws/lambda/{shop.deployment}-put-events"
+    put_events = f"/aws/lambda/{shop.deployment}_put-events"
     before = len(logs.filter_log_events(logGroupName=put_events)["events"])
     api.call("POST", "/events", {"events": [{"event_type": "view", "session_id": "s", "item_id": "i"}]})
     until(lambda: len(logs.filter_log_events(logGroupName=put_events)["events"]) > before, 30)

@@ -106,7 +106,7 @@ def fire(target: Target, machine: str, output: str) -> str:
 
 def lists_are_live(target: Target, api: Api, batch: str, asked: list[dict[str, str]], **live: Any) -> None:
     """Each list of the batch is what GetRecommendations gives."""
-    runtime, campaign = target.client("personalize-runtime"), f"arn:aws:personalize:{ACCOUNT}:campaign/shop-{batch}"
+    runtime, campaign = target.client("personalize-runtime"), f"arn:aws:personalize:{ACCOUNT}:campaign/shop_{batch}"
     for one in asked:
         path = f"users/{one['userId']}" + (f"?item_id={one['itemId']}" if "itemId" in one else "")
         status, answer = api.call("GET", f"/batch/{batch}/{path}")

@@ -32,7 +32,7 @@ def test_destroy_during_a_train_run(reco: CommandLine) -> None:
     eventually(lambda: personalize.list_solution_versions()["solutionVersions"])
 
     declined = reco.run("destroy", *SHOP, code=130, stdin="n\n")[1]
-    assert "solution/shop-for-you" in declined
+    assert "solution/shop_for-you" in declined
     assert personalize.list_dataset_groups()["datasetGroups"]
 
     done = reco.json("destroy", "--yes", "--keep-stacks", *SHOP)

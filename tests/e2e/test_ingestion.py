@@ -78,7 +78,7 @@ def test_an_item_and_a_user_are_put_and_a_user_erased(shop: Target) -> None:
     assert api.call("PUT", "/users/u1", [1])[0] == 400
     status, answer = api.call("DELETE", "/users/u%2F9")
     assert (status, answer["user_id"]) == (202, "u/9")
-    table = f"{shop.deployment}-catalogue"
+    table = f"{shop.deployment}_catalogue"
     until(lambda: "Item" in shop.client("dynamodb").get_item(TableName=table, Key={"item_id": {"S": item}}), 30)
 
 

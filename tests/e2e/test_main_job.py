@@ -152,8 +152,8 @@ def test_two_deployments_beside_each_other(up: CommandLine) -> None:
 def events_in(up: CommandLine, deployment: str) -> int:
     """How many events the deployment's stream has got."""
     kinesis, found = client_of(up, "kinesis"), 0
-    for shard in kinesis.list_shards(StreamName=f"{deployment}-events")["Shards"]:
-        place = {"StreamName": f"{deployment}-events", "ShardId": shard["ShardId"], "ShardIteratorType": "TRIM_HORIZON"}
+    for shard in kinesis.list_shards(StreamName=f"{deployment}_events")["Shards"]:
+        place = {"StreamName": f"{deployment}_events", "ShardId": shard["ShardId"], "ShardIteratorType": "TRIM_HORIZON"}
         iterator = kinesis.get_shard_iterator(**place)["ShardIterator"]
         found += len(kinesis.get_records(ShardIterator=iterator)["Records"])
     return found
@@ -164,8 +164,8 @@ def test_an_answer_that_lacks_attributes_says_so(up: CommandLine) -> None:
     whole, said = up.json("recommend", "home", "--user", "u1", *SHOP), up.run("recommend", "home", "--user", "u1", *SHOP)[0]
     assert ("degraded" in whole, "Degraded" in said) == (False, False)
     database = client_of(up, "dynamodb")
-    table = database.describe_table(TableName="shop-catalogue")["Table"]
-    database.delete_table(TableName="shop-catalogue")
+    table = database.describe_table(TableName="shop_catalogue")["Table"]
+    database.delete_table(TableName="shop_catalogue")
     new_user = ("recommend", "search-page", "--user", "u2", "--config", "changed/degraded.yaml")
     raw = yaml.safe_load(Path("config/shop.yaml").read_text())
     raw["placements"]["search-page"] = raw["placements"]["home"]

@@ -103,7 +103,7 @@ class Site:
         return {"imports": len(imports), "versions": len(versions), "campaigns": len(campaigns)}
 
     def campaign(self, name: str) -> dict[str, Any]:
-        arn = f"arn:aws:personalize:us-east-1:123456789012:campaign/shop-{name}"
+        arn = f"arn:aws:personalize:us-east-1:123456789012:campaign/shop_{name}"
         return dict(self.personalize.describe_campaign(campaignArn=arn)["campaign"])
 
     @cached_property
@@ -164,7 +164,7 @@ def test_a_changed_csv_is_imported_alone_and_trained_on(site: Site) -> None:
     newest = max(
         site.personalize.list_dataset_import_jobs(maxResults=100)["datasetImportJobs"], key=lambda job: job["creationDateTime"]
     )
-    assert newest["jobName"].startswith("shop-users-")
+    assert newest["jobName"].startswith("shop_users-")
 
 
 def test_a_solution_trained_alone_has_to_beat_its_baseline_all_the_same(clean: Site) -> None:
@@ -333,7 +333,7 @@ def test_a_marker_beside_the_csvs_starts_a_run(clean: Site) -> None:
 
 def test_the_schedule_starts_a_run_that_retrains(clean: Site) -> None:
     before = clean.counts()["versions"]
-    schedule = clean.environment.client("scheduler").get_schedule(Name="shop-train")
+    schedule = clean.environment.client("scheduler").get_schedule(Name="shop_train")
     assert schedule["ScheduleExpression"] == "cron(0 3 ? * SUN *)"
     train.require_success(run_started_by(clean, lambda: clean.environment.fire(schedule["Arn"])))
     assert clean.counts()["versions"] == before + 4
@@ -463,7 +463,7 @@ def test_changes_of_the_config_reach_personalize(clean: Site) -> None:
     }
     assert "INCLUDE ItemID WHERE Items.STOCK >= 3" in expressions
     assert "INCLUDE ItemID WHERE Items.STOCK > 0" not in expressions  # replaced, then deleted
-    assert report["leftover"] == ["campaign/shop-ranking", "solution/shop-ranking"]
+    assert report["leftover"] == ["campaign/shop_ranking", "solution/shop_ranking"]
 
     clean.deploy(lambda raw: (change(raw), raw.update(prune=True)))  # type: ignore[func-returns-value]
     assert train.require_success(clean.run())["leftover"] == []
@@ -479,4 +479,4 @@ def test_changes_of_the_config_reach_personalize(clean: Site) -> None:
     assert outcome.report is not None
     drift = outcome.report["problems"][0]
     assert (drift["part"], drift["error"]) == ("dataset interactions", "ConfigurationDrift")
-    assert drift["message"].count("schema/shop-interactions-") == 2
+    assert drift["message"].count("schema/shop_interactions-") == 2

@@ -20,7 +20,7 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
     ),
     (
         r"ingestion/FunctionsPutEventsRole",
-        r"kinesis:(DescribeStream|DescribeStreamSummary|GetRecords|GetShardIterator|ListShards|ListStreams)|.*:stream/{name}-events",
+        r"kinesis:(DescribeStream|DescribeStreamSummary|GetRecords|GetShardIterator|ListShards|ListStreams)|.*:stream/{name}_events",
         "the event source mapping reads the stream with the function's role (lambda/latest/dg/services-kinesis-create.html)",
     ),
     (
@@ -41,7 +41,7 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
     ),
     (
         r"ingestion/FunctionsPutRecordsRole",
-        r"sqs:(ChangeMessageVisibility|DeleteMessage|GetQueueAttributes|GetQueueUrl|ReceiveMessage)|.*:{name}-records",
+        r"sqs:(ChangeMessageVisibility|DeleteMessage|GetQueueAttributes|GetQueueUrl|ReceiveMessage)|.*:{name}_records",
         "the event source mapping reads the queue with the function's role (lambda/latest/dg/services-sqs-configure.html)",
     ),
     (
@@ -76,7 +76,7 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
     ),
     (
         r"batch/BatchRole",
-        r"states:(StartExecution|DescribeExecution|StopExecution)|.*:(stateMachine:{name}-batch|execution:{name}-batch[:/]\*)",
+        r"states:(StartExecution|DescribeExecution|StopExecution)|.*:(stateMachine:{name}_batch|execution:{name}_batch[:/]\*)",
         "a Distributed Map starts executions of its own machine (step-functions/latest/dg/iam-policies-eg-dist-map.html)",
     ),
     (
@@ -86,13 +86,18 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
     ),
     (
         r"batch/FunctionsPublishBatchRole",
-        r"dynamodb:DeleteItem",
+        r"dynamodb:BatchWriteItem",
         "takes out lists of users who are erased while they are loaded",
     ),
     (
         r"batch/FunctionsRunBatchJobRole",
-        r"s3:ListBucket|arn:aws:s3:::recostack-{name}-data-\d+-[a-z0-9-]+(/snapshots/\*)?|.*:filter/{name}-\*",
+        r"s3:ListBucket|arn:aws:s3:::recostack-{name}-data-\d+-[a-z0-9-]+(/snapshots/\*)?|.*:filter/{name}_\*",
         "a ranking takes its candidates from a snapshot, and a batch may have a filter; without ListBucket S3 denies what is missing",
+    ),
+    (
+        r"serving/FunctionsRecommendRole",
+        r"ssm:GetParameter",
+        "asks for what is deployed alone where the call for that and the rules override has failed",
     ),
     (
         r"ingestion/FunctionsEraseUserRole",

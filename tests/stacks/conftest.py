@@ -8,10 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
-from reco.local.synth import synthesize
+from reco.local.synth import ENVIRONMENT, ROOT, synthesize
 
 Templates = dict[str, dict[str, Any]]
+KEY = "arn:aws:kms:us-east-1:123456789012:key/12345678-1234-1234-1234-123456789012"
+PROD = {
+    "alarms": {"email": "ops@shop.test", "monthly_budget_usd": 500},
+    "kms_key": KEY,
+    "protection": {"keep": "everything", "log_days": 365},
+}
 
 
 @pytest.fixture(scope="session")
@@ -30,4 +37,24 @@ def templates(assembly: Path) -> Templates:
     return {
         path.name.removeprefix("recostack-movielens-").removesuffix(".template.json"): json.loads(path.read_text())
         for path in assembly.glob("*.template.json")
+    }
+
+
+@pytest.fixture(scope="session")
+def prod(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The assembly of the shop in an environment that keeps everything and has a budget."""
+    folder = tmp_path_factory.mktemp("prod")
+    (folder / "schemas").symlink_to(ROOT / "config" / "schemas")
+    raw = yaml.safe_load((ROOT / "config" / "shop.yaml").read_text())
+    (folder / "shop.yaml").write_text(yaml.safe_dump(raw | {"environments": {"prod": PROD}}))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(ENVIRONMENT, "prod")
+        return synthesize(folder / "shop.yaml", folder / "out")
+
+
+@pytest.fixture(scope="session")
+def templates_of_prod(prod: Path) -> Templates:
+    return {
+        file.name.split(".")[0].removeprefix("recostack-shop-prod-"): json.loads(file.read_text())
+        for file in prod.glob("*.template.json")
     }

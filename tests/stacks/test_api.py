@@ -13,6 +13,7 @@ from lambdas.config import Api
 from lambdas.config.api import Throttle
 from lambdas.config.file import load_config
 from reco.local.synth import ROOT
+from stacks import ingestion_api
 from stacks.api import ApiStack
 
 ALLOW_ORIGIN = "Access-Control-Allow-Origin"
@@ -27,25 +28,43 @@ def resources(kind: str, **settings: Any) -> list[dict[str, Any]]:
 
 def test_with_iam_all_calls_of_servers_are_signed_and_browsers_keep_their_key() -> None:
     methods = [method for method in resources("Method", auth="iam") if method["HttpMethod"] != "OPTIONS"]
-    assert sum(method["AuthorizationType"] == "AWS_IAM" for method in methods) == 8
-    assert sum(method.get("ApiKeyRequired", False) for method in methods) == 1  # POST /events
+    assert sum(method["AuthorizationType"] == "AWS_IAM" for method in methods) == 9
+    assert sum(method.get("ApiKeyRequired", False) for method in methods) == 1  # the browsers' POST /events
     assert not any(method.get("ApiKeyRequired") and method["AuthorizationType"] == "AWS_IAM" for method in methods)
 
 
-def test_throttles_are_those_of_the_config() -> None:
-    settings = {"throttle": Throttle(rate=7, burst=8), "browser_throttle": Throttle(rate=5, burst=6)}
-    plans = {plan["UsagePlanName"]: plan["Throttle"] for plan in resources("UsagePlan", **settings)}
-    assert plans["shop-servers"] == {"RateLimit": 7, "BurstLimit": 8}
-    assert plans["shop-browsers"] == {"RateLimit": 5, "BurstLimit": 6}
-    (stage,) = resources("Stage", **settings)
-    (everything,) = [s for s in stage["MethodSettings"] if s["ResourcePath"] == "/*"]
-    assert (everything["ThrottlingRateLimit"], everything["ThrottlingBurstLimit"]) == (7, 8)
-    assert not everything.get("DataTraceEnabled", False)
+def test_throttles_and_ceilings_are_those_of_the_config() -> None:
+    settings = {"throttle": Throttle(rate=7, burst=8), "browser_throttle": Throttle(rate=5, burst=6), "browser_calls_per_day": 9}
+    plans = {plan["UsagePlanName"]: plan for plan in resources("UsagePlan", **settings)}
+    assert plans["shop_servers"]["Throttle"] == {"RateLimit": 7, "BurstLimit": 8}
+    assert plans["shop_browsers"]["Throttle"] == {"RateLimit": 5, "BurstLimit": 6}
+    assert plans["shop_browsers"]["Quota"] == {"Limit": 9, "Period": "DAY"}
+    for stage in resources("Stage", **settings):
+        (everything,) = [s for s in stage["MethodSettings"] if s["ResourcePath"] == "/*"]
+        throttle = (everything["ThrottlingRateLimit"], everything["ThrottlingBurstLimit"])
+        assert throttle == ((5, 6) if "Browser" in json.dumps(stage["RestApiId"]) else (7, 8))
+        assert not everything.get("DataTraceEnabled", False)
+
+
+def test_a_changed_model_makes_a_new_deployment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stage serves what its deployment found (apigateway/latest/developerguide/how-to-deploy-api.html)."""
+
+    def deployments() -> set[str]:
+        return {stage["DeploymentId"]["Ref"] for stage in resources("Stage")}
+
+    before = deployments()
+    assert deployments() == before
+    more = ingestion_api.EVENTS_ENVELOPE["properties"]["events"] | {"maxItems": 499}
+    monkeypatch.setitem(ingestion_api.EVENTS_ENVELOPE["properties"], "events", more)
+    assert len(before) == 2
+    assert not deployments() & before
 
 
 @pytest.mark.parametrize("origins", [["*"], ["https://shop.example"], ["https://a.example", "https://b.example"]])
 def test_only_the_pages_of_the_config_may_read_answers(origins: list[str]) -> None:
-    events = next(m for m in resources("Method", cors_origins=origins) if "PutRecords" in json.dumps(m["Integration"].get("Uri")))
+    puts = [m for m in resources("Method", cors_origins=origins) if "PutRecords" in json.dumps(m["Integration"].get("Uri"))]
+    events, servers = sorted(puts, key=lambda method: "Browser" not in json.dumps(method["RestApiId"]))
+    assert ALLOW_ORIGIN not in json.dumps(servers)
     for answer in events["Integration"]["IntegrationResponses"]:
         assert answer["ResponseParameters"][f"method.response.header.{ALLOW_ORIGIN}"] == f"'{origins[0]}'"
         template = answer["ResponseTemplates"]["application/json"]
@@ -73,8 +92,8 @@ def test_the_description_is_served_unless_the_config_hides_it() -> None:
 
 
 def test_access_logs_say_nothing_of_people() -> None:
-    (stage,) = resources("Stage")
-    written = set(json.loads(stage["AccessLogSetting"]["Format"]).values())
+    stages = resources("Stage")
+    written = {field for stage in stages for field in json.loads(stage["AccessLogSetting"]["Format"]).values()}
     assert "$context.resourcePath" in written
     personal = ("$context.path", "identity.sourceIp", "identity.userAgent", "identity.user", "querystring", "authorizer")
     assert not [field for field in written for word in personal if field.startswith(word) or f".{word}" in field]

@@ -25,7 +25,7 @@ SHOWN = {
 
 def names(templates: Templates) -> set[str]:
     return {
-        resource["Properties"][SHOWN[resource["Type"]]].removeprefix("movielens-").replace("-", "_")
+        resource["Properties"][SHOWN[resource["Type"]]].removeprefix("movielens_").replace("-", "_")
         for template in templates.values()
         for resource in template["Resources"].values()
         if resource["Type"] in SHOWN

@@ -43,10 +43,10 @@ def test_items_and_users_have_a_queue_with_low_concurrency_and_a_dead_letter_que
     assert mapping["ScalingConfig"] == {"MaximumConcurrency": 2}
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     queues = {q["QueueName"]: q for q in all_of(templates, "ingestion", "AWS::SQS::Queue")}
-    assert set(queues) == {"movielens-records", "movielens-records-stuck", "movielens-dead-letters"}
-    assert queues["movielens-records"]["RedrivePolicy"]["maxReceiveCount"] == 100
+    assert set(queues) == {"movielens_records", "movielens_records-stuck", "movielens_dead-letters"}
+    assert queues["movielens_records"]["RedrivePolicy"]["maxReceiveCount"] == 100
     assert all(queue["SqsManagedSseEnabled"] for queue in queues.values())
-    assert queues["movielens-dead-letters"]["MessageRetentionPeriod"] == 14 * 86_400
+    assert queues["movielens_dead-letters"]["MessageRetentionPeriod"] == 14 * 86_400
 
 
 def test_the_archive_is_what_the_table_reads(templates: Templates) -> None:
@@ -56,44 +56,28 @@ def test_the_archive_is_what_the_table_reads(templates: Templates) -> None:
     assert target["CompressionFormat"] == "GZIP"
     assert target["Prefix"].startswith("events/year=!{timestamp:yyyy}/")
     table = only(templates, "ingestion", "AWS::Glue::Table")["TableInput"]
-    assert [key["Name"] for key in table["PartitionKeys"]] == ["year", "month", "day", "hour"]
-    assert "/events/year=${year}/month=${month}/day=${day}/hour=${hour}" in json.dumps(table["Parameters"])
+    assert [key["Name"] for key in table["PartitionKeys"]] == ["hour"]
+    assert table["Parameters"]["projection.hour.format"] == "'year='yyyy'/month='MM'/day='dd'/hour='HH"
+    assert table["Parameters"]["projection.hour.range"] == "NOW-366DAYS,NOW"
+    assert "/events/${hour}/" in json.dumps(table["Parameters"])
     assert table["Parameters"]["projection.enabled"] == "true"
 
 
 def test_every_alarm_says_where_its_page_is_and_mails(templates: Templates) -> None:
     alarms = all_of(templates, "ingestion", "AWS::CloudWatch::Alarm")
-    names = {alarm["AlarmName"].removeprefix("movielens-") for alarm in alarms}
+    names = {alarm["AlarmName"].removeprefix("movielens_") for alarm in alarms}
     assert {"events-late", "dead-letters", "put-events-throttled", "archive-late", "user-deletion-failed"} <= names
     page = Path("docs/ingestion.md").read_text()
     for alarm in alarms:
         assert alarm["AlarmActions"]
         assert "docs/ingestion.md#when-an-alarm-rings" in alarm["AlarmDescription"]
-        assert f"`{alarm['AlarmName'].removeprefix('movielens-')}`" in page
-
-
-def test_the_browsers_key_can_post_events_alone(templates: Templates) -> None:
-    plan = next(p for p in all_of(templates, "api", "AWS::ApiGateway::UsagePlan") if p["UsagePlanName"].endswith("-browsers"))
-    blocked = {method for method, throttle in plan["ApiStages"][0]["Throttle"].items() if throttle["RateLimit"] == 0}
-    resources = templates["api"]["Resources"]
-    paths = {name: r["Properties"] for name, r in resources.items() if r["Type"] == "AWS::ApiGateway::Resource"}
-
-    def path_of(name: str) -> str:
-        parent = paths[name]["ParentId"].get("Ref")
-        return (path_of(parent) if parent else "") + "/" + paths[name]["PathPart"]
-
-    keyed = {
-        f"{path_of(method['ResourceId']['Ref'])}/{method['HttpMethod']}"
-        for method in all_of(templates, "api", "AWS::ApiGateway::Method")
-        if method.get("ApiKeyRequired")
-    }
-    assert keyed - blocked == {"/events/POST"}
+        assert f"`{alarm['AlarmName'].removeprefix('movielens_')}`" in page
 
 
 def test_templates_take_values_of_a_request_through_base64_or_as_json_alone() -> None:
     for file in ("post_events.vtl", "put_record.vtl"):
         for line in (TEMPLATES / file).read_text().splitlines():
-            for source in ("$event.", "$input.params"):
+            for source in ("$event.", "$input.params", "$context.requestId"):
                 position = line.find(source)
                 while position >= 0:
                     assert line[:position].endswith("$util.base64Encode("), (file, line)

@@ -40,9 +40,9 @@ def test_one_stack_for_each_capability(templates: Templates) -> None:
 
 def test_buckets_are_private_encrypted_and_kept(templates: Templates) -> None:
     buckets = dict(resources(templates, "AWS::S3::Bucket"))
-    assert len(buckets) == 2
+    assert len(buckets) == 3
     for bucket in buckets.values():
-        assert bucket["DeletionPolicy"] == "Retain"
+        assert bucket["DeletionPolicy"] == "RetainExceptOnCreate"
         assert bucket["Properties"]["BucketEncryption"]
         assert all(bucket["Properties"]["PublicAccessBlockConfiguration"].values())
         assert bucket["Properties"]["LifecycleConfiguration"]["Rules"]
@@ -66,11 +66,13 @@ def test_what_names_users_for_a_time_goes_with_its_old_versions(templates: Templ
         "dead-letters/": 14,
         "aws/lambda/": 14,
         "events-errors/": 14,
-        "erasures/": 7,
+        "events-staging/": 2,
+        "athena/": 7,
+        "events/": 365,
     }
 
 
-def test_runs_that_time_out_ring_as_those_that_fail(templates: Templates) -> None:
+def test_runs_that_time_out_or_are_stopped_ring_as_those_that_fail(templates: Templates) -> None:
     alarms = [alarm["Properties"] for _, alarm in resources(templates, "AWS::CloudWatch::Alarm")]
     counted = {
         alarm["AlarmName"]: {
@@ -80,7 +82,8 @@ def test_runs_that_time_out_ring_as_those_that_fail(templates: Templates) -> Non
         if alarm["AlarmName"].endswith("-run-failed")
     }
     assert counted == {
-        f"movielens-{name}-run-failed": {"ExecutionsFailed", "ExecutionsTimedOut"} for name in ("train", "batch", "archive")
+        f"movielens_{name}-run-failed": {"ExecutionsFailed", "ExecutionsTimedOut", "ExecutionsAborted"}
+        for name in ("train", "batch", "archive")
     }
 
 
@@ -112,7 +115,7 @@ def test_personalize_reaches_the_data_for_this_account_alone(templates: Template
                 found += 1
                 assert statement["Condition"]["StringEquals"] == {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
                 assert "aws:SourceArn" in statement["Condition"]["ArnLike"]
-    assert found == 2
+    assert found == 4
     trusts = [
         role["Properties"]["AssumeRolePolicyDocument"]["Statement"][0] for _, role in resources(templates, "AWS::IAM::Role")
     ]
@@ -131,7 +134,7 @@ def test_tables_can_be_restored(templates: Templates) -> None:
 
 def test_functions_share_runtime_layer_logs_and_traces(templates: Templates) -> None:
     functions = [function["Properties"] for _, function in resources(templates, "AWS::Lambda::Function")]
-    assert len(functions) == 19
+    assert len(functions) == 20
     for function in functions:
         assert (function["Runtime"], function["Architectures"]) == ("python3.13", ["arm64"])
         assert function["TracingConfig"] == {"Mode": "Active"}
@@ -180,10 +183,12 @@ def test_every_method_but_approval_links_and_preflights_asks_for_a_key(templates
         path, verb = paths[method["Properties"]["ResourceId"]["Ref"]], method["Properties"]["HttpMethod"]
         open_to_all = path in ("{approval_id}", "openapi.json", "docs") or (path, verb) == ("events", "OPTIONS")
         assert method["Properties"].get("ApiKeyRequired", False) is not open_to_all
-    stage = next(resources(templates, "AWS::ApiGateway::Stage"))[1]["Properties"]
-    assert stage["TracingEnabled"]
-    log = json.loads(stage["AccessLogSetting"]["Format"])
-    assert not any("querystring" in field or "sourceIp" in field or field.endswith("path") for field in log.values())
+    stages = [stage["Properties"] for _, stage in resources(templates, "AWS::ApiGateway::Stage")]
+    assert len(stages) == 2
+    for stage in stages:
+        assert stage["TracingEnabled"]
+        log = json.loads(stage["AccessLogSetting"]["Format"])
+        assert not any("querystring" in field or "sourceIp" in field or field.endswith("path") for field in log.values())
 
 
 def test_runs_start_by_the_marker_beside_the_csvs(templates: Templates) -> None:

@@ -239,6 +239,7 @@ def environment(name: str, packed: Path, moto_endpoint: str, personalize_endpoin
         "CONFIG_PATH": str(packed),
         "DEPLOYMENT": name,
         "DATA_BUCKET": f"{name}-data",
+        "ERASURE_BUCKET": f"{name}-data",
         "CATALOGUE_TABLE": f"{name}-catalogue",
         "DEPLOYMENT_PARAMETER": deployment.parameter_name(name),
         "PERSONALIZE_ARN_PREFIX": "arn:aws:personalize:us-east-1:123456789012",

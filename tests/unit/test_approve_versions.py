@@ -11,6 +11,7 @@ import pytest
 
 from lambdas.config import Solution, packed_config
 from lambdas.stores.runs import VersionRecord, keep_version, release_lock, take_lock, versions
+from lambdas.training.approval_page import handler as approval_page
 from lambdas.training.approve_versions import handler as approve_versions
 from lambdas.training.approve_versions.gate import judge
 from tests.harness.waiting import eventually
@@ -122,7 +123,7 @@ class Inbox:
             "body": body,
             "isBase64Encoded": False,
         }
-        answer = self.shop.call(approve_versions.handler, **event)
+        answer = self.shop.call(approval_page.handler, **event)
         return answer["statusCode"], answer["body"]
 
 

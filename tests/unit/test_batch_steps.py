@@ -26,7 +26,7 @@ from tests.unit.conftest import SHOP, Deployment
 
 STARTED = "2026-11-24T04:00:00.123Z"
 VERSION = "20261124T040000123Z"
-ONE, TWO = (f"arn:aws:states:us-east-1:123456789012:execution:shop-batch:{name}" for name in ("one", "two"))
+ONE, TWO = (f"arn:aws:states:us-east-1:123456789012:execution:shop_batch:{name}" for name in ("one", "two"))
 SEGMENT = {"solution": "fans", "item_ids": ["i1", "i2"], "num_users": 10}
 
 

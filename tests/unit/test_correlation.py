@@ -59,7 +59,9 @@ def test_the_next_invocation_forgets_the_requests_of_the_last(
     set_faults(personalize_endpoint, [{"operation": "PutEvents", "action": "throttle"}])
     late = records(event(event_id="late"))
     for record in late:
-        record["kinesis"]["data"] = rename(record["kinesis"]["data"], "request-0", "another-0")
+        record["kinesis"]["data"] = rename(
+            record["kinesis"]["data"], b64encode(b"request").decode(), b64encode(b"another").decode()
+        )
     hurried = stream.context
     hurried.get_remaining_time_in_millis = lambda: put_events.RESERVE + 300
     put_events.handler({"Records": late}, hurried)

@@ -88,16 +88,38 @@ def test_only_jobs_of_the_repository_may_assume_the_roles() -> None:
     assert set(roles) == {"DiffRole", "DeployRole"}
     for name, role in roles.items():
         [trust] = role["AssumeRolePolicyDocument"]["Statement"]
-        condition = trust["Condition"].pop("StringEquals")
-        assert trust["Condition"] == {}, "StringLike would let in more than is named"
+        condition = trust["Condition"]["StringEquals"]
+        assert set(trust["Condition"]) == {"StringEquals"}, "StringLike would let in more than is named"
         assert condition["token.actions.githubusercontent.com:aud"] == "sts.amazonaws.com"
         for subject in condition["token.actions.githubusercontent.com:sub"]:
-            text = subject["Sub"] if isinstance(subject["Sub"], str) else subject["Sub"][0]
+            text = subject["Sub"]
             assert text.startswith("repo:${Repository}:")
             assert "*" not in text
-            assert (":environment:" in text) is (name == "DeployRole")
+            assert text.endswith(":environment:${Environment}") is (name == "DeployRole")
         for statement in (s for policy in role["Policies"] for s in policy["PolicyDocument"]["Statement"]):
             assert statement["Action"] == "sts:AssumeRole"
             allowed = statement["Resource"] if isinstance(statement["Resource"], list) else [statement["Resource"]]
             assert all("role/cdk-${Qualifier}-" in resource["Sub"] and "*" not in resource["Sub"] for resource in allowed)
             assert name == "DeployRole" or all("lookup-role" in resource["Sub"] for resource in allowed)
+    assert len(subjects(roles["DeployRole"])) == 1, "a role for each environment: an unprotected one must not deploy the other"
+
+
+def subjects(role: dict[str, Any]) -> list[Any]:
+    [trust] = role["AssumeRolePolicyDocument"]["Statement"]
+    found: list[Any] = trust["Condition"]["StringEquals"]["token.actions.githubusercontent.com:sub"]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("repository", "taken"),
+    [
+        ("octocat/my-repo", True),
+        ("octocat@123456/my-repo@456789", True),  # the subject of a repository that was made since July 2026
+        ("octocat/*", False),
+        ("octocat@/my-repo", False),
+        ("octocat/my-repo:environment:x", False),
+    ],
+)
+def test_the_repository_is_named_as_its_tokens_name_it(repository: str, taken: bool) -> None:
+    template = yaml.load((ROOT / ".github" / "deploy-roles.yaml").read_text(), Template)  # noqa: S506  a SafeLoader
+    assert bool(re.fullmatch(template["Parameters"]["Repository"]["AllowedPattern"], repository)) is taken

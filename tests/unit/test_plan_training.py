@@ -17,7 +17,7 @@ from tests.unit.conftest import Deployment
 from tests.unit.test_training import change_config, import_request, prepare_request
 
 INTERACTIONS = rows()["interactions"]
-EXECUTION = "arn:aws:states:us-east-1:123456789012:execution:shop-train:run-1"
+EXECUTION = "arn:aws:states:us-east-1:123456789012:execution:shop_train:run-1"
 
 
 def plan(shop: Deployment) -> dict[str, object]:

@@ -30,6 +30,7 @@ def records(*bodies: Any) -> list[dict[str, Any]]:
     made = []
     for n, body in enumerate(bodies):
         record = {"kind": "event", "received_at": int(time.time() * 1000), "id": f"request-{n}", "body": body}
+        record["request_id"] = b64encode(b"request").decode()
         data = body if isinstance(body, bytes) else json.dumps(record).encode() + b"\n"
         made.append({"kinesis": {"sequenceNumber": f"seq-{n}", "data": b64encode(data).decode()}})
     return made

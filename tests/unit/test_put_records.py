@@ -26,7 +26,8 @@ ITEM = {"TITLE": "Spade", "CATEGORY": ["garden", "tools"], "PRICE": 9.5, "STOCK"
 def message(kind: str, record_id: str, body: Any, received_at: int = 1000) -> dict[str, Any]:
     """A message as the API writes it."""
     coded = b64encode(json.dumps(body).encode()).decode()
-    fields = {"kind": kind, "received_at": received_at, "id": "request", "body": coded}
+    fields = {"kind": kind, "received_at": received_at, "id": "unique", "body": coded}
+    fields["request_id"] = b64encode(b"request").decode()
     fields["record_id"] = b64encode(record_id.encode()).decode()
     return {"messageId": f"{kind}-{record_id}-{received_at}", "body": json.dumps(fields)}
 

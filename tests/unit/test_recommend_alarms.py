@@ -84,7 +84,7 @@ def test_every_alarm_rings_for_what_is_counted(away: Deployment, resources: list
         dimensions = tuple(sorted((one["Name"], one["Value"]) for one in alarm["Dimensions"]))
         alarms[alarm["AlarmName"]] = (alarm["Namespace"], alarm["MetricName"], dimensions)
     assert {name: counts.get(metric) for name, metric in alarms.items()} == {
-        "shop-rules-override-broken": 1,
-        "shop-personalize-failing": 1,
-        "shop-short-lists": 7,
+        "shop_rules-override-broken": 1,
+        "shop_personalize-failing": 1,
+        "shop_short-lists": 7,
     }

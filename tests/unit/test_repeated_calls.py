@@ -33,7 +33,7 @@ def test_a_schema_that_a_repeated_call_finds_is_taken(shop: Deployment, monkeypa
 
 
 def test_a_large_deployment_finds_room(shop: Deployment) -> None:
-    campaigns = {f"solution-{n}": f"arn:aws:personalize:us-east-1:123456789012:campaign/shop-{n}" for n in range(60)}
+    campaigns = {f"solution-{n}": f"arn:aws:personalize:us-east-1:123456789012:campaign/shop_{n}" for n in range(60)}
     deployment.publish(deployment.Deployment(run_id="r", dataset_group_arn="g", tracking_id="t", campaigns=campaigns, filters={}))
     (written,) = shop.client("ssm").describe_parameters(
         ParameterFilters=[{"Key": "Name", "Values": [deployment.parameter_name(shop.config.name)]}]

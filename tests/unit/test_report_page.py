@@ -21,7 +21,7 @@ HOSTILE = "<script>alert('\"&')</script>"
 def record(week: int, ndcg: float, decision: str = "deploy", deployed: bool = True, **changed: Any) -> VersionRecord:
     fields: dict[str, Any] = {
         "solution": "for-you",
-        "version_arn": f"arn:aws:personalize:us-east-1:123456789012:solution/shop-for-you/{week:08x}",
+        "version_arn": f"arn:aws:personalize:us-east-1:123456789012:solution/shop_for-you/{week:08x}",
         "run_id": f"run-{week}",
         "trained_at": START + timedelta(weeks=week),
         "metrics": {NDCG: ndcg, MRR: ndcg * 1.5, COVERAGE: 0.4},

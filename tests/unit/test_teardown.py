@@ -34,7 +34,7 @@ class Made:
         group = self.personalize.create_dataset_group(name=name, tags=tags)["datasetGroupArn"]
         self.until("dataset_group", datasetGroupArn=group)
         for kind, dataset in self.config.datasets.present().items():
-            schema = self.personalize.create_schema(name=f"{name}-{kind}-0a1b2c3d", schema=dataset.avro.text)["schemaArn"]
+            schema = self.personalize.create_schema(name=f"{name}_{kind}-0a1b2c3d", schema=dataset.avro.text)["schemaArn"]
             made = self.personalize.create_dataset(
                 name=f"{name}-{kind}", schemaArn=schema, datasetGroupArn=group, datasetType=kind, tags=tags
             )

@@ -249,7 +249,7 @@ def test_from_data_to_a_published_deployment(imported: Deployment) -> None:
     assert trained["recipe"] == "aws-user-personalization-v2"
     assert 0 < trained["metrics"]["normalized_discounted_cumulative_gain_at_25"] <= 1
     solution = imported.client("personalize").describe_solution(
-        solutionArn=f"arn:aws:personalize:us-east-1:123456789012:solution/{imported.config.name}-for-you"
+        solutionArn=f"arn:aws:personalize:us-east-1:123456789012:solution/{imported.config.name}_for-you"
     )["solution"]
     assert solution["performAutoTraining"] is False
     assert [e["eventType"] for e in solution["solutionConfig"]["eventsConfig"]["eventParametersList"]] == ["buy", "cart", "view"]
@@ -264,7 +264,7 @@ def test_from_data_to_a_published_deployment(imported: Deployment) -> None:
 
     by_hand = {"datasetGroupArn": published["dataset_group_arn"], "filterExpression": imported.config.filters["in_stock"]}
     personalize, ours = imported.client("personalize"), [{"tagKey": "recostack:deployment", "tagValue": imported.config.name}]
-    for name, tags in (("by-hand", []), (f"{imported.config.name}-by-hand", []), (f"{imported.config.name}-old", ours)):
+    for name, tags in (("by-hand", []), (f"{imported.config.name}_by-hand", []), (f"{imported.config.name}_old", ours)):
         personalize.create_filter(name=name, tags=tags, **by_hand)
 
     def filters() -> list[dict[str, Any]]:
@@ -276,7 +276,7 @@ def test_from_data_to_a_published_deployment(imported: Deployment) -> None:
     assert again == published | {"run_id": "run-2"}  # what a later run did not touch stays
     assert {entry["name"] for entry in filters() if entry["status"] == "ACTIVE"} == {
         "by-hand",
-        f"{imported.config.name}-by-hand",
+        f"{imported.config.name}_by-hand",
         in_stock["arn"].rpartition("/")[2],
     }
 

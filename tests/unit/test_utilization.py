@@ -46,7 +46,7 @@ def test_a_campaign_that_nobody_asks_is_named() -> None:
 @mock_aws
 def test_use_is_read_for_each_period_with_those_that_have_no_call(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    arn = "arn:aws:personalize:us-east-1:123456789012:campaign/shop-for-you"
+    arn = "arn:aws:personalize:us-east-1:123456789012:campaign/shop_for-you"
     now = datetime.datetime.now(datetime.UTC)
     begun = floor_to_period(now) - datetime.timedelta(seconds=3 * PERIOD_SECONDS)
     boto3.client("cloudwatch").put_metric_data(

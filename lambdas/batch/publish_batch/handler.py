@@ -12,11 +12,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from lambdas.aws import clients
 from lambdas.aws.observability import logger
+from lambdas.aws.tables import delete_all
 from lambdas.batch.load_counts import Counts
 from lambdas.batch.publish_batch.rejected import not_made
-from lambdas.batch.runs import Making
+from lambdas.batch.runs import Making, started
 from lambdas.stores.batch_lists import row_key
-from lambdas.stores.erasures import all_erased
+from lambdas.stores.erasures import erased_since
 from lambdas.stores.published import Published, publish
 from lambdas.stores.segments import pointer
 
@@ -109,9 +110,9 @@ def require_enough(making: Making, found: dict[str, Any]) -> None:
 
 
 def forget_erased(making: Making) -> None:
-    """Take out the lists of users who asked to be forgotten while they were loaded."""
+    """Take out the lists of users who asked to be forgotten since the run began: loading left out all who had before."""
     if making.kind == "segment":
         return
-    for user_id in all_erased():
-        key = {"list": {"S": row_key(making.name, making.version, user_id)}}
-        clients.dynamodb().delete_item(TableName=os.environ["BATCH_LISTS_TABLE"], Key=key)
+    users = erased_since(started(making.version))
+    keys = ({"list": {"S": row_key(making.name, making.version, user)}} for user in users)
+    delete_all(os.environ["BATCH_LISTS_TABLE"], keys)

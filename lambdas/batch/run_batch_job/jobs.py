@@ -13,7 +13,7 @@ from lambdas.aws import clients
 from lambdas.aws.ensure import Look, create_or_wait, described, found_status
 from lambdas.batch.runs import Making
 from lambdas.config import Config
-from lambdas.config.names import arn, campaign_arn, filter_name, fingerprint
+from lambdas.config.names import arn, campaign_arn, filter_name, fingerprint, own_name
 from lambdas.config.tags import deployment_tags
 from lambdas.stores.runs import accepted
 
@@ -28,7 +28,7 @@ class NotTrained(Exception):
 
 def ensure_job(config: Config, making: Making) -> Look:
     """Look at the job; create it if there is none. Raises ResourceFailed, NobodyToRecommendFor, NotTrained."""
-    name = f"{config.name}-{making.name}-{fingerprint(making.version)}"
+    name = own_name(config, f"{making.name}-{fingerprint(making.version)}")
     personalize = clients.personalize()
     if making.kind == "segment":
         job = arn(f"batch-segment-job/{name}")

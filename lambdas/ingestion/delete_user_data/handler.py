@@ -17,7 +17,7 @@ from lambdas.aws import clients
 from lambdas.aws.ensure import newest
 from lambdas.aws.observability import count, logger, metrics
 from lambdas.config import Config, packed_config
-from lambdas.config.names import dataset_group_arn
+from lambdas.config.names import dataset_group_arn, own_name
 from lambdas.config.tags import deployment_tags
 from lambdas.ingestion import user_data
 from lambdas.stores.erasures import all_erased
@@ -27,7 +27,13 @@ from personalize_rules.csv import line_of
 @metrics.log_metrics
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    config, users = packed_config(), list(all_erased())
+    answer = delete_all(packed_config())
+    count(DeletionRuns=1)
+    return answer
+
+
+def delete_all(config: Config) -> dict[str, Any]:
+    users = list(all_erased())
     user_data.delete_from_tables(config, users)
     before = latest_job(config)
     if before is not None and before["status"] in ("PENDING", "IN_PROGRESS"):
@@ -65,10 +71,10 @@ def start_job(config: Config, users: list[str]) -> str:
     if len(named) < len(users):
         logger.error("ids with line breaks can't stand in a CSV", extra={"users_not_deleted": len(users) - len(named)})
     text = "".join(f"{line_of([cell])}\n" for cell in ("USER_ID", *named))
-    bucket, folder = os.environ["DATA_BUCKET"], f"erasures/{started}"
+    bucket, folder = os.environ["ERASURE_BUCKET"], started
     clients.s3().put_object(Bucket=bucket, Key=f"{folder}/users.csv", Body=text.encode())
     answer = clients.personalize().create_data_deletion_job(
-        jobName=f"{config.name}-erasure-{started}",
+        jobName=own_name(config, f"erasure-{started}"),
         datasetGroupArn=dataset_group_arn(config),
         dataSource={"dataLocation": f"s3://{bucket}/{folder}/"},
         roleArn=os.environ["PERSONALIZE_ROLE_ARN"],

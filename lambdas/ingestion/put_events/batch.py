@@ -62,7 +62,7 @@ def read_batch(records: Sequence[Mapping[str, Any]], event_types: Mapping[str, E
                 batch.archive_only += 1
                 continue
             body = read.body
-            batch.request_ids.append(read.id.rpartition("-")[0])  # the API puts the event's place in the request after it
+            batch.request_ids.append(read.request_id)
             kind = type_of(body, event_types)
             time = event_time(body, read.received_at)
             if kind.archive_only:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from pydantic import BaseModel, ValidationError
+from pydantic import Base64Str, BaseModel, ValidationError
 
 from lambdas.config import Config
 from lambdas.config.schemas import KINDS, DatasetKind
@@ -26,12 +26,13 @@ class UnknownRecord(Unusable):
 
 
 class RecordMessage(BaseModel):
-    """A message of the queue: the API's time and id of receipt; the record's id and body in base64."""
+    """A message of the queue: when the API took it and its id; in base64 the id in the API's logs, the record's id, the body."""
 
     kind: RecordKind
     change: Literal["put", "patch"] = "put"
     received_at: int
     id: str
+    request_id: Base64Str = ""
     record_id: str
     body: str
 
@@ -76,8 +77,9 @@ def read_message(config: Config, message: Mapping[str, Any]) -> Change:
     except (ValueError, RecursionError) as error:
         raise Unusable(f"the body can't be read: {error}") from None
     columns = read_columns(schema_of(config, read.kind), id_column(read.kind), given)
+    whole, request = read.change == "put", read.request_id
     again = int(message.get("attributes", {}).get("ApproximateReceiveCount", 1)) > 1
-    change = Change(message["messageId"], read.kind, record_id, read.received_at, read.change == "put", columns, read.id, again)
+    change = Change(message["messageId"], read.kind, record_id, read.received_at, whole, columns, request, again)
     if change.whole:
         record_of(config, read.kind, columns)
     return change

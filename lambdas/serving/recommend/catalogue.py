@@ -22,6 +22,8 @@ FRESH_SECONDS, MOST_ITEMS = 60.0, 20_000
 
 #: Seconds beyond its time budget that a worker's first answer waits for attributes: it makes its connections and knows nothing.
 FIRST_GRACE = 2.0
+#: For which items that a call may need are asked for ahead of it.
+KEEP_SECONDS = 2.0
 
 Attributes = dict[str, Any]
 #: When each item was read, and what was found (None: the shop does not have it); what was not asked for longest comes first.
@@ -66,9 +68,10 @@ def fetch(item_ids: Sequence[str], budget: Budget) -> bool:
     """Read items into the cache, chunks side by side; whether all came in time."""
     global _has_waited
     grace, _has_waited = 0.0 if _has_waited else FIRST_GRACE, True
+    seconds = max(budget.deadline + grace - time.monotonic(), 0)  # no thread asks on for an answer that has been given
     chunks = [item_ids[place : place + READ_BATCH] for place in range(0, len(item_ids), READ_BATCH)]
     in_time = True
-    for chunk, running in [(chunk, start(read, chunk)) for chunk in chunks]:
+    for chunk, running in [(chunk, start(read, chunk, seconds)) for chunk in chunks]:
         try:
             found = budget.wait(running, grace=grace)
         except (TimeoutError, ClientError, BotoCoreError) as error:
@@ -82,7 +85,7 @@ def fetch(item_ids: Sequence[str], budget: Budget) -> bool:
 
 def keep(item_ids: Sequence[str]) -> None:
     """Read items into the cache ahead of a call that may need them. Raises ClientError or BotoCoreError."""
-    remember(item_ids, read(item_ids))
+    remember(item_ids, read(item_ids, KEEP_SECONDS))
 
 
 def remember(item_ids: Sequence[str], found: dict[str, Attributes]) -> None:
@@ -90,10 +93,10 @@ def remember(item_ids: Sequence[str], found: dict[str, Attributes]) -> None:
     _kept.update((item_id, (now, found.get(item_id))) for item_id in item_ids)
 
 
-def read(item_ids: Sequence[str]) -> dict[str, Attributes]:
-    """The items that are in the table."""
+def read(item_ids: Sequence[str], seconds: float) -> dict[str, Attributes]:
+    """The items that are in the table. Raises TimeoutError where it puts off some for so long."""
     keys = [{"item_id": {"S": item_id}} for item_id in item_ids]
-    rows = read_all(clients.prompt_dynamodb(), os.environ["CATALOGUE_TABLE"], keys)
+    rows = read_all(clients.prompt_dynamodb(), os.environ["CATALOGUE_TABLE"], keys, seconds=seconds)
     return {row["item_id"]["S"]: plain(deserialize(row["attributes"])) for row in rows}
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,9 +19,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 from lambdas.aws import clients
 from lambdas.aws.observability import cause, count, logger
 from lambdas.config import Config, ConfigError, packed_config
+from lambdas.stores import deployment
 
-#: Seconds for which a worker goes on with what it has.
-CACHE_SECONDS = 30.0
+#: Seconds for which a worker goes on with what it has; and after a look that failed, when the document may say otherwise by now.
+CACHE_SECONDS, AGAIN_SECONDS = 30.0, 2.0
+#: Seconds before a worker that has read nothing yet asks again: without the document it would serve without the operator's rules.
+FIRST_PAUSES = (0.05, 0.2)
 SECTIONS = ("rules", "placements")
 
 
@@ -31,6 +36,7 @@ class Kept:
     text: str | None = None
     look_at: float = 0.0
     broken: bool = False
+    read: bool = False
 
 
 _kept: Kept | None = None
@@ -50,12 +56,13 @@ def current_config() -> Config:
 def refresh(kept: Kept) -> None:
     """Take in the document as it is now, if it changed."""
     try:
-        text = clients.prompt_ssm().get_parameter(Name=os.environ["RULES_PARAMETER"])["Parameter"]["Value"]
-    except clients.prompt_ssm().exceptions.ParameterNotFound:
-        text = None
+        text = read(() if kept.read else FIRST_PAUSES)
     except (ClientError, BotoCoreError) as error:
         logger.warning("the rules override could not be read", extra={"reason": cause(error)})
+        count(RulesOverrideUnread=1)
+        kept.look_at = time.monotonic() + AGAIN_SECONDS
         return
+    kept.read = True
     if text != kept.text:
         kept.text, kept.broken = text, False
         try:
@@ -65,6 +72,27 @@ def refresh(kept: Kept) -> None:
             logger.error("the rules override is broken: the last good one stays", extra={"problems": error.problems})
     if kept.broken:
         count(RulesOverrideBroken=1)
+
+
+def read(pauses: Sequence[float]) -> str | None:
+    """The document, None where there is none; in the same call what is deployed, for current_deployment.
+
+    SSM answers 40 calls a second by default, of all workers of an account and region: a call that it throttles is made again
+    after each pause. Raises ClientError or BotoCoreError.
+    """
+    rules, deployed = os.environ["RULES_PARAMETER"], os.environ["DEPLOYMENT_PARAMETER"]
+    for pause in (*pauses, None):
+        try:
+            answer = clients.prompt_ssm().get_parameters(Names=[rules, deployed])
+            break
+        except ClientError:
+            if pause is None:
+                raise
+            time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311  spreads out workers that began together
+    found = {parameter["Name"]: parameter["Value"] for parameter in answer["Parameters"]}
+    if deployed in found:
+        deployment.keep(found[deployed])
+    return found.get(rules)
 
 
 def overridden(config: Config, text: str) -> Config:

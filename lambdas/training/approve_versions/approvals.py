@@ -1,39 +1,15 @@
-"""Approvals: a question to a person by mail, a page, an answer that counts once.
-
-The link carries a random id of 256 bits; the table holds its hash alone, so that who reads the table can't make a link.
-"""
+"""Asks a person by mail whether a version may go live."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import secrets
 import time
-from typing import Any
-
-from pydantic import BaseModel, ConfigDict
 
 from lambdas.aws import clients
-from lambdas.aws.tables import from_row, to_row
-from lambdas.stores.runs import key
+from lambdas.aws.tables import to_row
+from lambdas.training.approvals import Approval, Asked, approval_key
 from lambdas.training.approve_versions.gate import Verdict
-
-
-class Approval(BaseModel):
-    """A question that is waited for; `expires` is in seconds since 1970."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    solution: str
-    run_id: str
-    verdict: Verdict
-    task_token: str
-    expires: int
-
-
-def approval_key(approval_id: str) -> dict[str, Any]:
-    return key(f"approval#{hashlib.sha256(approval_id.encode()).hexdigest()}")
 
 
 def ask(verdict: Verdict, run_id: str, task_token: str) -> None:
@@ -41,7 +17,11 @@ def ask(verdict: Verdict, run_id: str, task_token: str) -> None:
     approval_id = secrets.token_urlsafe(32)
     seconds = verdict.approval_seconds or 0
     approval = Approval(
-        solution=verdict.name, run_id=run_id, verdict=verdict, task_token=task_token, expires=int(time.time()) + seconds
+        solution=verdict.name,
+        run_id=run_id,
+        verdict=Asked.model_validate(verdict.model_dump(mode="json")),
+        task_token=task_token,
+        expires=int(time.time()) + seconds,
     )
     row = {**approval_key(approval_id), **to_row(approval.model_dump(mode="json"))}
     clients.dynamodb().put_item(TableName=os.environ["RUNS_TABLE"], Item=row)
@@ -65,32 +45,3 @@ def message(verdict: Verdict, link: str, seconds: int) -> str:
     lines += ["", f"Without an answer within {seconds / 3600:g} hours the old version stays, and the next run asks again."]
     lines += ["The link works once."]
     return "\n".join(lines)
-
-
-def find(approval_id: str) -> Approval | None:
-    """The question behind a link, None when it is unknown, answered or out of time."""
-    row = clients.dynamodb().get_item(
-        TableName=os.environ["RUNS_TABLE"], Key=approval_key(approval_id), ConsistentRead=True
-    ).get("Item")  # fmt: skip
-    approval = Approval.model_validate(from_row(row)) if row else None
-    return approval if approval and approval.expires > time.time() else None
-
-
-def decide(approval_id: str, approved: bool) -> Approval | None:
-    """Answer a question: None when it is unknown, out of time, or answered already. Two answers at once: one counts."""
-    approval = find(approval_id)
-    if approval is None:
-        return None
-    try:
-        clients.dynamodb().delete_item(
-            TableName=os.environ["RUNS_TABLE"], Key=approval_key(approval_id), ConditionExpression="attribute_exists(pk)"
-        )
-        clients.stepfunctions().send_task_success(
-            taskToken=approval.task_token, output=json.dumps({"name": approval.solution, "approved": approved})
-        )
-    except (
-        clients.dynamodb().exceptions.ConditionalCheckFailedException,
-        clients.stepfunctions().exceptions.TaskTimedOut,
-    ):
-        return None
-    return approval

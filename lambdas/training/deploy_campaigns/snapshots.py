@@ -10,7 +10,7 @@ from typing import Any
 from lambdas.aws import clients
 from lambdas.aws.ensure import IN_TRANSITION, Look, ResourceFailed, active, create_or_wait, found_status, short
 from lambdas.config import Config
-from lambdas.config.names import arn, fingerprint
+from lambdas.config.names import arn, fingerprint, own_name
 from lambdas.config.tags import deployment_tags
 from lambdas.stores.snapshots import LENGTH, input_key, output_key, output_prefix
 
@@ -29,7 +29,7 @@ def ensure_snapshot(config: Config, solution: str, version: str, run_started: da
         if ours:
             found_status(job, latest)
             raise ResourceFailed(f"{short(job)}: it is done, and its output {output_key(solution)} is not in the data bucket")
-    name = f"{config.name}-{solution}-{fingerprint(f'{version} {run_started.isoformat()}')}"
+    name = own_name(config, f"{solution}-{fingerprint(f'{version} {run_started.isoformat()}')}")
     return create_or_wait(arn(f"batch-inference-job/{name}"), lambda: create_job(config, solution, version, name))
 
 

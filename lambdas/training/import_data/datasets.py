@@ -20,7 +20,7 @@ from lambdas.aws.ensure import (
     short,
 )
 from lambdas.config import Config
-from lambdas.config.names import arn, dataset_arn, dataset_group_arn, import_job_name, imported_files, schema_name
+from lambdas.config.names import arn, dataset_arn, dataset_group_arn, import_job_name, imported_files, own_name, schema_name
 from lambdas.config.schemas import RECORD_NAME, DatasetKind
 from lambdas.config.tags import deployment_tags
 from lambdas.training.imports import import_jobs
@@ -36,7 +36,7 @@ def ensure_dataset(config: Config, kind: DatasetKind) -> Look:
     return create_or_wait(
         dataset,
         lambda: clients.personalize().create_dataset(
-            name=f"{config.name}-{kind}",
+            name=own_name(config, kind),
             schemaArn=schema,
             datasetGroupArn=dataset_group_arn(config),
             datasetType=RECORD_NAME[kind],

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from lambdas.aws import clients
 from lambdas.aws.ensure import IN_TRANSITION, short
 from lambdas.config import Config
-from lambdas.config.names import dataset_group_arn, solution_arn
+from lambdas.config.names import dataset_group_arn, own_name, solution_arn
 from lambdas.config.tags import deployment_tag, deployment_tags
 from lambdas.stores.deployment import CACHE_SECONDS, Deployment
 
@@ -41,7 +41,7 @@ def find_leftovers(config: Config, deployed: Deployment) -> Leftovers:
 
 def ours(config: Config, arn: str) -> bool:
     """Whether the deployment made it: what somebody made by hand has another name, or no tag."""
-    if not arn.rpartition("/")[2].startswith(f"{config.name}-"):
+    if not arn.rpartition("/")[2].startswith(own_name(config, "")):
         return False  # the role may not even read its tags
     try:
         return deployment_tag(config) in clients.personalize().list_tags_for_resource(resourceArn=arn)["tags"]

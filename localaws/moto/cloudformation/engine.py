@@ -20,7 +20,6 @@ from localaws.patching import locate, replace, wrap
 
 _PARSING = "moto.cloudformation.parsing"
 _STACK = "moto.cloudformation.models:Stack"
-_RETAINING = ("Retain", "RetainExceptOnCreate")
 _SUBSTITUTION = re.compile(r"\$\{([^!}.]+)[^}]*\}")
 
 
@@ -205,19 +204,23 @@ def _delete(resources_map: Any) -> None:
 
 
 def _delete_all(resources_map: Any, resources: Mapping[str, Any], names: Iterable[str]) -> None:
-    """Deletes resources and forgets them; those of a complete stack with a Retain policy are only forgotten."""
+    """Deletes resources and forgets them; those with a policy that retains are only forgotten."""
     for name in names:
         resource = resources_map._parsed_resources.get(name)
-        retained = resources[name].get("DeletionPolicy") in _RETAINING and not _never_complete(resources_map)
+        retained = _is_retained(resources[name].get("DeletionPolicy"), resources_map)
         if resource is not None and not retained:
             _attempt(name, resources[name], resources_map._delete_resource, resource, resources[name])
         resources_map._parsed_resources.pop(name, None)
         _applied(resources_map).pop(name, None)
 
 
-def _never_complete(resources_map: Any) -> bool:
-    """Whether the stack's creation failed: what it left holds no data yet, and would stand in the way of the next attempt."""
-    return bool(resources_map.__dict__.get("localaws_creation_failed"))
+def _is_retained(policy: str | None, resources_map: Any) -> bool:
+    """`RetainExceptOnCreate` retains nothing of a stack whose creation failed; `Retain` does, and its names stay taken.
+
+    docs: AWSCloudFormation/latest/TemplateReference/aws-attribute-deletionpolicy.html
+    """
+    creation_failed = bool(resources_map.__dict__.get("localaws_creation_failed"))
+    return policy == "Retain" or (policy == "RetainExceptOnCreate" and not creation_failed)
 
 
 def _check_types(resources: Mapping[str, Any]) -> None:

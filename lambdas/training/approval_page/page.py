@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from lambdas.training.approve_versions.approvals import Approval
+from lambdas.training.approvals import Approval
 
 STYLE = """
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }
@@ -50,4 +50,6 @@ def decided(approval: Approval, approved: bool) -> str:
 
 
 def gone() -> str:
-    return document("Nothing to decide", "<p>This link is unknown, was used already, or is out of time.</p>")
+    return document(
+        "Nothing to decide", "<p>This link is unknown, was used already, or is out of time, or the run that asked is over.</p>"
+    )
