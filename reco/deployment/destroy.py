@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,6 +19,8 @@ from reco.errors import RecoError
 from reco.target import Target
 
 Tell = Callable[[str], None]
+#: How often a stack is tried whose buckets are written to until the last moment, and the seconds before the second attempt.
+TRIES, PAUSE = 6, 2.0
 
 
 @dataclass(frozen=True)
@@ -97,8 +100,7 @@ class Destruction:
             self.tell(f"deleted parameter {name}")
         buckets = [bucket for stack in deletion.stacks for bucket in self.physical(stack, "AWS::S3::Bucket")]
         if self.config.protection.keep == "nothing":
-            for bucket in buckets:
-                self.empty_bucket(bucket)
+            self.stop_access_logs(buckets)
         for stack in deletion.stacks:
             self.delete_stack(stack)
             done.stacks.append(stack)
@@ -106,13 +108,15 @@ class Destruction:
         return done
 
     def stacks(self) -> list[str]:
-        """`recostack-<deployment>-<capability>`, newest first: later stacks use earlier ones. A capability is one word, so the
-        stacks of a deployment whose name begins with this one's don't match."""
+        """`recostack-<deployment>-<capability>`, newest first: later stacks use earlier ones; that of the buckets last, when
+        nothing writes to them any more. A capability is one word, so the stacks of a deployment whose name begins with this
+        one's don't match."""
         wanted = re.compile(rf"recostack-{re.escape(self.config.name)}-[a-z]+")
         pages = self.cloudformation.get_paginator("describe_stacks").paginate()
         found = [stack for page in pages for stack in page["Stacks"] if wanted.fullmatch(stack["StackName"])]
         live = [stack for stack in found if stack["StackStatus"] != "DELETE_COMPLETE"]
-        return [stack["StackName"] for stack in sorted(live, key=lambda stack: stack["CreationTime"], reverse=True)]
+        newest_first = [stack["StackName"] for stack in sorted(live, key=lambda stack: stack["CreationTime"], reverse=True)]
+        return sorted(newest_first, key=lambda name: name.endswith("-storage"))
 
     def physical(self, stack: str, resource_type: str) -> list[str]:
         """The names or ARNs of a stack's resources of one type."""
@@ -138,23 +142,56 @@ class Destruction:
         return [name]
 
     def delete_stack(self, stack: str) -> None:
-        self.cloudformation.delete_stack(StackName=stack)
+        """Delete it; where something was still written to a bucket that has to be empty, empty that again. Raises RecoError."""
+        buckets = self.buckets(stack) if self.config.protection.keep == "nothing" else {}
+        for attempt in range(TRIES):
+            for bucket in buckets.values():
+                if self.bucket_exists(bucket):
+                    self.empty_bucket(bucket)
+            reason = self._try_to_delete(stack)
+            if reason is None:
+                self.tell(f"deleted stack {stack}")
+                return
+            if attempt == TRIES - 1 or not any(name in reason for name in (*buckets, *buckets.values())):
+                raise RecoError(f"The stack {stack} could not be deleted: {reason}")
+            self.tell(f"something was written to a bucket of {stack} meanwhile: emptying it again")
+            time.sleep(PAUSE * 2**attempt)
+
+    def _try_to_delete(self, stack: str) -> str | None:
+        """None when it is deleted, else why not."""
         try:
+            self.cloudformation.delete_stack(StackName=stack)
             self.cloudformation.get_waiter("stack_delete_complete").wait(StackName=stack, WaiterConfig={"Delay": 5})
         except WaiterError as error:
             last = cast(Any, error.last_response).get("Stacks", [{}])[0]
-            reason = last.get("StackStatusReason") or last.get("StackStatus") or error
-            raise RecoError(f"The stack {stack} could not be deleted: {reason}") from None
-        self.tell(f"deleted stack {stack}")
+            return str(last.get("StackStatusReason") or last.get("StackStatus") or error)
+        except ClientError as error:
+            return error.response["Error"]["Message"]
+        return None
+
+    def buckets(self, stack: str) -> dict[str, str]:
+        """The stack's buckets that are there, by their logical ids: CloudFormation's reasons name those."""
+        pages = self.cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack)
+        summaries = [summary for page in pages for summary in page["StackResourceSummaries"]]
+        found = [s for s in summaries if s["ResourceType"] == "AWS::S3::Bucket" and s.get("PhysicalResourceId")]
+        return {s["LogicalResourceId"]: s["PhysicalResourceId"] for s in found}
+
+    def stop_access_logs(self, buckets: list[str]) -> None:
+        """S3 delivers access logs for a while after what they tell of: without new ones, the log bucket stays empty."""
+        for bucket in buckets:
+            if self.bucket_exists(bucket):
+                self.target.client("s3").put_bucket_logging(Bucket=bucket, BucketLoggingStatus={})
 
     def empty_bucket(self, bucket: str) -> None:
-        """All versions of all objects: CloudFormation deletes empty buckets alone."""
+        """All versions of all objects: CloudFormation deletes empty buckets alone. Raises RecoError for what can't be deleted."""
         s3 = self.target.client("s3")
         for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
             versions = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
             if versions:
                 keys = [{"Key": version["Key"], "VersionId": version["VersionId"]} for version in versions]
-                s3.delete_objects(Bucket=bucket, Delete={"Objects": keys, "Quiet": True})
+                answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": keys, "Quiet": True})
+                for error in answer.get("Errors", []):
+                    raise RecoError(f"S3 does not delete {error['Key']} of the bucket {bucket}: {error['Message']}")
         self.tell(f"emptied the bucket {bucket}")
 
     def bucket_exists(self, bucket: str) -> bool:

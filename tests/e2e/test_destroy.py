@@ -1,10 +1,15 @@
-"""`reco destroy` on a deployment that is in the middle of a train run: all of it goes, a second time finds nothing."""
+"""`reco destroy` in the middle of a train run, and while events flow: all of it goes, a second time finds nothing."""
 
 from __future__ import annotations
 
+import contextlib
+import itertools
+import json
+import threading
 from typing import Any
 
 import boto3
+from botocore.exceptions import BotoCoreError, ClientError
 
 from tests.e2e.conftest import CommandLine
 from tests.harness.shop_csvs import write
@@ -54,3 +59,59 @@ def test_destroy_during_a_train_run(reco: CommandLine) -> None:
     assert reco.json("destroy", "--yes", *SHOP) == {"resources": [], "parameters": [], "stacks": [], "kept_buckets": []}
     assert "Nothing of shop is there." in reco.run("destroy", *SHOP)[0]
     reco.run("down")
+
+
+def test_a_deployment_that_failed_midway_is_repeated_and_one_that_events_flow_to_is_destroyed(reco: CommandLine) -> None:
+    """In an environment that keeps nothing: no bucket, no table and no stack is there at the end."""
+    dev = ("--env", "dev")
+    endpoints = reco.json(*dev, "up", "--detach", *SHOP, *PORTS, "--speed", "200")
+    reco.json(*dev, "destroy", "--yes", *SHOP)
+    database, cloudformation = client(endpoints, "dynamodb"), client(endpoints, "cloudformation")
+    key = {"AttributeName": "pk", "AttributeType": "S"}
+    database.create_table(
+        TableName="shop-dev_runs",
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[key],
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+    )
+    said = "".join(reco.run(*dev, "deploy", *SHOP, code=1))
+    assert "shop-dev_runs" in said
+    database.delete_table(TableName="shop-dev_runs")
+    reco.json(*dev, "deploy", *SHOP)
+
+    outputs = {
+        output["OutputKey"]: output["OutputValue"]
+        for stack in cloudformation.describe_stacks()["Stacks"]
+        for output in stack.get("Outputs", [])
+    }
+    done = threading.Event()
+    flowing = threading.Thread(target=flow, args=(endpoints, outputs, done), daemon=True)
+    flowing.start()
+    try:
+        eventually(lambda: objects(endpoints, outputs["DataBucket"]))
+        reco.json(*dev, "destroy", "--yes", *SHOP)
+    finally:
+        done.set()
+        flowing.join(30)
+    assert cloudformation.describe_stacks()["Stacks"] == []
+    assert [b["Name"] for b in client(endpoints, "s3").list_buckets()["Buckets"] if "shop-dev" in b["Name"]] == []
+    assert [name for name in database.list_tables()["TableNames"] if name.startswith("shop-dev")] == []
+    reco.run("down")
+
+
+def flow(endpoints: dict[str, str], outputs: dict[str, str], done: threading.Event) -> None:
+    """Put events into the stream, and objects into the bucket as a log delivery would, as long as there are such."""
+    kinesis, s3 = client(endpoints, "kinesis"), client(endpoints, "s3")
+    for n in itertools.count():
+        if done.wait(0.02):
+            return
+        record = {"kind": "event", "received_at": 1, "id": f"e{n}", "body": {"event_type": "visit", "session_id": "s"}}
+        with contextlib.suppress(ClientError, BotoCoreError):
+            kinesis.put_record(StreamName=outputs["EventStream"], Data=json.dumps(record).encode(), PartitionKey="s")
+        with contextlib.suppress(ClientError, BotoCoreError):
+            if n % 50 == 0:
+                s3.put_object(Bucket=outputs["DataBucket"], Key=f"dead-letters/{n}", Body=b"late")
+
+
+def objects(endpoints: dict[str, str], bucket: str) -> list[Any]:
+    return list(client(endpoints, "s3").list_objects_v2(Bucket=bucket).get("Contents", []))

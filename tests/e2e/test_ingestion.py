@@ -108,13 +108,39 @@ def test_what_is_too_large_for_the_queue_is_a_dead_letter_all_the_same(shop: Tar
     )
 
 
+def test_requests_that_choose_one_id_keep_all_their_events(shop: Target) -> None:
+    """Callers can choose `$context.requestId`; two of one id would be one event to Personalize, and to the archive."""
+    key, body = shop.api_key, json.dumps({"events": [event(event_id=None), event(event_id=None)]}).encode()
+    before = archived_ids(shop)
+    for _ in range(2):
+        headers = {"Content-Type": "application/json", "x-api-key": key, "x-amzn-RequestId": "chosen-by-the-caller"}
+        with urllib.request.urlopen(urllib.request.Request(f"{shop.api_url}/events", body, headers), timeout=20) as answer:
+            assert answer.status == 202
+            assert answer.headers["x-amzn-RequestId"] == "chosen-by-the-caller"
+    until(lambda: len(archived_ids(shop) - before) == 4, 60)
+
+
+def archived_ids(shop: Target) -> set[str]:
+    """The ids of the stream's records, which the archive gets as they are."""
+    kinesis, stream, found = shop.client("kinesis"), shop.output("ingestion", "EventStream"), set[str]()
+    for shard in kinesis.list_shards(StreamName=stream)["Shards"]:
+        place = {"StreamName": stream, "ShardId": shard["ShardId"], "ShardIteratorType": "TRIM_HORIZON"}
+        iterator = kinesis.get_shard_iterator(**place)["ShardIterator"]
+        while records := (page := kinesis.get_records(ShardIterator=iterator))["Records"]:
+            found |= {json.loads(record["Data"])["id"] for record in records}
+            iterator = page["NextShardIterator"]
+    return found
+
+
 def test_the_browsers_key_posts_events_and_nothing_else(shop: Target) -> None:
     gateway, key_id = shop.client("apigateway"), shop.output("api", "BrowserKeyId")
     key = gateway.get_api_key(apiKey=key_id, includeValue=True)["value"]
 
-    def call(method: str, path: str, body: Any = None, key: str = key, **headers: str) -> tuple[int, Any]:
+    def call(
+        method: str, path: str, body: Any = None, key: str = key, base: str = shop.browser_api_url, **headers: str
+    ) -> tuple[int, Any]:
         headers = {"Content-Type": "application/json", **headers} | ({"x-api-key": key} if key else {})
-        request = urllib.request.Request(shop.api_url + path, body and json.dumps(body).encode(), headers, method=method)
+        request = urllib.request.Request(base + path, body and json.dumps(body).encode(), headers, method=method)
         try:
             with urllib.request.urlopen(request, timeout=20) as answer:
                 return answer.status, answer.headers
@@ -122,9 +148,14 @@ def test_the_browsers_key_posts_events_and_nothing_else(shop: Target) -> None:
             return error.code, error.headers
 
     assert call("POST", "/events", {"events": [event()]})[0] == 202
-    assert call("PUT", "/users/u1", {"AGE": 1})[0] == 429
-    assert call("DELETE", "/users/u1")[0] == 429
-    assert call("GET", "/recommendations/home?user_id=u1")[0] == 429
+    for method, path in (
+        ("POST", "/events"),
+        ("PUT", "/users/u1"),
+        ("DELETE", "/users/u1"),
+        ("GET", "/recommendations/home?user_id=u1"),
+    ):
+        assert call(method, path, {"events": [event()]}, base=shop.api_url)[0] == 403, (method, path)
+    assert call("DELETE", "/users/u1")[0] == 404
 
     page = {"Origin": "https://shop.example"}  # of config/shop.yaml
     assert call("POST", "/events", {"events": [event()]}, **page)[0] == 202

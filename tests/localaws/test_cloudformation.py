@@ -262,3 +262,38 @@ def test_deleting_a_stack_removes_its_resources_but_not_the_retained(environment
     environment.client("s3").head_bucket(Bucket="deleted-kept")
     with pytest.raises(ClientError, match="ResourceNotFound"):
         environment.client("lambda").get_function(FunctionName="deleted-function")
+
+
+def test_a_failed_creation_keeps_what_is_retained_and_deletes_what_is_retained_except_then(
+    environment: Environment, deploy: Deploy
+) -> None:
+    """docs: AWSCloudFormation/latest/TemplateReference/aws-attribute-deletionpolicy.html"""
+
+    def table(name: str, policy: str) -> dict[str, Any]:
+        key = {"AttributeName": "id", "AttributeType": "S"}
+        properties = {
+            "TableName": name,
+            "BillingMode": "PAY_PER_REQUEST",
+            "AttributeDefinitions": [key],
+            "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+        }
+        return {"Type": "AWS::DynamoDB::Table", "DeletionPolicy": policy, "Properties": properties}
+
+    def attempt(policy: str, definition: dict[str, Any]) -> dict[str, Any]:
+        kept = table(f"halfway-{policy.lower()}", policy)
+        return {
+            "Role": role(),
+            "Kept": kept,
+            "Machine": {**state_machine(f"half-{policy.lower()}", definition), "DependsOn": "Kept"},
+        }
+
+    good = {"StartAt": "End", "States": {"End": {"Type": "Succeed"}}}
+    for policy in ("RetainExceptOnCreate", "Retain"):
+        with pytest.raises(LocalAwsError, match="InvalidDefinition"):
+            deploy(f"halfway-{policy.lower()}", attempt(policy, {"StartAt": "Nowhere"}))
+    deploy("halfway-retainexceptoncreate", attempt("RetainExceptOnCreate", good))
+    with pytest.raises(LocalAwsError, match="halfway-retain"):
+        deploy("halfway-retain", attempt("Retain", good))
+    assert "halfway-retainexceptoncreate" in environment.client("dynamodb").list_tables()["TableNames"]
+    environment.client("cloudformation").delete_stack(StackName="halfway-retainexceptoncreate")
+    assert "halfway-retainexceptoncreate" in environment.client("dynamodb").list_tables()["TableNames"]
