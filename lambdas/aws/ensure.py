@@ -31,6 +31,16 @@ class ConfigurationDrift(Exception):
     """The config and what is in Personalize differ in something that can't be changed in place."""
 
 
+def refuse_stranger(arn: str, there: Mapping[str, Any], dataset_group: str) -> None:
+    """Raises ConfigurationDrift for a resource of our name that belongs to another dataset group: it is not ours to take over."""
+    group = there.get("datasetGroupArn")
+    if group != dataset_group:
+        raise ConfigurationDrift(
+            f"{short(arn)} is there already and belongs to {short(str(group))}, not to {short(dataset_group)}: "
+            f"delete it, or give the deployment another name"
+        )
+
+
 @dataclass(frozen=True)
 class Look:
     """What one look at a resource found; `more` is what the next state needs of it."""

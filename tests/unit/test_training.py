@@ -429,6 +429,19 @@ def test_a_changed_recipe_is_drift_that_names_both_values(imported: Deployment, 
     )
 
 
+def test_a_solution_of_our_name_in_another_dataset_group_is_not_taken_over(imported: Deployment) -> None:
+    personalize = imported.client("personalize")
+    other = personalize.create_dataset_group(name=f"{imported.config.name}-two")["datasetGroupArn"]
+    until(lambda: personalize.describe_dataset_group(datasetGroupArn=other)["datasetGroup"]["status"] == "ACTIVE", 30)
+    recipe = "arn:aws:personalize:::recipe/aws-similar-items"
+    personalize.create_solution(
+        name=f"{imported.config.name}_related", datasetGroupArn=other, recipeArn=recipe, performAutoTraining=False
+    )
+    (failed,) = imported.until_done(train_solutions.handler, **train_request("related"))
+    assert failed["failure"]["Error"] == "ConfigurationDrift"
+    assert f"belongs to dataset-group/{imported.config.name}-two" in failed["failure"]["Cause"]
+
+
 def change_config(shop: Deployment, monkeypatch: pytest.MonkeyPatch, change: Any) -> None:
     """Deploy the functions with another config."""
     raw = json.loads(shop.config.model_dump_json(by_alias=True, exclude_defaults=True))

@@ -7,9 +7,18 @@ from functools import partial
 from typing import Any
 
 from lambdas.aws import clients
-from lambdas.aws.ensure import IN_TRANSITION, Look, ResourceFailed, create_or_wait, described, found_or_made_anew, pending
+from lambdas.aws.ensure import (
+    IN_TRANSITION,
+    ConfigurationDrift,
+    Look,
+    ResourceFailed,
+    create_or_wait,
+    described,
+    found_or_made_anew,
+    pending,
+)
 from lambdas.config import Campaign, Config
-from lambdas.config.names import campaign_arn, campaign_name
+from lambdas.config.names import campaign_arn, campaign_name, solution_arn
 from lambdas.config.requests import campaign_config
 from lambdas.config.tags import deployment_tags
 
@@ -30,6 +39,11 @@ def ensure_campaign(config: Config, solution: str, version: str, run_started: da
             lambda: clients.personalize().create_campaign(
                 name=campaign_name(config, solution), tags=deployment_tags(config), **desired(settings, version)
             ),
+        )
+    if there["solutionVersionArn"].rpartition("/")[0] != solution_arn(config, solution):
+        raise ConfigurationDrift(
+            f"campaign/{campaign_name(config, solution)} is there already and serves a version of another solution "
+            f"({there['solutionVersionArn']}): delete it, or give the deployment another name"
         )
     update = there.get("latestCampaignUpdate")
     if update and update["status"] in IN_TRANSITION:

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, cast
 
 from lambdas.aws import clients
-from lambdas.aws.ensure import Look, create_or_wait, described, found_status
+from lambdas.aws.ensure import Look, create_or_wait, described, found_status, refuse_stranger
 from lambdas.config import Config
 from lambdas.config.names import arn, dataset_group_arn, event_tracker_name, filter_name
 from lambdas.config.tags import deployment_tags
@@ -48,4 +48,5 @@ def ensure_filter(config: Config, name: str) -> Look:
                 tags=deployment_tags(config),
             ),
         )
+    refuse_stranger(arn(f"filter/{full_name}"), there, dataset_group_arn(config))
     return found_status(arn(f"filter/{full_name}"), there)

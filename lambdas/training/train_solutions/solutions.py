@@ -16,6 +16,7 @@ from lambdas.aws.ensure import (
     found_or_made_anew,
     found_status,
     newest,
+    refuse_stranger,
 )
 from lambdas.config import Config, Solution
 from lambdas.config.names import dataset_arn, dataset_group_arn, solution_arn, solution_name
@@ -31,6 +32,7 @@ def ensure_solution(config: Config, name: str, run_started: datetime) -> Look:
     there = described(lambda: dict(clients.personalize().describe_solution(solutionArn=solution)))
     if there is None:
         return create_or_wait(solution, lambda: create_solution(config, name, wanted))
+    refuse_stranger(solution, there, dataset_group_arn(config))
     refuse_drift(name, wanted, there)
     delete = partial(clients.personalize().delete_solution, solutionArn=solution)
     return found_or_made_anew(solution, there, run_started, delete)
