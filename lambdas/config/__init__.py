@@ -74,7 +74,7 @@ class Config(Section):
     alarms: Alarms = Field(default_factory=Alarms)
     protection: Protection = Field(default_factory=Protection)
     kms_key: Annotated[str, Field(pattern=r"^arn:[\w-]+:kms:.+:key/.+$")] | None = Field(
-        None, description="encrypts the data bucket; its policy must let Personalize use it"
+        None, description="encrypts the data bucket; its policy must let Personalize use it (docs/deploying.md)"
     )
     tags: dict[Annotated[str, Field(min_length=1, max_length=128)], Annotated[str, Field(max_length=256)]] = Field(
         default_factory=dict, max_length=40, description="put on every resource, in AWS and in Personalize"
