@@ -95,6 +95,11 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
         "a ranking takes its candidates from a snapshot, and a batch may have a filter; without ListBucket S3 denies what is missing",
     ),
     (
+        r"(training|batch)/StartRole|ingestion/DailyRole",
+        r"sqs:SendMessage|.*:{name}_missed-starts",
+        "EventBridge Scheduler keeps what it could not start (scheduler/latest/UserGuide/configuring-schedule-dlq.html)",
+    ),
+    (
         r"serving/FunctionsRecommendRole",
         r"ssm:GetParameter",
         "asks for what is deployed alone where the call for that and the rules override has failed",
