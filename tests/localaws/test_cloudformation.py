@@ -297,3 +297,11 @@ def test_a_failed_creation_keeps_what_is_retained_and_deletes_what_is_retained_e
     assert "halfway-retainexceptoncreate" in environment.client("dynamodb").list_tables()["TableNames"]
     environment.client("cloudformation").delete_stack(StackName="halfway-retainexceptoncreate")
     assert "halfway-retainexceptoncreate" in environment.client("dynamodb").list_tables()["TableNames"]
+
+
+def test_a_generated_name_does_not_collide_with_what_a_deleted_stack_retained(environment: Environment, deploy: Deploy) -> None:
+    for _ in range(2):
+        deploy("again", {"Role": {**role(), "DeletionPolicy": "Retain"}})
+        environment.client("cloudformation").delete_stack(StackName="again")
+    names = [role["RoleName"] for role in environment.client("iam").list_roles()["Roles"]]
+    assert len([name for name in names if name.startswith("again-Role-")]) == 2

@@ -335,6 +335,26 @@ def test_who_is_erased_while_lists_are_loaded_has_none_when_they_are_published(b
     assert read_list("for-you", "u2") is not None
 
 
+def test_only_who_was_erased_since_the_run_began_is_taken_out_again(batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loading left out all who were erased before: a deletion for each of them, one after the other, would take hours."""
+    database = batch.shop.client("dynamodb")
+    for n in range(30):
+        row = {"user_id": {"S": f"long-ago-{n}"}, "erased_at": {"N": "1700000000000"}}
+        database.put_item(TableName=os.environ["ERASURES_TABLE"], Item=row)
+    for n in range(30):
+        erase(f"lately-{n}")
+    deleted, write = list[int](), clients.dynamodb().batch_write_item
+
+    def counted(**given: Any) -> Any:
+        deleted.append(sum(len(requests) for requests in given["RequestItems"].values()))
+        return write(**given)
+
+    monkeypatch.setattr(clients.dynamodb(), "batch_write_item", counted)
+    batch.put_input(1)
+    batch.publish(batch.load(batch.put("x.out", line("u1"))))
+    assert deleted == [25, 5]
+
+
 def test_segments_come_in_both_shapes(batch: Batch) -> None:
     erase("u3")
     query, users = {"itemAttributes": 'ITEMS.CATEGORY = "garden"'}, [f"u{n}" for n in range(12_000)]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import re
+import secrets
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
+from botocore.exceptions import ClientError
 from moto.cloudformation.exceptions import ValidationError
 from moto.core.common_models import CloudFormationModel
 
@@ -58,7 +60,16 @@ class Resource(CloudFormationModel):
     ) -> Resource:
         properties = _named(cls.provider, cloudformation_json["Properties"], resource_name)
         kept = cls.kept(kwargs["StackId"], kwargs["LogicalId"]) if cls.provider.outlives else None
-        created = kept or cls.provider.create(cls.aws, {**properties, **_identity(cls.provider, kwargs)})
+        identity = _identity(cls.provider, kwargs)
+        try:
+            created = kept or cls.provider.create(cls.aws, {**properties, **identity})
+        except ClientError as error:
+            name = cls.provider.name_property
+            if name in cloudformation_json["Properties"] or "AlreadyExists" not in error.response["Error"]["Code"]:
+                raise
+            # One that a deleted stack retained has the name: those that CloudFormation generates never collide.
+            properties = {**properties, name: f"{properties[name][:-12]}{secrets.token_hex(6).upper()}"}
+            created = cls.provider.create(cls.aws, {**properties, **identity})
         return cls(created, properties)
 
     @classmethod
