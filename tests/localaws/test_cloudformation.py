@@ -305,3 +305,24 @@ def test_a_generated_name_does_not_collide_with_what_a_deleted_stack_retained(en
         environment.client("cloudformation").delete_stack(StackName="again")
     names = [role["RoleName"] for role in environment.client("iam").list_roles()["Roles"]]
     assert len([name for name in names if name.startswith("again-Role-")]) == 2
+
+
+def test_a_stack_that_could_not_be_deleted_is_there_to_be_deleted_again(environment: Environment, deploy: Deploy) -> None:
+    cloudformation, s3 = environment.client("cloudformation"), environment.client("s3")
+    deploy("full", {"Bucket": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "full-bucket"}}})
+    s3.put_object(Bucket="full-bucket", Key="x", Body=b"x")
+    with pytest.raises(ClientError, match=r"Bucket \(AWS::S3::Bucket\): BucketNotEmpty"):
+        cloudformation.delete_stack(StackName="full")
+    assert cloudformation.describe_stacks(StackName="full")["Stacks"][0]["StackStatus"] == "DELETE_FAILED"
+    s3.delete_object(Bucket="full-bucket", Key="x")
+    cloudformation.delete_stack(StackName="full")
+    assert "full-bucket" not in [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]
+
+
+def test_stacks_can_be_listed_while_one_is_half_made(environment: Environment, deploy: Deploy) -> None:
+    broken = {"Role": role(), "Machine": {**state_machine("half-made", {"StartAt": "Nowhere"}), "DependsOn": "Role"}}
+    with pytest.raises(LocalAwsError):
+        deploy("half-made", broken, {"Machine": {"Value": {"Fn::GetAtt": ["Machine", "Arn"]}}})
+    listed = environment.client("cloudformation").describe_stacks()["Stacks"]
+    assert next(stack for stack in listed if stack["StackName"] == "half-made")["StackStatus"] == "CREATE_FAILED"
+    environment.client("cloudformation").delete_stack(StackName="half-made")

@@ -20,6 +20,7 @@ from localaws.patching import locate, replace, wrap
 
 _PARSING = "moto.cloudformation.parsing"
 _STACK = "moto.cloudformation.models:Stack"
+_BACKEND = "moto.cloudformation.models:CloudFormationBackend"
 _SUBSTITUTION = re.compile(r"\$\{([^!}.]+)[^}]*\}")
 
 
@@ -66,6 +67,8 @@ def install(aws: Aws, providers: Iterable[Provider], kept: Kept) -> None:
     wrap(f"{_STACK}.parse_template", _preferring_json)
     wrap(f"{_STACK}.create_resources", _with_status("CREATE_FAILED"))
     wrap(f"{_STACK}.update", _with_status("UPDATE_FAILED"))
+    wrap(f"{_BACKEND}.delete_stack", _keeping_what_stays)
+    wrap(f"{_STACK}.outputs", _without_those_of_half_a_stack)
 
 
 def _preferring_json(parse_template: Callable[..., Any]) -> Any:
@@ -226,6 +229,29 @@ def _is_retained(policy: str | None, resources_map: Any) -> bool:
 def _check_types(resources: Mapping[str, Any]) -> None:
     for name, resource in resources.items():
         _attempt(name, resource, parsing.resource_class_from_type, resource["Type"])
+
+
+def _without_those_of_half_a_stack(outputs: Any) -> Any:
+    """A stack that could not be made has no outputs; they would refer to what is not there."""
+    return property(lambda stack: None if stack.status in ("CREATE_FAILED", "DELETE_FAILED") else outputs.fget(stack))
+
+
+def _keeping_what_stays(delete_stack: Callable[..., Any]) -> Callable[..., Any]:
+    """A stack whose deletion failed stays, DELETE_FAILED, with what could not be deleted: moto forgets it beforehand."""
+
+    def delete(backend: Any, name_or_id: str) -> None:
+        before = dict(backend.stacks)
+        try:
+            delete_stack(backend, name_or_id)
+        except Exception as error:
+            for stack in before.values():
+                if stack.stack_id not in backend.stacks:
+                    stack.status = "DELETE_FAILED"
+                    stack._add_stack_event("DELETE_FAILED", resource_status_reason=getattr(error, "message", str(error)))
+                    backend.stacks[stack.stack_id] = stack
+            raise
+
+    return delete
 
 
 def _with_status(failed: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
