@@ -37,7 +37,11 @@ class Metrics:
         return self._metric("AWS/Lambda", name, statistic, label, FunctionName=names.function(self.config, folder))
 
     def of_api(self, name: str, statistic: str, label: str | None = None) -> cloudwatch.Metric:
+        """Of the servers' API."""
         return self._metric("AWS/ApiGateway", name, statistic, label, ApiName=self.config.name, Stage="v1")
+
+    def of_browser_api(self, name: str, statistic: str) -> cloudwatch.Metric:
+        return self._metric("AWS/ApiGateway", name, statistic, None, ApiName=names.browser_api(self.config), Stage="v1")
 
     def of_stream(self, name: str, statistic: str, label: str | None = None) -> cloudwatch.Metric:
         return self._metric("AWS/Kinesis", name, statistic, label, StreamName=names.event_stream(self.config))

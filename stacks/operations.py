@@ -51,6 +51,8 @@ class OperationsStack(cdk.Stack):
             self.alarms.add(name, description, metric, threshold, runbook=f"{RUNBOOK}#{name}", periods=periods)
 
         add("api-errors", "More than one call in a hundred fails at the API", of.of_api("5XXError", "Average"), 0.01, periods=3)
+        browsers = of.of_browser_api("5XXError", "Average")
+        add("browser-api-errors", "Of the browsers' events, more than one call in a hundred fails", browsers, 0.01, periods=3)
         add("api-slow", "One call in a hundred takes longer than a second", of.of_api("Latency", "p99"), 1000, periods=3)
         add("recommend-errors", "recommend fails", of.of_function("recommend", "Errors", "Sum"), 1, periods=3)
         add(
