@@ -10,6 +10,7 @@ from typing import Any
 import boto3
 import pytest
 
+from bench.processes import processes_in
 from localaws.environment import Environment, launch
 from tests.harness.waiting import eventually
 from tests.localaws.apps import function, role, state_machine, write_app
@@ -99,9 +100,7 @@ def test_a_function_reaches_it_by_its_environment(environment: Environment) -> N
 def test_stopping_ends_the_emulator(tmp_path: Path) -> None:
     with launch(None, tmp_path / "data", port=0, api_port=0, personalize_port=0) as running:
         assert running.client("personalize").list_schemas()["schemas"] == []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and entry.joinpath("cmdline").exists():
-            assert str(tmp_path) not in entry.joinpath("cmdline").read_bytes().decode()
+    assert processes_in(tmp_path) == []
 
 
 def _finished(description: dict[str, Any]) -> dict[str, Any] | None:
