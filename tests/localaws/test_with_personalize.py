@@ -10,8 +10,8 @@ from typing import Any
 import boto3
 import pytest
 
-from bench.processes import processes_in
 from localaws.environment import Environment, launch
+from tests.harness.processes import processes_in
 from tests.harness.waiting import eventually
 from tests.localaws.apps import function, role, state_machine, write_app
 
