@@ -11,9 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from localaws.clients import Aws
-
-#: PutMetricData takes this many at once.
-_AT_ONCE = 1000
+from localaws.cloudwatch.meter import put_metrics
 
 
 def put_embedded(aws: Aws, lines: Iterable[str]) -> None:
@@ -23,9 +21,7 @@ def put_embedded(aws: Aws, lines: Iterable[str]) -> None:
         if '"CloudWatchMetrics"' in line:
             for namespace, datum in metrics_in(line):
                 data[namespace].append(datum)
-    for namespace, found in data.items():
-        for start in range(0, len(found), _AT_ONCE):
-            aws.client("cloudwatch").put_metric_data(Namespace=namespace, MetricData=found[start : start + _AT_ONCE])
+    put_metrics(aws, data)
 
 
 def metrics_in(line: str) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -32,7 +32,7 @@ def words() -> set[str]:
 
 def test_everything_that_runs_or_keeps_data_is_in_the_picture(templates: Templates, words: set[str]) -> None:
     names = {
-        resource["Properties"][SHOWN[resource["Type"]]].removeprefix("movielens-").replace("-", "_")
+        resource["Properties"][SHOWN[resource["Type"]]].removeprefix("movielens_").replace("-", "_")
         for template in templates.values()
         for resource in template["Resources"].values()
         if resource["Type"] in SHOWN
