@@ -19,12 +19,12 @@ def put_embedded(aws: Aws, lines: Iterable[str]) -> None:
     data: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for line in lines:
         if '"CloudWatchMetrics"' in line:
-            for namespace, datum in metrics_in(line):
+            for namespace, datum in _metrics_in(line):
                 data[namespace].append(datum)
     put_metrics(aws, data)
 
 
-def metrics_in(line: str) -> Iterator[tuple[str, dict[str, Any]]]:
+def _metrics_in(line: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Namespace and datum of each metric of a line; none of a line that is not in the format."""
     try:
         document = json.loads(line)

@@ -27,7 +27,7 @@ def _one_page(all_at_once: Callable[[Any], Any], request: Any) -> Any:
     backwards = bool(request._get_param("reverseOrder"))
     events, more = page(all_at_once(request).result["events"], size, int(token or 0), backwards=backwards)
     if request._get_param("includeExecutionData") is False:
-        events = [without_data(event) for event in events]
+        events = [_without_data(event) for event in events]
     action_result = locate("moto.core.responses:ActionResult")[2]
     return action_result({"events": events} | ({"nextToken": str(events[-1]["id"])} if more else {}))
 
@@ -39,7 +39,7 @@ def page(events: Sequence[dict[str, Any]], size: int, last: int, *, backwards: b
     return following[:size], len(following) > size
 
 
-def without_data(event: dict[str, Any]) -> dict[str, Any]:
+def _without_data(event: dict[str, Any]) -> dict[str, Any]:
     """An event without what its state was given and what it made of it."""
     return {
         name: {key: part for key, part in value.items() if key not in _DATA} if isinstance(value, dict) else value

@@ -44,7 +44,7 @@ class Targets:
 
         docs: eventbridge/latest/userguide/eb-transform-target-input.html
         """
-        self.deliver(target["Arn"], target_input(target, event), target)
+        self.deliver(target["Arn"], _target_input(target, event), target)
 
     def _to_queue(self, arn: str, body: str, target: dict[str, Any]) -> None:
         sqs = self._aws.client("sqs")
@@ -63,7 +63,7 @@ def _service(arn: str) -> str:
     return arn.split(":")[2]
 
 
-def target_input(target: dict[str, Any], event: dict[str, Any]) -> str:
+def _target_input(target: dict[str, Any], event: dict[str, Any]) -> str:
     """The text that a target gets for an event: all of it, a part, a constant, or a template filled in."""
     if target.get("Input") is not None:
         return str(target["Input"])

@@ -20,7 +20,7 @@ from localaws.triggers.shards import ShardReader, after, newest, starting_positi
 _MAX_EVENT_BYTES = 6_000_000
 
 
-class Lane(Poller):
+class _Lane(Poller):
     """Gathers records into batches and processes one batch after the other."""
 
     def __init__(self, name: str, batches: Batches, size: int, window: float) -> None:
@@ -93,7 +93,7 @@ class ShardPoller(Poller):
         size, window = mapping.get("BatchSize") or 100, float(mapping.get("MaximumBatchingWindowInSeconds") or 0)
         self._limit = min(10_000, max(1000, size))
         lanes = range(mapping.get("ParallelizationFactor") or 1)
-        self._lanes = [Lane(f"{self.name}-{number}", batches, size, window) for number in lanes]
+        self._lanes = [_Lane(f"{self.name}-{number}", batches, size, window) for number in lanes]
         for lane in self._lanes:
             lane.start()
 

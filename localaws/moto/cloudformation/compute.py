@@ -72,7 +72,7 @@ def _tag_map(properties: Properties) -> dict[str, str]:
     return {tag["Key"]: tag["Value"] for tag in tags_of(properties)}
 
 
-class Permission(Provider):
+class _Permission(Provider):
     type = "AWS::Lambda::Permission"
     name_property = "StatementId"
 
@@ -150,7 +150,7 @@ def _definition(aws: Aws, properties: Properties) -> str:
 
 PROVIDERS: tuple[Provider, ...] = (
     Function(),
-    Permission(),
+    _Permission(),
     StateMachine(),
     ApiProvider(
         "AWS::Lambda::LayerVersion",

@@ -24,7 +24,7 @@ _STACK = "moto.cloudformation.models:Stack"
 _SUBSTITUTION = re.compile(r"\$\{([^!}.]+)[^}]*\}")
 
 
-class NothingChanged(ValidationError):
+class _NothingChanged(ValidationError):
     """CloudFormation's answer to an update that would do nothing."""
 
     def __init__(self) -> None:
@@ -158,7 +158,7 @@ def _update(resources_map: Any, template: dict[str, Any], parameters: dict[str, 
     _delete_all(resources_map, old, plan.gone)
     resources_map._resource_json_map = new
     if not changed and not plan.gone and outputs_before == template.get("Outputs"):
-        raise NothingChanged
+        raise _NothingChanged
 
 
 def _read_template(resources_map: Any, template: dict[str, Any], parameters: dict[str, Any] | None) -> None:
@@ -246,7 +246,7 @@ def _with_status(failed: str, action: Callable[..., Any], stack: Any, *arguments
     """A failure leaves the stack with the status `failed`, and an event with the reason."""
     try:
         return action(stack, *arguments, **options)
-    except NothingChanged:
+    except _NothingChanged:
         raise
     except Exception as error:
         stack.status = failed

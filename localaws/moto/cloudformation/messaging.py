@@ -47,7 +47,7 @@ def _queue_attributes(properties: Properties) -> dict[str, str]:
     return {key: text(value) for key, value in properties.items() if key not in ("QueueName", "Tags")}
 
 
-class QueuePolicy(Provider):
+class _QueuePolicy(Provider):
     type = "AWS::SQS::QueuePolicy"
 
     def create(self, aws: Aws, properties: Properties) -> Created:
@@ -158,7 +158,7 @@ class Stream(Provider):
 
 PROVIDERS: tuple[Provider, ...] = (
     Queue(),
-    QueuePolicy(),
+    _QueuePolicy(),
     Topic(),
     Rule(),
     Stream(),
