@@ -85,7 +85,7 @@ def up(
     """Synthesize the app, start the embedded AWS with what the deployment held, deploy into it, print the endpoints."""
     ports = {"port": port, "api_port": api_port, "personalize_port": personalize_port}
     environment, _ = start_local(config_of(config), config, DATA, detach=detach, speed=speed, ports=ports, fresh=fresh)
-    show_endpoints(environment, as_json)
+    _show_endpoints(environment, as_json)
     if detach:
         return
     with environment:
@@ -97,7 +97,7 @@ def up(
 def deploy(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
     """Deploy a changed config, or changed code, into the embedded AWS that runs: what it holds stays."""
     config_of(config)
-    show_endpoints(deploy_local(config, DATA), as_json)
+    _show_endpoints(deploy_local(config, DATA), as_json)
 
 
 @app.command()
@@ -110,11 +110,11 @@ def down() -> None:
 def status(as_json: JsonOption = False) -> None:
     """Where the embedded AWS answers, and whether each of its parts does: exit code 1 if one does not."""
     environment = connect("", aws=False).local
-    if not show_endpoints(environment, as_json):
+    if not _show_endpoints(environment, as_json):
         raise typer.Exit(1)
 
 
-def show_endpoints(environment: Any, as_json: bool) -> bool:
+def _show_endpoints(environment: Any, as_json: bool) -> bool:
     """Whether all parts answer."""
     endpoints = {
         "api_url": next(
@@ -364,7 +364,7 @@ def demo(
 def main() -> NoReturn:
     """Run a command; errors are sentences, an interrupt ends with 130."""
     signal.signal(signal.SIGTERM, interrupt)
-    code = guarded(lambda: app(standalone_mode=False))
+    code = _guarded(lambda: app(standalone_mode=False))
     sys.exit(code)
 
 
@@ -372,7 +372,7 @@ def interrupt(number: int, frame: object) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def guarded(command: Callable[[], Any]) -> int:
+def _guarded(command: Callable[[], Any]) -> int:
     """The exit code of a command."""
     from reco.local.attach import LocalAwsError, sentence
 

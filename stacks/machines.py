@@ -20,7 +20,7 @@ from stacks import names
 from stacks.acknowledged import acknowledge
 from stacks.grants import Grant
 
-DEFINITIONS = Path(__file__).parents[1] / "statemachines"
+_DEFINITIONS = Path(__file__).parents[1] / "statemachines"
 
 
 def machine_arn(stack: cdk.Stack, config: Config, name: str) -> str:
@@ -50,7 +50,7 @@ def add_machine(
         scope,
         title,
         state_machine_name=full_name,
-        definition_body=stepfunctions.DefinitionBody.from_file(str(DEFINITIONS / f"{name}.asl.json")),
+        definition_body=stepfunctions.DefinitionBody.from_file(str(_DEFINITIONS / f"{name}.asl.json")),
         definition_substitutions={step: function.function_arn for step, function in steps.items()} | dict(substitutions or {}),
         logs=stepfunctions.LogOptions(
             destination=logs.LogGroup(
@@ -83,7 +83,7 @@ def schedule_role(scope: Construct, id_: str, description: str, *services: str) 
     return iam.Role(scope, id_, assumed_by=iam.CompositePrincipal(*trusted), description=description)
 
 
-def missed_starts_arn(scope: Construct, config: Config) -> str:
+def _missed_starts_arn(scope: Construct, config: Config) -> str:
     return cdk.Stack.of(scope).format_arn(service="sqs", resource=names.missed_starts_queue(config))
 
 
@@ -94,7 +94,7 @@ def start_by_schedule(
 
     docs: scheduler/latest/UserGuide/configuring-schedule-dlq.html
     """
-    kept = missed_starts_arn(scope, config)
+    kept = _missed_starts_arn(scope, config)
     Grant(["sqs:SendMessage"], [kept]).give(starter)
     scheduler.CfnSchedule(
         scope,
