@@ -204,7 +204,7 @@ def delivery(assembly: Assembly, stream: Resource, starts: Mapping[str, list[str
 
 def steps_of(assembly: Assembly, machine: Resource) -> list[Step]:
     """What a machine's definition names, in the order in which it does."""
-    definition = (assembly.folder / f"asset.{machine.properties['DefinitionS3Location']['Key']}").read_text()
+    definition = machine.properties["DefinitionString"]
     known = {
         assembly.text({"Ref": one.id}, one.stack): (one, kind)
         for kind, cloud in (("function", "AWS::Lambda::Function"), ("job", "AWS::Glue::Job"))
