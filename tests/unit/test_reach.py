@@ -10,7 +10,7 @@ from tools.reach import reached
 @pytest.mark.parametrize(
     ("file", "nearest", "also"),
     [
-        ("lambdas/serving/recommend/rules.py", "tests/unit/test_rules.py", "tests/unit/test_recommend.py"),
+        ("lambdas/serving/recommend/apply_rules.py", "tests/unit/test_rules.py", "tests/unit/test_recommend.py"),
         ("stacks/batch.py", "tests/stacks/test_operations.py", "tests/stacks/test_templates.py"),
         ("statemachines/train.asl.yaml", "tests/stacks/test_definitions.py", "tests/e2e/test_training.py"),
         ("docs/serving.md", "tests/unit/test_docs.py", "tests/unit/test_docs.py"),

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 from lambdas.aws.observability import count, logger
 from lambdas.config import BATCH, GIVEN, Batch
 from lambdas.serving.recommend.api import Item, RuleEffect
+from lambdas.serving.recommend.apply_rules import apply, named_items
 from lambdas.serving.recommend.catalogue import Known
-from lambdas.serving.recommend.rules import Call, Candidate, Effect, Named, apply, named_items
+from lambdas.serving.recommend.rule_terms import Call, Candidate, Effect, Named
 from lambdas.serving.recommend.sources import SourceFailed, batch_list, prepare, ranking, recommendations, snapshot
 from lambdas.serving.recommend.task import Task
 

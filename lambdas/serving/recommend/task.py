@@ -19,7 +19,7 @@ from lambdas.serving.recommend.api import RankingRequest, RecommendationRequest
 from lambdas.serving.recommend.budget import Budget, start
 from lambdas.serving.recommend.catalogue import Known, look_up
 from lambdas.serving.recommend.filters import placeholder_values, quoted
-from lambdas.serving.recommend.rules import Call, Candidate
+from lambdas.serving.recommend.rule_terms import Call, Candidate
 from lambdas.serving.recommend.sources import SourceFailed, begin
 from lambdas.stores.deployment import Deployment, NotDeployed
 from lambdas.stores.recent_items import recent_items
