@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
-from datetime import datetime
 from functools import cached_property
 from typing import Any
 
@@ -41,8 +40,6 @@ class Task:
         self.config, self.deployed, self.of, self.request = config, deployed, of, request
         self.budget = budget or begin(config.serving.time_budget_ms / 1000)
         self.fallbacks = config.fallbacks(of)
-        self.recommendation_id: str | None = None
-        self.published_at: datetime | None = None
         self.degraded = set[str]()
         self.rules = {name: config.rules[name] for name in of.rules}
         self.needs_recent = any(rule.drop_recent for rule in self.rules.values())
