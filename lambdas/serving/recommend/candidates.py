@@ -89,7 +89,7 @@ class Gathered:
         source = self.source
         return [item(candidate, source) for candidate in self.chosen]
 
-    def told(self) -> list[RuleEffect] | None:
+    def explanation(self) -> list[RuleEffect] | None:
         """What each rule did, for a call that asks for it."""
         if not self.task.request.explain:
             return None

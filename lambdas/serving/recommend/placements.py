@@ -94,7 +94,7 @@ def read_batch(config: Config, deployed: Deployment, name: str, request: Recomme
         requested=wanted,
         returned=len(found.chosen),
         degraded=sorted(task.degraded) or None,
-        explain=found.told(),
+        explain=found.explanation(),
     )
 
 
@@ -113,7 +113,7 @@ def answer(assigned: Assigned, task: Task, gathering: Callable[[Task], Gathered]
         requested=found.wanted,
         returned=len(found.chosen),
         degraded=sorted(task.degraded) or None,
-        explain=found.told(),
+        explain=found.explanation(),
     )
     experiments.finish(exposure)
     return made
