@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -18,9 +18,8 @@ from lambdas.config import Config
 from lambdas.config.names import own_name
 from stacks import names
 from stacks.acknowledged import acknowledge
+from stacks.definitions import load_definition
 from stacks.grants import Grant
-
-_DEFINITIONS = Path(__file__).parents[1] / "statemachines"
 
 
 def machine_arn(stack: cdk.Stack, config: Config, name: str) -> str:
@@ -44,13 +43,13 @@ def add_machine(
     may: Sequence[Grant] = (),
     substitutions: Mapping[str, str] | None = None,
 ) -> stepfunctions.StateMachine:
-    """The machine of `<name>.asl.json`, which names functions by their folder in camel case: `${PlanTraining}`."""
+    """The machine of `<name>.asl.yaml`, which names functions by their folder in camel case: `${PlanTraining}`."""
     full_name, title = names.state_machine(config, name), name.title()
     machine = stepfunctions.StateMachine(
         scope,
         title,
         state_machine_name=full_name,
-        definition_body=stepfunctions.DefinitionBody.from_file(str(_DEFINITIONS / f"{name}.asl.json")),
+        definition_body=stepfunctions.DefinitionBody.from_string(json.dumps(load_definition(name), indent=2)),
         definition_substitutions={step: function.function_arn for step, function in steps.items()} | dict(substitutions or {}),
         logs=stepfunctions.LogOptions(
             destination=logs.LogGroup(
