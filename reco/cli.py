@@ -22,7 +22,9 @@ from reco.commands import demo as demo_run
 from reco.commands import destroy as destroy_command
 from reco.commands import experiment as experiment_command
 from reco.commands import load
+from reco.commands import preflight as preflight_command
 from reco.commands import utilization as utilization_command
+from reco.commands import verify as verify_command
 from reco.config_reference import reference
 from reco.console import progress, results, say, show_json, show_table, states_shown
 from reco.data import event_file, movielens
@@ -345,6 +347,8 @@ app.command()(experiment_command.experiment)
 app.command()(batch_command.batch)
 app.command()(batch_command.segment)
 app.command()(utilization_command.utilization)
+app.command()(preflight_command.preflight)
+app.command()(verify_command.verify)
 app.command()(dashboard_command.dashboard)
 
 
