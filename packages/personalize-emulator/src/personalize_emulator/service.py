@@ -126,7 +126,7 @@ class Service:
             context.runner.cancel_all()
             context.store.clear()
             context.stores.clear()
-            context.discard_all_models()
+            context.discard_all_files()
             self._runtime.clear()
         context.faults.replace([])
 

@@ -103,6 +103,7 @@ class BatchJobs:
             parent=version.arn,
             fields={"numResults": results, **fields},
             job=context.data_of(str(version.group))
+            | context.new_output()
             | {
                 **work,
                 "kind": resource_type,

@@ -177,6 +177,10 @@ class Context:
         """How a job in a child process opens the data of a dataset group."""
         return {"directory": str(self.stores.directory(group)), "schemas": self.stores.schema_texts(group)}
 
+    def new_output(self) -> dict[str, str]:
+        """For a job that writes to S3: the folder for what it is going to write."""
+        return {"output": str(self.directory / "output" / new_id())}
+
     def new_model(self, resource: Resource) -> str:
         """The directory for the next model of a solution version or recommender; models that nothing reads are deleted."""
         self.runner.cancel(upkeep_key(resource))
@@ -193,5 +197,7 @@ class Context:
         self.runner.cancel(upkeep_key(resource))
         shutil.rmtree(self.directory / "models" / resource.internal["id"], ignore_errors=True)
 
-    def discard_all_models(self) -> None:
-        shutil.rmtree(self.directory / "models", ignore_errors=True)
+    def discard_all_files(self) -> None:
+        """The models, and what was to be written to S3."""
+        for folder in ("models", "output"):
+            shutil.rmtree(self.directory / folder, ignore_errors=True)

@@ -57,7 +57,7 @@ class DataJobs:
                 moment = datetime.fromtimestamp(self.context.clock.now(), UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
                 kinds = ("campaign", "recommender")
                 serving = [r for kind in kinds for r in store.of_type(kind, group=dataset.group)]
-                return {
+                return self.context.new_output() | {
                     "attribution": {
                         "metrics": attribution.internal["metrics"],
                         "sources": {resource.internal["id"]: resource.arn for resource in serving},
@@ -87,7 +87,7 @@ class DataJobs:
             group=dataset.group,
             parent=dataset.arn,
             fields={"ingestionMode": mode},
-            job=job | {"name": request["jobName"]},
+            job=job | {"name": request["jobName"]} | context.new_output(),
         )
         return {"datasetExportJobArn": created.arn}
 
