@@ -129,8 +129,8 @@ def _let_through(
 ) -> list[str]:
     """The given items that pass a filter; those that the model does not know are checked by a filter of their own."""
     index = serving.model.index
-    mask = compiled.mask(values, query.user_id, query.item_id)
-    passing = {item for item in given if item in index and mask[index[item]]}
+    mask = serving.allowed(query, compiled, values)
+    passing = {item for item in given if item in index and mask is not None and mask[index[item]]}
     unknown = [item for item in given if item not in index]
     if unknown:
         others = type(compiled)(compiled.filter, unknown, serving.store.entities("ITEMS"), serving.store)
