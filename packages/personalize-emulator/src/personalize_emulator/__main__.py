@@ -30,6 +30,7 @@ def main() -> int:
             quotas=Quotas().changed(options.quotas),
             durations=options.durations,
             filter_lag=options.filter_lag,
+            s3_root=options.s3_root,
             hosts=options.allow_host,
         )
     except OSError as error:
@@ -63,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
         help="a name, beside localhost and 127.0.0.1, by which programs may call it (may be given more than once)",
     )
     parser.add_argument("--data", type=Path, required=True, help="directory of the state; made if it does not exist")
+    parser.add_argument("--s3-root", type=Path, metavar="DIR", help="read and write s3://bucket/key as the file DIR/bucket/key")
     parser.add_argument("--account", default=DEFAULT_ACCOUNT, help="AWS account id (default: %(default)s)")
     parser.add_argument("--region", default=DEFAULT_REGION, help="AWS region (default: %(default)s)")
     parser.add_argument(

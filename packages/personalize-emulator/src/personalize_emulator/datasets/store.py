@@ -129,6 +129,11 @@ class DatasetStore:
         events = records.parse_put_events(self._schema("INTERACTIONS"), request)
         self._streamed.add_events("INTERACTIONS", events, now)
 
+    def streamed_events_after(self, number: int) -> tuple[Table, int]:
+        """The interactions that came one by one after a number, and the number of the newest one."""
+        rows, last = self._streamed.events_after("INTERACTIONS", number)
+        return event_table(self._schema("INTERACTIONS"), rows), last
+
     def put_action_interactions(self, request: Mapping[str, Any], now: float) -> None:
         """A PutActionInteractions request."""
         events = records.parse_put_action_interactions(self._schema("ACTION_INTERACTIONS"), request)

@@ -17,7 +17,8 @@ from personalize_emulator.datasets.attribution import report as attribution_repo
 from personalize_emulator.datasets.columns import Table
 from personalize_emulator.errors import PersonalizeError
 from personalize_emulator.filters import CompiledFilter
-from personalize_emulator.jobs.s3 import S3, S3Failed
+from personalize_emulator.jobs.cloudwatch import put_metrics
+from personalize_emulator.jobs.s3 import S3, S3Failed, open_s3
 from personalize_emulator.recipes import Model, TrainingFailed, TrainingOptions, TrainingResult, train
 from personalize_emulator.runtime import Serving, Themes, infer_line, segment_line
 from personalize_rules.csv import blocks, rows_of
@@ -46,12 +47,16 @@ def run(spec: Spec) -> dict[str, Any]:
 
 
 def import_dataset(spec: Spec) -> dict[str, Any]:
-    store, s3 = _store(spec), S3()
+    store, s3 = _store(spec), _s3(spec)
     then: dict[str, Any] = {}
 
     def report(interactions: Table) -> None:
         attribution = spec["attribution"]
-        rows = attribution_report(interactions, store.entities("ITEMS"), attribution["metrics"], attribution["sources"])
+        rows = list(attribution_report(interactions, store.entities("ITEMS"), attribution["metrics"], attribution["sources"]))
+        if spec["mode"] == "INCREMENTAL":
+            put_metrics(rows)
+        if "destination" not in attribution:
+            return
         with Output(spec) as output, output.open(attribution["destination"]) as file:
             text = io.TextIOWrapper(file, "utf-8", newline="")
             csv.writer(text, lineterminator="\n").writerows([HEADER, *rows])
@@ -77,6 +82,7 @@ class Output:
 
     def __init__(self, spec: Spec) -> None:
         self._folder = Path(spec["output"])
+        self._s3 = {name: spec.get(name) for name in ("s3_root", "role")}
         self._locations: list[str] = []
 
     def __enter__(self) -> "Output":
@@ -96,14 +102,14 @@ class Output:
     @property
     def then(self) -> dict[str, Any]:
         """For the answer of the job."""
-        return {"then": {"kind": "write", "output": str(self._folder), "locations": self._locations}}
+        return {"then": {"kind": "write", "output": str(self._folder), "locations": self._locations, **self._s3}}
 
 
 def write(spec: Spec) -> dict[str, Any]:
     """Write the `Output` of a job to S3."""
     folder = Path(spec["output"])
     if folder.exists():  # else it was all written, and the emulator was killed before it noted that
-        s3 = S3()
+        s3 = _s3(spec)
         try:
             for number, location in enumerate(spec["locations"]):
                 with (folder / str(number)).open("rb") as file:
@@ -113,10 +119,18 @@ def write(spec: Spec) -> dict[str, Any]:
     return {}
 
 
+def report_events(spec: Spec) -> dict[str, Any]:
+    """Report the events to CloudWatch that came after the last report, as metric attributions do."""
+    store = _store(spec)
+    events, last = store.streamed_events_after(spec["after"])
+    put_metrics(attribution_report(events, store.entities("ITEMS"), spec["metrics"], spec["sources"]))
+    return {"last": last}
+
+
 def delete_users(spec: Spec) -> dict[str, Any]:
     users: set[str] = set()
     total = 0
-    for name, file in S3().files(spec["location"], subfolders=True):
+    for name, file in _s3(spec).files(spec["location"], subfolders=True):
         total += file.seek(0, io.SEEK_END)
         file.seek(0)
         if total > MAX_DELETION_BYTES:
@@ -171,8 +185,8 @@ def update_model(spec: Spec) -> dict[str, Any]:
 
 def batch(spec: Spec) -> dict[str, Any]:
     """One output object per input object, and a marker when all are written."""
-    s3 = S3()
-    keys = s3.keys(spec["source"])
+    s3 = _s3(spec)
+    keys = s3.sizes(spec["source"])
     if not keys:
         raise S3Failed("Invalid S3 input path")
     if len(keys) > spec["most_files"]:
@@ -216,7 +230,12 @@ JOBS: dict[str, Callable[[Spec], dict[str, Any]]] = {
     "batch-inference-job": batch,
     "batch-segment-job": batch,
     "write": write,
+    "report-events": report_events,
 }
+
+
+def _s3(spec: Spec) -> S3:
+    return open_s3(spec.get("s3_root"), spec.get("role"))
 
 
 def _store(spec: Spec) -> DatasetStore:

@@ -107,6 +107,7 @@ class BatchJobs:
             | {
                 **work,
                 "kind": resource_type,
+                "role": request["roleArn"],
                 "model": version.internal["model"],
                 "config": request.get("batchInferenceJobConfig", {}),
                 "filter": self._filter(request.get("filterArn"), version, resource_type),

@@ -55,6 +55,8 @@ class Context:
     quotas: Quotas = field(default_factory=Quotas)
     rates: RateLimiter = field(default_factory=RateLimiter)
     calls: Calls = field(default_factory=Calls)
+    s3_root: Path | None = None
+    """A folder in the place of S3."""
 
     def arn(self, path: str) -> str:
         return f"arn:aws:personalize:{self.region}:{self.account}:{path}"
@@ -174,8 +176,12 @@ class Context:
         return tags
 
     def data_of(self, group: str) -> dict[str, Any]:
-        """How a job in a child process opens the data of a dataset group."""
-        return {"directory": str(self.stores.directory(group)), "schemas": self.stores.schema_texts(group)}
+        """How a job in a child process opens the data of a dataset group, and S3."""
+        return {
+            "directory": str(self.stores.directory(group)),
+            "schemas": self.stores.schema_texts(group),
+            "s3_root": str(self.s3_root) if self.s3_root else None,
+        }
 
     def new_output(self) -> dict[str, str]:
         """For a job that writes to S3: the folder for what it is going to write."""
