@@ -197,6 +197,12 @@ class StreamedRecords:
         )
         return [(*row[:-1], json.loads(row[-1])) for row in rows]
 
+    def values_of(self, kind: Kind, column: str) -> set[str]:
+        """The distinct values of one of the other columns."""
+        path = f'$."{column}"'
+        rows = self._read("SELECT DISTINCT json_extract(columns, ?) FROM events WHERE kind = ?", *(path, kind))
+        return {value for (value,) in rows if value is not None}
+
     def events_after(self, kind: Kind, number: int) -> tuple[list[tuple[Any, ...]], int]:
         """As `all_events`, those that were stored after a number, and the greatest number now."""
         rows = self._read(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from personalize_emulator.calls import Calls
+from personalize_emulator.capacity import Capacity
 from personalize_emulator.clock import Clock, Timers
 from personalize_emulator.errors import (
     InvalidInput,
@@ -54,6 +55,7 @@ class Context:
     faults: Faults
     quotas: Quotas = field(default_factory=Quotas)
     rates: RateLimiter = field(default_factory=RateLimiter)
+    capacity: Capacity = field(default_factory=Capacity)
     calls: Calls = field(default_factory=Calls)
     s3_root: Path | None = None
     """A folder in the place of S3."""
