@@ -65,6 +65,7 @@ MAX_DELETION_BYTES: Final = 100_000_000
 
 # Metric attributions.
 MAX_METRICS: Final = 10
+MAX_ATTRIBUTION_SOURCES: Final = 100
 
 # Batch jobs.
 MAX_BATCH_FILES: Final = 1_000
