@@ -31,7 +31,7 @@ from reco.target import Target
 _T = TypeVar("_T")
 #: What all that we make is called.
 ITEM = "recostack-verify"
-UNKNOWN_TYPE = "recostack-verify-dead-letter"
+_UNKNOWN_TYPE = "recostack-verify-dead-letter"
 #: Seconds that a step waits on AWS: functions have their metrics in the log within minutes; Firehose writes after five.
 FUNCTION_SECONDS, ARCHIVE_SECONDS = 180.0, 900.0
 
@@ -121,7 +121,7 @@ class Journey:
     def _dead_letter(self) -> Iterator[tuple[str, Any, Any]]:
         """An event of an unknown type, to the dead-letter queue with its reason. Our letters are taken out again, others kept."""
         mark = f"{self._mark}-dead"
-        event = {"event_id": mark, "event_type": UNKNOWN_TYPE, "session_id": self._mark, "item_id": ITEM}
+        event = {"event_id": mark, "event_type": _UNKNOWN_TYPE, "session_id": self._mark, "item_id": ITEM}
         status, _, _ = self._call("POST", "/events", {"events": [event]})
         yield "wrong event accepted", 202, status
         reasons: list[str] = []
@@ -136,7 +136,7 @@ class Journey:
             return bool(reasons)
 
         self._until(found, FUNCTION_SECONDS)
-        yield "dead letter names the type", [True], [UNKNOWN_TYPE in reason for reason in reasons]
+        yield "dead letter names the type", [True], [_UNKNOWN_TYPE in reason for reason in reasons]
 
     def _archived(self) -> Iterator[tuple[str, Any, Any]]:
         """Both events, in the archive."""

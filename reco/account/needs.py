@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 #: An on-demand stream starts with so many shards (kinesis/latest/dev/how-do-i-size-a-stream.html).
-ON_DEMAND_SHARDS = 4
+_ON_DEMAND_SHARDS = 4
 #: Seconds for which a call of the API holds its function, at most: what recommend gives itself, and what surrounds it.
 _SECONDS_A_CALL = 0.5
 #: Steps of the train and batch runs, and schedules, that run at the same time.
@@ -54,7 +54,7 @@ def needs_of(assembly: Path, account: str, region: str) -> Needs:
     on_demand = sum(stream.get("StreamModeDetails", {}).get("StreamMode") == "ON_DEMAND" for stream in streams)
     shards = sum(int(stream.get("ShardCount", 0)) for stream in streams)
     ingesting = sum(
-        _executions(mapping, shards or ON_DEMAND_SHARDS) for mapping in of_type.get("AWS::Lambda::EventSourceMapping", [])
+        _executions(mapping, shards or _ON_DEMAND_SHARDS) for mapping in of_type.get("AWS::Lambda::EventSourceMapping", [])
     )
     plans = of_type.get("AWS::ApiGateway::UsagePlan", [])
     rate = sum(float(plan.get("Throttle", {}).get("RateLimit", 0)) for plan in plans)

@@ -19,7 +19,7 @@ from reco.account.needs import Needs
 
 #: `ask`: ask for more; `mend`: do something first; `unknown`: the check could not be made.
 State = Literal["ok", "ask", "mend", "unknown"]
-REFUSED = frozenset({"AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation", "403"})
+_REFUSED = frozenset({"AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation", "403"})
 _ABSENT = frozenset(
     {
         *("404", "NoSuchBucket", "ResourceNotFoundException", "ParameterNotFound", "StateMachineDoesNotExist"),
@@ -161,7 +161,7 @@ class Preflight:
             code = error.response["Error"]["Code"]
             if code in _ABSENT:
                 return "free"
-            if code in REFUSED:
+            if code in _REFUSED:
                 return "hidden"
             raise
         return "taken"
@@ -216,13 +216,13 @@ class Preflight:
             return quotas
         for quota in (quota for page in pages for quota in page["Quotas"]):
             counted = quota["QuotaName"].lower().removesuffix(" per dataset group").split(" per ")[0].removeprefix("active ")
-            if counted in DEFAULTS:
+            if counted in _DEFAULTS:
                 quotas[counted] = int(quota["Value"])
         return quotas
 
 
 #: Of an account that never asked for more.
-DEFAULTS = {
+_DEFAULTS = {
     "dataset groups": limits.DATASET_GROUPS,
     "schemas": limits.SCHEMAS,
     "solutions": limits.SOLUTIONS_PER_DATASET_GROUP,
@@ -232,7 +232,7 @@ DEFAULTS = {
 
 
 def _count(what: str, used: int, needed: int, quota: int | None) -> Finding:
-    limit = DEFAULTS[what] if quota is None else quota
+    limit = _DEFAULTS[what] if quota is None else quota
     found = f"{limit - used} of {limit} free{' (default)' if quota is None else ''}"
     if used + needed <= limit:
         return Finding(f"Personalize {what}", "ok", found, str(needed))
@@ -252,7 +252,7 @@ def _failed(check: str, error: ClientError | BotoCoreError) -> Finding:
     """A check that AWS refused, in a sentence."""
     if isinstance(error, ClientError):
         code, operation = error.response["Error"]["Code"], error.operation_name
-        if code in REFUSED:
+        if code in _REFUSED:
             remedy = f"Allow your credentials the call {operation} (ReadOnlyAccess has it), or look in the console."
             return Finding(check, "unknown", f"{operation} is refused to your credentials", "", remedy)
         return Finding(check, "unknown", f"{operation}: {code}", "", "Try again; if it stays, look in the console.")

@@ -44,7 +44,7 @@ class Simulated:
     unlisted: list[str]
 
 
-def recorded_calls() -> dict[str, list[Call]]:
+def _recorded_calls() -> dict[str, list[Call]]:
     """What each role was seen to call, in deployments of several configs."""
     recorded = json.loads(FILE.read_text()) if FILE.exists() else {}
     return {role: [(action, resource, dict(context)) for action, resource, context in made] for role, made in recorded.items()}
@@ -54,7 +54,7 @@ def simulate(
     target: Target, grants: Grants, account: str, region: str, tell: Callable[[str], None] = lambda role: None
 ) -> Simulated:
     """Ask for every role that the deployment has: its calls, where the config makes them at all, and those on its behalf."""
-    stacks, recorded = StackResources(target), recorded_calls()
+    stacks, recorded = StackResources(target), _recorded_calls()
     listed = recorded.keys() | CALLS.keys()
     values = {"account": account, "region": region, "name": target.deployment}
 

@@ -23,7 +23,7 @@ from reco.target import Target
 #: Twice as many users and rows as a training needs at least, and few enough items for a person to read.
 USERS, ITEMS, EACH = 2 * limits.MIN_USERS, 40, 2 * limits.MIN_INTERACTIONS // (2 * limits.MIN_USERS)
 _START = 1_700_000_000
-Tell = Callable[[str], None]
+_Tell = Callable[[str], None]
 
 
 class Trial:
@@ -64,7 +64,7 @@ class Trial:
             f"${campaign:.2f}) and takes about an hour in an account. All that it makes in Personalize is deleted at the end."
         )
 
-    def run(self, tell: Tell) -> list[Step]:
+    def run(self, tell: _Tell) -> list[Step]:
         """Loads, trains and waits."""
         began = time.monotonic()
         with tempfile.TemporaryDirectory() as folder:
@@ -74,7 +74,7 @@ class Trial:
         found: list[Any] = [outcome.status, train.problems(outcome)]
         return [Step("train run", ["SUCCEEDED", []], found, round(time.monotonic() - began, 1))]
 
-    def delete(self, tell: Tell) -> None:
+    def delete(self, tell: _Tell) -> None:
         """All that the run made in Personalize, its CSVs, and its items in the catalogue."""
         s3, bucket = self._target.client("s3"), self._target.output("storage", "DataBucket")
         for kind in DATASET_TYPES:

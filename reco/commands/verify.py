@@ -29,7 +29,7 @@ from reco.target import Target
 
 DIFFERS = 1
 #: By which waits are divided in the embedded AWS, whose functions answer at once and whose clock is faster.
-PATIENCE_HERE = 10.0
+_PATIENCE_HERE = 10.0
 
 
 def verify(
@@ -49,7 +49,7 @@ def verify(
     deployment = config_of(config)
     target = connect(deployment.name, aws)
     account, region = who(target)
-    patience = PATIENCE_HERE if target.local else 1.0
+    patience = _PATIENCE_HERE if target.local else 1.0
     made = trial.Trial(target, deployment) if with_import else None
     if made is not None:
         made.require_new()
