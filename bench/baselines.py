@@ -78,7 +78,7 @@ def implicit_bpr(training: Matrix, seed: int) -> Scorer:
 
 
 BASELINES: dict[str, Callable[[Matrix, int], Scorer]] = {
-    "popularity, seen removed": popularity,
+    "popularity": popularity,
     "item-kNN": item_knn,
     "implicit BPR": implicit_bpr,
     "implicit ALS": implicit_als,

@@ -27,6 +27,7 @@ from reco.data import load, movielens
 from reco.deployment import train
 from reco.local.synth import ROOT, synthesize
 from reco.target import Target
+from stacks.definitions import load_definition
 
 MINUTE = 60.0
 #: Minutes that each kind of resource takes to become active.
@@ -52,7 +53,6 @@ RESOURCES = {
 #: The official solution (Maintaining Personalized Experiences with Machine Learning), which checks every minute.
 OFFICIAL_STATES, OFFICIAL_FUNCTIONS = 88, 26
 
-DEFINITION = ROOT / "statemachines" / "train.asl.json"
 console = Console()
 
 
@@ -103,10 +103,10 @@ def measure(speed: float) -> dict[str, Any]:
             target = Target(load_config(config_path).name, environment)
             load.upload(target, load.find_csvs(data / "csv"))
             transitions = {"first": run(target), "unchanged": run(target)}
-    definition = DEFINITION.read_text()
+    definition = load_definition("train")
     return {
-        "states": len(list(states(json.loads(definition)))),
-        "functions": len(functions(definition)),
+        "states": len(list(states(definition))),
+        "functions": len(functions(json.dumps(definition))),
         "transitions": transitions,
         "official": {"states": OFFICIAL_STATES, "functions": OFFICIAL_FUNCTIONS, "transitions": official_transitions()},
         "speed": speed,

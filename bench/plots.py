@@ -109,8 +109,9 @@ def accuracy(figures: dict[str, Any]) -> Figure:
     """NDCG@10 of recipes and baselines, with the deviation over the draws of the users."""
     metric = "normalized_discounted_cumulative_gain_at_10"
     personal = ("aws-user-personalization-v2", "aws-popularity-count", "aws-trending-now")
-    rows = [(name, figures["recipes"][name][metric], OURS) for name in personal]
-    rows += [(name, summary[metric], THEIRS) for name, summary in figures["baselines"].items()]
+    shown = figures["ml-100k, for a user"]
+    rows = [(name, shown[name][metric], OURS) for name in personal]
+    rows += [(name, summary[metric], THEIRS) for name, summary in shown.items() if not name.startswith("aws-")]
     rows.sort(key=lambda row: -row[1]["mean"])
     figure, axes = _canvas(len(rows) * 0.28 + 0.6)
     means, deviations = ([row[1][which] for row in rows] for which in ("mean", "deviation"))

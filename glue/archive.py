@@ -139,7 +139,7 @@ def read_csv(spark: SparkSession, location: str) -> DataFrame | None:
     """The records of the CSVs that an import takes, as it reads them: all files of the folder's first level, their columns in
     upper case, their cells as texts, null where they are empty. None if there is no file.
     """
-    files = files_in(spark, location)
+    files = _files_in(spark, location)
     lines = [f.regexp_replace("value", "\r$", "").alias("line")]
     first = spark.read.text(files[0], lineSep="\n").select(*lines).first() if files else None
     if first is None:
@@ -173,7 +173,7 @@ def count_by(frame: DataFrame, column: str) -> dict[str, int]:
     return {row[column]: row["count"] for row in frame.groupBy(column).count().collect()}
 
 
-def files_in(spark: SparkSession, location: str) -> list[str]:
+def _files_in(spark: SparkSession, location: str) -> list[str]:
     """The addresses of the files of a folder's first level that are not empty."""
     if not exists(spark, location):
         return []

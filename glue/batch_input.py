@@ -23,7 +23,7 @@ from pyspark.sql import functions as f
 from personalize_rules.limits import MAX_BATCH_BYTES, MAX_BATCH_FILES, MAX_BATCH_LINES, MAX_RANKED_ITEMS
 
 #: The share of the CSVs' rows that may be of no use.
-MOST_UNUSABLE = 0.01
+_MOST_UNUSABLE = 0.01
 
 
 def main(argv: Sequence[str]) -> None:
@@ -46,16 +46,16 @@ def main(argv: Sequence[str]) -> None:
     since = now - timedelta(days=given.active_days)
     events = archive.read_events(spark, given.archive, since)
     imported = archive.read_interactions(spark, given.interactions)
-    rows = count_rows(events, imported)
+    rows = _count_rows(events, imported)
     active = active_events(events, imported, since)
     lines = items(active) if given.kind == "items" else users(active, archive.read_erased(spark, given.erased))
     if given.kind == "rankings":
-        lines = rankings(lines, read_candidates(spark, given.candidates))
+        lines = rankings(lines, _read_candidates(spark, given.candidates))
     files, count = write(lines, given.output, given.users_per_file)
     archive.report(spark, given.report, {"lines": count, "files": files, **rows})
 
 
-def count_rows(events: DataFrame, imported: DataFrame) -> dict[str, Any]:
+def _count_rows(events: DataFrame, imported: DataFrame) -> dict[str, Any]:
     """For the report: events and rows of the CSVs that were read, and those that are of no use, by reason.
 
     Ends the job if that is more than one row of a CSV in a hundred: an import takes none of these, and the lists before are
@@ -68,7 +68,7 @@ def count_rows(events: DataFrame, imported: DataFrame) -> dict[str, Any]:
         f.count_if(~nobody & no_time).alias("the TIMESTAMP is no number"),
     ).collect()[0].asDict()  # fmt: skip
     rows = of_csvs.pop("read")
-    if sum(of_csvs.values()) > rows * MOST_UNUSABLE:
+    if sum(of_csvs.values()) > rows * _MOST_UNUSABLE:
         told = " and ".join(f"of {count} {reason}" for reason, count in of_csvs.items() if count)
         sys.exit(f"{told}, of {rows} rows of the CSVs of interactions: correct them. The lists before stay.")
     kinds = archive.no_events(events)
@@ -96,7 +96,7 @@ def items(active: DataFrame) -> DataFrame:
     return active.where("item_id IS NOT NULL").select(f.col("item_id").alias("itemId")).distinct()
 
 
-def read_candidates(spark: SparkSession, location: str) -> DataFrame:
+def _read_candidates(spark: SparkSession, location: str) -> DataFrame:
     """One row, with the candidates as `itemList`, in the order of their ids. Ends the job if there are none or too many."""
     ids = archive.read_lines(spark, location).select(f.trim("value").alias("id")).where("id != ''").distinct()
     candidates = ids.agg(f.sort_array(f.collect_list("id")).alias("itemList"))

@@ -37,14 +37,14 @@ def main(argv: Sequence[str]) -> None:
     done = {"files": 0, "lines": 0, "kept": 0, "erased": 0, "malformed": 0, "undecided": 0}
     if archive.exists(spark, given.archive):
         erased = archive.read_erased(spark, given.erased).persist()
-        done |= rewrite(spark, given.archive, erased, staging)
-        done["undecided"] = read(spark, given.archive).where(_no_record() & strings().isNull()).count()
+        done |= _rewrite(spark, given.archive, erased, staging)
+        done["undecided"] = read(spark, given.archive).where(_no_record() & _strings().isNull()).count()
     archive.report(spark, given.report, done)
     if done["undecided"]:
         sys.exit(f"{done['undecided']} lines of the archive can't be read, and may name an erased user: look at them.")
 
 
-def rewrite(spark: SparkSession, location: str, erased: DataFrame, staging: str) -> dict[str, int]:
+def _rewrite(spark: SparkSession, location: str, erased: DataFrame, staging: str) -> dict[str, int]:
     """Do it; returns the counts of the report. Ends the job before anything is changed if the counts don't agree."""
     archive.file_system(spark, staging).delete(archive.path(spark, staging), True)  # of a run that died
     lines = read(spark, location)
@@ -55,7 +55,7 @@ def rewrite(spark: SparkSession, location: str, erased: DataFrame, staging: str)
         return {}
     if other := [file for file in files if not file.endswith(".gz")]:
         sys.exit(f"{other[0]} is not a .gz file, as those of the archive are; nothing was changed.")
-    affected = marked(read(spark, *(str(path_of(spark, file)) for file in files)), erased, anonymous)
+    affected = marked(read(spark, *(str(_path_of(spark, file)) for file in files)), erased, anonymous)
     stage(affected.where("NOT gone"), staging)
     counts = count(spark, affected, staging)
     for file in files:
@@ -86,7 +86,7 @@ def marked(lines: DataFrame, erased: DataFrame, anonymous: DataFrame) -> DataFra
     own = lines.join(f.broadcast(erased.withColumn("own", f.lit(True))), "user_id", "left")
     both = own.join(f.broadcast(anonymous.withColumn("shared", f.lit(True))), ["identity", "session_id"], "left")
     both = both.crossJoin(f.broadcast(erased.agg(f.collect_list("user_id").alias("all_erased"))))
-    named = f.when(_no_record(), f.arrays_overlap(strings(), "all_erased"))
+    named = f.when(_no_record(), f.arrays_overlap(_strings(), "all_erased"))
     gone = f.coalesce("own", f.when(f.col("shared") & f.col("user_id").isNull(), True), named, f.lit(False))
     return both.select("value", "file", "name", "position", "reason", gone.alias("gone"))
 
@@ -96,7 +96,7 @@ def _no_record() -> Column:
     return f.col("reason").isNotNull() & (f.col("reason") != archive.EXPOSURE) & (f.trim("value") != "")
 
 
-def strings() -> Column:
+def _strings() -> Column:
     """All strings in a line of JSON, keys too, as they are read; null where one does not end or can't be read.
 
     What is escaped is set aside, for a regular expression that looks for it would go as deep as it is long.
@@ -133,7 +133,7 @@ def count(spark: SparkSession, affected: DataFrame, staging: str) -> dict[str, i
 
 def replace(spark: SparkSession, file: str, staging: str) -> None:
     """Put the staged file in the place of the old one; with no line left, there is none."""
-    old, staging_system = path_of(spark, file), archive.file_system(spark, staging)
+    old, staging_system = _path_of(spark, file), archive.file_system(spark, staging)
     name = hashlib.md5(file.encode(), usedforsecurity=False).hexdigest()
     staged = staging_system.globStatus(archive.path(spark, f"{staging.rstrip('/')}/name={name}/part-*"))
     settings = archive.configuration(spark)
@@ -145,7 +145,7 @@ def replace(spark: SparkSession, file: str, staging: str) -> None:
     archive.java(spark).org.apache.hadoop.fs.FileUtil.copy(staging_system, new.getPath(), system, old, False, True, settings)
 
 
-def path_of(spark: SparkSession, file: str) -> Any:
+def _path_of(spark: SparkSession, file: str) -> Any:
     """The path of a file by the address that Spark gives, in which characters may be encoded."""
     return archive.java(spark).org.apache.hadoop.fs.Path(archive.java(spark).java.net.URI(file))
 

@@ -26,13 +26,13 @@ from personalize_rules.csv import SPECIAL
 from personalize_rules.schemas import Field, Schema, parse_schema
 from personalize_rules.values import text_limit
 
-ROWS_PER_FILE = 1_000_000
+_ROWS_PER_FILE = 1_000_000
 #: SQL types for those of Avro.
 TYPES = {"string": "string", "int": "int", "long": "bigint", "float": "float", "double": "double", "boolean": "boolean"}
 #: What a record, which is one line, can't hold.
-NO_LINE = r"[\n\r\x00]"
+_NO_LINE = r"[\n\r\x00]"
 #: What an event has for the reserved columns. Any other column is a property of the event.
-RESERVED = {
+_RESERVED = {
     "USER_ID": "user_id",
     "ITEM_ID": "item_id",
     "TIMESTAMP": "CAST(floor(time) AS string)",
@@ -43,7 +43,7 @@ RESERVED = {
 }
 
 
-def schema_argument(text: str) -> Schema:
+def _schema_argument(text: str) -> Schema:
     """The Avro schema as JSON, or as base64 of it: Glue does not promise to pass on JSON as it is.
 
     docs: glue/latest/dg/aws-glue-api-crawler-pyspark-extensions-get-resolved-options.html
@@ -55,7 +55,7 @@ def main(argv: Sequence[str]) -> None:
     parser = archive.parser(__doc__)
     parser.add_argument("--archive", required=True)
     parser.add_argument("--output", required=True)
-    parser.add_argument("--schema", type=schema_argument, required=True)
+    parser.add_argument("--schema", type=_schema_argument, required=True)
     parser.add_argument("--event_types", type=archive.names, default=[])
     parser.add_argument("--archive_only", type=archive.names, default=[])
     parser.add_argument("--erased")
@@ -70,8 +70,8 @@ def main(argv: Sequence[str]) -> None:
 
     placed = place(records, schema, given.archive_only, erased).persist(StorageLevel.DISK_ONLY)
     counts = archive.count_by(placed, "outcome")
-    write(placed.where("outcome = 'written'").select(csv_line(schema)), given.output, counts.get("written", 0))
-    refused = outside(records, erased).persist(StorageLevel.DISK_ONLY)
+    write(placed.where("outcome = 'written'").select(_csv_line(schema)), given.output, counts.get("written", 0))
+    refused = _outside(records, erased).persist(StorageLevel.DISK_ONLY)
     others = archive.count_by(refused, "outcome")
     counts["erased"] = counts.get("erased", 0) + others.get("erased", 0)
     counts |= {name: others.get(name, 0) for name in ("exposures", "rejected")}
@@ -87,36 +87,36 @@ def refusal(schema: Schema, event_types: Sequence[str], archive_only: Sequence[s
     known = kind.isin(event_types) if event_types else f.lit(True)
     reason = f.coalesce(
         f.when(~known, f.concat(f.lit("event_type: there is no event type '"), kind, f.lit("'"))),
-        *(wrong_value(schema, column) for column in schema.fields),
+        *(_wrong_value(schema, column) for column in schema.fields),
     )
     return f.coalesce(f.col("reason"), f.when(~kind.isin(archive_only), reason))
 
 
-def wrong_value(schema: Schema, column: Field) -> Column:
+def _wrong_value(schema: Schema, column: Field) -> Column:
     """`COLUMN: what is wrong with its value`, null if nothing is. A missing user may come from the session."""
     given = f.expr(source(column.name))
     told = f.concat(f.lit(f"{column.name}: '"), f.substring(given, 1, 50), f.lit(f"' is not a value of type {column.type}"))
     wrong = f.when(given.isNotNull() & converted(column).isNull(), told)
     if column.is_text:
-        wrong = wrong_text(schema, column, given)
+        wrong = _wrong_text(schema, column, given)
     if column.nullable or column.name == "USER_ID":
         return wrong
     return f.coalesce(wrong, f.when(given.isNull(), f"{column.name}: is missing"))
 
 
-def wrong_text(schema: Schema, column: Field, text: Column) -> Column:
+def _wrong_text(schema: Schema, column: Field, text: Column) -> Column:
     """Like `wrong_value`, of a text."""
     limit = text_limit(schema, column) or sys.maxsize
     return f.coalesce(
-        f.when(text.rlike(NO_LINE), f"{column.name}: has a line break or a NUL character"),
+        f.when(text.rlike(_NO_LINE), f"{column.name}: has a line break or a NUL character"),
         f.when(f.length(text) > limit, f"{column.name}: is longer than {limit} characters"),
     )
 
 
 def source(name: str) -> str:
     """SQL for what an event has for a column, as a string. Names of properties count without case and underscores."""
-    if name in RESERVED:
-        return RESERVED[name]
+    if name in _RESERVED:
+        return _RESERVED[name]
     plain = name.replace("_", "").lower()
     found = f"get(map_values(map_filter(properties, (name, value) -> lower(replace(name, '_', '')) = '{plain}')), 0)"
     return f"nullif({found}, '')"
@@ -135,7 +135,7 @@ def place(records: DataFrame, schema: Schema, archive_only: Sequence[str], erase
     own = [converted(column).alias(f"csv_{column.name}") for column in schema.fields if column.name != "USER_ID"]
     keys = ("identity", "received_at", "session_id", "time", "event_type")
     user, user_column = f.col("user_id"), schema.column("USER_ID") or schema.fields[0]
-    possible = f.when(wrong_text(schema, user_column, user).isNull(), user)  # an anonymous event gets no other from its session
+    possible = f.when(_wrong_text(schema, user_column, user).isNull(), user)  # an anonymous event gets no other from its session
     events = records.where("reason IS NULL").select(
         *keys, possible.alias("user_id"), f.col("refusal").isNotNull().alias("refused"), *own
     )
@@ -151,7 +151,7 @@ def place(records: DataFrame, schema: Schema, archive_only: Sequence[str], erase
     return events.select(outcome.alias("outcome"), f.col("user_id").alias("csv_USER_ID"), *others)
 
 
-def outside(records: DataFrame, erased: DataFrame) -> DataFrame:
+def _outside(records: DataFrame, erased: DataFrame) -> DataFrame:
     """The records that have no place in the CSV: reason, record, and the `outcome`: exposures, erased or rejected."""
     exposed = f.when(f.col("refusal") == archive.EXPOSURE, "exposures")
     outcome = exposed.when(f.col("gone"), "erased").otherwise("rejected")
@@ -159,7 +159,7 @@ def outside(records: DataFrame, erased: DataFrame) -> DataFrame:
     return refused.select(f.col("refusal").alias("reason"), f.col("value").alias("record"), outcome.alias("outcome"))
 
 
-def csv_line(schema: Schema) -> Column:
+def _csv_line(schema: Schema) -> Column:
     """A record in the one dialect of CSV, named as the header: quotation marks where they are needed, backslashes inside them."""
     cells = []
     for column in schema.fields:
@@ -175,7 +175,7 @@ def write(lines: DataFrame, output: str, count: int) -> None:
     To Spark a line is the only cell of its row, between separators that no cell holds: it adds nothing, also where it begins with
     the sign of a comment.
     """
-    parts = lines.coalesce(max(ceil(count / ROWS_PER_FILE), 1)).write.mode("overwrite")
+    parts = lines.coalesce(max(ceil(count / _ROWS_PER_FILE), 1)).write.mode("overwrite")
     parts = parts.option("comment", "\r")
     parts.option("ignoreLeadingWhiteSpace", False).option("ignoreTrailingWhiteSpace", False).csv(
         output, header=True, sep="\r", quote="", escape="\r"

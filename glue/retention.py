@@ -25,7 +25,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as f
 
 ALL = "all"
-AFTER_DAYS = (1, 7, 30)
+_AFTER_DAYS = (1, 7, 30)
 
 
 def main(argv: Sequence[str]) -> None:
@@ -68,11 +68,11 @@ def visitor_days(records: DataFrame, erased: DataFrame, funnel: Sequence[str]) -
     merged = both.groupBy("visitor", "known", "day", "event_type").agg(
         f.sum("events").alias("events"), f.flatten(f.collect_list("steps")).alias("steps")
     )
-    converted = f.lit(len(funnel) > 0) & (f.col("event_type") == ALL) & went_through("steps", len(funnel))
+    converted = f.lit(len(funnel) > 0) & (f.col("event_type") == ALL) & _went_through("steps", len(funnel))
     return merged.select("visitor", "known", "day", "event_type", "events", converted.alias("converted"))
 
 
-def went_through(steps: str, count: int) -> Column:
+def _went_through(steps: str, count: int) -> Column:
     """Whether an array of (time, step) has the steps 0, 1, 2, … in the order of time."""
     done = f.aggregate(f.array_sort(steps), f.lit(0), lambda at, entry: f.when(entry["step"] == at, at + 1).otherwise(at))
     return done == count
@@ -85,7 +85,7 @@ def daily(visits: DataFrame) -> DataFrame:
     age = f.date_diff("day", "first")
 
     def counted(day: str, events: Column | int, **counts: Column) -> Column:
-        names = ("users", "new_users", "converted_users", "last_seen", *(f"retained_{days}" for days in AFTER_DAYS))
+        names = ("users", "new_users", "converted_users", "last_seen", *(f"retained_{days}" for days in _AFTER_DAYS))
         ones = [(f.col("known") & counts[name]).cast("bigint") if name in counts else f.lit(0).cast("bigint") for name in names]
         given = events if isinstance(events, Column) else f.lit(events).cast("bigint")
         own_day = f.col(day).alias("day")
@@ -99,7 +99,7 @@ def daily(visits: DataFrame) -> DataFrame:
         converted_users=f.col("converted"),
         last_seen=f.col("day") == f.col("last"),
     )
-    of_the_first = counted("first", 0, **{f"retained_{days}": age == days for days in AFTER_DAYS})
+    of_the_first = counted("first", 0, **{f"retained_{days}": age == days for days in _AFTER_DAYS})
     counts = dated.select("event_type", f.explode(f.array(on_the_day, of_the_first)).alias("count")).select(
         "event_type", "count.*"
     )
@@ -116,7 +116,7 @@ def with_shares(counts: DataFrame, today: date, churn_days: int) -> DataFrame:
     churned = known_after(churn_days, f.col("last_seen"))
     converted = f.when(f.col("event_type") == ALL, f.col("converted_users"))
     retention = [
-        known_after(days, f.try_divide(f"retained_{days}", "new_users")).alias(f"retention_{days}") for days in AFTER_DAYS
+        known_after(days, f.try_divide(f"retained_{days}", "new_users")).alias(f"retention_{days}") for days in _AFTER_DAYS
     ]
     return counts.select(
         "day",

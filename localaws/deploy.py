@@ -32,7 +32,7 @@ _NO_UPDATE = "No updates are to be performed"
 
 
 @dataclass(frozen=True)
-class StackArtifact:
+class _StackArtifact:
     """One stack of an assembly."""
 
     name: str
@@ -55,7 +55,7 @@ def deploy(aws: Aws, app: Path, on_progress: Callable[[str], None]) -> None:
         on_progress(f"{verb} stack {stack.name} in {time.monotonic() - started:.1f} s")
 
 
-def read_assembly(app: Path) -> list[StackArtifact]:
+def read_assembly(app: Path) -> list[_StackArtifact]:
     """The stacks of a cloud assembly (nested ones of stages too), each after those it depends on."""
     found = dict(_stacks_in(app))
     if not found:
@@ -64,7 +64,7 @@ def read_assembly(app: Path) -> list[StackArtifact]:
     return [found[artifact_id] for artifact_id in TopologicalSorter(graph).static_order()]
 
 
-def _stacks_in(folder: Path) -> Iterator[tuple[str, StackArtifact]]:
+def _stacks_in(folder: Path) -> Iterator[tuple[str, _StackArtifact]]:
     manifest = folder / "manifest.json"
     if not manifest.is_file():
         raise LocalAwsError(f"{folder} is not a synthesized CDK app: it has no manifest.json (run `cdk synth` first).")
@@ -79,7 +79,7 @@ def _stacks_in(folder: Path) -> Iterator[tuple[str, StackArtifact]]:
         assets = [artifacts[d] for d in dependencies if artifacts.get(d, {}).get("type") == "cdk:asset-manifest"]
         yield (
             artifact_id,
-            StackArtifact(
+            _StackArtifact(
                 name=properties.get("stackName", artifact_id),
                 template=folder / properties["templateFile"],
                 assets=folder / assets[0]["properties"]["file"] if assets else None,
@@ -88,7 +88,7 @@ def _stacks_in(folder: Path) -> Iterator[tuple[str, StackArtifact]]:
         )
 
 
-def _bootstrap(aws: Aws, stacks: list[StackArtifact]) -> None:
+def _bootstrap(aws: Aws, stacks: list[_StackArtifact]) -> None:
     """What `cdk bootstrap` leaves in an account and a template asks for: the version parameter of its qualifier."""
     names = {"/cdk-bootstrap/hnb659fds/version"}
     for stack in stacks:
@@ -98,7 +98,7 @@ def _bootstrap(aws: Aws, stacks: list[StackArtifact]) -> None:
         aws.client("ssm").put_parameter(Name=name, Value=_BOOTSTRAP_VERSION, Type="String", Overwrite=True)
 
 
-def _publish_assets(aws: Aws, stack: StackArtifact) -> None:
+def _publish_assets(aws: Aws, stack: _StackArtifact) -> None:
     if stack.assets is None:
         return
     manifest = json.loads(stack.assets.read_text())
@@ -153,7 +153,7 @@ def _placed(aws: Aws, value: str) -> str:
     return re.sub(r"\$\{([^}]+)\}", lambda match: values[match[1]], value)
 
 
-def _create_or_update(aws: Aws, stack: StackArtifact) -> str:
+def _create_or_update(aws: Aws, stack: _StackArtifact) -> str:
     cloudformation, template = aws.client("cloudformation"), stack.template.read_text()
     status = _status(cloudformation, stack.name)
     capabilities = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]

@@ -51,19 +51,28 @@ def wrap(path: str, around: Callable[[Any], Any]) -> None:
     setattr(owner, name, _unbound(around(original)))
 
 
-def follow(path: str, then: Callable[..., None]) -> None:
-    """Lets `then(result, *arguments, **named)` be called after each call of moto's function `path`."""
+def intercept(path: str, new: Callable[..., Any]) -> None:
+    """Lets `new(original, *arguments, **named)` be called in the place of moto's function `path`."""
 
     def around(original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
-        def followed(*arguments: Any, **named: Any) -> Any:
-            result = original(*arguments, **named)
-            then(result, *arguments, **named)
-            return result
+        def intercepted(*arguments: Any, **named: Any) -> Any:
+            return new(original, *arguments, **named)
 
-        return followed
+        return intercepted
 
     wrap(path, around)
+
+
+def follow(path: str, then: Callable[..., None]) -> None:
+    """Lets `then(result, *arguments, **named)` be called after each call of moto's function `path`."""
+
+    def new(original: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+        result = original(*arguments, **named)
+        then(result, *arguments, **named)
+        return result
+
+    intercept(path, new)
 
 
 def replace_imported(path: str, new: Any, package: str) -> None:

@@ -73,8 +73,8 @@ class Server:
         if settings.personalize:
             check_port(settings.personalize_port, "--personalize-port")
 
-    def _start_emulator(self) -> Emulator:
-        emulator = Emulator(self._settings)
+    def _start_emulator(self) -> _Emulator:
+        emulator = _Emulator(self._settings)
         self._resources.callback(emulator.stop)
         self.personalize_endpoint = emulator.endpoint
         return emulator
@@ -89,7 +89,7 @@ class Server:
         self.warm_functions = services.warm_functions
 
 
-class Emulator:
+class _Emulator:
     """The Personalize emulator's process. One that ends by itself is started again: its state is on disk."""
 
     def __init__(self, settings: Settings) -> None:

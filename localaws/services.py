@@ -8,22 +8,22 @@ from __future__ import annotations
 import contextlib
 import logging
 
+from werkzeug.exceptions import NotFound
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
+from werkzeug.middleware.http_proxy import ProxyMiddleware
 
 from localaws import patching
 from localaws.clients import Aws
 from localaws.cloudwatch import usage
-from localaws.cloudwatch.campaigns import CampaignMetrics
 from localaws.cloudwatch.logs import LogWriter
 from localaws.cloudwatch.meter import Meter
-from localaws.cloudwatch.services import QueueMetrics, StageMetrics
+from localaws.cloudwatch.services import CampaignMetrics, QueueMetrics, counting_calls
 from localaws.gateway.checks import MAX_BODY_BYTES
 from localaws.gateway.front import Front
-from localaws.moto import app, events, stepfunctions
+from localaws.moto import app, events, iam, stepfunctions
 from localaws.moto.cloudformation import catalogue, engine
 from localaws.moto.glue import GlueJobs
 from localaws.moto.lambda_functions import LambdaService
-from localaws.moto.proxy import ReverseProxy
 from localaws.persistence.database import Database
 from localaws.persistence.state import State, saving
 from localaws.persistence.streams import Positions
@@ -36,8 +36,9 @@ from localaws.triggers.schedules import Schedules
 from localaws.workers.function import CodeStore
 from localaws.workers.pool import WorkerPool
 from personalize_emulator.http_gate import Gate
-from personalize_emulator.http_server import HttpServer
+from personalize_emulator.http_server import HttpServer, WsgiApp
 
+_PROXY_SECONDS = 60
 _MOST_UPLOAD = 5 << 30  # of one PUT to S3. docs: AmazonS3/latest/userguide/upload-objects.html
 
 
@@ -70,28 +71,29 @@ class Services:
         engine.install(aws, catalogue.PROVIDERS, self._state.kept_resource)
         self._state.install()
         app.install()
+        iam.install()
         usage.install(meter)
         jobs = GlueJobs(aws, self._settings.data / "glue", logs)
         self._resources.callback(jobs.close)
         jobs.install()
         targets = events.install(aws, self._functions)
         schedules = Schedules(aws, targets)
-        delivery_streams = DeliveryStreams(aws, self._functions, meter, self._state.journal, speed)
-        delivery_streams.install()
+        delivery_streams = DeliveryStreams(aws, meter, self._state.journal, speed)
 
-        elsewhere = {"personalize": ReverseProxy(self._personalize_endpoint)} if self._personalize_endpoint else {}
+        elsewhere = {"personalize": _proxy(self._personalize_endpoint)} if self._personalize_endpoint else {}
         moto = app.LockedApp(elsewhere, lambda backend: saving(backend, self._state.journal))
         with_admin = DispatcherMiddleware(moto, {admin.PATH: admin.Admin(schedules)})
         self._serve(HttpServer(with_admin, port=port, admit=Gate(), most_body=_MOST_UPLOAD))
-        stages, front = StageMetrics(aws), Front(aws, self._functions)
-        front_server = HttpServer(stages.watch(front), port=self._settings.api_port, admit=front.admit, most_body=MAX_BODY_BYTES)
+        front = Front(aws, self._functions)
+        counted = counting_calls(front, aws, meter)
+        front_server = HttpServer(counted, port=self._settings.api_port, admit=front.admit, most_body=MAX_BODY_BYTES)
         self._serve(front_server)
         self._state.restore()
         mappings = EventSourceMappings(aws, self._functions, targets, Positions(self._state.journal), speed)
-        for poller in (schedules, delivery_streams, mappings, stages, QueueMetrics(aws), self._state.upkeep(moto)):
+        for poller in (schedules, delivery_streams, mappings, QueueMetrics(aws, meter), self._state.upkeep(moto)):
             self._run(poller)
         if self._personalize_endpoint:
-            self._run(CampaignMetrics(aws, self._personalize_endpoint))
+            self._run(CampaignMetrics(meter, self._personalize_endpoint))
         return front_server.url
 
     def _serve(self, server: HttpServer) -> None:
@@ -109,3 +111,10 @@ class Services:
     def stop(self) -> None:
         logging.disable(logging.CRITICAL)  # what fails from here on fails because it is being stopped
         self._resources.close()
+
+
+def _proxy(target: str) -> WsgiApp:
+    """Passes requests on to `target` (http://host:port), so that one endpoint serves all; 502 if that does not answer."""
+    proxy = ProxyMiddleware(NotFound(), {}, timeout=_PROXY_SECONDS)
+    options = {"target": target, "remove_prefix": False, "host": "<auto>", "headers": {}}
+    return lambda environ, start_response: proxy.proxy_to(options, environ["PATH_INFO"], "/")(environ, start_response)

@@ -12,7 +12,7 @@ from typing import Any
 from localaws.clients import Aws
 from localaws.errors import LocalAwsError, sentence
 
-FILE_NAME = "environment.json"
+_FILE_NAME = "environment.json"
 _LOCK = "environment.lock"
 _IN_USE = (
     "The data directory {folder} is in use by a running environment (process {holder}): stop it, or choose another with --data."
@@ -35,15 +35,15 @@ def describe(aws: Aws, front_endpoint: str) -> dict[str, Any]:
 
 
 def write(data: Path, state: dict[str, Any]) -> None:
-    partial = data / f".{FILE_NAME}"
+    partial = data / f".{_FILE_NAME}"
     partial.write_text(json.dumps(state, indent=2))
-    partial.replace(data / FILE_NAME)
+    partial.replace(data / _FILE_NAME)
 
 
 def read(data: Path) -> dict[str, Any] | None:
     """The state of the environment that runs on `data`; None if none does."""
     try:
-        state: dict[str, Any] = json.loads((data / FILE_NAME).read_text())
+        state: dict[str, Any] = json.loads((data / _FILE_NAME).read_text())
     except (FileNotFoundError, ValueError):
         return None
     return state if _runs_here(int(state["pid"]), data) else None
@@ -56,7 +56,7 @@ def exclusive(data: Path) -> Iterator[None]:
         try:
             yield
         finally:
-            (data / FILE_NAME).unlink(missing_ok=True)
+            (data / _FILE_NAME).unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

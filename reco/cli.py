@@ -22,7 +22,9 @@ from reco.commands import demo as demo_run
 from reco.commands import destroy as destroy_command
 from reco.commands import experiment as experiment_command
 from reco.commands import load
+from reco.commands import preflight as preflight_command
 from reco.commands import utilization as utilization_command
+from reco.commands import verify as verify_command
 from reco.config_reference import reference
 from reco.console import progress, results, say, show_json, show_table, states_shown
 from reco.data import event_file, movielens
@@ -85,7 +87,7 @@ def up(
     """Synthesize the app, start the embedded AWS with what the deployment held, deploy into it, print the endpoints."""
     ports = {"port": port, "api_port": api_port, "personalize_port": personalize_port}
     environment, _ = start_local(config_of(config), config, DATA, detach=detach, speed=speed, ports=ports, fresh=fresh)
-    show_endpoints(environment, as_json)
+    _show_endpoints(environment, as_json)
     if detach:
         return
     with environment:
@@ -97,7 +99,7 @@ def up(
 def deploy(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
     """Deploy a changed config, or changed code, into the embedded AWS that runs: what it holds stays."""
     config_of(config)
-    show_endpoints(deploy_local(config, DATA), as_json)
+    _show_endpoints(deploy_local(config, DATA), as_json)
 
 
 @app.command()
@@ -110,11 +112,11 @@ def down() -> None:
 def status(as_json: JsonOption = False) -> None:
     """Where the embedded AWS answers, and whether each of its parts does: exit code 1 if one does not."""
     environment = connect("", aws=False).local
-    if not show_endpoints(environment, as_json):
+    if not _show_endpoints(environment, as_json):
         raise typer.Exit(1)
 
 
-def show_endpoints(environment: Any, as_json: bool) -> bool:
+def _show_endpoints(environment: Any, as_json: bool) -> bool:
     """Whether all parts answer."""
     endpoints = {
         "api_url": next(
@@ -345,6 +347,8 @@ app.command()(experiment_command.experiment)
 app.command()(batch_command.batch)
 app.command()(batch_command.segment)
 app.command()(utilization_command.utilization)
+app.command()(preflight_command.preflight)
+app.command()(verify_command.verify)
 app.command()(dashboard_command.dashboard)
 
 
@@ -364,7 +368,7 @@ def demo(
 def main() -> NoReturn:
     """Run a command; errors are sentences, an interrupt ends with 130."""
     signal.signal(signal.SIGTERM, interrupt)
-    code = guarded(lambda: app(standalone_mode=False))
+    code = _guarded(lambda: app(standalone_mode=False))
     sys.exit(code)
 
 
@@ -372,7 +376,7 @@ def interrupt(number: int, frame: object) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def guarded(command: Callable[[], Any]) -> int:
+def _guarded(command: Callable[[], Any]) -> int:
     """The exit code of a command."""
     from reco.local.attach import LocalAwsError, sentence
 

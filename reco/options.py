@@ -16,7 +16,7 @@ from reco.local.synth import ENVIRONMENT
 from reco.target import Target
 
 ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="The description of the deployment.")]
-EnvironmentOption = Annotated[
+_EnvironmentOption = Annotated[
     str | None, typer.Option("--env", envvar=ENVIRONMENT, help="One of the config's environments, such as prod.")
 ]
 AwsOption = Annotated[bool, typer.Option("--aws", help="Work in the AWS account of your credentials, not on this machine.")]
@@ -25,7 +25,7 @@ YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")]
 DEFAULT_CONFIG = Path("config/movielens.yaml")
 
 
-def choose_environment(environment: EnvironmentOption = None) -> None:
+def choose_environment(environment: _EnvironmentOption = None) -> None:
     """For this command and all that it starts."""
     if environment:
         os.environ[ENVIRONMENT] = environment

@@ -6,13 +6,13 @@ from pathlib import Path
 
 from reco.errors import RecoError
 
-FORMATS = (".svg", ".png")
+_FORMATS = (".svg", ".png")
 
 
 def require_plotting(file: Path) -> None:
     """Raises RecoError when the file's format or the library for it is not to be had."""
-    if file.suffix not in FORMATS:
-        raise RecoError(f"--plot {file}: name a file that ends in {' or '.join(FORMATS)}.")
+    if file.suffix not in _FORMATS:
+        raise RecoError(f"--plot {file}: name a file that ends in {' or '.join(_FORMATS)}.")
     if not file.absolute().parent.is_dir():
         raise RecoError(f"--plot {file}: there is no folder {file.absolute().parent}.")
     try:

@@ -19,7 +19,7 @@ from reco.errors import RecoError
 DATA = Path(".recostack")
 
 
-class Local(Protocol):
+class _Local(Protocol):
     """The embedded AWS that runs here, as far as commands ask it."""
 
     @property
@@ -36,7 +36,7 @@ class Local(Protocol):
 class Target:
     """A deployment that answers. Raises RecoError for a stack or an output that is not there."""
 
-    def __init__(self, deployment: str, local: Local | None) -> None:
+    def __init__(self, deployment: str, local: _Local | None) -> None:
         self.deployment = deployment
         self.local = local
 

@@ -17,7 +17,7 @@ from lambdas.config.names import own_name
 from stacks import names
 
 #: How far back an alarm can look.
-LOOKS_BACK_DAYS = 7
+_LOOKS_BACK_DAYS = 7
 
 
 class Alarms(Construct):
@@ -52,9 +52,9 @@ class Alarms(Construct):
         docs: AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
         """
         gap = days_between_runs(schedule)
-        if gap is None or gap > LOOKS_BACK_DAYS:
+        if gap is None or gap > _LOOKS_BACK_DAYS:
             return
-        days = min(gap + 1, LOOKS_BACK_DAYS)
+        days = min(gap + 1, _LOOKS_BACK_DAYS)
         self._add(
             name,
             f"{what} in the last {days} days: look for what keeps it from starting or ending ({runbook})",
@@ -80,8 +80,8 @@ def days_between_runs(schedule: str) -> int | None:
     """The most days between two runs of a schedule of EventBridge Scheduler, rounded up; None where they are more than seven."""
     if rate := re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", schedule):
         days = ceil(int(rate[1]) / {"minute": 1440, "hour": 24, "day": 1}[rate[2]])
-        return days if days <= LOOKS_BACK_DAYS else None
+        return days if days <= _LOOKS_BACK_DAYS else None
     _, _, day, month, weekday, year = schedule.removeprefix("cron(").removesuffix(")").split()
     if month != "*" or year != "*" or day not in ("*", "?") or re.search("[#L]", weekday):
         return None
-    return 1 if weekday in ("*", "?") else LOOKS_BACK_DAYS
+    return 1 if weekday in ("*", "?") else _LOOKS_BACK_DAYS

@@ -17,13 +17,13 @@ from stacks.acknowledged import acknowledge
 from stacks.grants import Grant, use_key
 
 PREFIX = "events/year=!{timestamp:yyyy}/month=!{timestamp:MM}/day=!{timestamp:dd}/hour=!{timestamp:HH}/"
-ERROR_PREFIX = "events-errors/!{firehose:error-output-type}/year=!{timestamp:yyyy}/month=!{timestamp:MM}/day=!{timestamp:dd}/"
+_ERROR_PREFIX = "events-errors/!{firehose:error-output-type}/year=!{timestamp:yyyy}/month=!{timestamp:MM}/day=!{timestamp:dd}/"
 #: The part of an object's address that is a column too: Athena computes its values, so that no crawler has to find new hours.
 #: docs: athena/latest/ug/partition-projection-supported-types.html, and java.time's DateTimeFormatter for what is quoted.
 HOUR = "hour"
-HOUR_FORMAT = "'year='yyyy'/month='MM'/day='dd'/hour='HH"
+_HOUR_FORMAT = "'year='yyyy'/month='MM'/day='dd'/hour='HH"
 #: No event is older: it is a date of the project's, before anybody could deploy it.
-FIRST_HOUR = "year=2026/month=01/day=01/hour=00"
+_FIRST_HOUR = "year=2026/month=01/day=01/hour=00"
 
 
 class Archive(Construct):
@@ -65,7 +65,7 @@ class Archive(Construct):
                 bucket_arn=bucket,
                 role_arn=role.role_arn,
                 prefix=PREFIX,
-                error_output_prefix=ERROR_PREFIX,
+                error_output_prefix=_ERROR_PREFIX,
                 compression_format="GZIP",
                 buffering_hints=firehose.CfnDeliveryStream.BufferingHintsProperty(interval_in_seconds=300, size_in_m_bs=64),
                 cloud_watch_logging_options=firehose.CfnDeliveryStream.CloudWatchLoggingOptionsProperty(
@@ -87,12 +87,12 @@ class Archive(Construct):
             database_input=glue.CfnDatabase.DatabaseInputProperty(name=self.database, description=f"Events of {config.name}"),
         )
         location = f"s3://{names.data_bucket(config)}/events/"
-        first = f"NOW-{config.archive.keep_days + 1}DAYS" if config.archive.keep_days else FIRST_HOUR
+        first = f"NOW-{config.archive.keep_days + 1}DAYS" if config.archive.keep_days else _FIRST_HOUR
         parameters = {
             "classification": "json",
             "projection.enabled": "true",
             f"projection.{HOUR}.type": "date",
-            f"projection.{HOUR}.format": HOUR_FORMAT,
+            f"projection.{HOUR}.format": _HOUR_FORMAT,
             f"projection.{HOUR}.range": f"{first},NOW",
             f"projection.{HOUR}.interval": "1",
             f"projection.{HOUR}.interval.unit": "HOURS",

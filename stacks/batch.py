@@ -22,8 +22,8 @@ from stacks.spark import SparkJobs, add_retention_table, run_jobs
 from stacks.tables import add_table
 
 #: Why functions and jobs may read and write below a prefix.
-OWN_FILES = "each run has a folder of its own below it"
-RUNBOOK = "docs/batch.md#how-it-fails"
+_OWN_FILES = "each run has a folder of its own below it"
+_RUNBOOK = "docs/batch.md#how-it-fails"
 
 
 class BatchStack(cdk.Stack):
@@ -153,25 +153,25 @@ class BatchStack(cdk.Stack):
             "A batch run failed, timed out or was stopped: readers have the lists of the last run",
             unsuccessful(batch),
             1,
-            runbook=RUNBOOK,
+            runbook=_RUNBOOK,
         )
         alarms.add(
             "archive-run-failed",
             "The archive run failed: erased users may remain, retention figures are stale",
             unsuccessful(archive),
             1,
-            runbook=RUNBOOK,
+            runbook=_RUNBOOK,
         )
         schedules = self.config.schedules
         for name, machine, expression in (("batch", batch, schedules.batch), ("archive", archive, schedules.archive)):
             if expression:
                 what = f"No {name} run succeeded"
-                alarms.add_overdue(f"{name}-overdue", what, machine.metric_succeeded(), expression, runbook=RUNBOOK)
+                alarms.add_overdue(f"{name}-overdue", what, machine.metric_succeeded(), expression, runbook=_RUNBOOK)
 
     def _personalize_role(self) -> iam.Role:
         role = personalize_role(self, "Lets Amazon Personalize read the input of batch jobs and write their output")
         list_below(self.config, self.bucket, "batch/").give(role)
-        Grant(["s3:GetObject", "s3:PutObject"], [f"{self.bucket}/batch/*"], OWN_FILES).give(role)
+        Grant(["s3:GetObject", "s3:PutObject"], [f"{self.bucket}/batch/*"], _OWN_FILES).give(role)
         for grant in use_key_in_jobs(self.config):
             grant.give(role)
         return role
@@ -184,7 +184,7 @@ class BatchStack(cdk.Stack):
 
     def _files(self, prefix: str, *calls: str) -> list[Grant]:
         keys = {"s3:GetObject": "Decrypt", "s3:PutObject": "GenerateDataKey"}
-        return [Grant(calls, [f"{self.bucket}/{prefix}*"], OWN_FILES), *use_key(self.config, *(keys[call] for call in calls))]
+        return [Grant(calls, [f"{self.bucket}/{prefix}*"], _OWN_FILES), *use_key(self.config, *(keys[call] for call in calls))]
 
     def _environment(self, **more: str) -> dict[str, str]:
         return {"DATA_BUCKET": names.data_bucket(self.config), "ERASURES_TABLE": names.erasures_table(self.config), **more}

@@ -17,7 +17,7 @@ from stacks.code import CONFIG_PATH, code_directory
 from stacks.grants import Grant
 from stacks.layer import layer_directory
 
-RUNTIME = lambda_.Runtime.PYTHON_3_13
+_RUNTIME = lambda_.Runtime.PYTHON_3_13
 
 
 class Functions(Construct):
@@ -32,7 +32,7 @@ class Functions(Construct):
             self,
             "Layer",
             code=lambda_.Code.from_asset(str(layer_directory())),
-            compatible_runtimes=[RUNTIME],
+            compatible_runtimes=[_RUNTIME],
             compatible_architectures=[lambda_.Architecture.ARM_64],
             description="Powertools, pydantic, boto3",
         )
@@ -61,7 +61,7 @@ class Functions(Construct):
             title,
             function_name=name,
             description=description,
-            runtime=RUNTIME,
+            runtime=_RUNTIME,
             architecture=lambda_.Architecture.ARM_64,
             code=self.code,
             handler=f"lambdas.{self.capability}.{folder}.handler.handler",

@@ -13,29 +13,29 @@ from aws_cdk import aws_apigateway as apigateway
 
 Type = apigateway.ResponseType
 #: Stands for API Gateway's own message, which it writes as a JSON string.
-OWN_MESSAGE = "OWN"
+_OWN_MESSAGE = "OWN"
 #: What API Gateway's validator found, in square brackets; it escapes quotation marks as a JSON string has them.
-VALIDATION = "$context.error.validationErrorString"
-RETRY = "more calls than are allowed; send it again later"
+_VALIDATION = "$context.error.validationErrorString"
+_RETRY = "more calls than are allowed; send it again later"
 
 
 def add_gateway_responses(api: apigateway.RestApi, origins: Sequence[str], *, signed: bool) -> None:
     """One answer for each kind of refusal that callers meet, and one for all others of its class."""
     answers: list[tuple[apigateway.ResponseType, str | None, dict[str, str]]] = [
-        (Type.DEFAULT_4_XX, None, error("refused", OWN_MESSAGE)),
+        (Type.DEFAULT_4_XX, None, error("refused", _OWN_MESSAGE)),
         (Type.DEFAULT_5_XX, None, error("unavailable", "the call can't be answered right now; send it again")),
-        (Type.BAD_REQUEST_BODY, "400", error("bad_request", f"the body is not what this route takes: {VALIDATION}", "body")),
+        (Type.BAD_REQUEST_BODY, "400", error("bad_request", f"the body is not what this route takes: {_VALIDATION}", "body")),
         (Type.INVALID_API_KEY, "403", error("forbidden", "the key is missing or unknown", "x-api-key")),
-        (Type.THROTTLED, "429", error("too_many_requests", RETRY)),
-        (Type.QUOTA_EXCEEDED, "429", error("too_many_requests", RETRY)),
+        (Type.THROTTLED, "429", error("too_many_requests", _RETRY)),
+        (Type.QUOTA_EXCEEDED, "429", error("too_many_requests", _RETRY)),
         (Type.REQUEST_TOO_LARGE, "413", error("too_large", "a request may have 10 MB", "body")),
         (Type.UNSUPPORTED_MEDIA_TYPE, "415", error("unsupported_media_type", "must be application/json", "content-type")),
         no_such_route(signed),
     ]
-    origin = fixed_origin(origins)
+    origin = _fixed_origin(origins)
     allow_origin = {"Access-Control-Allow-Origin": f"'{origin}'"} if origin else {}
     for kind, status, body in answers:
-        template = json.dumps({"error": body}).replace(f'"{OWN_MESSAGE}"', "$context.error.messageString")
+        template = json.dumps({"error": body}).replace(f'"{_OWN_MESSAGE}"', "$context.error.messageString")
         api.add_gateway_response(
             "".join(part.title() for part in kind.response_type.split("_")),
             type=kind,
@@ -56,7 +56,7 @@ def no_such_route(signed: bool) -> Any:
     return Type.MISSING_AUTHENTICATION_TOKEN, "404", error("no_such_route", "the API has no such path or no such method there")
 
 
-def fixed_origin(origins: Sequence[str]) -> str | None:
+def _fixed_origin(origins: Sequence[str]) -> str | None:
     """The origin that answers name without looking at the request, None where no page may call. Of several it is `*` for
     refusals, which tell nothing; what the API answers itself names the caller's."""
     return next(iter(origins), None) if len(origins) < 2 else "*"

@@ -29,7 +29,7 @@ from stacks.tables import add_table
 
 
 @jsii.implements(lambda_.IEventSourceDlq)
-class InBucket:
+class _InBucket:
     """A bucket as the place for batches that an event source mapping gives up: below `aws/lambda/`, with the records themselves.
 
     The CDK's own class would let the function read and delete the whole bucket.
@@ -132,7 +132,7 @@ class IngestionStack(cdk.Stack):
                 # A throttled batch waits inside the function: 50 attempts are more than four hours without Personalize.
                 retry_attempts=50,
                 max_record_age=cdk.Duration.days(6),
-                on_failure=InBucket(self.bucket.bucket_arn),
+                on_failure=_InBucket(self.bucket.bucket_arn),
             )
         )
         return function

@@ -13,10 +13,10 @@ from stacks.alarms import Alarms
 from stacks.archive import Archive
 from stacks.metrics import Metrics
 
-FIVE_MINUTES = cdk.Duration.minutes(5)
+_FIVE_MINUTES = cdk.Duration.minutes(5)
 #: When the data of erased users are deleted from Personalize, UTC.
 DAILY = "cron(30 1 * * ? *)"
-RUNBOOK = "docs/ingestion.md#when-an-alarm-rings"
+_RUNBOOK = "docs/ingestion.md#when-an-alarm-rings"
 
 
 def add_alarms(
@@ -34,7 +34,7 @@ def add_alarms(
     minute = cdk.Duration.minutes(1)
 
     def add(name: str, description: str, metric: cloudwatch.IMetric, threshold: float, periods: int = 1) -> None:
-        alarms.add(name, description, metric, threshold, runbook=RUNBOOK, periods=periods)
+        alarms.add(name, description, metric, threshold, runbook=_RUNBOOK, periods=periods)
 
     def waiting(queue: sqs.Queue) -> cloudwatch.Metric:
         return queue.metric_approximate_number_of_messages_visible(statistic="Maximum", period=minute)
@@ -45,20 +45,20 @@ def add_alarms(
     add("records-stuck", "Items or users could not be put in a hundred attempts", waiting(stuck), 1)
     throttled = metrics.own("put_events", "PutEventsThrottled")
     add("put-events-throttled", "Personalize throttles PutEvents", throttled, 100, periods=3)
-    add("put-events-errors", "put_events fails", put_events.metric_errors(period=FIVE_MINUTES), 1, periods=3)
-    add("put-records-errors", "put_records fails", put_records.metric_errors(period=FIVE_MINUTES), 1, periods=3)
+    add("put-events-errors", "put_events fails", put_events.metric_errors(period=_FIVE_MINUTES), 1, periods=3)
+    add("put-records-errors", "put_records fails", put_records.metric_errors(period=_FIVE_MINUTES), 1, periods=3)
     failed = metrics.own("delete_user_data", "DeletionJobsFailed")
     add("user-deletion-failed", "Personalize failed to delete the data of erased users", failed, 1)
-    add("user-deletion-errors", "delete_user_data fails", delete_user_data.metric_errors(period=FIVE_MINUTES), 1)
+    add("user-deletion-errors", "delete_user_data fails", delete_user_data.metric_errors(period=_FIVE_MINUTES), 1)
     ended = metrics.own("delete_user_data", "DeletionRuns")
     alarms.add_overdue(
-        "user-deletion-overdue", "The daily deletion of erased users did not succeed", ended, DAILY, runbook=RUNBOOK
+        "user-deletion-overdue", "The daily deletion of erased users did not succeed", ended, DAILY, runbook=_RUNBOOK
     )
     freshness = cloudwatch.Metric(
         namespace="AWS/Firehose",
         metric_name="DeliveryToS3.DataFreshness",
         dimensions_map={"DeliveryStreamName": archive.name},
         statistic="Maximum",
-        period=FIVE_MINUTES,
+        period=_FIVE_MINUTES,
     )
     add("archive-late", "Events wait for more than 15 minutes before they are archived", freshness, 900, periods=3)

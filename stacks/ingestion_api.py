@@ -21,7 +21,7 @@ from stacks import names
 from stacks.grants import Grant
 
 TEMPLATES = Path(__file__).parent / "mapping_templates"
-CORS = "method.response.header.Access-Control-Allow-Origin"
+_CORS = "method.response.header.Access-Control-Allow-Origin"
 #: A text without half of a surrogate pair, which JSON can spell, and of which the mapping template would make `?`. API Gateway's
 #: regular expressions are those of ECMAScript, to which a character beyond the first 65,536 is such a pair.
 TEXT = {"pattern": "^([^\\ud800-\\udfff]|[\\ud800-\\udbff][\\udc00-\\udfff])*$"}
@@ -133,7 +133,7 @@ class IngestionRoutes(Construct):
 
     def _cors_header(self, value: Any) -> dict[str, Any]:
         """The header that names the pages' origin, for an answer or for its declaration; none where no page may call."""
-        return {CORS: value} if self.origins else {}
+        return {_CORS: value} if self.origins else {}
 
     def _allow_origins(self, answer: str) -> str:
         """The answer to a page of one of several origins names that one."""

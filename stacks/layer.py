@@ -11,10 +11,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 REQUIREMENTS = ROOT / "lambdas" / "requirements.txt"
-CONSTRAINTS = ROOT / "constraints.txt"
+_CONSTRAINTS = ROOT / "constraints.txt"
 
 #: The functions' runtime: Python 3.13 on Graviton.
-PLATFORM = ["--platform", "manylinux2014_aarch64", "--implementation", "cp", "--python-version", "3.13"]
+_PLATFORM = ["--platform", "manylinux2014_aarch64", "--implementation", "cp", "--python-version", "3.13"]
 
 #: The services that functions call. botocore carries the descriptions of four hundred: the others stay out of the layer.
 SERVICES = frozenset({
@@ -30,7 +30,7 @@ class LayerError(Exception):
 def layer_directory() -> Path:
     """The layer's folder, built when the requirements changed (about ten seconds, needs the network)."""
     digest = hashlib.sha256()
-    for source in (REQUIREMENTS, CONSTRAINTS, Path(__file__)):
+    for source in (REQUIREMENTS, _CONSTRAINTS, Path(__file__)):
         digest.update(source.read_bytes())
     built = ROOT / ".cache" / f"layer-{digest.hexdigest()[:12]}"
     if not built.exists():
@@ -56,9 +56,9 @@ def install(target: Path) -> None:
         "--target",
         str(target),
         "--only-binary=:all:",
-        *PLATFORM,
+        *_PLATFORM,
     ]
-    command += ["--requirement", str(REQUIREMENTS), "--constraint", str(CONSTRAINTS)]
+    command += ["--requirement", str(REQUIREMENTS), "--constraint", str(_CONSTRAINTS)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["pip gave no reason"])[-1]

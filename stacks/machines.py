@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -18,9 +18,8 @@ from lambdas.config import Config
 from lambdas.config.names import own_name
 from stacks import names
 from stacks.acknowledged import acknowledge
+from stacks.definitions import load_definition
 from stacks.grants import Grant
-
-DEFINITIONS = Path(__file__).parents[1] / "statemachines"
 
 
 def machine_arn(stack: cdk.Stack, config: Config, name: str) -> str:
@@ -44,13 +43,13 @@ def add_machine(
     may: Sequence[Grant] = (),
     substitutions: Mapping[str, str] | None = None,
 ) -> stepfunctions.StateMachine:
-    """The machine of `<name>.asl.json`, which names functions by their folder in camel case: `${PlanTraining}`."""
+    """The machine of `<name>.asl.yaml`, which names functions by their folder in camel case: `${PlanTraining}`."""
     full_name, title = names.state_machine(config, name), name.title()
     machine = stepfunctions.StateMachine(
         scope,
         title,
         state_machine_name=full_name,
-        definition_body=stepfunctions.DefinitionBody.from_file(str(DEFINITIONS / f"{name}.asl.json")),
+        definition_body=stepfunctions.DefinitionBody.from_string(json.dumps(load_definition(name), indent=2)),
         definition_substitutions={step: function.function_arn for step, function in steps.items()} | dict(substitutions or {}),
         logs=stepfunctions.LogOptions(
             destination=logs.LogGroup(
@@ -83,7 +82,7 @@ def schedule_role(scope: Construct, id_: str, description: str, *services: str) 
     return iam.Role(scope, id_, assumed_by=iam.CompositePrincipal(*trusted), description=description)
 
 
-def missed_starts_arn(scope: Construct, config: Config) -> str:
+def _missed_starts_arn(scope: Construct, config: Config) -> str:
     return cdk.Stack.of(scope).format_arn(service="sqs", resource=names.missed_starts_queue(config))
 
 
@@ -94,7 +93,7 @@ def start_by_schedule(
 
     docs: scheduler/latest/UserGuide/configuring-schedule-dlq.html
     """
-    kept = missed_starts_arn(scope, config)
+    kept = _missed_starts_arn(scope, config)
     Grant(["sqs:SendMessage"], [kept]).give(starter)
     scheduler.CfnSchedule(
         scope,

@@ -10,7 +10,7 @@ from lambdas.config.names import campaign_name
 from lambdas.config.recipes import RECIPES
 from stacks import names
 
-FIVE_MINUTES = cdk.Duration.minutes(5)
+_FIVE_MINUTES = cdk.Duration.minutes(5)
 
 
 class Metrics:
@@ -25,7 +25,7 @@ class Metrics:
             metric_name=name,
             dimensions_map=dimensions,
             statistic=statistic,
-            period=FIVE_MINUTES,
+            period=_FIVE_MINUTES,
             label=label,  # an alarm on a metric with a label would become one on an expression
         )
 
@@ -83,7 +83,7 @@ class Metrics:
             expression=f"{key}a / PERIOD({key}a)",
             using_metrics={f"{key}a": calls},
             label=f"{solution}, used",
-            period=FIVE_MINUTES,
+            period=_FIVE_MINUTES,
         )
 
     def utilization(self, solution: str, key: str, provisioned_tps: int) -> cloudwatch.MathExpression:
@@ -92,5 +92,5 @@ class Metrics:
             expression=f"100 * {key} / {provisioned_tps}",
             using_metrics={key: self.used_tps(solution, f"{key}x")},
             label=f"{solution}, % of {provisioned_tps} TPS",
-            period=FIVE_MINUTES,
+            period=_FIVE_MINUTES,
         )

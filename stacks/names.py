@@ -7,7 +7,7 @@ import aws_cdk as cdk
 from lambdas.config import Config
 from lambdas.config.names import own_name
 
-MAX_BUCKET_NAME = 63
+_MAX_BUCKET_NAME = 63
 
 
 class LongName(Exception):
@@ -26,11 +26,11 @@ def require_bucket_name(config: Config, region: str | None) -> None:
     """
     if region is None:
         return
-    over = len(_data_bucket(config.name, "1" * 12, region)) - MAX_BUCKET_NAME
+    over = len(_data_bucket(config.name, "1" * 12, region)) - _MAX_BUCKET_NAME
     if over > 0:
         raise LongName(
-            f"name: the data bucket of '{config.name}' would have {MAX_BUCKET_NAME + over} characters in {region}, and S3 takes "
-            f"{MAX_BUCKET_NAME}: give the deployment, with its environment, at most {len(config.name) - over} characters."
+            f"name: the data bucket of '{config.name}' would have {_MAX_BUCKET_NAME + over} characters in {region}, and S3 takes "
+            f"{_MAX_BUCKET_NAME}: give the deployment, with its environment, at most {len(config.name) - over} characters."
         )
 
 

@@ -14,7 +14,7 @@ from stacks import names
 from stacks.alarms import Alarms
 from stacks.metrics import Metrics
 
-RUNBOOK = "docs/operations.md"
+_RUNBOOK = "docs/operations.md"
 #: A dashboard is 24 units wide.
 ROW_WIDTH, HEADING_HEIGHT, GRAPH_HEIGHT = 24, 2, 6
 NDCG = "normalized_discounted_cumulative_gain_at_25"
@@ -48,7 +48,7 @@ class OperationsStack(cdk.Stack):
         of = self.metrics
 
         def add(name: str, description: str, metric: cloudwatch.IMetric, threshold: float, periods: int = 1) -> None:
-            self.alarms.add(name, description, metric, threshold, runbook=f"{RUNBOOK}#{name}", periods=periods)
+            self.alarms.add(name, description, metric, threshold, runbook=f"{_RUNBOOK}#{name}", periods=periods)
 
         add("api-errors", "More than one call in a hundred fails at the API", of.of_api("5XXError", "Average"), 0.01, periods=3)
         browsers = of.of_browser_api("5XXError", "Average")
@@ -78,7 +78,7 @@ class OperationsStack(cdk.Stack):
                 f"The campaign of {solution} is asked for all of its {tps} provisioned TPS",
                 self.metrics.utilization(solution, f"c{n}", tps),
                 100,
-                runbook=f"{RUNBOOK}#campaign-busy",
+                runbook=f"{_RUNBOOK}#campaign-busy",
                 periods=3,
             )
 
@@ -116,8 +116,8 @@ class OperationsStack(cdk.Stack):
         ]
         late = [of.of_stream("GetRecords.IteratorAgeMilliseconds", "Maximum", "stream, ms"), of.of_archive()]
         trouble = [of.own("put_events", "PutEventsThrottled"), of.own("put_events", "PutEventsFailed")]
-        yield heading("Ingest", "What came in, what became of it, and what waits.")
-        yield row(graph("Events", put), graph("Waiting", lost), graph("Delay", late), graph("Personalize refuses", trouble))
+        yield _heading("Ingest", "What came in, what became of it, and what waits.")
+        yield row(_graph("Events", put), _graph("Waiting", lost), _graph("Delay", late), _graph("Personalize refuses", trouble))
 
     def _serving(self) -> Iterator[list[cloudwatch.IWidget]]:
         of = self.metrics
@@ -125,32 +125,32 @@ class OperationsStack(cdk.Stack):
         times = [of.of_api("Latency", "p50", "p50"), of.of_api("Latency", "p99", "p99")]
         lists = [of.own("recommend", name) for name in ("FallbackItems", "MissingItems")]
         failed = [of.own("recommend", name) for name in ("PersonalizeFailed", "SourceFailed", "CatalogueFailed")]
-        yield heading("Serving", "How often and how fast the API answers, and how often others than the campaign do.")
+        yield _heading("Serving", "How often and how fast the API answers, and how often others than the campaign do.")
         yield row(
-            graph("Calls", calls),
-            graph("Latency, ms", times),
-            graph("Items from fallbacks, missing", lists),
-            graph("Failures", failed),
+            _graph("Calls", calls),
+            _graph("Latency, ms", times),
+            _graph("Items from fallbacks, missing", lists),
+            _graph("Failures", failed),
         )
 
     def _training(self) -> Iterator[list[cloudwatch.IWidget]]:
         of, solutions = self.metrics, self.config.solutions
         quality = [of.of_solution(solution, NDCG) for solution in solutions]
         coverage = [of.of_solution(solution, "coverage") for solution in solutions]
-        yield heading("Training", "Runs, and the metrics of each solution's newest version on held-out users.")
-        yield row(self._runs("train"), graph("NDCG@25", quality), graph("Coverage", coverage))
+        yield _heading("Training", "Runs, and the metrics of each solution's newest version on held-out users.")
+        yield row(self._runs("train"), _graph("NDCG@25", quality), _graph("Coverage", coverage))
 
     def _batch(self) -> Iterator[list[cloudwatch.IWidget]]:
         of = self.metrics
         written = of.of_table(names.batch_lists_table(self.config), "ConsumedWriteCapacityUnits", "write units")
         loaded = [of.of_function("load_recommendations", name, "Sum", name.lower()) for name in ("Invocations", "Errors")]
-        yield heading("Batch", "Runs, what they write, and the runs that keep the archive.")
+        yield _heading("Batch", "Runs, what they write, and the runs that keep the archive.")
         runs = [self._runs("batch"), self._runs("archive", "Runs of the archive")]
-        yield row(*runs, graph("Lists written", [written]), graph("Loading", loaded))
+        yield row(*runs, _graph("Lists written", [written]), _graph("Loading", loaded))
 
     def _runs(self, machine: str, title: str = "Runs") -> cloudwatch.GraphWidget:
         ended = {"ExecutionsSucceeded": "succeeded", "ExecutionsFailed": "failed", "ExecutionsTimedOut": "timed out"}
-        return graph(title, [self.metrics.of_runs(machine, name, label) for name, label in ended.items()])
+        return _graph(title, [self.metrics.of_runs(machine, name, label) for name, label in ended.items()])
 
     def _money(self) -> Iterator[list[cloudwatch.IWidget]]:
         of = self.metrics
@@ -165,17 +165,17 @@ class OperationsStack(cdk.Stack):
             region="us-east-1",  # the one region that has it
             label="Personalize, the whole account",
         )
-        yield heading(
+        yield _heading(
             "Money", "Campaigns are billed for what they provision or what they answer, whichever is more: `reco utilization`."
         )
         yield row(
-            graph("Used TPS of campaigns", used),
-            graph("Utilization, %", shares, annotation=100),
-            graph("The month's bill so far, USD", [bill]),
+            _graph("Used TPS of campaigns", used),
+            _graph("Utilization, %", shares, annotation=100),
+            _graph("The month's bill so far, USD", [bill]),
         )
 
 
-def heading(title: str, text: str) -> list[cloudwatch.IWidget]:
+def _heading(title: str, text: str) -> list[cloudwatch.IWidget]:
     return [cloudwatch.TextWidget(markdown=f"## {title}\n{text}", width=ROW_WIDTH, height=HEADING_HEIGHT)]
 
 
@@ -183,7 +183,7 @@ def row(*graphs: cloudwatch.GraphWidget) -> list[cloudwatch.IWidget]:
     return list(graphs)
 
 
-def graph(title: str, metrics: Sequence[cloudwatch.IMetric], annotation: float | None = None) -> cloudwatch.GraphWidget:
+def _graph(title: str, metrics: Sequence[cloudwatch.IMetric], annotation: float | None = None) -> cloudwatch.GraphWidget:
     """A quarter of a row."""
     return cloudwatch.GraphWidget(
         title=title,

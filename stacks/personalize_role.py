@@ -11,7 +11,7 @@ from stacks import names
 from stacks.grants import Grant, use_key
 
 
-def for_this_account() -> dict[str, dict[str, str]]:
+def _for_this_account() -> dict[str, dict[str, str]]:
     """The conditions under which Personalize acts for this account's resources, and for nobody else's."""
     return {
         "StringEquals": {"aws:SourceAccount": cdk.Aws.ACCOUNT_ID},
@@ -24,14 +24,14 @@ def personalize_role(scope: Construct, description: str, id_: str = "Personalize
     return iam.Role(
         scope,
         id_,
-        assumed_by=iam.ServicePrincipal("personalize.amazonaws.com", conditions=for_this_account()),
+        assumed_by=iam.ServicePrincipal("personalize.amazonaws.com", conditions=_for_this_account()),
         description=description,
     )
 
 
 def reach_bucket(config: Config) -> dict[str, dict[str, str]] | None:
     """The conditions of a bucket's policy for Personalize, which asks for none in its documentation."""
-    return for_this_account() if config.protection.personalize_conditions else None
+    return _for_this_account() if config.protection.personalize_conditions else None
 
 
 def list_below(config: Config, bucket: str, *folders: str) -> Grant:

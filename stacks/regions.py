@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 #: docs: general/latest/gr/personalize.html. Beijing has it too, in another partition, for which nothing here was tried.
-AS_OF = "2026-11-24"
+_AS_OF = "2026-11-24"
 REGIONS = frozenset(
     {
         "ap-northeast-1",
@@ -29,6 +29,6 @@ def require_region(region: str | None) -> None:
     """Raises RegionError unless Amazon Personalize is in the region; one that is not known yet may be any."""
     if region is not None and region not in REGIONS:
         raise RegionError(
-            f"Amazon Personalize is not in the region {region} (as of {AS_OF}): "
+            f"Amazon Personalize is not in the region {region} (as of {_AS_OF}): "
             f"choose another one with -c region=..., of {', '.join(sorted(REGIONS))}."
         )

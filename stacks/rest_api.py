@@ -13,9 +13,9 @@ from lambdas.config.api import Throttle
 from stacks.acknowledged import acknowledge
 from stacks.gateway_responses import add_gateway_responses
 
-STAGE = "v1"
+_STAGE = "v1"
 #: Access log fields; none tells who the shop's user is (no path with ids, no query string, no address).
-ACCESS_LOG = {
+_ACCESS_LOG = {
     "requestId": "$context.requestId",
     "extendedRequestId": "$context.extendedRequestId",
     "time": "$context.requestTimeEpoch",
@@ -27,7 +27,7 @@ ACCESS_LOG = {
     "key": "$context.identity.apiKeyId",
 }
 
-LOGS_POLICY = "arn:<AWS::Partition>:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"
+_LOGS_POLICY = "arn:<AWS::Partition>:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"
 
 
 def rest_api(
@@ -63,9 +63,9 @@ def rest_api(
         # Other APIs of the account may have come to use the setting. The role has a name of its own: nothing can collide with it.
         cloud_watch_role_removal_policy=cdk.RemovalPolicy.RETAIN if logs_of_account else None,
         deploy_options=apigateway.StageOptions(
-            stage_name=STAGE,
+            stage_name=_STAGE,
             access_log_destination=apigateway.LogGroupLogDestination(access_log),
-            access_log_format=apigateway.AccessLogFormat.custom(cdk.Stack.of(scope).to_json_string(ACCESS_LOG)),
+            access_log_format=apigateway.AccessLogFormat.custom(cdk.Stack.of(scope).to_json_string(_ACCESS_LOG)),
             logging_level=apigateway.MethodLoggingLevel.ERROR,
             metrics_enabled=True,
             tracing_enabled=True,
@@ -81,7 +81,7 @@ def rest_api(
             "AwsSolutions-APIG4": "methods ask for an API key or a signature; those of approvals for a random id that works "
             "once; the API's description is for everybody",
             "AwsSolutions-COG4": "callers are servers, or browsers that post events: there is no user pool to ask",
-            f"AwsSolutions-IAM4[Policy::{LOGS_POLICY}]": "the policy that API Gateway documents for writing its logs",
+            f"AwsSolutions-IAM4[Policy::{_LOGS_POLICY}]": "the policy that API Gateway documents for writing its logs",
         },
     )
     acknowledge(

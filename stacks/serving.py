@@ -20,7 +20,7 @@ from stacks.grants import OWN_NAMES, Grant, use_key
 from stacks.metrics import Metrics
 from stacks.tables import add_table
 
-ALARMS = [
+_ALARMS = [
     ("rules-override-broken", "RulesOverrideBroken", "The rules override in SSM is not valid", 1),
     ("personalize-failing", "PersonalizeFailed", "Personalize often fails to answer: fallbacks do", 100),
     ("short-lists", "MissingItems", "Answers hold fewer items than were asked for", 1000),
@@ -36,7 +36,7 @@ class ServingStack(cdk.Stack):
         recent_items = self._recent_items()
         self._recommend(recent_items)
         alarms, metrics = Alarms(self, config), Metrics(config)
-        for name, metric, description, threshold in ALARMS:
+        for name, metric, description, threshold in _ALARMS:
             alarms.add(name, description, metrics.own("recommend", metric), threshold, runbook="docs/serving.md#alarms")
 
     def _recent_items(self) -> dynamodb.Table:

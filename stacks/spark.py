@@ -19,9 +19,9 @@ from stacks.acknowledged import acknowledge
 from stacks.code import RULES
 from stacks.grants import Grant, use_key
 
-SCRIPTS = Path(__file__).parents[1] / "glue"
-LOG_GROUPS = "/aws-glue/jobs/*"
-SPARK_NAMES = "Spark names the files below a folder"
+_SCRIPTS = Path(__file__).parents[1] / "glue"
+_LOG_GROUPS = "/aws-glue/jobs/*"
+_SPARK_NAMES = "Spark names the files below a folder"
 #: What a job's findings are, and why they are accepted.
 ACCEPTED = {
     "AwsSolutions-GL1": "its log holds counts and no user's data; CloudWatch encrypts it with a key of its own",
@@ -30,14 +30,14 @@ ACCEPTED = {
 }
 
 
-def modules_directory(scope: Construct) -> Path:
+def _modules_directory(scope: Construct) -> Path:
     """What the scripts import, as a job finds it in `--extra-py-files`: their sibling that reads the archive, and the rules."""
     stage = cdk.Stage.of(scope)
     assert stage is not None  # noqa: S101  every construct of an app is in one
     folder = Path(stage.outdir) / "spark"
     ignore = shutil.ignore_patterns("__pycache__")
     shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(SCRIPTS, folder, ignore=ignore)
+    shutil.copytree(_SCRIPTS, folder, ignore=ignore)
     shutil.copytree(RULES, folder / RULES.name, ignore=ignore)
     return folder
 
@@ -49,7 +49,7 @@ class SparkJobs(Construct):
         super().__init__(scope, "Spark")
         self.config = config
         self.bucket = f"arn:{cdk.Aws.PARTITION}:s3:::{names.data_bucket(config)}"
-        self.modules = assets.Asset(self, "Modules", path=str(modules_directory(self)))
+        self.modules = assets.Asset(self, "Modules", path=str(_modules_directory(self)))
 
     def add(
         self,
@@ -63,7 +63,7 @@ class SparkJobs(Construct):
     ) -> str:
         """The job of `glue/<script>.py`; returns its name. `reads` and `writes` are prefixes of the data bucket."""
         name, title = own_name(self.config, script.replace("_", "-")), script.title().replace("_", "")
-        file = assets.Asset(self, f"{title}Script", path=str(SCRIPTS / f"{script}.py"))
+        file = assets.Asset(self, f"{title}Script", path=str(_SCRIPTS / f"{script}.py"))
         job = glue.CfnJob(
             self,
             title,
@@ -94,7 +94,7 @@ class SparkJobs(Construct):
         for grant in use_key(self.config, "Decrypt", "GenerateDataKey"):
             grant.give(role)
         groups = cdk.Stack.of(self).format_arn(
-            service="logs", resource="log-group", resource_name=LOG_GROUPS, arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME
+            service="logs", resource="log-group", resource_name=_LOG_GROUPS, arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME
         )
         calls = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"]
         Grant(calls, [groups], "Glue makes the groups, which all jobs share, and names a stream for each run").give(role)
@@ -110,13 +110,13 @@ class SparkJobs(Construct):
         objects = [*names, *map(_marker, names), *(f"{folder}*" for folder in folders)]
         return [
             Grant(["s3:ListBucket"], [self.bucket], conditions={"StringLikeIfExists": {"s3:prefix": listed}}),
-            Grant(["s3:GetObject"], [f"{self.bucket}/{name}" for name in objects], SPARK_NAMES),
+            Grant(["s3:GetObject"], [f"{self.bucket}/{name}" for name in objects], _SPARK_NAMES),
         ]
 
     def _write_below(self, folders: Sequence[str]) -> list[Grant]:
         markers = sorted({_marker(name) for folder in folders for name in _folder_names(folder)})
         objects = [f"{self.bucket}/{name}" for name in (*(f"{folder}*" for folder in folders), *markers)]
-        return [Grant(["s3:PutObject", "s3:DeleteObject"], objects, SPARK_NAMES)]
+        return [Grant(["s3:PutObject", "s3:DeleteObject"], objects, _SPARK_NAMES)]
 
 
 def _folder_names(folder: str) -> list[str]:

@@ -18,7 +18,7 @@ from stacks.personalize_role import reach_bucket
 from stacks.tables import add_table
 
 #: What names users and is of use for a time only: days by prefix. Its old versions expire a day later, or they would live on.
-EXPIRES_AFTER = {
+_EXPIRES_AFTER = {
     # Copies of CSVs for one import.
     "datasets/interactions/without-erased/": 7,
     "datasets/users/without-erased/": 7,
@@ -50,7 +50,7 @@ class StorageStack(cdk.Stack):
     def _data_bucket(self, config: Config) -> s3.Bucket:
         """Versioned, so that a bad upload can be taken back; old versions go after 30 days. Tells EventBridge of new objects."""
         kept = config.archive.keep_days
-        expiring = EXPIRES_AFTER | ({"events/": kept} if kept else {})
+        expiring = _EXPIRES_AFTER | ({"events/": kept} if kept else {})
         bucket = s3.Bucket(
             self,
             "Data",

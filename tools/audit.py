@@ -14,7 +14,7 @@ from reco.errors import RecoError
 from reco.local.synth import ROOT
 from tools.own_environment import program
 
-VERSION = "2.10.1"
+_VERSION = "2.10.1"
 #: What was found and does not concern us, by its id, with the reason.
 ACCEPTED: dict[str, str] = {}
 
@@ -22,7 +22,7 @@ ACCEPTED: dict[str, str] = {}
 def main() -> None:
     """Exits with 1 on a finding that nobody accepted, and when a package could not be asked about: silence proves nothing."""
     try:
-        audit = program("pip-audit", VERSION)
+        audit = program("pip-audit", _VERSION)
     except RecoError as error:
         sys.exit(str(error))
     command = [str(audit), "--requirement", "constraints.txt", "--no-deps", "--disable-pip", "--strict"]

@@ -39,7 +39,7 @@ def libraries() -> Path | None:
     return folder if folder.exists() and executable() == _FOLDER / "chromium" else None
 
 
-def bring() -> Path:
+def _bring() -> Path:
     """Let there be a browser. Raises RecoError with what to do if none can be had."""
     present = executable()
     if present is not None:
@@ -75,6 +75,6 @@ def _run(*command: str) -> None:
 
 if __name__ == "__main__":
     try:
-        bring()
+        _bring()
     except RecoError as problem:
         print(f"Tests in a browser will be skipped: {problem}.")

@@ -14,12 +14,12 @@ from reco.errors import RecoError
 from reco.local.synth import ROOT
 from tools.own_environment import program
 
-VERSION = "3.3.30"
+_VERSION = "3.3.30"
 
 
 def main() -> None:
     try:
-        checkov = program("checkov", VERSION)
+        checkov = program("checkov", _VERSION)
     except RecoError as error:
         sys.exit(str(error))
     sys.exit(subprocess.run([checkov, "--config-file", ".checkov.yaml"], cwd=ROOT, check=False).returncode)

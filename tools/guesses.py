@@ -21,7 +21,7 @@ comment in the code, beside the one place where the rule is written; `python -m 
 A recording of the service that says otherwise is a bug report.
 """
 #: The packages, and what they are to somebody who reads of their guesses.
-PACKAGES = {
+_PACKAGES = {
     "personalize_rules": "The rules, which the functions, the Spark jobs, `reco` and the emulator share",
     "personalize_emulator": "The emulator",
 }
@@ -52,7 +52,7 @@ def _text(comment: tokenize.TokenInfo) -> str:
 def document(sources: Path = SOURCES) -> str:
     """The page."""
     parts = [HEAD]
-    for package, title in PACKAGES.items():
+    for package, title in _PACKAGES.items():
         rows = [
             (file.relative_to(sources / package).as_posix(), guess)
             for file in sorted((sources / package).rglob("*.py"))

@@ -18,13 +18,13 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-VENV = ROOT / ".venv"
+_VENV = ROOT / ".venv"
 #: A distribution of its own, which the project needs.
-EMULATOR = ROOT / "packages" / "personalize-emulator"
+_EMULATOR = ROOT / "packages" / "personalize-emulator"
 #: Pins each release and the hashes of its files.
-CONSTRAINTS = ROOT / "constraints.txt"
-PYTHON = VENV / "bin" / "python"
-EXTRAS = {
+_CONSTRAINTS = ROOT / "constraints.txt"
+PYTHON = _VENV / "bin" / "python"
+_EXTRAS = {
     "demo": ["cdk", "local", "spark"],
     "test": ["cdk", "local", "spark", "plots", "dev"],
     "bench": ["cdk", "local", "spark", "plots", "bench"],
@@ -38,37 +38,37 @@ def main() -> None:
             f"recostack needs Python 3.11 or later; this is {sys.version.split()[0]}. Name another: make PYTHON=python3.12 ..."
         )
     extras = extras_of(purpose)
-    stamp, wanted = VENV / f".installed-{purpose}", fingerprint(extras)
+    stamp, wanted = _VENV / f".installed-{purpose}", fingerprint(extras)
     if not stamp.exists() or stamp.read_text() != wanted:
         began = time.monotonic()
-        make_venv()
+        _make_venv()
         install(extras)
         stamp.write_text(wanted)
         print(f"The environment is ready ({time.monotonic() - began:.0f} s).", flush=True)
-    build_layer()
+    _build_layer()
     if purpose == "test":
         subprocess.run([str(PYTHON), "-m", "tools.browser"], cwd=ROOT, check=False)  # it says so if there is none
 
 
 def extras_of(purpose: str) -> list[str]:
     """What is installed for it on this machine, which may have Node.js already."""
-    return EXTRAS[purpose] + ([] if shutil.which("node") else ["node"])
+    return _EXTRAS[purpose] + ([] if shutil.which("node") else ["node"])
 
 
 def fingerprint(extras: list[str]) -> str:
     """Changes with everything that decides what is installed."""
-    files = [ROOT / "pyproject.toml", EMULATOR / "pyproject.toml", CONSTRAINTS]
+    files = [ROOT / "pyproject.toml", _EMULATOR / "pyproject.toml", _CONSTRAINTS]
     content = b"\0".join(file.read_bytes() for file in files) + " ".join(extras).encode() + sys.version.encode()
     return hashlib.sha256(content).hexdigest()
 
 
-def make_venv() -> None:
+def _make_venv() -> None:
     if PYTHON.exists():
         return
     print(f"Making a virtual environment in .venv with Python {sys.version.split()[0]}.", flush=True)
-    done = subprocess.run([sys.executable, "-m", "venv", str(VENV)], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-m", "venv", str(_VENV)], capture_output=True, text=True, check=False)
     if done.returncode:
-        shutil.rmtree(VENV, ignore_errors=True)
+        shutil.rmtree(_VENV, ignore_errors=True)
         sys.exit(
             "The virtual environment could not be made: this Python lacks venv. (Debian, Ubuntu: apt-get install python3-venv)"
         )
@@ -77,23 +77,23 @@ def make_venv() -> None:
 def install(extras: list[str]) -> None:
     """The releases of constraints.txt, whose hashes pip compares, and then the project over them."""
     print("Installing the packages into .venv: about a minute, and 1.5 GB, most of it the CDK and Spark.", flush=True)
-    own_pip = VENV / "pip.txt"  # that of the machine may be too old to look at hashes in constraints
-    own_pip.write_text(re.findall(r"^pip==(?:.*\\\n)*.*\n", CONSTRAINTS.read_text(), re.MULTILINE)[0])
-    pip_install("--require-hashes", "--requirement", str(own_pip))
-    pip_install("--constraint", str(CONSTRAINTS), *requirements(extras))
-    pip_install("--no-deps", "--build-constraint", str(CONSTRAINTS), "--editable", str(EMULATOR), "--editable", str(ROOT))
+    own_pip = _VENV / "pip.txt"  # that of the machine may be too old to look at hashes in constraints
+    own_pip.write_text(re.findall(r"^pip==(?:.*\\\n)*.*\n", _CONSTRAINTS.read_text(), re.MULTILINE)[0])
+    _pip_install("--require-hashes", "--requirement", str(own_pip))
+    _pip_install("--constraint", str(_CONSTRAINTS), *requirements(extras))
+    _pip_install("--no-deps", "--build-constraint", str(_CONSTRAINTS), "--editable", str(_EMULATOR), "--editable", str(ROOT))
 
 
 def requirements(extras: list[str]) -> list[str]:
     """What the project, its extras and the emulator ask for."""
     import tomllib  # an older Python lacks it, and is told above what it lacks
 
-    project, emulator = (tomllib.loads((folder / "pyproject.toml").read_text())["project"] for folder in (ROOT, EMULATOR))
+    project, emulator = (tomllib.loads((folder / "pyproject.toml").read_text())["project"] for folder in (ROOT, _EMULATOR))
     named = [project["optional-dependencies"][extra] for extra in extras]
     return sorted({*project["dependencies"], *emulator["dependencies"], *itertools.chain(*named)})
 
 
-def pip_install(*arguments: str) -> None:
+def _pip_install(*arguments: str) -> None:
     """Shows the package that pip is at."""
     command = [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check", "--progress-bar=off"]
     command += ["--no-compile"]  # half of the time: Python compiles what is imported, a small part of the CDK
@@ -128,7 +128,7 @@ def reason(said: list[str]) -> str:
     return errors[0].removeprefix("ERROR: ")
 
 
-def build_layer() -> None:
+def _build_layer() -> None:
     """The layer of the functions, so that the first synth need not wait for it."""
     if subprocess.run([str(PYTHON), "-m", "stacks.layer"], cwd=ROOT, check=False).returncode:
         sys.exit(1)

@@ -16,11 +16,11 @@ from pydantic.json_schema import models_json_schema
 from lambdas.config.events import MAX_BATCH, Event
 from lambdas.serving.recommend.api import Answer, BatchAnswer, RankingRequest, RecommendationRequest
 
-REF = "#/components/schemas/{model}"
-QUERY = ("user_id", "item_id", "session_id", "num_results", "explain")
+_REF = "#/components/schemas/{model}"
+_QUERY = ("user_id", "item_id", "session_id", "num_results", "explain")
 #: Ids in paths: what Personalize takes (personalize/latest/dg/limits.html).
-PATH_ID = {"type": "string", "minLength": 1, "maxLength": 256}
-EVERYBODY: list[dict[str, list[str]]] = [{}]
+_PATH_ID = {"type": "string", "minLength": 1, "maxLength": 256}
+_EVERYBODY: list[dict[str, list[str]]] = [{}]
 
 
 class ErrorDetail(BaseModel):
@@ -76,8 +76,8 @@ class ErasureAnswer(BaseModel):
 
 
 GIVEN = (RankingRequest, Error, Events, Record, Changes)
-ANSWERED = (Answer, BatchAnswer, EventsAnswer, RecordAnswer, ErasureAnswer)
-WHY = {
+_ANSWERED = (Answer, BatchAnswer, EventsAnswer, RecordAnswer, ErasureAnswer)
+_WHY = {
     "400": "something breaks a rule; `field` names it",
     "403": "no key or an unknown one, or no signature",
     "404": "there is no such thing",
@@ -90,8 +90,8 @@ WHY = {
 
 def document() -> dict[str, Any]:
     """The document; equal code gives an equal document."""
-    models = [(model, "validation") for model in GIVEN] + [(model, "serialization") for model in ANSWERED]
-    _, schemas = models_json_schema(models, ref_template=REF)  # type: ignore[arg-type]
+    models = [(model, "validation") for model in GIVEN] + [(model, "serialization") for model in _ANSWERED]
+    _, schemas = models_json_schema(models, ref_template=_REF)  # type: ignore[arg-type]
     return {
         "openapi": "3.1.0",
         "info": {"title": "recostack", "version": "1", "description": "Recommendations, and the events that they learn from."},
@@ -114,11 +114,11 @@ def document() -> dict[str, Any]:
 
 
 def paths() -> dict[str, Any]:
-    placement, name = path_parameter("placement"), path_parameter("name")
+    placement, name = _path_parameter("placement"), _path_parameter("name")
     return {
         "/recommendations/{placement}": {
             "get": operation(
-                "getRecommendations", "Recommendations for a placement", [placement, *query_parameters()], {"200": "Answer"},
+                "getRecommendations", "Recommendations for a placement", [placement, *_query_parameters()], {"200": "Answer"},
                 ("400", "404", "503"),
             )
         },
@@ -131,7 +131,7 @@ def paths() -> dict[str, Any]:
         "/batch/{name}/users/{user_id}": {
             "get": operation(
                 "getBatchList", "The list that the latest batch run made for the user",
-                [name, path_parameter("user_id"), *query_parameters(("num_results", "explain"))], {"200": "BatchAnswer"},
+                [name, _path_parameter("user_id"), *_query_parameters(("num_results", "explain"))], {"200": "BatchAnswer"},
                 ("400", "404", "503"),
             )
         },
@@ -142,12 +142,12 @@ def paths() -> dict[str, Any]:
             )
             | {"security": [{"key": []}]}
         },
-        "/items/{item_id}": {"put": put_record("item"), "patch": patch_record("item")},
+        "/items/{item_id}": {"put": put_record("item"), "patch": _patch_record("item")},
         "/users/{user_id}": {
             "put": put_record("user"),
-            "patch": patch_record("user"),
+            "patch": _patch_record("user"),
             "delete": operation(
-                "eraseUser", "Forget the user: nothing uses the id again", [path_parameter("user_id")],
+                "eraseUser", "Forget the user: nothing uses the id again", [_path_parameter("user_id")],
                 {"202": "ErasureAnswer"}, ("400", "503"),
             ),
         },
@@ -158,16 +158,16 @@ def paths() -> dict[str, Any]:
 
 
 def put_record(kind: str) -> dict[str, Any]:
-    parameters = [path_parameter(f"{kind}_id")]
+    parameters = [_path_parameter(f"{kind}_id")]
     summary = f"Put the {kind}: it is in Personalize, and known to rules, within seconds"
     return operation(
         f"put{kind.title()}", summary, parameters, {"202": "RecordAnswer"}, ("400", "413", "415", "503"), body="Record"
     )
 
 
-def patch_record(kind: str) -> dict[str, Any]:
+def _patch_record(kind: str) -> dict[str, Any]:
     """Whether there is such a record turns out behind the queue."""
-    parameters = [path_parameter(f"{kind}_id")]
+    parameters = [_path_parameter(f"{kind}_id")]
     summary = f"Change some columns of the {kind}: null clears one; the others stay"
     return operation(
         f"patch{kind.title()}", summary, parameters, {"202": "RecordAnswer"}, ("400", "413", "415", "503"), body="Changes"
@@ -185,7 +185,7 @@ def operation(
     """An operation: its answers' models by status, and the errors that it has beside those of every call."""
     responses = {status: {"description": "done", "content": content(model)} for status, model in answers.items()}
     for status in sorted({*errors, "403", "429"}):
-        responses[status] = {"description": WHY[status], "content": content("Error")}
+        responses[status] = {"description": _WHY[status], "content": content("Error")}
     made: dict[str, Any] = {"operationId": name, "summary": summary, "parameters": parameters, "responses": responses}
     return made | ({"requestBody": {"required": True, "content": content(body)}} if body else {})
 
@@ -197,8 +197,8 @@ def approvals() -> dict[str, Any]:
     ask = page("showApproval", "The page that asks a person whether a version may go live", "text/html", "404")
     decide = page("decideApproval", "What the person decided", "text/html", "400", "404")
     return {
-        "get": ask | {"parameters": [path_parameter("approval_id")]},
-        "post": decide | {"parameters": [path_parameter("approval_id")], "requestBody": {"required": True, "content": form}},
+        "get": ask | {"parameters": [_path_parameter("approval_id")]},
+        "post": decide | {"parameters": [_path_parameter("approval_id")], "requestBody": {"required": True, "content": form}},
     }
 
 
@@ -207,19 +207,19 @@ def page(name: str, summary: str, content_type: str, *errors: str) -> dict[str, 
     schema = {"type": "object" if content_type.endswith("json") else "string"}
     answer = {"content": {content_type: {"schema": schema}}}
     responses = {"200": {"description": "the page"} | answer} | {
-        status: {"description": WHY[status]} | answer for status in errors
+        status: {"description": _WHY[status]} | answer for status in errors
     }
-    return {"operationId": name, "summary": summary, "security": EVERYBODY, "responses": responses}
+    return {"operationId": name, "summary": summary, "security": _EVERYBODY, "responses": responses}
 
 
-def path_parameter(name: str) -> dict[str, Any]:
-    return {"name": name, "in": "path", "required": True, "schema": PATH_ID}
+def _path_parameter(name: str) -> dict[str, Any]:
+    return {"name": name, "in": "path", "required": True, "schema": _PATH_ID}
 
 
-def query_parameters(names: tuple[str, ...] = QUERY) -> list[dict[str, Any]]:
+def _query_parameters(names: tuple[str, ...] = _QUERY) -> list[dict[str, Any]]:
     """Those with a meaning of their own, then all others: values for the filter, and `context.NAME`."""
     properties = RecommendationRequest.model_json_schema()["properties"]
-    own = [{"name": name, "in": "query", "schema": without_title(without_null(properties[name]))} for name in names]
+    own = [{"name": name, "in": "query", "schema": _without_title(_without_null(properties[name]))} for name in names]
     others = {
         "name": "filter_values",
         "in": "query",
@@ -231,18 +231,18 @@ def query_parameters(names: tuple[str, ...] = QUERY) -> list[dict[str, Any]]:
     return [*own, others]
 
 
-def without_null(schema: dict[str, Any]) -> dict[str, Any]:
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
     """A parameter is absent rather than null."""
     kinds = [kind for kind in schema.get("anyOf", [schema]) if kind.get("type") != "null"]
     return {key: value for key, value in kinds[0].items() if key != "default"}
 
 
-def without_title(schema: dict[str, Any]) -> dict[str, Any]:
+def _without_title(schema: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in schema.items() if key != "title"}
 
 
 def content(model: str) -> dict[str, Any]:
-    return {"application/json": {"schema": {"$ref": REF.format(model=model)}}}
+    return {"application/json": {"schema": {"$ref": _REF.format(model=model)}}}
 
 
 if __name__ == "__main__":

@@ -2,15 +2,16 @@
 
     python -m tools.rooms
 
-No packages and no modules of one package import each other in a circle; each imports only what MAY_IMPORT lets it; and none has a
-name that says nothing of what it holds.
+No packages and no modules of one package import each other in a circle; each imports only what MAY_IMPORT lets it; none has a
+name that says nothing of what it holds; and a name that only its own file uses begins with an underscore.
 """
 
 from __future__ import annotations
 
 import ast
+import re
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
@@ -39,7 +40,7 @@ _RECO = (
     "personalize_emulator.metrics",  # the formulas of the service's metrics
 )
 #: What each room may import of ours, beside itself; the longest name that fits a module counts. Tests may import all.
-MAY_IMPORT: dict[str, tuple[str, ...]] = {
+_MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "personalize_rules": (),
     "personalize_emulator": ("personalize_rules",),
     "lambdas.config": ("personalize_rules",),
@@ -68,6 +69,12 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     ),
     "tests.harness": ("lambdas", "localaws", "personalize_emulator", "personalize_rules", "reco", "stacks"),
 }
+
+
+#: Rooms whose public names are looked at. Not yet: lambdas, packages, bench.
+_WITH_DOORS = ("localaws", "reco", "stacks", "tools", *_GLUE)
+#: Names that are used from outside of Python: by entry points, `python -m`, pytest.
+_ENTRIES = frozenset({"app", "handler", "main"})
 
 
 class Import(NamedTuple):
@@ -144,14 +151,14 @@ def trespasses(made: list[Import]) -> list[str]:
     said = []
     for importer, imported, place in made:
         room = _room(importer)
-        if room and not any(_within(imported, allowed) for allowed in (room, *MAY_IMPORT[room])):
-            may = ", ".join(MAY_IMPORT[room]) or "nothing of ours"
+        if room and not any(_within(imported, allowed) for allowed in (room, *_MAY_IMPORT[room])):
+            may = ", ".join(_MAY_IMPORT[room]) or "nothing of ours"
             said.append(f"{place}: {room} may import {may}, and not {imported}.")
     return said
 
 
 def _room(module: str) -> str | None:
-    return max((room for room in MAY_IMPORT if _within(module, room)), key=len, default=None)
+    return max((room for room in _MAY_IMPORT if _within(module, room)), key=len, default=None)
 
 
 def _within(module: str, room: str) -> bool:
@@ -168,10 +175,50 @@ def vague_names(found: dict[str, Path], root: Path = ROOT) -> list[str]:
     ]
 
 
+def unused_doors(found: dict[str, Path], root: Path = ROOT) -> list[str]:
+    """Public names of modules that no other file mentions, but for those that a decorator registers (a command, a fixture)."""
+    trees = {module: ast.parse(file.read_text(encoding="utf-8")) for module, file in found.items()}
+    mentions = Counter(name for tree in trees.values() for name in _mentioned(tree))
+    return [
+        f"{found[module].relative_to(root)}:{line}: only this file uses {name!r}: name it _{name}, or delete it."
+        for module, tree in sorted(trees.items())
+        if any(_within(module, room) for room in _WITH_DOORS)
+        for name, line in _public(tree)
+        if mentions[name] == (name in _mentioned(tree))
+    ]
+
+
+def _mentioned(tree: ast.Module) -> set[str]:
+    """The names that a file takes from others: imported, read of a module, or given as text, as to `monkeypatch.setattr`."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.Attribute):
+            found.add(node.attr)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            found.update(part for part in re.split(r"[.:]", node.value[:200]) if part.isidentifier())
+    return found
+
+
+def _public(tree: ast.Module) -> Iterator[tuple[str, int]]:
+    """Names at the level of a module, each with its line."""
+    for node in tree.body:
+        names: list[str] = []
+        if (isinstance(node, ast.ClassDef) and "BaseModel" not in map(ast.unparse, node.bases)) or (
+            isinstance(node, ast.FunctionDef) and not node.decorator_list
+        ):  # a model's name is in its schema
+            names = [node.name]
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names = [target.id for target in targets if isinstance(target, ast.Name)]
+        yield from ((name, node.lineno) for name in names if not name.startswith("_") and name not in _ENTRIES)
+
+
 def main() -> None:
     found = modules()
     made = imports(found)
-    said = [*circles(made), *trespasses(made), *vague_names(found)]
+    said = [*circles(made), *trespasses(made), *vague_names(found), *unused_doors(found)]
     sys.stderr.write("".join(f"{line}\n" for line in said))
     sys.exit(1 if said else 0)
 

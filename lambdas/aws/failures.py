@@ -25,7 +25,7 @@ OTHERWISE = "Look at the execution's failed state and the function's log; start 
 class Failure(BaseModel):
     """An error that a state caught: its name, and its message (inside JSON when it comes from a function)."""
 
-    model_config = ConfigDict(extra="ignore", populate_by_name=True)
+    model_config = ConfigDict(populate_by_name=True)
 
     error: str = Field("States.TaskFailed", alias="Error")
     cause: str = Field("", alias="Cause")

@@ -10,15 +10,13 @@ import os
 from datetime import UTC, datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 Kind = Literal["batch", "segment"]
 
 
 class Making(BaseModel):
     """A batch or a segment that a run makes."""
-
-    model_config = ConfigDict(extra="ignore")
 
     kind: Kind
     name: str

@@ -1,4 +1,7 @@
-"""Business rules as the config writes them: data, validated when loaded. `lambdas/serving/recommend/rules.py` applies them."""
+"""Business rules as the config writes them: data, validated when loaded.
+
+`lambdas/serving/recommend/apply_rules.py` applies them.
+"""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import os
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from lambdas.aws import clients
 from lambdas.aws.tables import from_row, to_row
@@ -22,8 +22,6 @@ Decision = Literal["keep", "deploy", "ask", "refuse", "rejected", "unanswered", 
 
 class VersionRecord(BaseModel):
     """A solution version, what was decided about it, and whether it went live."""
-
-    model_config = ConfigDict(extra="ignore")
 
     solution: str
     version_arn: str

@@ -31,8 +31,6 @@ class Asked(BaseModel):
 class Approval(BaseModel):
     """A question that is waited for; `expires` is in seconds since 1970."""
 
-    model_config = ConfigDict(extra="ignore")
-
     solution: str
     run_id: str
     verdict: Asked

@@ -11,9 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from localaws.clients import Aws
-
-#: PutMetricData takes this many at once.
-_AT_ONCE = 1000
+from localaws.cloudwatch.meter import put_metrics
 
 
 def put_embedded(aws: Aws, lines: Iterable[str]) -> None:
@@ -21,14 +19,12 @@ def put_embedded(aws: Aws, lines: Iterable[str]) -> None:
     data: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for line in lines:
         if '"CloudWatchMetrics"' in line:
-            for namespace, datum in metrics_in(line):
+            for namespace, datum in _metrics_in(line):
                 data[namespace].append(datum)
-    for namespace, found in data.items():
-        for start in range(0, len(found), _AT_ONCE):
-            aws.client("cloudwatch").put_metric_data(Namespace=namespace, MetricData=found[start : start + _AT_ONCE])
+    put_metrics(aws, data)
 
 
-def metrics_in(line: str) -> Iterator[tuple[str, dict[str, Any]]]:
+def _metrics_in(line: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Namespace and datum of each metric of a line; none of a line that is not in the format."""
     try:
         document = json.loads(line)

@@ -9,13 +9,13 @@ from __future__ import annotations
 import inspect
 import math
 import time
-from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from moto.kinesis.utils import decompose_shard_iterator
 
 from localaws.cloudwatch.meter import Meter
-from localaws.patching import wrap
+from localaws.patching import follow, locate
 
 _EXECUTION = "moto.stepfunctions.parser.backend.execution"
 _DYNAMODB = "moto.dynamodb.models:DynamoDBBackend"
@@ -30,29 +30,22 @@ _UNIT_BYTES = 1024
 
 def install(meter: Meter) -> None:
     """Counts executions by state machine, write units by table, and how far readers are behind by stream."""
-    wrap(f"{_EXECUTION}:Execution.start", lambda start: _counting_starts(meter, start))
-    wrap(f"{_EXECUTION}:BaseExecutionWorkerCommunication.terminated", lambda ended: _counting_ends(meter, ended))
+    follow(f"{_EXECUTION}:Execution.start", partial(_count_start, meter))
+    follow(f"{_EXECUTION}:BaseExecutionWorkerCommunication.terminated", partial(_count_end, meter))
     for call in ("put_item", "update_item", "delete_item"):
-        wrap(f"{_DYNAMODB}.{call}", lambda write: _counting_writes(meter, write))
-    wrap("moto.kinesis.models:KinesisBackend.get_records", lambda read: _measuring_age(meter, read))
+        path = f"{_DYNAMODB}.{call}"
+        follow(path, partial(_count_write, meter, inspect.signature(locate(path)[2])))
+    follow("moto.kinesis.models:KinesisBackend.get_records", partial(_measure_age, meter))
 
 
-def _counting_starts(meter: Meter, start: Callable[[Any], None]) -> Callable[[Any], None]:
-    def counted(execution: Any) -> None:
-        start(execution)
-        meter.add("AWS/States", "ExecutionsStarted", 1, StateMachineArn=_machine(execution))
-
-    return counted
+def _count_start(meter: Meter, _: None, execution: Any) -> None:
+    meter.add("AWS/States", "ExecutionsStarted", 1, StateMachineArn=_machine(execution))
 
 
-def _counting_ends(meter: Meter, terminated: Callable[[Any], None]) -> Callable[[Any], None]:
-    def counted(communication: Any) -> None:
-        terminated(communication)
-        execution = communication.execution
-        for status, metric in _ENDED.items():  # those that did not happen are data points too
-            meter.add("AWS/States", metric, execution.status == status, StateMachineArn=_machine(execution))
-
-    return counted
+def _count_end(meter: Meter, _: None, worker: Any) -> None:
+    execution = worker.execution
+    for status, metric in _ENDED.items():  # those that did not happen are data points too
+        meter.add("AWS/States", metric, execution.status == status, StateMachineArn=_machine(execution))
 
 
 def _machine(execution: Any) -> str:
@@ -60,27 +53,15 @@ def _machine(execution: Any) -> str:
     return ":".join(str(execution.state_machine.arn).split(":")[:7])
 
 
-def _counting_writes(meter: Meter, write: Callable[..., Any]) -> Callable[..., Any]:
+def _count_write(meter: Meter, takes: inspect.Signature, item: Any, *arguments: Any, **named: Any) -> None:
     """A unit for each kilobyte of the item, begun or whole; those of indexes and the second ones of transactions are left out."""
-    takes = inspect.signature(write)
-
-    def counted(*arguments: Any, **named: Any) -> Any:
-        item = write(*arguments, **named)
-        table = takes.bind(*arguments, **named).arguments["table_name"].rpartition("/")[2]
-        units = max(1, math.ceil(item.size() / _UNIT_BYTES)) if item is not None else 1
-        meter.add("AWS/DynamoDB", "ConsumedWriteCapacityUnits", units, TableName=table)
-        return item
-
-    return counted
+    table = takes.bind(*arguments, **named).arguments["table_name"].rpartition("/")[2]
+    units = max(1, math.ceil(item.size() / _UNIT_BYTES)) if item is not None else 1
+    meter.add("AWS/DynamoDB", "ConsumedWriteCapacityUnits", units, TableName=table)
 
 
-def _measuring_age(meter: Meter, get_records: Callable[..., Any]) -> Callable[..., Any]:
-    def measured(backend: Any, stream_arn: str | None, shard_iterator: str, limit: int | None) -> Any:
-        answer = get_records(backend, stream_arn, shard_iterator, limit)
-        _, records, behind = answer
-        age = 1000 * (time.time() - records[-1].created_at) if behind else 0.0  # zero once nothing newer is left
-        stream = decompose_shard_iterator(shard_iterator)[0]
-        meter.add("AWS/Kinesis", "GetRecords.IteratorAgeMilliseconds", age, StreamName=stream)
-        return answer
-
-    return measured
+def _measure_age(meter: Meter, answer: Any, backend: Any, stream_arn: str | None, shard_iterator: str, limit: int | None) -> None:
+    _, records, behind = answer
+    age = 1000 * (time.time() - records[-1].created_at) if behind else 0.0  # zero once nothing newer is left
+    stream = decompose_shard_iterator(shard_iterator)[0]
+    meter.add("AWS/Kinesis", "GetRecords.IteratorAgeMilliseconds", age, StreamName=stream)

@@ -42,7 +42,6 @@ class Api:
     """A REST API at the time of a deployment."""
 
     api_id: str
-    binary_media_types: list[str]
     gateway_responses: dict[str, dict[str, Any]]
     _root: _Node
 
@@ -72,7 +71,6 @@ class Api:
         responses = gateway.get_gateway_responses(restApiId=api_id).get("items", [])
         return cls(
             api_id=api_id,
-            binary_media_types=gateway.get_rest_api(restApiId=api_id).get("binaryMediaTypes") or [],
             gateway_responses={response["responseType"]: response for response in responses},
             _root=root,
         )

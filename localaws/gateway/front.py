@@ -96,7 +96,7 @@ class Front:
                 extended_id=extended_id,
             )
             check_call(call, self._plans, self._aws.region)
-            response = self._integrate(call, route.api)
+            response = self._integrate(call)
         except Refusal as refusal:
             return _refuse(refusal, responses, request_id)
         except Exception as error:
@@ -137,27 +137,26 @@ class Front:
                 cached = self._apis[api_id, stage] = (deployment, Api.load(self._aws, api_id))
             return cached[1]
 
-    def _integrate(self, call: Call, api: Api) -> Response:
+    def _integrate(self, call: Call) -> Response:
         integration = call.method.integration
         if integration.get("type") == "MOCK":
             return self._integrations.answer(call)
-        answer = self._proxy if integration.get("type") == "AWS_PROXY" else lambda call, _: self._integrations.answer(call)
+        answer = self._proxy if integration.get("type") == "AWS_PROXY" else self._integrations.answer
         seconds = float(integration.get("timeoutInMillis") or _INTEGRATION_SECONDS * 1000) / 1000
         call.body  # noqa: B018 - read in this thread, which owns the connection
         try:
-            return self._calls.submit(answer, call, api).result(seconds)
+            return self._calls.submit(answer, call).result(seconds)
         except FutureTimeoutError:
             message = "Endpoint request timed out"
             raise Refusal("INTEGRATION_TIMEOUT", 504, message, "InternalServerErrorException") from None
 
-    def _proxy(self, call: Call, api: Api) -> Response:
-        event = proxy.event_of(call, api.binary_media_types)
+    def _proxy(self, call: Call) -> Response:
+        event = proxy.event_of(call)
         try:
             outcome = self._functions.call(function_arn(call.method.integration["uri"]), event)
         except TooManyRequests:
             raise Refusal("DEFAULT_5XX", 500, "Internal server error", "InternalServerErrorException") from None
-        accept = call.request.headers.get("Accept", "")
-        return proxy.response_of(outcome, accept, api.binary_media_types)
+        return proxy.response_of(outcome)
 
 
 def _answer(response: Response) -> Answer:

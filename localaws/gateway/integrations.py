@@ -27,7 +27,7 @@ _SCOPE = "AWS4-HMAC-SHA256 Credential=test/20200101/{region}/{name}/aws4_request
 
 
 @dataclass(frozen=True)
-class Backend:
+class _Backend:
     """What the integration answered; `selector` is what selection patterns are matched against."""
 
     body: str
@@ -78,7 +78,7 @@ class Integrations:
             raise Refusal("UNSUPPORTED_MEDIA_TYPE", 415, "Unsupported Media Type", "UnsupportedMediaTypeException")
         return body
 
-    def _call_service(self, call: Call, integration: dict[str, Any], payload: str) -> Backend:
+    def _call_service(self, call: Call, integration: dict[str, Any], payload: str) -> _Backend:
         found = _URI.fullmatch(integration["uri"])
         if found is None:
             raise Refusal("API_CONFIGURATION_ERROR", 500, "Internal server error", "InternalServerErrorException")
@@ -101,21 +101,21 @@ class Integrations:
         headers.setdefault("Content-Type", "application/json")
         url = f"{self._aws.endpoint}/{target}" + (f"?{urlencode(query)}" if query else "")
         answer = self._http.request(integration.get("httpMethod") or "POST", url, body=payload.encode(), headers=headers)
-        return Backend(answer.data.decode("utf-8", "replace"), dict(answer.headers), str(answer.status))
+        return _Backend(answer.data.decode("utf-8", "replace"), dict(answer.headers), str(answer.status))
 
-    def _call_function(self, uri: str, payload: str) -> Backend:
+    def _call_function(self, uri: str, payload: str) -> _Backend:
         outcome = self._functions.call(function_arn(uri), payload.encode() or b"{}")
         body = outcome.result.payload.decode()
         message = str(json.loads(body).get("errorMessage", "")) if outcome.result.error else ""
-        return Backend(body, {}, message)
+        return _Backend(body, {}, message)
 
 
-def _mock(payload: str) -> Backend:
+def _mock(payload: str) -> _Backend:
     """API Gateway reads the status leniently: the CDK writes `{ statusCode: 200 }`, which is no JSON."""
     found = re.search(r"""["']?statusCode["']?\s*:\s*["']?(\d{3})""", payload)
     if found is None:
         raise Refusal("DEFAULT_5XX", 500, "Internal server error", "InternalServerErrorException")
-    return Backend("", {}, found[1])
+    return _Backend("", {}, found[1])
 
 
 def _mapped_parameters(call: Call, integration: dict[str, Any]) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
@@ -147,7 +147,7 @@ def _request_value(call: Call, source: str) -> str | None:
     return call.request.headers.get(key) if place == "header" else call.parameters[place].get(key)
 
 
-def _mapped_response(call: Call, integration: dict[str, Any], backend: Backend) -> Response:
+def _mapped_response(call: Call, integration: dict[str, Any], backend: _Backend) -> Response:
     chosen = _integration_response(integration, backend)
     templates = chosen.get("responseTemplates") or {}
     body = backend.body
@@ -167,7 +167,7 @@ def _mapped_response(call: Call, integration: dict[str, Any], backend: Backend) 
     return Response(body, int(override.get("status") or chosen["statusCode"]), headers)
 
 
-def _integration_response(integration: dict[str, Any], backend: Backend) -> dict[str, Any]:
+def _integration_response(integration: dict[str, Any], backend: _Backend) -> dict[str, Any]:
     """The first response whose pattern matches, else the one without a pattern."""
     responses = list((integration.get("integrationResponses") or {}).values())
     for response in responses:
@@ -180,7 +180,7 @@ def _integration_response(integration: dict[str, Any], backend: Backend) -> dict
     raise Refusal("API_CONFIGURATION_ERROR", 500, "Internal server error", "InternalServerErrorException")
 
 
-def _response_value(backend: Backend, source: str) -> str | None:
+def _response_value(backend: _Backend, source: str) -> str | None:
     if source.startswith("'"):
         return source[1:-1]
     place, _, key = source.removeprefix("integration.response.").partition(".")

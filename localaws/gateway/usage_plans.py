@@ -36,7 +36,7 @@ class _Bucket:
 
 
 @dataclass(frozen=True)
-class KeyUse:
+class _KeyUse:
     """A valid API key and what became of its request: `refused` is None, THROTTLED or QUOTA_EXCEEDED."""
 
     key_id: str
@@ -55,7 +55,7 @@ class UsagePlans:
         self._buckets: dict[tuple[str, str, str, float, float], _Bucket] = {}
         self._counts: dict[tuple[str, str, str], int] = {}
 
-    def use(self, key_value: str, api_id: str, stage: str, method: str) -> KeyUse | None:
+    def use(self, key_value: str, api_id: str, stage: str, method: str) -> _KeyUse | None:
         """Counts one request with a key to a method (`/things/GET`).
 
         None if the key is unknown, disabled, or in no usage plan of the stage.
@@ -66,7 +66,7 @@ class UsagePlans:
             plan = self._plan_for(key["id"], api_id, stage) if key and key.get("enabled", True) else None
             if key is None or plan is None:
                 return None
-            return KeyUse(key["id"], self._refusal(key["id"], plan, _throttle_of(plan, api_id, stage, method), method))
+            return _KeyUse(key["id"], self._refusal(key["id"], plan, _throttle_of(plan, api_id, stage, method), method))
 
     def _refresh(self) -> None:
         if time.monotonic() - self._loaded_at < _REFRESH_SECONDS:

@@ -12,6 +12,8 @@ from typing import Any
 import airspeed
 from jsonpath_ng.ext.parser import parse
 
+from localaws import evaluations
+
 # Velocity's names may have hyphens, as those of headers do (velocity.apache.org/engine/1.7/user-guide.html#References).
 airspeed.NameOrCall.NAME = re.compile(r"([_a-z][a-z0-9_-]*)", re.IGNORECASE)
 airspeed.SetDirective.PLACE = re.compile(r"\s*\$([a-z_][a-z0-9_-]*(?:\.[a-z_][a-z0-9_-]*)*)", re.IGNORECASE)
@@ -88,6 +90,7 @@ def render(
     stage_variables: dict[str, str],
 ) -> str:
     """Fills in a template. What it sets in `$context` (responseOverride, requestOverride) is in `context` afterwards."""
+    evaluations.note(template=template, body=body, parameters=parameters, context=context, stage_variables=stage_variables)
     names = {
         "input": _Input(body, parameters),
         "util": _Util(),

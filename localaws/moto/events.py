@@ -11,12 +11,13 @@ import logging
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from localaws.clients import Aws
 from localaws.moto.lambda_functions import LambdaService
 from localaws.moto.targets import Targets
-from localaws.patching import locate, replace, wrap
+from localaws.patching import intercept, locate, replace
 
 _LOG = logging.getLogger(__name__)
 
@@ -24,35 +25,26 @@ _LOG = logging.getLogger(__name__)
 def install(aws: Aws, functions: LambdaService) -> Targets:
     """Puts asynchronous delivery in the place of moto's. Returns the targets, for schedules and pollers."""
     targets = Targets(aws, functions)
-    functions.deliver = targets.deliver
     deliveries = ThreadPoolExecutor(16, thread_name_prefix="deliver")
-    wrap("moto.events.models:Rule.send_to_targets", _asynchronous(targets, deliveries))
+    replace("moto.events.models:Rule.send_to_targets", _asynchronous(targets, deliveries))
     replace("moto.s3.notifications:_invoke_awslambda", _s3_to_function(functions))
-    wrap("moto.sns.models:Subscription.publish", _sns_to_subscription(functions, deliveries))
+    intercept("moto.sns.models:Subscription.publish", partial(_publish, functions, deliveries))
     for source in ("moto.kinesis.models:Stream", "moto.sqs.models:Queue"):  # localaws.triggers polls them instead
         locate(source)[2].lambda_event_source_mappings = property(lambda self: {}, lambda self, value: None)
-    wrap("moto.awslambda.models:LambdaBackend.send_dynamodb_items", _later(deliveries))
     return targets
 
 
-def _asynchronous(targets: Targets, deliveries: ThreadPoolExecutor) -> Callable[..., Any]:
-    def around(send_by_moto: Callable[..., Any]) -> Callable[..., Any]:
-        def send_to_targets(rule: Any, original_event: dict[str, Any], transform_input: bool = True) -> None:
-            # moto takes a rule with a schedule and no pattern to match every event.
-            if rule.state != "ENABLED" or not rule.event_pattern.get_pattern():
-                return
-            if any("archive-arn" in (target.get("InputTransformer") or {}).get("InputTemplate", "") for target in rule.targets):
-                send_by_moto(rule, original_event, transform_input)  # the hidden rule behind an archive
-                return
-            if not rule.event_pattern.matches_event(original_event):
-                return
+def _asynchronous(targets: Targets, deliveries: ThreadPoolExecutor) -> Callable[..., None]:
+    def send_to_targets(rule: Any, original_event: dict[str, Any], transform_input: bool = True) -> None:
+        # moto takes a rule with a schedule and no pattern to match every event.
+        if rule.state != "ENABLED" or not rule.event_pattern.get_pattern():
+            return
+        if rule.event_pattern.matches_event(original_event):
             event = _completed(original_event)
             for target in list(rule.targets):
                 deliveries.submit(_send, targets, rule.arn, target, event)
 
-        return send_to_targets
-
-    return around
+    return send_to_targets
 
 
 def _send(targets: Targets, rule_arn: str, target: dict[str, Any], event: dict[str, Any]) -> None:
@@ -76,19 +68,6 @@ def _completed(original: dict[str, Any]) -> dict[str, Any]:
     return event
 
 
-def _later(deliveries: ThreadPoolExecutor) -> Callable[..., Any]:
-    """A table's stream calls its function after the write has been answered."""
-
-    def around(send_by_moto: Callable[..., Any]) -> Callable[..., Any]:
-        def send(backend: Any, function_arn: str, items: list[Any], source: str) -> bool:
-            deliveries.submit(send_by_moto, backend, function_arn, list(items), source)
-            return True
-
-        return send
-
-    return around
-
-
 def _s3_to_function(functions: LambdaService) -> Callable[..., None]:
     def invoke(account_id: str, event_body: dict[str, Any], fn_arn: str, region_name: str) -> None:
         functions.call_later(fn_arn, json.dumps(event_body).encode())
@@ -96,19 +75,23 @@ def _s3_to_function(functions: LambdaService) -> Callable[..., None]:
     return invoke
 
 
-def _sns_to_subscription(functions: LambdaService, deliveries: ThreadPoolExecutor) -> Callable[..., Any]:
-    def around(publish_by_moto: Callable[..., Any]) -> Callable[..., Any]:
-        def publish(subscription: Any, message: str, message_id: str, subject: str | None = None, **options: Any) -> None:
-            if subscription.protocol == "lambda":
-                _sns_to_function(functions, subscription, message, message_id, subject, options)
-            elif subscription.protocol in ("http", "https"):
-                deliveries.submit(publish_by_moto, subscription, message, message_id, subject, **options)
-            else:
-                publish_by_moto(subscription, message, message_id, subject, **options)
-
-        return publish
-
-    return around
+def _publish(
+    functions: LambdaService,
+    deliveries: ThreadPoolExecutor,
+    by_moto: Callable[..., None],
+    subscription: Any,
+    message: str,
+    message_id: str,
+    subject: str | None = None,
+    **options: Any,
+) -> None:
+    """Sends a message to one subscription."""
+    if subscription.protocol == "lambda":
+        _sns_to_function(functions, subscription, message, message_id, subject, options)
+    elif subscription.protocol in ("http", "https"):
+        deliveries.submit(by_moto, subscription, message, message_id, subject, **options)
+    else:
+        by_moto(subscription, message, message_id, subject, **options)
 
 
 def _sns_to_function(

@@ -16,7 +16,7 @@ from moto.glue.responses import GlueResponse
 from localaws.clients import Aws
 from localaws.cloudwatch.logs import LogWriter
 from localaws.glue.run import Ended, Job, Run
-from localaws.patching import locate, replace, wrap
+from localaws.patching import intercept, locate, replace
 
 _JOB = "moto.glue.models:FakeJob"
 _JOB_RUN = "moto.glue.models:FakeJobRun"
@@ -37,8 +37,8 @@ class GlueJobs:
         self._threads: list[threading.Thread] = []
 
     def install(self) -> None:
-        wrap(f"{_JOB}.start_job_run", self._starting)
-        wrap(f"{_JOB_RUN}.as_dict", _described)
+        intercept(f"{_JOB}.start_job_run", self._start)
+        intercept(f"{_JOB_RUN}.as_dict", _described)
         locate(f"{_JOB_RUN}.status")
         replace(f"{_JOB_RUN}.status", property(lambda run: run._status, lambda run, state: setattr(run, "_status", state)))
         setattr(GlueResponse, "batch_stop_job_run", self._stop_runs)  # noqa: B010 - moto has none yet
@@ -51,18 +51,15 @@ class GlueJobs:
         for thread in self._threads:
             thread.join(5)
 
-    def _starting(self, start_job_run: Callable[..., str]) -> Callable[..., str]:
-        def start(job: Any, *args: Any, **options: Any) -> str:
-            run_id = start_job_run(job, *args, **options)
-            record = job.job_runs[-1]
-            record.completed_on = None
-            thread = threading.Thread(target=self._execute, args=(job, record), name=f"glue-{run_id}", daemon=True)
-            self._threads = [each for each in self._threads if each.is_alive()] + [thread]
-            self._runs[run_id] = self._run(job, record)
-            thread.start()
-            return run_id
-
-        return start
+    def _start(self, start_job_run: Callable[..., str], job: Any, *args: Any, **options: Any) -> str:
+        run_id = start_job_run(job, *args, **options)
+        record = job.job_runs[-1]
+        record.completed_on = None
+        thread = threading.Thread(target=self._execute, args=(job, record), name=f"glue-{run_id}", daemon=True)
+        self._threads = [each for each in self._threads if each.is_alive()] + [thread]
+        self._runs[run_id] = self._run(job, record)
+        thread.start()
+        return run_id
 
     def _run(self, job: Any, record: Any) -> Run:
         run_id = record.job_run_id
@@ -139,20 +136,16 @@ def _wait_for_run(
     glue.batch_stop_job_run(JobName=started["JobName"], JobRunIds=[started["JobRunId"]])
 
 
-def _described(as_dict: Callable[[Any], dict[str, Any]]) -> Callable[[Any], dict[str, Any]]:
+def _described(as_dict: Callable[[Any], dict[str, Any]], run: Any) -> dict[str, Any]:
     """A run as GetJobRun tells it."""
-
-    def describe(run: Any) -> dict[str, Any]:
-        seconds = getattr(run, "seconds", None)
-        if seconds is None:
-            seconds = time.monotonic() - getattr(run, "began", time.monotonic())
-        told = {
-            **as_dict(run),
-            "ExecutionTime": round(seconds),
-            "LogGroupName": "/aws-glue/jobs",
-            "GlueVersion": getattr(run, "glue_version", None),
-            "ErrorMessage": getattr(run, "error_message", None),
-        }
-        return {name: value for name, value in told.items() if value is not None}
-
-    return describe
+    seconds = getattr(run, "seconds", None)
+    if seconds is None:
+        seconds = time.monotonic() - getattr(run, "began", time.monotonic())
+    told = {
+        **as_dict(run),
+        "ExecutionTime": round(seconds),
+        "LogGroupName": "/aws-glue/jobs",
+        "GlueVersion": getattr(run, "glue_version", None),
+        "ErrorMessage": getattr(run, "error_message", None),
+    }
+    return {name: value for name, value in told.items() if value is not None}

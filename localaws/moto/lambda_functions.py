@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
+import logging
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 from moto.awslambda.utils import get_backend
 from moto.core.exceptions import JsonRESTError
 
 from localaws.clients import Aws
 from localaws.cloudwatch.meter import Meter
-from localaws.patching import replace, wrap
+from localaws.patching import follow, replace
 from localaws.workers.function import Archive, Function
 from localaws.workers.pool import TooManyRequests, WorkerPool
 from localaws.workers.worker import Outcome
 
+_LOG = logging.getLogger(__name__)
 _MODELS = "moto.awslambda.models"
 _RETRY_PAUSES = (60.0, 120.0)  # seconds; docs: lambda/latest/dg/invocation-async-error-handling.html
-
-
-class Deliver(Protocol):
-    """Sends an event to a target by its ARN (see localaws.moto.targets)."""
-
-    def __call__(self, arn: str, body: str) -> None: ...
 
 
 class LambdaService:
@@ -40,7 +37,6 @@ class LambdaService:
         self._pool = pool
         self._meter = meter
         self._speed = speed
-        self.deliver: Deliver | None = None  # for on-failure destinations; set once the event targets exist
 
     def call(self, name_or_arn: str, event: bytes, iterator_age: float | None = None) -> Outcome:
         """Invokes a function by name or (qualified) ARN and waits for its answer.
@@ -53,7 +49,7 @@ class LambdaService:
         return self._work(function, event)
 
     def call_later(self, name_or_arn: str, event: bytes) -> None:
-        """An asynchronous invocation: two retries, then the function's on-failure destination or dead-letter queue."""
+        """An asynchronous invocation: two retries, then a line in the log."""
         function = get_backend(self._aws.account, self._aws.region).get_function(name_or_arn)
         threading.Thread(target=self._call_with_retries, args=(function, event), daemon=True).start()
 
@@ -70,8 +66,8 @@ class LambdaService:
     def install(self) -> None:
         """Puts this service in the place of moto's docker runtime."""
         replace(f"{_MODELS}:LambdaFunction.invoke", self._invoke)
-        wrap(f"{_MODELS}:LambdaBackend.create_function", _keeping_configuration)
-        wrap(f"{_MODELS}:LambdaFunction.update_configuration", _keeping_updated_configuration)
+        follow(f"{_MODELS}:LambdaBackend.create_function", lambda function, _, spec: _keep_log_group(function, spec))
+        follow(f"{_MODELS}:LambdaFunction.update_configuration", lambda _, function, spec: _keep_log_group(function, spec))
 
     @property
     def _invoke(self) -> Callable[..., bytes]:
@@ -115,45 +111,13 @@ class LambdaService:
         return outcome
 
     def _call_with_retries(self, function: Any, event: bytes) -> None:
-        config = function.event_invoke_config[0].config if function.event_invoke_config else {}
-        attempts = 1 + int(config.get("MaximumRetryAttempts", len(_RETRY_PAUSES)))
-        for attempt in range(attempts):
-            try:
-                outcome = self._work(function, event)
-            except TooManyRequests:
-                outcome = None
-            if outcome is not None and outcome.result.error is None:
-                return
-            if attempt + 1 < attempts:
-                time.sleep(_RETRY_PAUSES[min(attempt, 1)] / self._speed)
-        self._give_up(function, event, outcome, attempts, config)
-
-    def _give_up(self, function: Any, event: bytes, outcome: Outcome | None, attempts: int, config: Any) -> None:
-        destination = ((config.get("DestinationConfig") or {}).get("OnFailure") or {}).get("Destination")
-        dead_letter = getattr(function, "dead_letter_arn", None)
-        if self.deliver is None or not (destination or dead_letter):
-            return
-        if dead_letter:
-            self.deliver(dead_letter, event.decode())
-        if destination:
-            payload = json.loads(outcome.result.payload) if outcome else None
-            record = {
-                "version": "1.0",
-                "requestContext": {
-                    "requestId": outcome.request_id if outcome else None,
-                    "functionArn": function.function_arn,
-                    "condition": "RetriesExhausted",
-                    "approximateInvokeCount": attempts,
-                },
-                "requestPayload": json.loads(event),
-                "responseContext": {
-                    "statusCode": 200,
-                    "executedVersion": "$LATEST",
-                    "functionError": "Unhandled",
-                },
-                "responsePayload": payload,
-            }
-            self.deliver(destination, json.dumps(record))
+        for pause in (*_RETRY_PAUSES, None):
+            with contextlib.suppress(TooManyRequests):
+                if self._work(function, event).result.error is None:
+                    return
+            if pause is not None:
+                time.sleep(pause / self._speed)
+        _LOG.error("%s failed %d times with an event that nobody waits for.", function.function_name, 1 + len(_RETRY_PAUSES))
 
 
 class _LambdaError(JsonRESTError):
@@ -198,29 +162,8 @@ def _check_json(event: bytes) -> None:
         raise _LambdaError("InvalidRequestContentException", message, 400) from error
 
 
-def _keeping_configuration(create_function: Callable[..., Any]) -> Callable[..., Any]:
-    """moto drops LoggingConfig and DeadLetterConfig."""
-
-    def create(self: Any, spec: dict[str, Any]) -> Any:
-        function = create_function(self, spec)
-        _keep(function, spec)
-        return function
-
-    return create
-
-
-def _keeping_updated_configuration(update_configuration: Callable[..., Any]) -> Callable[..., Any]:
-    def update(self: Any, config_updates: dict[str, Any]) -> Any:
-        configuration = update_configuration(self, config_updates)
-        _keep(self, config_updates)
-        return configuration
-
-    return update
-
-
-def _keep(function: Any, spec: dict[str, Any]) -> None:
+def _keep_log_group(function: Any, spec: dict[str, Any]) -> None:
+    """moto drops LoggingConfig."""
     log_group = (spec.get("LoggingConfig") or {}).get("LogGroup")
     if log_group:
         function.logs_group_name = log_group
-    if "DeadLetterConfig" in spec:
-        function.dead_letter_arn = (spec["DeadLetterConfig"] or {}).get("TargetArn")

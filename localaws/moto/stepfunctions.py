@@ -15,11 +15,17 @@ from typing import Any
 import botocore.session
 from botocore import xform_name
 from botocore.model import OperationModel
+from jsonata.jexception import JException
 from moto.core.exceptions import AWSError
+from moto.stepfunctions.parser.api import EvaluationFailedEventDetails, HistoryEventType
+from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import FailureEvent, FailureEventException
+from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name import StatesErrorName
+from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name_type import StatesErrorNameType
+from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
 
 from localaws.clients import Aws
 from localaws.moto import execution_history, jsonata
-from localaws.patching import locate, replace, replace_imported, wrap
+from localaws.patching import intercept, locate, replace, replace_imported
 
 _ASL = "moto.stepfunctions.parser.asl"
 _TASK_SERVICE = f"{_ASL}.component.state.exec.state_task.service.state_task_service:StateTaskService"
@@ -72,7 +78,7 @@ def install(aws: Aws, speed: float) -> None:
     _install_error_codes()
     execution = locate("moto.stepfunctions.parser.backend.execution:Execution")[2]
     execution.output = property(lambda self: self.__dict__.get("output"), _set_output)
-    wrap("moto.stepfunctions.parser.models:StepFunctionsParserBackend.start_execution", _with_name)
+    intercept("moto.stepfunctions.parser.models:StepFunctionsParserBackend.start_execution", _start_named)
     execution_history.install()
     plain_json = types.SimpleNamespace(dumps=lambda value, **options: json.dumps(_plain(value), **options), loads=json.loads)
     replace("moto.stepfunctions.responses:json", plain_json)
@@ -83,19 +89,11 @@ def _client(aws: Aws, service: str, credentials: Any) -> Any:
     return aws.client_as(credentials.role_arn, service) if credentials is not None else aws.client(service)
 
 
-def _with_name(start_execution: Callable[..., Any]) -> Callable[..., Any]:
+def _start_named(
+    start_execution: Callable[..., Any], backend: Any, arn: str, name: str | None = None, *rest: Any, **named: Any
+) -> Any:
     """An execution without a name gets a random one, as the service does it."""
-
-    def start(
-        self: Any,
-        state_machine_arn: str,
-        name: str | None = None,
-        execution_input: Any = None,
-        trace_header: Any = None,
-    ) -> Any:
-        return start_execution(self, state_machine_arn, name or str(uuid.uuid4()), execution_input, trace_header)
-
-    return start
+    return start_execution(backend, arn, name or str(uuid.uuid4()), *rest, **named)
 
 
 def _set_output(execution: Any, output: Any) -> None:
@@ -111,15 +109,21 @@ def _install_error_codes() -> None:
 
 
 def _install_clock(speed: float) -> None:
+    replace(f"{_ASL}.component.state.wait.wait_function.wait_function:WaitFunction._wait_interval", _waiting(speed))
+    clock = types.SimpleNamespace(sleep=lambda seconds: time.sleep(seconds / speed))
+    replace(f"{_ASL}.component.common.retry.retrier_decl:time", clock)
+
+
+def _waiting(speed: float) -> Callable[[Any, Any, float], None]:
+    """How a Wait state waits."""
+
     def wait(_: Any, env: Any, wait_seconds: float) -> None:
         deadline = time.monotonic() + max(wait_seconds / speed, min(wait_seconds, _SHORTEST_WAIT))
         while env.is_running() and (left := deadline - time.monotonic()) > 0:
             if env.program_state_event.wait(left):
                 time.sleep(min(left, 0.05))  # woken for another reason: the event stays set
 
-    replace(f"{_ASL}.component.state.wait.wait_function.wait_function:WaitFunction._wait_interval", wait)
-    clock = types.SimpleNamespace(sleep=lambda seconds: time.sleep(seconds / speed))
-    replace(f"{_ASL}.component.common.retry.retrier_decl:time", clock)
+    return wait
 
 
 def _install_jsonata() -> None:
@@ -127,32 +131,24 @@ def _install_jsonata() -> None:
     replace(f"{_ASL}.jsonata.jsonata:_eval_jsonata", jsonata.evaluate)
     replace_imported(f"{_ASL}.jsonata.jsonata:encode_jsonata_variable_declarations", jsonata.declare, _ASL)
     replace(f"{_STRINGS}:get_intrinsic_functions_declarations", lambda variable_references: "")
-    wrap(f"{_STRINGS}:StringJSONata._eval_body", _failing_as_query_error)
+    intercept(f"{_STRINGS}:StringJSONata._eval_body", _evaluate)
 
 
-def _failing_as_query_error(eval_body: Callable[..., None]) -> Callable[..., None]:
+def _evaluate(eval_body: Callable[..., None], expression: Any, env: Any) -> None:
     """A faulty expression is the error States.QueryEvaluationError, which a state can catch."""
-    from jsonata.jexception import JException
-    from moto.stepfunctions.parser.api import EvaluationFailedEventDetails, HistoryEventType
-    from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import FailureEvent, FailureEventException
-    from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name import StatesErrorName
-    from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name_type import StatesErrorNameType
-    from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
+    try:
+        eval_body(expression, env)
+    except (JException, ValueError, TypeError, ArithmeticError) as error:
+        raise _query_error(env, f"The JSONata expression '{expression.expression}' failed: {error}") from error
 
-    kind = HistoryEventType.EvaluationFailed
 
-    def evaluate(self: Any, env: Any) -> None:
-        try:
-            eval_body(self, env)
-        except (JException, ValueError, TypeError, ArithmeticError) as error:
-            name = StatesErrorName(typ=StatesErrorNameType.StatesQueryEvaluationError)
-            cause = f"The JSONata expression '{self.expression}' failed: {error}"
-            failed = EvaluationFailedEventDetails(error=name.error_name, cause=cause)
-            details = EventDetails(evaluationFailedEventDetails=failed)  # type: ignore[typeddict-item]
-            env.event_manager.add_event(context=env.event_history_context, event_type=kind, event_details=details)
-            raise FailureEventException(FailureEvent(env=env, error_name=name, event_type=kind, event_details=details)) from error
-
-    return evaluate
+def _query_error(env: Any, cause: str) -> FailureEventException:
+    """The error, which is in the history from now on."""
+    kind, name = HistoryEventType.EvaluationFailed, StatesErrorName(typ=StatesErrorNameType.StatesQueryEvaluationError)
+    failed = EvaluationFailedEventDetails(error=name.error_name, cause=cause)
+    details = EventDetails(evaluationFailedEventDetails=failed)  # type: ignore[typeddict-item]
+    env.event_manager.add_event(context=env.event_history_context, event_type=kind, event_details=details)
+    return FailureEventException(FailureEvent(env=env, error_name=name, event_type=kind, event_details=details))
 
 
 @functools.cache
@@ -164,36 +160,33 @@ def _operation(service: str, action: str) -> OperationModel | None:
 
 def _install_service_integrations() -> None:
     """Parameters in the API's own spelling, answers in the spelling of Step Functions, timestamps as text."""
-
-    def operation(task: Any, service: str | None, action: str | None) -> OperationModel | None:
-        return _operation(task._get_boto_service_name(service), action or task.resource.api_action)
-
-    def to_request(
-        task: Any,
-        parameters: Any,
-        boto_service_name: str | None = None,
-        service_action_name: str | None = None,
-    ) -> None:
-        model = operation(task, boto_service_name, service_action_name)
-        if model is not None and model.input_shape is not None:
-            task._to_boto_request(parameters, model.input_shape)
-
-    def from_response(
-        task: Any, response: Any, boto_service_name: str | None = None, service_action_name: str | None = None
-    ) -> None:
-        model = operation(task, boto_service_name, service_action_name)
-        if model is not None and model.output_shape is not None:
-            task._from_boto_response(response, model.output_shape)
-        if isinstance(response, dict):
-            plain = _plain(response)
-            response.clear()
-            response.update(plain)
-
-    replace(f"{_TASK_SERVICE}._normalise_parameters", to_request)
-    replace(f"{_TASK_SERVICE}._normalise_response", from_response)
+    replace(f"{_TASK_SERVICE}._normalise_parameters", _to_request)
+    replace(f"{_TASK_SERVICE}._normalise_response", _from_response)
     replace(f"{_TASK_SERVICE}._SERVICE_NAME_SFN_TO_BOTO_OVERRIDES", _SDK_SERVICE_NAMES)
     sdk = f"{_ASL}.component.state.exec.state_task.service.state_task_service_aws_sdk"
     locate(f"{sdk}:_SERVICE_ERROR_NAMES")[2].update(_SERVICE_ERROR_NAMES)
+
+
+def _to_request(task: Any, parameters: Any, boto_service_name: str | None = None, service_action_name: str | None = None) -> None:
+    model = _operation_of(task, boto_service_name, service_action_name)
+    if model is not None and model.input_shape is not None:
+        task._to_boto_request(parameters, model.input_shape)
+
+
+def _from_response(
+    task: Any, response: Any, boto_service_name: str | None = None, service_action_name: str | None = None
+) -> None:
+    model = _operation_of(task, boto_service_name, service_action_name)
+    if model is not None and model.output_shape is not None:
+        task._from_boto_response(response, model.output_shape)
+    if isinstance(response, dict):
+        plain = _plain(response)
+        response.clear()
+        response.update(plain)
+
+
+def _operation_of(task: Any, service: str | None, action: str | None) -> OperationModel | None:
+    return _operation(task._get_boto_service_name(service), action or task.resource.api_action)
 
 
 def _plain(value: Any) -> Any:
@@ -212,20 +205,21 @@ def _plain(value: Any) -> Any:
 def _install_json_lines() -> None:
     """The JSONL input type of a Distributed Map's item reader."""
     transformers = f"{_ITEM_READER}.eval.resource_output_transformer"
+    factory = f"{transformers}.transformer_factory:resource_output_transformer_for"
     base = locate(f"{transformers}.transformer:ResourceOutputTransformer")[2]
-    original = locate(f"{transformers}.transformer_factory:resource_output_transformer_for")[2]
+    json_lines = type("ResourceOutputTransformerJSONL", (base,), {"_eval_body": _read_json_lines})
+    by_moto = locate(factory)[2]
     input_types = enum.Enum("InputTypeValue", {"CSV": "CSV", "JSON": "JSON", "JSONL": "JSONL"})  # type: ignore[misc]
-
-    def eval_body(_: Any, env: Any) -> None:
-        config = env.stack.pop()
-        lines = [json.loads(line) for line in env.stack.pop().splitlines() if line.strip()]
-        env.stack.append(lines[: config["MaxItemsValue"]])
-
-    json_lines = type("ResourceOutputTransformerJSONL", (base,), {"_eval_body": eval_body})
-
-    def transformer_for(input_type: Any) -> Any:
-        return json_lines() if input_type.input_type_value.value == "JSONL" else original(input_type)
-
     for module in (f"{_ITEM_READER}.reader_config.input_type", f"{transformers}.transformer_factory"):
         replace(f"{module}:InputTypeValue", input_types)
-    replace_imported(f"{transformers}.transformer_factory:resource_output_transformer_for", transformer_for, _ASL)
+
+    def transformer_for(input_type: Any) -> Any:
+        return json_lines() if input_type.input_type_value.value == "JSONL" else by_moto(input_type)
+
+    replace_imported(factory, transformer_for, _ASL)
+
+
+def _read_json_lines(_: Any, env: Any) -> None:
+    config = env.stack.pop()
+    lines = [json.loads(line) for line in env.stack.pop().splitlines() if line.strip()]
+    env.stack.append(lines[: config["MaxItemsValue"]])

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 import re
 import uuid
-from collections.abc import Callable
 from typing import Any
 
 from jsonpath_ng.ext.parser import parse as parse_path
@@ -15,6 +13,7 @@ from localaws.clients import Aws
 from localaws.iam import calls
 from localaws.moto.lambda_functions import LambdaService
 
+_SERVICES = frozenset({"lambda", "sns", "sqs", "states"})
 _PLACEHOLDER = re.compile(r"(\")?<([\w.-]+)>(\")?")
 
 
@@ -24,38 +23,28 @@ class Targets:
     def __init__(self, aws: Aws, functions: LambdaService) -> None:
         self._aws = aws
         self._functions = functions
-        self._send: dict[str, Callable[[str, str, dict[str, Any]], Any]] = {
-            "states": self._to_state_machine,
-            "lambda": lambda arn, body, target: functions.call_later(arn, body.encode()),
-            "sqs": self._to_queue,
-            "sns": lambda arn, body, target: aws.client("sns").publish(TopicArn=arn, Message=body),
-            "kinesis": self._to_stream,
-            "firehose": self._to_delivery_stream,
-            "events": self._to_bus,
-            "logs": self._to_log_group,
-        }
 
     def deliver(self, arn: str, body: str, target: dict[str, Any] | None = None) -> None:
-        """Sends the text `body`. `target` may hold the service's own settings (SqsParameters, KinesisParameters)."""
-        service = arn.split(":")[2]
+        """Sends the text `body`. `target` may hold the service's own settings (SqsParameters)."""
+        check_target(arn)
         if target and target.get("RoleArn"):
             calls.note_delivery(target["RoleArn"], arn)
-        if service == "scheduler":  # universal target of EventBridge Scheduler: arn:aws:scheduler:::aws-sdk:service:action
-            self._call_api(arn, body)
-        elif service in self._send:
-            self._send[service](arn, body, target or {})
-        else:
-            raise ValueError(f"{arn} is not a target that the embedded AWS can deliver to")
+        match _service(arn):
+            case "states":
+                self._aws.client("stepfunctions").start_execution(stateMachineArn=arn, input=body, name=str(uuid.uuid4()))
+            case "lambda":
+                self._functions.call_later(arn, body.encode())
+            case "sqs":
+                self._to_queue(arn, body, target or {})
+            case "sns":
+                self._aws.client("sns").publish(TopicArn=arn, Message=body)
 
     def send_event(self, target: dict[str, Any], event: dict[str, Any]) -> None:
         """Sends an event in the form that the target asks for.
 
         docs: eventbridge/latest/userguide/eb-transform-target-input.html
         """
-        self.deliver(target["Arn"], target_input(target, event), target)
-
-    def _to_state_machine(self, arn: str, body: str, target: dict[str, Any]) -> None:
-        self._aws.client("stepfunctions").start_execution(stateMachineArn=arn, input=body, name=str(uuid.uuid4()))
+        self.deliver(target["Arn"], _target_input(target, event), target)
 
     def _to_queue(self, arn: str, body: str, target: dict[str, Any]) -> None:
         sqs = self._aws.client("sqs")
@@ -63,40 +52,18 @@ class Targets:
         group = (target.get("SqsParameters") or {}).get("MessageGroupId")
         sqs.send_message(QueueUrl=url, MessageBody=body, **({"MessageGroupId": group} if group else {}))
 
-    def _to_stream(self, arn: str, body: str, target: dict[str, Any]) -> None:
-        path = (target.get("KinesisParameters") or {}).get("PartitionKeyPath")
-        found = parse_path(path).find(json.loads(body)) if path else []
-        key = str(found[0].value) if found else str(uuid.uuid4())
-        self._aws.client("kinesis").put_record(StreamName=arn.rsplit("/", 1)[-1], Data=body.encode(), PartitionKey=key)
 
-    def _to_delivery_stream(self, arn: str, body: str, target: dict[str, Any]) -> None:
-        record = {"Data": body.encode()}
-        self._aws.client("firehose").put_record(DeliveryStreamName=arn.rsplit("/", 1)[-1], Record=record)
-
-    def _to_bus(self, arn: str, body: str, target: dict[str, Any]) -> None:
-        event = json.loads(body)
-        entry = {
-            "Source": event.get("source", "localaws"),
-            "DetailType": event.get("detail-type", "event"),
-            "Detail": json.dumps(event.get("detail", {})),
-            "EventBusName": arn.rsplit("/", 1)[-1],
-        }
-        self._aws.client("events").put_events(Entries=[entry])
-
-    def _to_log_group(self, arn: str, body: str, target: dict[str, Any]) -> None:
-        logs, group, stream = self._aws.client("logs"), arn.split(":")[6], str(uuid.uuid4())
-        logs.create_log_stream(logGroupName=group, logStreamName=stream)
-        now = int(datetime.datetime.now(datetime.UTC).timestamp() * 1000)
-        logs.put_log_events(logGroupName=group, logStreamName=stream, logEvents=[{"timestamp": now, "message": body}])
-
-    def _call_api(self, arn: str, body: str) -> None:
-        *_, service, action = arn.split(":")
-        service = {"sfn": "stepfunctions", "eventbridge": "events"}.get(service, service)
-        snake = re.sub(r"(?<!^)(?=[A-Z])", "_", action).lower()
-        getattr(self._aws.client(service), snake)(**json.loads(body or "{}"))
+def check_target(arn: str) -> None:
+    """Raises ValueError for what nothing can be delivered to here."""
+    if _service(arn) not in _SERVICES:
+        raise ValueError(f"{arn} is not a target that the embedded AWS can deliver to")
 
 
-def target_input(target: dict[str, Any], event: dict[str, Any]) -> str:
+def _service(arn: str) -> str:
+    return arn.split(":")[2]
+
+
+def _target_input(target: dict[str, Any], event: dict[str, Any]) -> str:
     """The text that a target gets for an event: all of it, a part, a constant, or a template filled in."""
     if target.get("Input") is not None:
         return str(target["Input"])

@@ -14,7 +14,7 @@ from typing import Any
 from moto.s3.models import FakeDeleteMarker, FakeKey, s3_backends
 
 from localaws.clients import Aws
-from localaws.patching import follow, locate, replace, wrap
+from localaws.patching import follow, intercept, locate, replace
 from localaws.persistence.codec import decode, encode
 from localaws.persistence.journal import Journal
 
@@ -82,12 +82,12 @@ class Buckets:
         replace(f"{_MODELS}:FakeKey.value", locate(f"{_MODELS}:FakeKey.value")[2].getter(_value))
         FakeKey.__deepcopy__ = _copied  # type: ignore[attr-defined]
         replace(f"{_MODELS}:FakeMultipart.complete", self._complete)
-        wrap("moto.s3.responses:S3Response._handle_range_header", _range_as_bytes)
-        wrap("moto.s3.responses:S3Response.key_response", _whole_in_parts)
+        intercept("moto.s3.responses:S3Response._handle_range_header", _range_as_bytes)
+        intercept("moto.s3.responses:S3Response.key_response", _whole_in_parts)
         follow(f"{_MODELS}:FakeBucket.__init__", self._watching)
         for call in ("put_object_tagging", "put_object_legal_hold", "put_object_retention", "delete_object_tagging"):
             follow(f"{_BACKEND}.{call}", self._changed)
-        wrap(f"{_BACKEND}.create_bucket", self._with_objects)
+        intercept(f"{_BACKEND}.create_bucket", self._create)
         follow(f"{_BACKEND}.put_bucket_versioning", lambda _, __, name, ___: self._note_bucket(name))
         follow(f"{_BACKEND}.delete_bucket", lambda _, __, name: self._gone(name))
 
@@ -155,19 +155,16 @@ class Buckets:
             "tags": self._backend.tagger.get_tag_dict_for_resource(version.arn),
         }
 
-    def _with_objects(self, create_bucket: Callable[..., Any]) -> Callable[..., Any]:
-        def create(backend: Any, name: str, *arguments: Any, **named: Any) -> Any:
-            bucket = create_bucket(backend, name, *arguments, **named)
-            template = FakeKey("template", b"", self._account, bucket.region_name)
-            for key, text in self._journal.database.read("object", name).items():
-                versions: list[Any] = []
-                for kept in decode(text):
-                    versions.append(self._made(kept, template) if "body" in kept else _marker(kept, versions[-1]))
-                dict.__setitem__(bucket.keys, key, versions)
-            self._note_bucket(name)
-            return bucket
-
-        return create
+    def _create(self, create_bucket: Callable[..., Any], backend: Any, name: str, *arguments: Any, **named: Any) -> Any:
+        bucket = create_bucket(backend, name, *arguments, **named)
+        template = FakeKey("template", b"", self._account, bucket.region_name)
+        for key, text in self._journal.database.read("object", name).items():
+            versions: list[Any] = []
+            for kept in decode(text):
+                versions.append(self._made(kept, template) if "body" in kept else _marker(kept, versions[-1]))
+            dict.__setitem__(bucket.keys, key, versions)
+        self._note_bucket(name)
+        return bucket
 
     def _made(self, kept: dict[str, Any], template: FakeKey) -> Any:
         made: Any = FakeKey.__new__(FakeKey)
@@ -232,22 +229,16 @@ def _value(key: Any) -> bytes | memoryview:
         return bytes(key._value_buffer.read())
 
 
-def _range_as_bytes(handle_range: Callable[..., Any]) -> Callable[..., Any]:
-    def handle(*arguments: Any) -> Any:
-        status, headers, content = handle_range(*arguments)
-        return status, headers, bytes(content) if isinstance(content, memoryview) and status == 206 else content
-
-    return handle
+def _range_as_bytes(handle_range: Callable[..., Any], *arguments: Any) -> Any:
+    status, headers, content = handle_range(*arguments)
+    return status, headers, bytes(content) if isinstance(content, memoryview) and status == 206 else content
 
 
-def _whole_in_parts(key_response: Callable[..., Any]) -> Callable[..., Any]:
-    def respond(*arguments: Any) -> Any:
-        status, headers, content = key_response(*arguments)
-        if isinstance(content, memoryview):
-            content = [content[start : start + _READ] for start in range(0, len(content), _READ)]
-        return status, headers, content
-
-    return respond
+def _whole_in_parts(key_response: Callable[..., Any], *arguments: Any) -> Any:
+    status, headers, content = key_response(*arguments)
+    if isinstance(content, memoryview):
+        content = [content[start : start + _READ] for start in range(0, len(content), _READ)]
+    return status, headers, content
 
 
 def _marker(kept: dict[str, Any], marked: Any) -> Any:

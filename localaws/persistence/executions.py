@@ -72,7 +72,7 @@ class Executions:
 
     def _made(self, machine: Any) -> None:
         for text in self._database.read("execution", machine.arn).values():
-            past = PastExecution(self._database, machine, decode(text))
+            past = _PastExecution(self._database, machine, decode(text))
             if past.exec_status is ExecutionStatus.RUNNING:
                 past.exec_status, past.stop_date = ExecutionStatus.ABORTED, datetime.now(UTC)
                 self._write(past)
@@ -85,7 +85,7 @@ class Executions:
         for execution in ended[:-_MOST_WHOLE]:
             text = self._database.read("execution", machine.arn).get(execution.exec_arn)
             if text is not None:
-                machine.executions[machine.executions.index(execution)] = PastExecution(self._database, machine, decode(text))
+                machine.executions[machine.executions.index(execution)] = _PastExecution(self._database, machine, decode(text))
 
     def _gone(self, arn: str) -> None:
         for execution in self._database.read("execution", arn):
@@ -93,7 +93,7 @@ class Executions:
         self._database.drop("execution", arn)
 
 
-class PastExecution(Execution):
+class _PastExecution(Execution):
     """An execution that has ended, as it is on disk."""
 
     def __init__(self, database: Database, machine: Any, row: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from localaws.patching import locate, replace, wrap
+from localaws.patching import intercept, locate, replace
 from localaws.persistence.database import Database
 
 _PARSING = "moto.cloudformation.parsing"
@@ -34,17 +34,14 @@ class Identities:
 
     def install(self) -> None:
         """Lets CloudFormation's generated names and the ids of APIs and keys be derived."""
-        wrap(f"{_PARSING}:generate_resource_name", self._naming)
+        intercept(f"{_PARSING}:generate_resource_name", self._name)
         replace(f"{_PARSING}:random_suffix", lambda: self._of_thread.suffix)
         manager = locate("moto.utilities.id_generator:moto_id_manager")[2]
         manager.add_id_source(lambda context: self._id_of(context["resource_identifier"]))
 
-    def _naming(self, generate: Callable[[str, str, str], str]) -> Callable[[str, str, str], str]:
-        def name(resource_type: str, stack: str, logical_id: str) -> str:
-            self._of_thread.suffix = self.derive("name", stack, logical_id, length=12).upper()
-            return generate(resource_type, stack, logical_id)
-
-        return name
+    def _name(self, generate: Callable[..., str], resource_type: str, stack: str, logical_id: str) -> str:
+        self._of_thread.suffix = self.derive("name", stack, logical_id, length=12).upper()
+        return generate(resource_type, stack, logical_id)
 
     def _id_of(self, identifier: Any) -> str | None:
         stable = identifier.service == "apigateway" and identifier.resource in _STABLE_IDS and identifier.name

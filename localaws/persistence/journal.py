@@ -9,7 +9,7 @@ from typing import Any
 
 from localaws.persistence.database import Database, Key
 
-Read = Callable[[], str | None]
+_Read = Callable[[], str | None]
 
 
 class Journal:
@@ -23,7 +23,7 @@ class Journal:
         self.database = database
         self._of_thread = threading.local()
 
-    def note(self, key: Key, read: Read) -> None:
+    def note(self, key: Key, read: _Read) -> None:
         """`read` is called by `save`, so that what a call takes back is not kept, and what it adds later is."""
         self._pending().reads[key] = read
 
@@ -53,5 +53,5 @@ class Journal:
 class _Pending:
     """What a thread has changed and not written."""
 
-    reads: dict[Key, Read] = field(default_factory=dict)
+    reads: dict[Key, _Read] = field(default_factory=dict)
     statements: list[tuple[str, Sequence[Any]]] = field(default_factory=list)

@@ -5,18 +5,19 @@ docs: AmazonCloudWatch/latest/monitoring/cloudwatch_concepts.html#metrics-retent
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 from moto.cloudwatch.models import MetricAggregatedDatum, MetricDatumBase
 
-from localaws.patching import replace, wrap
+from localaws.patching import intercept, replace
 from localaws.persistence.database import Database
 
 _BACKEND = "moto.cloudwatch.models:CloudWatchBackend"
@@ -41,11 +42,11 @@ class Metrics:
         self._of_thread = threading.local()
 
     def install(self) -> None:
-        wrap(f"{_BACKEND}.put_metric_data", lambda _: self._put)
+        replace(f"{_BACKEND}.put_metric_data", self._put)
         replace(f"{_BACKEND}.get_all_metrics", lambda _: self._asked())
-        wrap(f"{_BACKEND}.get_metric_data", self._for_data)
-        wrap(f"{_BACKEND}.get_metric_statistics", self._for_statistics)
-        wrap("moto.cloudwatch.models:Statistics.get_statistics_for_type", _with_percentiles)
+        intercept(f"{_BACKEND}.get_metric_data", self._data)
+        intercept(f"{_BACKEND}.get_metric_statistics", self._statistics)
+        intercept("moto.cloudwatch.models:Statistics.get_statistics_for_type", _statistic)
 
     def expire(self) -> None:
         """Make few rows of many old ones, and delete the oldest."""
@@ -114,45 +115,48 @@ class Metrics:
         values = [part for name in names or [] for part in name]
         return [_Point(*row) for row in self._database.query(sql, (first, last, *values))]
 
-    def _for_data(self, get_metric_data: Callable[..., Any]) -> Callable[..., Any]:
-        def get(
-            backend: Any, queries: list[dict[str, Any]], start_time: datetime, end_time: datetime, *rest: Any, **more: Any
-        ) -> Any:
-            metrics = [query["MetricStat"]["Metric"] for query in queries if "MetricStat" in query]
-            names = [(metric["Namespace"], metric["MetricName"]) for metric in metrics]
-            is_search = any(query.get("Expression", "").startswith("SELECT") for query in queries)
-            start = _whole_minute(start_time)
-            with self._asking((int(start.timestamp()), math.ceil(end_time.timestamp()), None if is_search else names)):
-                return get_metric_data(backend, queries, start, end_time, *rest, **more)
+    def _data(
+        self,
+        by_moto: Callable[..., Any],
+        backend: Any,
+        queries: list[dict[str, Any]],
+        start_time: datetime,
+        end_time: datetime,
+        *rest: Any,
+        **more: Any,
+    ) -> Any:
+        metrics = [query["MetricStat"]["Metric"] for query in queries if "MetricStat" in query]
+        names = [(metric["Namespace"], metric["MetricName"]) for metric in metrics]
+        is_search = any(query.get("Expression", "").startswith("SELECT") for query in queries)
+        with self._asking(start_time, end_time, None if is_search else names) as start:
+            return by_moto(backend, queries, start, end_time, *rest, **more)
 
-        return get
+    def _statistics(
+        self,
+        by_moto: Callable[..., Any],
+        backend: Any,
+        namespace: str,
+        name: str,
+        first: datetime,
+        last: datetime,
+        *rest: Any,
+        **more: Any,
+    ) -> Any:
+        with self._asking(first, last, [(namespace, name)]) as start:
+            return by_moto(backend, namespace, name, start, last, *rest, **more)
 
-    def _for_statistics(self, get_metric_statistics: Callable[..., Any]) -> Callable[..., Any]:
-        def get(
-            backend: Any, namespace: str, metric_name: str, start_time: datetime, end_time: datetime, *rest: Any, **more: Any
-        ) -> Any:
-            start = _whole_minute(start_time)
-            with self._asking((int(start.timestamp()), math.ceil(end_time.timestamp()), [(namespace, metric_name)])):
-                return get_metric_statistics(backend, namespace, metric_name, start, end_time, *rest, **more)
+    @contextlib.contextmanager
+    def _asking(self, first: datetime, last: datetime, names: list[tuple[str, str]] | None) -> Iterator[datetime]:
+        """The range of a call, for as long as it is answered. Gives its start, rounded down to the minute as the service does.
 
-        return get
-
-    def _asking(self, asked: Range) -> _Asking:
-        return _Asking(self._of_thread, asked)
-
-
-class _Asking:
-    """The range of a call, for as long as it is answered."""
-
-    def __init__(self, of_thread: threading.local, asked: Range) -> None:
-        self._of_thread = of_thread
-        self._asked = asked
-
-    def __enter__(self) -> None:
-        self._of_thread.range = self._asked
-
-    def __exit__(self, *_: object) -> None:
-        self._of_thread.range = None
+        docs: AmazonCloudWatch/latest/APIReference/API_GetMetricData.html (StartTime)
+        """
+        start = first.replace(second=0, microsecond=0)
+        self._of_thread.range = (int(start.timestamp()), math.ceil(last.timestamp()), names)
+        try:
+            yield start
+        finally:
+            self._of_thread.range = None
 
 
 class _Point(MetricAggregatedDatum):
@@ -197,17 +201,10 @@ def _sample(values: Iterable[float]) -> list[float]:
     return [ordered[round(n * (len(ordered) - 1) / (_SAMPLE - 1))] for n in range(_SAMPLE)]
 
 
-def _whole_minute(moment: datetime) -> datetime:
-    """docs: AmazonCloudWatch/latest/APIReference/API_GetMetricData.html (StartTime is rounded down)"""
-    return moment.replace(second=0, microsecond=0)
-
-
-def _with_percentiles(original: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
-    def statistic(statistics: Any, name: str) -> Any:
-        asked = _PERCENTILE.fullmatch(name)
-        if asked is None:
-            return original(statistics, name)
-        values = sorted(value for point in statistics.metric_data for value in point.sample)
-        return values[max(0, math.ceil(float(asked[1]) / 100 * len(values)) - 1)] if values else 0.0
-
-    return statistic
+def _statistic(by_moto: Callable[[Any, str], Any], statistics: Any, name: str) -> Any:
+    """Of a series; percentiles are of the nearest rank in its samples."""
+    asked = _PERCENTILE.fullmatch(name)
+    if asked is None:
+        return by_moto(statistics, name)
+    values = sorted(value for point in statistics.metric_data for value in point.sample)
+    return values[max(0, math.ceil(float(asked[1]) / 100 * len(values)) - 1)] if values else 0.0

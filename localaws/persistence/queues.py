@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from moto.sqs.models import Message, sqs_backends
 
 from localaws.clients import Aws
-from localaws.patching import follow, wrap
+from localaws.patching import follow, intercept
 from localaws.persistence.codec import decode, encode
 from localaws.persistence.journal import Journal
 
@@ -30,9 +31,9 @@ class Queues:
 
     def install(self) -> None:
         follow(f"{_MODELS}:Queue.add_message", lambda _, queue, message: self._added(queue, message))
-        wrap(f"{_MODELS}:Queue.delete_message", self._noting_deletion)
+        intercept(f"{_MODELS}:Queue.delete_message", self._delete)
         follow(f"{_BACKEND}.purge_queue", lambda _, __, name: self._journal.database.drop("message", name))
-        wrap(f"{_BACKEND}.create_queue", self._with_messages)
+        intercept(f"{_BACKEND}.create_queue", self._create)
         follow(f"{_BACKEND}.set_queue_attributes", lambda _, __, name, ___: self._note_queue(name))
         follow(f"{_BACKEND}.delete_queue", lambda _, __, name: self._gone(name))
 
@@ -56,30 +57,24 @@ class Queues:
 
         self._journal.note(("message", queue.name, message.id), read)
 
-    def _noting_deletion(self, delete_message: Any) -> Any:
-        def delete(queue: Any, receipt_handle: str) -> None:
-            there = {message.id: message for message in queue._messages}
-            delete_message(queue, receipt_handle)
-            left = {message.id for message in queue._messages}
-            for identity, message in there.items():
-                if identity not in left:
-                    self._note(queue, message)
-            if len(queue.deleted_messages) > _MOST_RECEIPTS:
-                queue.deleted_messages.clear()
+    def _delete(self, delete_message: Callable[..., None], queue: Any, receipt_handle: str) -> None:
+        there = {message.id: message for message in queue._messages}
+        delete_message(queue, receipt_handle)
+        left = {message.id for message in queue._messages}
+        for identity, message in there.items():
+            if identity not in left:
+                self._note(queue, message)
+        if len(queue.deleted_messages) > _MOST_RECEIPTS:
+            queue.deleted_messages.clear()
 
-        return delete
-
-    def _with_messages(self, create_queue: Any) -> Any:
-        def create(backend: Any, name: str, *arguments: Any, **attributes: Any) -> Any:
-            is_new = name not in backend.queues
-            queue = create_queue(backend, name, *arguments, **attributes)
-            if is_new:
-                kept = [decode(text) for text in self._journal.database.read("message", name).values()]
-                queue._messages = sorted(map(_made, kept), key=lambda message: message.sent_timestamp or 0)
-            self._note_queue(name)
-            return queue
-
-        return create
+    def _create(self, create_queue: Callable[..., Any], backend: Any, name: str, *arguments: Any, **attributes: Any) -> Any:
+        is_new = name not in backend.queues
+        queue = create_queue(backend, name, *arguments, **attributes)
+        if is_new:
+            kept = [decode(text) for text in self._journal.database.read("message", name).values()]
+            queue._messages = sorted(map(_made, kept), key=lambda message: message.sent_timestamp or 0)
+        self._note_queue(name)
+        return queue
 
     def _note_queue(self, name: str) -> None:
         def read() -> str | None:

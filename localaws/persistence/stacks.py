@@ -10,7 +10,7 @@ from moto.cloudformation.models import cloudformation_backends
 from localaws.clients import Aws
 from localaws.errors import LocalAwsError
 from localaws.moto.cloudformation.provider import Created
-from localaws.patching import follow, wrap
+from localaws.patching import follow, intercept
 from localaws.persistence.codec import decode, encode
 from localaws.persistence.database import Database
 
@@ -29,7 +29,7 @@ class Stacks:
     def install(self) -> None:
         follow(f"{_BACKEND}.create_stack", lambda stack, *_, **__: self._write(stack))
         follow(f"{_BACKEND}.update_stack", lambda stack, *_, **__: self._write(stack))
-        wrap(f"{_BACKEND}.delete_stack", self._forgetting)
+        intercept(f"{_BACKEND}.delete_stack", self._delete)
 
     def read(self) -> None:
         self._kept = {name: decode(text) for name, text in self._database.read("stack", "").items()}
@@ -79,15 +79,10 @@ class Stacks:
         }
         self._database.write({("stack", "", stack.name): encode(row)})
 
-    def _forgetting(self, delete_stack: Callable[..., Any]) -> Callable[..., Any]:
-        def delete(backend: Any, name_or_id: str) -> None:
-            name = next(
-                (stack.name for stack in backend.stacks.values() if name_or_id in (stack.name, stack.stack_id)), name_or_id
-            )
-            delete_stack(backend, name_or_id)
-            self._database.write({("stack", "", name): None})
-
-        return delete
+    def _delete(self, delete_stack: Callable[..., None], backend: Any, name_or_id: str) -> None:
+        name = next((stack.name for stack in backend.stacks.values() if name_or_id in (stack.name, stack.stack_id)), name_or_id)
+        delete_stack(backend, name_or_id)
+        self._database.write({("stack", "", name): None})
 
 
 def _attributes(resource: Any) -> dict[str, Any]:

@@ -58,7 +58,7 @@ class State:
         """Put everything back, without calling anybody. Raises LocalAwsError."""
         stacks = self._stacks
         stacks.read()
-        self._tables.restore(stacks.physical_ids("AWS::DynamoDB::Table", "AWS::DynamoDB::GlobalTable"))
+        self._tables.restore(stacks.physical_ids("AWS::DynamoDB::Table"))
         self._buckets.restore(stacks.physical_ids("AWS::S3::Bucket"))
         self._streams.restore(stacks.physical_ids("AWS::Kinesis::Stream"))
         self._queues.restore({url.rsplit("/", 1)[-1] for url in stacks.physical_ids("AWS::SQS::Queue")})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import time
 from datetime import UTC, datetime
@@ -19,7 +18,6 @@ _MODELS = "moto.kinesis.models"
 _BACKEND = f"{_MODELS}:KinesisBackend"
 #: What GetRecords gives at most. docs: kinesis/latest/APIReference/API_GetRecords.html
 _MOST_RECORDS, _MOST_BYTES = 10_000, 10 << 20
-_DIRECT = "firehose/"
 _INSERT = "INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?)"
 _SELECT = "SELECT number, arrived, partition_key, hash_key, data FROM records WHERE stream = ? AND shard = ? AND number"
 
@@ -145,33 +143,6 @@ class Positions:
 
     def forget(self, reader: str) -> None:
         self._database.drop("position", reader)
-
-
-class DirectPuts:
-    """What was put to delivery streams, until it is delivered."""
-
-    def __init__(self, journal: Journal) -> None:
-        self._journal = journal
-        self._database = journal.database
-        self._newest: dict[str, int] = {}
-        for stream, newest in self._database.query("SELECT stream, max(number) FROM records WHERE shard = '' GROUP BY stream"):
-            self._newest[stream] = int(newest)
-
-    def put(self, name: str, records: list[bytes]) -> None:
-        """To be called by one thread at a time for a delivery stream."""
-        stream = f"{_DIRECT}{name}"
-        for data in records:
-            number = self._newest[stream] = self._newest.get(stream, 0) + 1
-            self._journal.add(_INSERT, (stream, "", number, time.time(), "", "", base64.b64encode(data).decode()))
-        self._journal.save()
-
-    def after(self, name: str, number: int) -> list[tuple[int, bytes]]:
-        """Number and data of the records after a number."""
-        rows = self._database.query(f"{_SELECT} > ? ORDER BY number LIMIT ?", (f"{_DIRECT}{name}", "", number, _MOST_RECORDS))
-        return [(row[0], base64.b64decode(row[-1])) for row in rows]
-
-    def delivered(self, name: str, number: int) -> None:
-        self._database.execute("DELETE FROM records WHERE stream = ? AND number <= ?", (f"{_DIRECT}{name}", number))
 
 
 def _record(number: int, arrived: float, partition_key: str, hash_key: str, data: str) -> Record:

@@ -11,7 +11,8 @@ from localaws.persistence.streams import Positions
 from localaws.poller import Poller
 from localaws.triggers.on_failure import OnFailure
 from localaws.triggers.queues import QueuePoller
-from localaws.triggers.streams import ShardPoller, shards_of
+from localaws.triggers.shards import shards_of
+from localaws.triggers.streams import ShardPoller
 
 _VOLATILE = ("LastModified", "LastProcessingResult", "State", "StateTransitionReason")
 

@@ -15,7 +15,6 @@ from moto.sqs.models import sqs_backends
 from localaws.clients import Aws
 from localaws.moto.lambda_functions import LambdaService
 from localaws.poller import Poller
-from localaws.triggers.filters import RecordFilter
 from localaws.triggers.item_failures import reported_failures
 from localaws.workers.pool import TooManyRequests
 
@@ -31,7 +30,6 @@ class QueuePoller(Poller):
         self._aws = aws
         self._functions = functions
         self._mapping = mapping
-        self._filter = RecordFilter(mapping)
         self._arn = mapping["EventSourceArn"]
         self._url = ""
         concurrency = (mapping.get("ScalingConfig") or {}).get("MaximumConcurrency") or _DEFAULT_CONCURRENCY
@@ -89,8 +87,7 @@ class QueuePoller(Poller):
     def _process(self, messages: list[dict[str, Any]]) -> None:
         try:
             records = [self._record(message) for message in messages]
-            wanted = [record for record in records if self._filter.passes(record)]
-            failed = self._invoke(wanted) if wanted else set()
+            failed = self._invoke(records)
             done = [record for record in records if record["messageId"] not in failed]
             for start in range(0, len(done), 10):
                 entries = [{"Id": str(i), "ReceiptHandle": r["receiptHandle"]} for i, r in enumerate(done[start : start + 10])]

@@ -16,7 +16,7 @@ from reco.options import DEFAULT_CONFIG, AwsOption, ConfigOption, JsonOption, co
 from reco.target import Target
 
 #: Users of each query that are shown to people.
-SHOWN = 10
+_SHOWN = 10
 
 
 def batch(
@@ -45,12 +45,12 @@ def batch(
             raise typer.Exit(1)
     else:
         report = require_success(outcome, "batch")
-        show_table(f"Made in {outcome.seconds:.0f} s", *made_rows(report["made"]))
-        for sentence in gaps(report["made"]):
+        show_table(f"Made in {outcome.seconds:.0f} s", *_made_rows(report["made"]))
+        for sentence in _gaps(report["made"]):
             results.print(sentence, markup=False)
 
 
-def made_rows(made: list[dict[str, Any]]) -> tuple[list[str], list[list[Any]]]:
+def _made_rows(made: list[dict[str, Any]]) -> tuple[list[str], list[list[Any]]]:
     """What a run made as the columns and rows of a table."""
     rows = [
         [each["kind"], each["name"], *(each[count] for count in ("lines", "written", "rejected", "missing"))] for each in made
@@ -58,7 +58,7 @@ def made_rows(made: list[dict[str, Any]]) -> tuple[list[str], list[list[Any]]]:
     return ["", "name", "asked for", "written", "rejected", "missing"], rows
 
 
-def gaps(made: list[dict[str, Any]]) -> list[str]:
+def _gaps(made: list[dict[str, Any]]) -> list[str]:
     """What was published without some of its lines, a sentence each."""
     found = [
         f"{each['kind']} {each['name']}: {unmade['query']} was not made: {unmade['reason']}"
@@ -99,7 +99,7 @@ def segment(
         show_json({"segment": name, "version": version, "users": users})
     elif output is None:
         rows = [
-            [query, len(found), ", ".join(found[:SHOWN]) + (", …" if len(found) > SHOWN else "")]
+            [query, len(found), ", ".join(found[:_SHOWN]) + (", …" if len(found) > _SHOWN else "")]
             for query, found in users.items()
         ]
         show_table(f"Segment {name}, version {version}", ["query", "users", "likeliest first"], rows)

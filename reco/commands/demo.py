@@ -19,22 +19,22 @@ from reco.errors import RecoError
 from reco.local.running import start_local, step
 from reco.target import DATA, Target
 
-CACHE = Path(".cache/movielens")
-PLACEMENT = "home"
+_CACHE = Path(".cache/movielens")
+_PLACEMENT = "home"
 #: The films that the user of the demo watches while we look on.
 GENRE, WATCHED = "Horror", 5
 #: Items of a batch list that are shown.
-SHOWN = 10
+_SHOWN = 10
 #: Seconds for which the events may be on their way.
-PATIENCE = 30.0
+_PATIENCE = 30.0
 
 
 def run(config_path: Path, config: Config, source: Path | None, speed: float) -> dict[str, Any]:
     """All steps; returns what `reco demo --json` writes. Raises RecoError when a step did not do what it should."""
     began = time.monotonic()
     with step("Get MovieLens 100k"):
-        folder = CACHE / "csv"
-        counts = movielens.write_csvs(source or movielens.fetch(CACHE), folder)
+        folder = _CACHE / "csv"
+        counts = movielens.write_csvs(source or movielens.fetch(_CACHE), folder)
     show_table("Data", ["users", "items", "interactions"], [[counts.users, counts.items, counts.interactions]])
     data = DATA / "demo"
     ports = {"port": 0, "api_port": 0, "personalize_port": 0}
@@ -44,9 +44,9 @@ def run(config_path: Path, config: Config, source: Path | None, speed: float) ->
         with step("Upload the CSVs to S3") as clock:
             load.upload(target, load.find_csvs(folder))
             load_seconds = clock()
-        outcome, report = train_all(target)
+        outcome, report = _train_all(target)
         show_table("Metrics on held-out users", *metrics_rows(report["solutions"]))
-        recommendations = before_and_after(target, folder)
+        recommendations = _before_and_after(target, folder)
         made, lists = batch_lists(target, folder)
     return {
         "dataset": counts.as_dict(),
@@ -70,7 +70,7 @@ def run(config_path: Path, config: Config, source: Path | None, speed: float) ->
     }
 
 
-def train_all(target: Target) -> tuple[train.Outcome, dict[str, Any]]:
+def _train_all(target: Target) -> tuple[train.Outcome, dict[str, Any]]:
     """One train run, followed to its end."""
     with step("Run the train state machine"):
         outcome = train.follow(target, train.start(target), lambda state: say(f"    {state}"), every=0.3)
@@ -78,23 +78,23 @@ def train_all(target: Target) -> tuple[train.Outcome, dict[str, Any]]:
     return outcome, train.require_success(outcome)
 
 
-def before_and_after(target: Target, folder: Path) -> dict[str, list[str]]:
+def _before_and_after(target: Target, folder: Path) -> dict[str, list[str]]:
     """One user's recommendations, then again after a few events. Raises RecoError when nothing changed."""
-    user, watched = user_and_films(folder)
-    before = answer_that(target, user, lambda items: True, "The API gave no whole answer.")
+    user, watched = _user_and_films(folder)
+    before = _answer_that(target, user, lambda items: True, "The API gave no whole answer.")
     with step(f"Send {WATCHED} events: user {user} watches {WATCHED} films of the genre {GENRE}"):
         sent = [
             Event.model_validate({"event_type": "Watch", "item_id": film, "user_id": user, "event_value": 5}) for film in watched
         ]
         events.send(target, sent)
         old, seen = ids(before), set(watched)
-        after = answer_that(
+        after = _answer_that(
             target,
             user,
             lambda items: ids(items) != old and not seen.intersection(ids(items)),
             "The events did not change the recommendations, or films that the user has just watched are still among them.",
         )
-    show_change(user, before, after)
+    _show_change(user, before, after)
     return {"before": old, "after": ids(after)}
 
 
@@ -103,22 +103,24 @@ def batch_lists(target: Target, folder: Path) -> tuple[train.Outcome, dict[str, 
     with step("Run the batch state machine: Spark, batch inference, DynamoDB"):
         outcome = batch.follow(target, batch.start(target), lambda state: say(f"    {state}"), every=0.3)
     (made,) = train.require_success(outcome, "batch")["made"]
-    user, _ = user_and_films(folder)
+    user, _ = _user_and_films(folder)
     answer = serving.batch_list(target, made["name"], user)
     rows = [[n, label(item)] for n, item in enumerate(answer["items"], 1)]
-    show_table(f"The list of user {user}, one of {made['written']} (from {answer['source']})", ["#", "item"], rows[:SHOWN])
+    show_table(f"The list of user {user}, one of {made['written']} (from {answer['source']})", ["#", "item"], rows[:_SHOWN])
     return outcome, {"lists": made["written"], "list": [item["item_id"] for item in answer["items"]]}
 
 
-def answer_that(target: Target, user: str, suits: Callable[[list[dict[str, Any]]], bool], otherwise: str) -> list[dict[str, Any]]:
+def _answer_that(
+    target: Target, user: str, suits: Callable[[list[dict[str, Any]]], bool], otherwise: str
+) -> list[dict[str, Any]]:
     """The user's recommendations once they suit: events take a second or two. Raises RecoError with `otherwise` if they never do.
 
     Only whole answers count. On a busy machine a function that has just started gives what its time budget allows: fallbacks, or
     items without attributes.
     """
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + _PATIENCE
     while time.monotonic() < deadline:
-        answer = serving.recommend(target, PLACEMENT, {"user_id": user})
+        answer = serving.recommend(target, _PLACEMENT, {"user_id": user})
         items: list[dict[str, Any]] = answer["items"]
         if items and "recommendation_id" in answer and all(item["attributes"] for item in items) and suits(items):
             return items
@@ -130,7 +132,7 @@ def ids(items: list[dict[str, Any]]) -> list[str]:
     return [item["item_id"] for item in items]
 
 
-def user_and_films(folder: Path) -> tuple[str, list[str]]:
+def _user_and_films(folder: Path) -> tuple[str, list[str]]:
     """A user with a middling history, and the most watched films of the genre that the user has not seen."""
     seen: dict[str, set[str]] = {}
     watched = Counter[str]()
@@ -144,14 +146,14 @@ def user_and_films(folder: Path) -> tuple[str, list[str]]:
     return user, films[:WATCHED]
 
 
-def show_change(user: str, before: list[dict[str, Any]], after: list[dict[str, Any]]) -> None:
+def _show_change(user: str, before: list[dict[str, Any]], after: list[dict[str, Any]]) -> None:
     """Both lists side by side; films that are new in the second are marked."""
     old = {item["item_id"] for item in before}
     rows = [
         [n, label(first), ("+ " if second["item_id"] not in old else "  ") + label(second)]
         for n, (first, second) in enumerate(zip(before, after, strict=False), 1)
     ]
-    show_table(f"Recommendations for user {user} ({PLACEMENT})", ["#", "before", f"after {WATCHED} events"], rows)
+    show_table(f"Recommendations for user {user} ({_PLACEMENT})", ["#", "before", f"after {WATCHED} events"], rows)
 
 
 def label(item: dict[str, Any]) -> str:

@@ -31,7 +31,7 @@ def run(target: Target, config: Config, *, data: Path | None, users: int, plot: 
             files = load.find_csvs(data) if data else load.download(target, Path(folder))
             planned = plan(config, files, Path(folder), users)
             costs, left_over = estimate(target, config, planned), teardown.find(owner)
-        show_costs(costs)
+        _show_costs(costs)
         if left_over:
             names = ", ".join(short(arn) for arns in left_over.values() for arn in arns)
             say(f"An evaluation that was killed, or that still runs, has left this; it will be deleted first: {names}")
@@ -45,7 +45,7 @@ def run(target: Target, config: Config, *, data: Path | None, users: int, plot: 
     show_json(asdict(evaluation)) if as_json else show(evaluation)
 
 
-def show_costs(costs: Sequence[Item]) -> None:
+def _show_costs(costs: Sequence[Item]) -> None:
     """To stderr: the results are not there yet."""
     for item in costs:
         dollars = "by the service's price list" if item.dollars is None else f"about ${item.dollars:.2f}"

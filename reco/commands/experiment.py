@@ -17,7 +17,7 @@ from reco.options import DEFAULT_CONFIG, AwsOption, ConfigOption, JsonOption, co
 
 DAYS = 30
 #: What is counted, and how a sentence says it.
-OUTCOMES = {"clicked": "click-through", "converted": "conversion"}
+_OUTCOMES = {"clicked": "click-through", "converted": "conversion"}
 
 
 def experiment(
@@ -48,12 +48,12 @@ def experiment(
 
 def report(variants: Sequence[Counts], switched: int) -> dict[str, Any]:
     """What the counts say, for machines."""
-    compared = {what: comparisons(variants, what) for what in OUTCOMES}
+    compared = {what: comparisons(variants, what) for what in _OUTCOMES}
     probability = split_probability(variants)
-    rates = [{f"{what}_rate": vars(rate(getattr(one, what), one.users)) for what in OUTCOMES} for one in variants]
+    rates = [{f"{what}_rate": vars(rate(getattr(one, what), one.users)) for what in _OUTCOMES} for one in variants]
     return {
         "variants": [vars(one) | found for one, found in zip(variants, rates, strict=True)],
-        "comparisons": [described(what, one) for what in OUTCOMES for one in compared[what]],
+        "comparisons": [described(what, one) for what in _OUTCOMES for one in compared[what]],
         "sample_ratio": {"probability": probability, "as_planned": probability >= MISMATCH},
         "switched": switched,
         "verdicts": verdicts(compared, probability),
@@ -71,7 +71,7 @@ def verdicts(compared: dict[str, list[Comparison]], probability: float) -> list[
             "Don't trust these numbers: the users are not split as the weights say, which chance does in fewer than one of a "
             "thousand experiments. Look for calls without a user, bots, and events or exposures that one variant loses."
         ]
-    return [verdict(one, outcome) for what, outcome in OUTCOMES.items() for one in compared[what]]
+    return [verdict(one, outcome) for what, outcome in _OUTCOMES.items() for one in compared[what]]
 
 
 def show(name: str, event_type: str, told: dict[str, Any]) -> None:

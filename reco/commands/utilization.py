@@ -33,13 +33,13 @@ def utilization(
         results.print(f"{deployment.name} has no campaign yet.")
         return
     columns = ["campaign", "min TPS", "used, mean", "least", "peak", "used %", "$ a month", "suggested min TPS", "$ a month then"]
-    show_table(f"Campaigns of {deployment.name}, last {days:g} days", columns, [table_row(campaign) for campaign in found])
+    show_table(f"Campaigns of {deployment.name}, last {days:g} days", columns, [_table_row(campaign) for campaign in found])
     for campaign in found:
         results.print(advice(campaign))
     results.print(f"Prices of {known.region} as of {known.as_of}; {MARK} marks those that are not certain.")
 
 
-def table_row(campaign: Utilization) -> list[str | int]:
+def _table_row(campaign: Utilization) -> list[str | int]:
     rates = [f"{rate:.2f}" for rate in (campaign.used_tps, campaign.least_tps, campaign.peak_tps)]
     return [
         campaign.campaign,

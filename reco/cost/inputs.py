@@ -18,17 +18,17 @@ from reco.errors import RecoError
 ROOT = Path(__file__).parents[2]
 PRICES, TRAFFIC = ROOT / "config" / "prices.yaml", ROOT / "config" / "traffic.yaml"
 #: The placement that stands for all that the traffic does not name.
-DEFAULT = "default"
+_DEFAULT = "default"
 HOURS_PER_DAY = 24
 
-Quantity = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+_Quantity = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class Tier(Section):
     """A price up to `up_to` units in a month; without it, for all that is left."""
 
-    usd: Quantity
-    up_to: Quantity | None = None
+    usd: _Quantity
+    up_to: _Quantity | None = None
 
 
 class Price(Section):
@@ -36,7 +36,7 @@ class Price(Section):
 
     unit: str
     per: float = Field(1, gt=0)
-    usd: Quantity | None = None
+    usd: _Quantity | None = None
     tiers: list[Tier] = Field(default_factory=list)
     certain: bool = True
     source: str = ""
@@ -73,51 +73,51 @@ class Prices(Section):
         return self.prices[name]
 
 
-class BatchTraffic(Section):
-    runs_per_month: Quantity
-    users_per_run: Quantity
-    glue_dpu_hours_per_run: Quantity
+class _BatchTraffic(Section):
+    runs_per_month: _Quantity
+    users_per_run: _Quantity
+    glue_dpu_hours_per_run: _Quantity
 
 
-class Assumptions(Section):
+class _Assumptions(Section):
     """What a deployment's own dashboard tells better."""
 
-    campaign_calls_per_request: Quantity
-    recommend_milliseconds: Quantity
-    put_events_milliseconds: Quantity
-    catalogue_reads_per_request: Quantity
-    log_bytes_per_request: Quantity
+    campaign_calls_per_request: _Quantity
+    recommend_milliseconds: _Quantity
+    put_events_milliseconds: _Quantity
+    catalogue_reads_per_request: _Quantity
+    log_bytes_per_request: _Quantity
     traced_share: float = Field(ge=0, le=1)
-    archive_months: Quantity
-    archive_compression: Quantity
-    list_bytes: Quantity
-    transitions_per_train_run: Quantity
-    transitions_per_batch_run: Quantity
-    alarms: Quantity
-    custom_metrics: Quantity
+    archive_months: _Quantity
+    archive_compression: _Quantity
+    list_bytes: _Quantity
+    transitions_per_train_run: _Quantity
+    transitions_per_batch_run: _Quantity
+    alarms: _Quantity
+    custom_metrics: _Quantity
 
 
 class Traffic(Section):
     """What goes on in a shop. Rates are of a mean day, hours in UTC."""
 
-    users: Quantity
-    items: Quantity
-    interactions: Quantity
-    event_bytes: Quantity
-    events_per_day: Quantity
+    users: _Quantity
+    items: _Quantity
+    interactions: _Quantity
+    event_bytes: _Quantity
+    events_per_day: _Quantity
     events_per_call: float = Field(gt=0, le=500)
-    requests_per_second: dict[str, Annotated[list[Quantity], Field(min_length=HOURS_PER_DAY, max_length=HOURS_PER_DAY)]]
-    trainings_per_month: Quantity
-    training_hours: dict[str, Quantity]
-    batch: BatchTraffic
-    assumptions: Assumptions
+    requests_per_second: dict[str, Annotated[list[_Quantity], Field(min_length=HOURS_PER_DAY, max_length=HOURS_PER_DAY)]]
+    trainings_per_month: _Quantity
+    training_hours: dict[str, _Quantity]
+    batch: _BatchTraffic
+    assumptions: _Assumptions
 
     def hours_of(self, placement: str) -> list[float]:
         """Requests a second in each hour of the day."""
-        return self.requests_per_second.get(placement) or self.requests_per_second.get(DEFAULT) or [0.0] * HOURS_PER_DAY
+        return self.requests_per_second.get(placement) or self.requests_per_second.get(_DEFAULT) or [0.0] * HOURS_PER_DAY
 
     def training_hours_of(self, solution: str) -> float:
-        return self.training_hours.get(solution, self.training_hours.get(DEFAULT, 0.0))
+        return self.training_hours.get(solution, self.training_hours.get(_DEFAULT, 0.0))
 
     def check_names(self, file: Path, placements: Mapping[str, Any], solutions: Mapping[str, Any]) -> None:
         """Raises RecoError for a placement or a solution that the config does not have."""
@@ -126,11 +126,11 @@ class Traffic(Section):
             ("training_hours", self.training_hours, solutions),
         ):
             for name in given:
-                if name != DEFAULT and name not in known:
+                if name != _DEFAULT and name not in known:
                     raise RecoError(f"{file}: {field}.{name}: the config has none of that name{did_you_mean(name, known)}")
 
 
-def read_yaml(file: Path) -> dict[str, Any]:
+def _read_yaml(file: Path) -> dict[str, Any]:
     try:
         raw = yaml.load(file.read_text(), UniqueKeyLoader)  # noqa: S506  a SafeLoader
     except FileNotFoundError:
@@ -144,9 +144,9 @@ def read_yaml(file: Path) -> dict[str, Any]:
 
 def load_prices(own: Path | None = None) -> Prices:
     """The prices that come along, with those of the operator's own file in their place. Raises RecoError with file and entry."""
-    raw, file = read_yaml(PRICES), PRICES
+    raw, file = _read_yaml(PRICES), PRICES
     if own is not None:
-        file, given = own, read_yaml(own)
+        file, given = own, _read_yaml(own)
         changed = given.get("prices")
         for name in changed if isinstance(changed, dict) else ():
             if name not in raw["prices"]:
@@ -161,6 +161,6 @@ def load_prices(own: Path | None = None) -> Prices:
 def load_traffic(file: Path) -> Traffic:
     """Raises RecoError, naming file and entry."""
     try:
-        return Traffic.model_validate(read_yaml(file))
+        return Traffic.model_validate(_read_yaml(file))
     except ValidationError as error:
         raise RecoError("\n".join(f"{file}: {problem}" for problem in shape_problems(error))) from None

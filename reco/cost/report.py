@@ -13,7 +13,7 @@ from reco.cost.inputs import Prices
 
 #: Marks what rests on a price that is not certain.
 MARK = "~"
-WAYS = {"real_time": "real time", "batch": "batch"}
+_WAYS = {"real_time": "real time", "batch": "batch"}
 
 
 def dollars(amount: float, certain: bool = True) -> str:
@@ -21,7 +21,7 @@ def dollars(amount: float, certain: bool = True) -> str:
     return f"{'' if certain else MARK}{amount:,.2f}"
 
 
-def grouped(lines: list[Line], by: str) -> dict[str, tuple[float, bool]]:
+def _grouped(lines: list[Line], by: str) -> dict[str, tuple[float, bool]]:
     """Dollars by a field of the lines, and whether all of them are certain."""
     found: dict[str, tuple[float, bool]] = {}
     for line in lines:
@@ -30,7 +30,7 @@ def grouped(lines: list[Line], by: str) -> dict[str, tuple[float, bool]]:
     return found
 
 
-def is_certain(lines: list[Line]) -> bool:
+def _is_certain(lines: list[Line]) -> bool:
     return all(line.certain for line in lines)
 
 
@@ -41,26 +41,26 @@ def cell(sums: dict[str, tuple[float, bool]], key: str) -> str:
 def show(estimate: Estimate, config: Config, prices: Prices) -> None:
     """Every line, sums by service and by driver, and the break-even."""
     rows = [
-        [WAYS[way], line.service, line.what, f"{line.quantity:,.6g}", line.unit, dollars(line.dollars, line.certain)]
-        for way in WAYS
+        [_WAYS[way], line.service, line.what, f"{line.quantity:,.6g}", line.unit, dollars(line.dollars, line.certain)]
+        for way in _WAYS
         for line in getattr(estimate, way)
         if line.dollars >= 0.005
     ]
     show_table(f"{config.name}: a month in US dollars", ["", "service", "what", "quantity", "unit", "dollars"], rows)
     for title, by in (("By service", "service"), ("By what drives the cost", "driver")):
-        sums = [grouped(getattr(estimate, way), by) for way in WAYS]
+        sums = [_grouped(getattr(estimate, way), by) for way in _WAYS]
         keys = list(DRIVERS) if by == "driver" else list(dict.fromkeys(key for found in sums for key in found))
         rows = [[key, *(cell(found, key) for found in sums)] for key in keys]
-        everything = [dollars(total(getattr(estimate, way)), is_certain(getattr(estimate, way))) for way in WAYS]
-        show_table(title, [by, *WAYS.values()], [*rows, ["all", *everything]])
-    results.print(break_even_sentence(estimate))
+        everything = [dollars(total(getattr(estimate, way)), _is_certain(getattr(estimate, way))) for way in _WAYS]
+        show_table(title, [by, *_WAYS.values()], [*rows, ["all", *everything]])
+    results.print(_break_even_sentence(estimate))
     results.print(
         f"Prices of {prices.region} as of {prices.as_of}. {MARK} marks what rests on a price that is not certain: "
         "AWS's pricing pages decide. Without free tier, tax, and traffic out of AWS."
     )
 
 
-def break_even_sentence(estimate: Estimate) -> str:
+def _break_even_sentence(estimate: Estimate) -> str:
     here = f"{estimate.requests_per_month:,.0f} requests a month are expected."
     if estimate.break_even.requests_per_month is None:
         other = "real time" if estimate.break_even.cheaper == "batch" else "batch"
@@ -72,19 +72,19 @@ def break_even_sentence(estimate: Estimate) -> str:
 def as_json(estimate: Estimate, config: Config, prices: Prices) -> dict[str, Any]:
     """Dollars a month; `certain` is false for whatever rests on an uncertain price."""
     answer: dict[str, Any] = {"deployment": config.name, "region": prices.region, "prices_as_of": str(prices.as_of)}
-    for way in WAYS:
+    for way in _WAYS:
         lines = getattr(estimate, way)
         answer[way] = {
             "dollars_per_month": round(total(lines), 2),
-            "certain": is_certain(lines),
-            "by_service": sums_as_json(grouped(lines, "service")),
-            "by_driver": sums_as_json(grouped(lines, "driver")),
+            "certain": _is_certain(lines),
+            "by_service": _sums_as_json(_grouped(lines, "service")),
+            "by_driver": _sums_as_json(_grouped(lines, "driver")),
             "lines": [asdict(line) | {"dollars": round(line.dollars, 4)} for line in lines],
         }
     return {**answer, "requests_per_month": estimate.requests_per_month, "break_even": asdict(estimate.break_even)}
 
 
-def sums_as_json(sums: dict[str, tuple[float, bool]]) -> dict[str, Any]:
+def _sums_as_json(sums: dict[str, tuple[float, bool]]) -> dict[str, Any]:
     return {key: {"dollars": round(amount, 2), "certain": certain} for key, (amount, certain) in sums.items()}
 
 
@@ -96,17 +96,17 @@ def draw(estimate: Estimate, config: Config, prices: Prices, file: Path) -> None
     figure = Figure(figsize=(7, 2.6), layout="constrained")
     axes = figure.subplots()
     colours = dict(zip(DRIVERS, ("#5aa469", "#d08c2f", "#2f6fb5", "#9aa5b4"), strict=True))
-    names = list(reversed(WAYS))
+    names = list(reversed(_WAYS))
     left = dict.fromkeys(names, 0.0)
     for driver in DRIVERS:
         for way in names:
             for certain in (True, False):
                 lines = [line for line in getattr(estimate, way) if (line.driver, line.certain) == (driver, certain)]
-                bars = axes.barh(WAYS[way], total(lines), left=left[way], color=colours[driver], edgecolor="white")
+                bars = axes.barh(_WAYS[way], total(lines), left=left[way], color=colours[driver], edgecolor="white")
                 bars[0].set_hatch("" if certain else "///")
                 left[way] += total(lines)
     for way in names:
-        axes.annotate(f" ${left[way]:,.0f}", (left[way], WAYS[way]), va="center", fontsize=9)
+        axes.annotate(f" ${left[way]:,.0f}", (left[way], _WAYS[way]), va="center", fontsize=9)
     handles = [Patch(color=colour, label=driver) for driver, colour in colours.items()]
     handles.append(Patch(facecolor="#dddddd", edgecolor="white", hatch="///", label="uncertain price"))
     axes.legend(handles=handles, fontsize=8, ncols=len(handles), loc="upper center", bbox_to_anchor=(0.45, -0.2), frameon=False)

@@ -19,7 +19,7 @@ from reco.cost.inputs import Price, Prices
 from reco.target import Target
 
 PERIOD_SECONDS = 300
-SECONDS_PER_MONTH = HOURS_PER_MONTH * SECONDS_PER_HOUR
+_SECONDS_PER_MONTH = HOURS_PER_MONTH * SECONDS_PER_HOUR
 #: The share of the time in which a provisioned minimum of `for_peaks_tps` is enough.
 PEAK_SHARE = 0.95
 
@@ -59,17 +59,17 @@ def judge(campaign: str, provisioned_tps: int, used_tps: Sequence[float], price:
         peak_tps=by_size[-1],
         recommended_tps=recommended,
         for_peaks_tps=for_peaks,
-        dollars_per_month=monthly_dollars(used_tps, provisioned_tps, price),
-        recommended_dollars_per_month=monthly_dollars(used_tps, recommended, price),
-        for_peaks_dollars_per_month=monthly_dollars(used_tps, for_peaks, price),
+        dollars_per_month=_monthly_dollars(used_tps, provisioned_tps, price),
+        recommended_dollars_per_month=_monthly_dollars(used_tps, recommended, price),
+        for_peaks_dollars_per_month=_monthly_dollars(used_tps, for_peaks, price),
         certain=price.certain,
     )
 
 
-def monthly_dollars(used_tps: Sequence[float], minimum_tps: int, price: Price) -> float:
+def _monthly_dollars(used_tps: Sequence[float], minimum_tps: int, price: Price) -> float:
     """The bill of a month of such periods."""
     billed_tps = sum(max(minimum_tps, used) for used in used_tps) / len(used_tps)
-    return price.dollars(billed_tps * SECONDS_PER_MONTH)
+    return price.dollars(billed_tps * _SECONDS_PER_MONTH)
 
 
 def utilizations(target: Target, config: Config, prices: Prices, days: float) -> list[Utilization]:

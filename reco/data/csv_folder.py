@@ -15,7 +15,7 @@ from personalize_rules.csv import Unreadable, blocks, cells_of
 from personalize_rules.imports import Finding, Severity, normal
 from reco.errors import RecoError
 
-BOM = b"\xef\xbb\xbf"
+_BOM = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True)
@@ -35,11 +35,11 @@ class LocalCsv:
     @property
     def has_bom(self) -> bool:
         with self.path.open("rb") as file:
-            return file.read(len(BOM)) == BOM
+            return file.read(len(_BOM)) == _BOM
 
     def open(self) -> BinaryIO:
         file = self.path.open("rb")
-        if file.read(len(BOM)) != BOM:
+        if file.read(len(_BOM)) != _BOM:
             file.seek(0)
         return file
 
@@ -50,7 +50,7 @@ class LocalCsv:
 
 
 @dataclass
-class Folder:
+class _Folder:
     """What a folder holds for a deployment; `findings` names what it leaves out, and what can't be used."""
 
     path: Path
@@ -61,15 +61,15 @@ class Folder:
         self.findings.add(Finding(str(path), 0, "", rule, severity))
 
 
-def look_into(path: Path, config: Config | None = None) -> Folder:
+def look_into(path: Path, config: Config | None = None) -> _Folder:
     """`<dataset>.csv`, or the CSVs of a folder `<dataset>/`; case does not count. Raises RecoError for a folder without any."""
     if not path.is_dir():
         raise RecoError(
             f"{path} is not a folder: give one that holds interactions.csv and, if you have them, items.csv and users.csv."
         )
-    folder, strangers = Folder(path), list[Path]()
+    folder, strangers = _Folder(path), list[Path]()
     for entry in sorted(path.iterdir()):
-        kind = dataset_of(entry)
+        kind = _dataset_of(entry)
         if kind is None:
             strangers.append(entry)
         elif config is not None and kind not in config.datasets.present():
@@ -86,7 +86,7 @@ def look_into(path: Path, config: Config | None = None) -> Folder:
     return folder
 
 
-def _leave_out(folder: Folder, strangers: Sequence[Path], config: Config | None) -> None:
+def _leave_out(folder: _Folder, strangers: Sequence[Path], config: Config | None) -> None:
     """Files of no dataset; a CSV among them may be the one that a dataset lacks, which would be trained on older data."""
     missing = [kind for kind in (config.datasets.present() if config else ()) if kind not in folder.files]
     for entry in strangers:
@@ -97,13 +97,13 @@ def _leave_out(folder: Folder, strangers: Sequence[Path], config: Config | None)
             folder.note(entry, "is left out: its name is that of no dataset", "warning")
 
 
-def dataset_of(entry: Path) -> DatasetKind | None:
+def _dataset_of(entry: Path) -> DatasetKind | None:
     """The dataset that a file or folder is named for."""
     name = (entry.name if entry.is_dir() else entry.name.partition(".")[0]).lower()
     return next((kind for kind in DATASET_TYPES if kind == name), None)
 
 
-def _csvs_in(folder: Folder, below: Path) -> list[Path]:
+def _csvs_in(folder: _Folder, below: Path) -> list[Path]:
     found = []
     for entry in sorted(below.iterdir()):
         if entry.is_file() and entry.suffix.lower() == ".csv":
@@ -113,7 +113,7 @@ def _csvs_in(folder: Folder, below: Path) -> list[Path]:
     return found
 
 
-def _take(folder: Folder, kind: DatasetKind, files: list[Path], named: Path) -> None:
+def _take(folder: _Folder, kind: DatasetKind, files: list[Path], named: Path) -> None:
     if kind in folder.files and files:
         rule = f"is for the {kind} too, as {folder.files[kind][0]} is: take one of the two away"
         folder.note(named, rule, "error")
@@ -124,7 +124,7 @@ def _take(folder: Folder, kind: DatasetKind, files: list[Path], named: Path) -> 
 
 
 def check(
-    folder: Folder,
+    folder: _Folder,
     config: Config,
     *,
     whole: bool,
@@ -153,7 +153,7 @@ def check(
     return look.findings
 
 
-def _together(folder: Folder, kind: DatasetKind) -> str:
+def _together(folder: _Folder, kind: DatasetKind) -> str:
     """What all files of a dataset are called: the one there is, their folder, or the one that should be there."""
     files = folder.files.get(kind) or [folder.path / f"{kind}.csv"]
     return str(files[0] if len(files) == 1 else files[0].parent)

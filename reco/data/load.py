@@ -14,7 +14,7 @@ from reco.errors import RecoError
 from reco.target import Target
 
 #: How many parts of a large file are on their way at once.
-PARALLEL = TransferConfig(max_concurrency=4)
+_PARALLEL = TransferConfig(max_concurrency=4)
 
 
 def find_csvs(folder: Path) -> dict[DatasetKind, list[Path]]:
@@ -33,7 +33,7 @@ def upload(target: Target, files: Mapping[DatasetKind, Sequence[Path]], on_bytes
         keys = {f"datasets/{kind}/{path.name}": path for path in paths}
         for key, path in keys.items():
             with LocalCsv(path).open() as content:
-                s3.upload_fileobj(content, bucket, key, Callback=on_bytes, Config=PARALLEL)
+                s3.upload_fileobj(content, bucket, key, Callback=on_bytes, Config=_PARALLEL)
         for key in keys_of(target, kind, delimiter=""):
             if key not in keys:
                 s3.delete_object(Bucket=bucket, Key=key)
@@ -49,7 +49,7 @@ def download(target: Target, folder: Path) -> dict[DatasetKind, list[Path]]:
         (folder / kind).mkdir(parents=True, exist_ok=True)
         for key in keys_of(target, kind):
             path = folder / kind / key.rsplit("/", 1)[-1]
-            s3.download_file(bucket, key, str(path), Config=PARALLEL)
+            s3.download_file(bucket, key, str(path), Config=_PARALLEL)
             found.setdefault(kind, []).append(path)
     return found
 

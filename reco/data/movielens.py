@@ -19,10 +19,10 @@ from pathlib import Path
 from personalize_rules.csv import line_of
 from reco.errors import RecoError
 
-PACKAGE = "recbole==1.2.1"
-SHA256 = "9c9948202011f37eb0a7c6768129313f00d6403ad221ec940d5e2d5d5f33a407"
-INSIDE = "recbole/dataset_example/ml-100k/"
-FILES = ("ml-100k.inter", "ml-100k.item", "ml-100k.user")
+_PACKAGE = "recbole==1.2.1"
+_SHA256 = "9c9948202011f37eb0a7c6768129313f00d6403ad221ec940d5e2d5d5f33a407"
+_INSIDE = "recbole/dataset_example/ml-100k/"
+_FILES = ("ml-100k.inter", "ml-100k.item", "ml-100k.user")
 
 #: The order of the genre flags in GroupLens's own u.item.
 GENRES = [
@@ -43,11 +43,11 @@ class Counts:
 
 def fetch(cache: Path) -> Path:
     """The folder with the data as the package has them, fetched once. Raises RecoError without a network."""
-    if all((cache / name).exists() for name in FILES):
+    if all((cache / name).exists() for name in _FILES):
         return cache
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "-d", folder, PACKAGE]
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "-d", folder, _PACKAGE]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         wheels = list(Path(folder).glob("*.whl"))
         if done.returncode or not wheels:
@@ -61,11 +61,11 @@ def fetch(cache: Path) -> Path:
 
 def unpack(wheel: Path, folder: Path) -> None:
     """Take the three files out of the wheel, once it is known to be the right one."""
-    if hashlib.sha256(wheel.read_bytes()).hexdigest() != SHA256:
+    if hashlib.sha256(wheel.read_bytes()).hexdigest() != _SHA256:
         raise RecoError(f"{wheel.name} is not the file that was expected (its SHA-256 differs); MovieLens was not unpacked.")
     with zipfile.ZipFile(wheel) as archive:
-        for name in FILES:
-            (folder / name).write_bytes(archive.read(INSIDE + name))
+        for name in _FILES:
+            (folder / name).write_bytes(archive.read(_INSIDE + name))
 
 
 def write_csvs(source: Path, target: Path) -> Counts:

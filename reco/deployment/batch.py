@@ -33,7 +33,7 @@ def follow(target: Target, execution: str, on_state: Callable[[str], None], ever
     told = set[str]()
 
     def where_spark_is() -> None:
-        for found in spark_states(target, "BatchInputJob"):
+        for found in _spark_states(target, "BatchInputJob"):
             if found not in told:
                 told.add(found)
                 on_state(f"Build input: Spark is {found}")
@@ -41,7 +41,7 @@ def follow(target: Target, execution: str, on_state: Callable[[str], None], ever
     return train.follow(target, execution, on_state, every, where_spark_is)
 
 
-def spark_states(target: Target, output: str) -> Iterator[str]:
+def _spark_states(target: Target, output: str) -> Iterator[str]:
     """The states of the job's runs that are under way: starting, running."""
     runs = target.client("glue").get_job_runs(JobName=target.output("batch", output), MaxResults=10)["JobRuns"]
     for run in runs:

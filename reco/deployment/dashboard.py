@@ -17,13 +17,13 @@ from reco.errors import RecoError
 from reco.target import Target
 
 #: Seconds of a point where the dashboard says nothing.
-DEFAULT_PERIOD = 300
+_DEFAULT_PERIOD = 300
 #: Inches of a dashboard's unit.
-UNIT = 0.62
+_UNIT = 0.62
 #: Letters of a label, so that two labels have room side by side below a graph.
-HALF_A_GRAPH = 22
+_HALF_A_GRAPH = 22
 
-Series = dict[datetime.datetime, float]
+_Series = dict[datetime.datetime, float]
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Line:
     uses: Mapping[str, Line] = field(default_factory=dict)
 
 
-def body_of(target: Target, name: str) -> dict[str, Any]:
+def _body_of(target: Target, name: str) -> dict[str, Any]:
     """Raises RecoError when there is no such dashboard."""
     client = target.client("cloudwatch")
     try:
@@ -57,7 +57,7 @@ def lines_of(widget: Mapping[str, Any], period: int | None) -> Iterator[Line]:
         else:
             names: list[str] = [part if part != "." else above[n] for n, part in enumerate(row) if not isinstance(part, dict)]
             above = names
-            line = Line(str(options.get("label", names[1])), metric=as_metric_stat(names, options, period))
+            line = Line(str(options.get("label", names[1])), metric=_as_metric_stat(names, options, period))
         if "id" in options:
             by_id[options["id"]] = line
         if options.get("visible", True):
@@ -65,11 +65,11 @@ def lines_of(widget: Mapping[str, Any], period: int | None) -> Iterator[Line]:
     yield from visible
 
 
-def as_metric_stat(names: Sequence[str], options: Mapping[str, Any], period: int | None) -> dict[str, Any]:
+def _as_metric_stat(names: Sequence[str], options: Mapping[str, Any], period: int | None) -> dict[str, Any]:
     dimensions = [{"Name": name, "Value": value} for name, value in zip(names[2::2], names[3::2], strict=True)]
     return {
         "Metric": {"Namespace": names[0], "MetricName": names[1], "Dimensions": dimensions},
-        "Period": period or options.get("period", DEFAULT_PERIOD),
+        "Period": period or options.get("period", _DEFAULT_PERIOD),
         "Stat": options.get("stat", "Average"),
     }
 
@@ -81,7 +81,7 @@ class Reader:
         self.client = target.client("cloudwatch")
         self.start, self.end = start, end
 
-    def read(self, line: Line) -> Series:
+    def read(self, line: Line) -> _Series:
         """The points of a line; an expression is computed here."""
         if line.metric is None:
             return self._compute(ast.parse(line.expression, mode="eval").body, line.uses)
@@ -92,7 +92,7 @@ class Reader:
         results = [result for page in pages for result in page["MetricDataResults"]]
         return {at: value for r in results for at, value in zip(r["Timestamps"], r["Values"], strict=True)}
 
-    def _compute(self, node: ast.expr, uses: Mapping[str, Line]) -> Series:
+    def _compute(self, node: ast.expr, uses: Mapping[str, Line]) -> _Series:
         """Metric math as the operations stack writes it: a line, times and divided by numbers or by the PERIOD of a line."""
         match node:
             case ast.Name(id=name):
@@ -116,13 +116,13 @@ def draw(target: Target, name: str, file: Path, *, minutes: float, period: int |
     """Writes the dashboard's picture of the last minutes; `period` replaces the seconds of a point."""
     from matplotlib.figure import Figure
 
-    body = body_of(target, name)
+    body = _body_of(target, name)
     end = datetime.datetime.now(datetime.UTC)
     reader = Reader(target, end - datetime.timedelta(minutes=minutes), end)
     widgets = body["widgets"]
     width = max(widget["x"] + widget["width"] for widget in widgets)
     height = max(widget["y"] + widget["height"] for widget in widgets)
-    figure = Figure(figsize=(width * UNIT, height * UNIT))
+    figure = Figure(figsize=(width * _UNIT, height * _UNIT))
     for widget in widgets:
         left, top = widget["x"] / width, 1 - widget["y"] / height
         if widget["type"] == "text":
@@ -133,12 +133,12 @@ def draw(target: Target, name: str, file: Path, *, minutes: float, period: int |
         box = (left + 1.0 / width, top - (widget["height"] - 1.5) / height, (widget["width"] - 1.4) / width)
         axes = figure.add_axes((*box, (widget["height"] - 2.1) / height))
         lines = [(line.label, reader.read(line)) for line in lines_of(widget, period)]
-        draw_graph(axes, widget, lines, end, minutes)
+        _draw_graph(axes, widget, lines, end, minutes)
     figure.savefig(file, dpi=90)
 
 
-def draw_graph(
-    axes: Any, widget: Mapping[str, Any], lines: Sequence[tuple[str, Series]], end: datetime.datetime, minutes: float
+def _draw_graph(
+    axes: Any, widget: Mapping[str, Any], lines: Sequence[tuple[str, _Series]], end: datetime.datetime, minutes: float
 ) -> None:
     """One widget of the type metric, over the minutes before the end."""
     for label, series in lines:
@@ -160,6 +160,6 @@ def draw_graph(
     axes.tick_params(labelsize=8)
     axes.spines[["top", "right"]].set_visible(False)
     if lines:
-        columns = 2 if max(len(label) for label, _ in lines) <= HALF_A_GRAPH else 1
+        columns = 2 if max(len(label) for label, _ in lines) <= _HALF_A_GRAPH else 1
         below = {"loc": "upper left", "bbox_to_anchor": (-0.03, -0.1), "ncols": columns}
         axes.legend(fontsize=7.5, frameon=False, handlelength=1.2, columnspacing=1.0, labelspacing=0.3, **below)

@@ -18,13 +18,13 @@ from reco.deployment.teardown import Owner, Resources, Teardown
 from reco.errors import RecoError
 from reco.target import Target
 
-Tell = Callable[[str], None]
+_Tell = Callable[[str], None]
 #: How often a stack is tried whose buckets are written to until the last moment, and the seconds before the second attempt.
 TRIES, PAUSE = 6, 2.0
 
 
 @dataclass(frozen=True)
-class Deletion:
+class _Deletion:
     """What is there to delete: running executions, Personalize resources (one entry for each owner), stacks."""
 
     executions: list[str]
@@ -61,7 +61,7 @@ class Deleted:
 class Destruction:
     """One deployment's end. Looking changes nothing; carrying out may be repeated until nothing is left."""
 
-    def __init__(self, target: Target, config: Config, *, keep_stacks: bool = False, tell: Tell = lambda said: None) -> None:
+    def __init__(self, target: Target, config: Config, *, keep_stacks: bool = False, tell: _Tell = lambda said: None) -> None:
         self.target = target
         self.config = config
         self.keep_stacks = keep_stacks
@@ -73,20 +73,20 @@ class Destruction:
     def cloudformation(self) -> Any:
         return self.target.client("cloudformation")
 
-    def look(self) -> Deletion:
+    def look(self) -> _Deletion:
         """What there is. Raises RecoError when something that is not the deployment's stands in the way."""
         stacks = self.stacks()
         resources = [self.teardown.find(owner) for owner in self.owners]
         for owner, found in zip(self.owners, resources, strict=True):
             self.teardown.refuse_strangers(owner, found)
-        return Deletion(
+        return _Deletion(
             executions=list(self.running(stacks)),
             resources=resources,
             parameters=self.parameters(),
             stacks=[] if self.keep_stacks else stacks,
         )
 
-    def carry_out(self, deletion: Deletion) -> Deleted:
+    def carry_out(self, deletion: _Deletion) -> Deleted:
         """Delete it, the runs first: they would make anew what is deleted. Raises RecoError with what can't be deleted."""
         done = Deleted()
         for execution in deletion.executions:

@@ -18,20 +18,20 @@ from reco.target import Target
 #: A call has at most this many events and, a little below the stream's limit, bytes.
 MAX_EVENTS, MAX_BYTES = events.MAX_BATCH, 4_000_000
 #: How often a call is made again before we give up: about two minutes.
-ATTEMPTS = 12
+_ATTEMPTS = 12
 
 
 def send(target: Target, given: Iterable[events.Event], on_sent: Callable[[int], None] = lambda count: None) -> int:
     """Send events in the order given; returns how many the API took. Raises RecoError for what it will not take."""
     sent = 0
-    for call in calls_of(event.model_dump_json(exclude_none=True) for event in given):
-        post_all(target, call)
+    for call in _calls_of(event.model_dump_json(exclude_none=True) for event in given):
+        _post_all(target, call)
         sent += len(call)
         on_sent(sent)
     return sent
 
 
-def calls_of(texts: Iterable[str]) -> Iterator[list[str]]:
+def _calls_of(texts: Iterable[str]) -> Iterator[list[str]]:
     """The events of one call after the other."""
     call: list[str] = []
     size = 0
@@ -45,9 +45,9 @@ def calls_of(texts: Iterable[str]) -> Iterator[list[str]]:
         yield call
 
 
-def post_all(target: Target, call: Sequence[str]) -> None:
+def _post_all(target: Target, call: Sequence[str]) -> None:
     """Post events, those that the API did not take again. Raises RecoError."""
-    for attempt in range(ATTEMPTS):
+    for attempt in range(_ATTEMPTS):
         if attempt:
             time.sleep(random.uniform(0.5, 1) * min(0.2 * 2**attempt, 20))  # noqa: S311
         status, answer = post(target, call)
@@ -58,7 +58,7 @@ def post_all(target: Target, call: Sequence[str]) -> None:
                 return
         elif status not in (429, 500, 502, 504):
             raise RecoError(f"The API answered {status}: {message_of(json.dumps(answer).encode())}")
-    raise RecoError(f"{len(call)} events were not taken in {ATTEMPTS} attempts: is the API overloaded?")
+    raise RecoError(f"{len(call)} events were not taken in {_ATTEMPTS} attempts: is the API overloaded?")
 
 
 def post(target: Target, call: Sequence[str]) -> tuple[int, dict[str, Any]]:

@@ -8,7 +8,7 @@ from typing import Any
 from lambdas.training.metric_labels import metric_label
 
 #: The rows, of personalize/latest/dg/working-with-training-metrics.html; other metrics are not shown.
-SHOWN = (
+_SHOWN = (
     "coverage",
     "mean_reciprocal_rank_at_25",
     *(f"normalized_discounted_cumulative_gain_at_{k}" for k in (5, 10, 25)),
@@ -19,7 +19,7 @@ SHOWN = (
 def metrics_rows(solutions: Sequence[dict[str, Any]]) -> tuple[list[str], list[list[Any]]]:
     """Columns and rows: one metric a row, one solution a column; the decision on the version last."""
     heads = [f"{s['name']}\n{s['recipe'].removeprefix('aws-')}" for s in solutions]
-    rows = [[metric_label(metric), *(s["metrics"].get(metric, "") for s in solutions)] for metric in SHOWN]
+    rows = [[metric_label(metric), *(s["metrics"].get(metric, "") for s in solutions)] for metric in _SHOWN]
     decisions = [s.get("verdict", {}).get("decision", "") for s in solutions]
     return ["metric", *heads], [*rows, ["decision", *decisions]]
 

@@ -16,15 +16,15 @@ BATCH = 100
 #: Seconds for which the letters that we hold are hidden, so that none is read twice. All are read before any is put back, or one
 #: that fails again at once would go round for ever. SQS lets us hold 120,000 and gives no more then: that many are read in time.
 #: docs: AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-visibility-timeout.html
-HIDDEN = 1800
+_HIDDEN = 1800
 #: Seconds to wait for a letter. Without any, SQS asks only some of its servers, and may give none though there are some.
 #: docs: AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-short-and-long-polling.html
-PATIENCE = 1
-MAX_PARTITION_KEY = 256
+_PATIENCE = 1
+_MAX_PARTITION_KEY = 256
 
 
 @dataclass(frozen=True)
-class Letter:
+class _Letter:
     """A record that failed, why, and how to take it away from where it is kept (`remove`) or leave it there (`keep`)."""
 
     reason: str
@@ -55,9 +55,9 @@ def redrive(target: Target, reason: str = "") -> Redriven:
     """Put back the letters whose reason contains `reason`."""
     queue, stream = target.output("ingestion", "RecordQueueUrl"), target.output("ingestion", "EventStream")
     sqs, kinesis = target.client("sqs"), target.client("kinesis")
-    done, events = Redriven(), list[Letter]()
+    done, events = Redriven(), list[_Letter]()
     for letter in list(letters(target)):
-        kind = kind_of(letter.record)
+        kind = _kind_of(letter.record)
         if reason not in letter.reason:
             done.left += 1
             letter.keep()
@@ -73,15 +73,15 @@ def redrive(target: Target, reason: str = "") -> Redriven:
             letter.remove()
             done.put_back += 1
     for start in range(0, len(events), BATCH):
-        count = put_events_back(kinesis, stream, events[start : start + BATCH])
+        count = _put_events_back(kinesis, stream, events[start : start + BATCH])
         done.put_back += count
         done.left += len(events[start : start + BATCH]) - count
     return done
 
 
-def put_events_back(kinesis: Any, stream: str, batch: Sequence[Letter]) -> int:
+def _put_events_back(kinesis: Any, stream: str, batch: Sequence[_Letter]) -> int:
     """Put events into the stream again; those that it does not take stay dead letters."""
-    entries = [{"Data": letter.record, "PartitionKey": partition_key(letter.record)} for letter in batch]
+    entries = [{"Data": letter.record, "PartitionKey": _partition_key(letter.record)} for letter in batch]
     answer = kinesis.put_records(StreamName=stream, Records=entries)
     taken = ["ErrorCode" not in record for record in answer["Records"]]
     for letter, ok in zip(batch, taken, strict=True):
@@ -92,21 +92,21 @@ def put_events_back(kinesis: Any, stream: str, batch: Sequence[Letter]) -> int:
     return sum(taken)
 
 
-def letters(target: Target) -> Iterator[Letter]:
+def letters(target: Target) -> Iterator[_Letter]:
     """All dead letters: those of the functions, the records that got stuck, the batches that the stream's mapping gave up."""
     yield from queued(target, "DeadLetterQueueUrl")
     yield from queued(target, "StuckRecordsQueueUrl")
-    yield from given_up(target)
+    yield from _given_up(target)
 
 
-def queued(target: Target, output: str) -> Iterator[Letter]:
+def queued(target: Target, output: str) -> Iterator[_Letter]:
     sqs, url = target.client("sqs"), target.output("ingestion", output)
-    asked = {"QueueUrl": url, "MaxNumberOfMessages": 10, "VisibilityTimeout": HIDDEN, "WaitTimeSeconds": PATIENCE}
+    asked = {"QueueUrl": url, "MaxNumberOfMessages": 10, "VisibilityTimeout": _HIDDEN, "WaitTimeSeconds": _PATIENCE}
     while messages := sqs.receive_message(**asked).get("Messages"):
         for message in messages:
             receipt = {"QueueUrl": url, "ReceiptHandle": message["ReceiptHandle"]}
             body = json.loads(message["Body"])
-            yield Letter(
+            yield _Letter(
                 body.get("reason", "could not be put in a hundred attempts"),
                 record_of(target, body) if "reason" in body else message["Body"].encode(),
                 remove=lambda receipt=receipt: sqs.delete_message(**receipt),  # type: ignore[misc]
@@ -122,7 +122,7 @@ def record_of(target: Target, body: dict[str, str]) -> bytes:
     return b64decode(body["record_base64"]) if "record_base64" in body else body["record"].encode()
 
 
-def given_up(target: Target) -> Iterator[Letter]:
+def _given_up(target: Target) -> Iterator[_Letter]:
     """The records of the batches in S3; an object goes with the last of its records."""
     s3, bucket = target.client("s3"), target.output("storage", "DataBucket")
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="aws/lambda/")
@@ -137,10 +137,10 @@ def given_up(target: Target) -> Iterator[Letter]:
                     s3.delete_object(Bucket=bucket, Key=key)
 
             condition = notice["requestContext"]["condition"]
-            yield Letter(condition, b64decode(record["kinesis"]["data"]), remove=remove, keep=lambda: None)
+            yield _Letter(condition, b64decode(record["kinesis"]["data"]), remove=remove, keep=lambda: None)
 
 
-def kind_of(record: bytes) -> str | None:
+def _kind_of(record: bytes) -> str | None:
     """event, exposure, item or user; None for what the API can't have written."""
     try:
         kind = json.loads(record)["kind"]
@@ -149,8 +149,8 @@ def kind_of(record: bytes) -> str | None:
     return kind if kind in ("event", "exposure", "item", "user") else None
 
 
-def partition_key(record: bytes) -> str:
+def _partition_key(record: bytes) -> str:
     """The same as the API gives: the user, or else the session."""
     body = json.loads(record).get("body")
     name = (body.get("user_id") or body.get("session_id")) if isinstance(body, dict) else None
-    return b64encode(str(name or "none").encode()).decode()[:MAX_PARTITION_KEY]
+    return b64encode(str(name or "none").encode()).decode()[:_MAX_PARTITION_KEY]

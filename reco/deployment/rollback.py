@@ -19,7 +19,7 @@ def rollback(target: Target, solution: str, on_wait: Callable[[], None] = lambda
     left and the one taken. Raises RecoError when there is no campaign or no earlier version.
     """
     personalize = target.client("personalize")
-    campaign = find_campaign(target, solution)
+    campaign = _find_campaign(target, solution)
     serving = campaign["solutionVersionArn"]
     remembered = read_versions(target.client("dynamodb"), target.output("training", "RunsTable"), solution)
     earlier = [r for r in remembered if r.deployed and r.version_arn != serving and r.decision != "rolled_back"]
@@ -27,14 +27,14 @@ def rollback(target: Target, solution: str, on_wait: Callable[[], None] = lambda
         raise RecoError(f"No version of '{solution}' was deployed before the one that serves ({serving}).")
     back_to = earlier[-1].version_arn
     personalize.update_campaign(campaignArn=campaign["campaignArn"], solutionVersionArn=back_to)
-    while not serves(personalize.describe_campaign(campaignArn=campaign["campaignArn"])["campaign"], back_to):
+    while not _serves(personalize.describe_campaign(campaignArn=campaign["campaignArn"])["campaign"], back_to):
         on_wait()
         time.sleep(every)
-    mark_rolled_back(target, solution, serving)
+    _mark_rolled_back(target, solution, serving)
     return serving, back_to
 
 
-def find_campaign(target: Target, solution: str) -> dict[str, Any]:
+def _find_campaign(target: Target, solution: str) -> dict[str, Any]:
     """The campaign of a solution, by the name that the deployment gives it."""
     wanted = f"{target.deployment}{SEPARATOR}{solution}"
     for page in target.client("personalize").get_paginator("list_campaigns").paginate():
@@ -44,7 +44,7 @@ def find_campaign(target: Target, solution: str) -> dict[str, Any]:
     raise RecoError(f"There is no campaign {wanted}.")
 
 
-def mark_rolled_back(target: Target, solution: str, version: str) -> None:
+def _mark_rolled_back(target: Target, solution: str, version: str) -> None:
     target.client("dynamodb").update_item(
         TableName=target.output("training", "RunsTable"),
         Key=version_key(solution, version),
@@ -58,7 +58,7 @@ def mark_rolled_back(target: Target, solution: str, version: str) -> None:
     )
 
 
-def serves(campaign: dict[str, Any], version: str) -> bool:
+def _serves(campaign: dict[str, Any], version: str) -> bool:
     """Whether the update has ended. Raises RecoError when it failed."""
     update = campaign.get("latestCampaignUpdate") or {}
     if "FAILED" in update.get("status", ""):

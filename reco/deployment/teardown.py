@@ -24,9 +24,9 @@ from reco.errors import RecoError
 ORDER = (
     "campaign", "recommender", "solution", "event_tracker", "metric_attribution", "filter", "dataset", "dataset_group", "schema",
 )  # fmt: skip
-IN_DATASET_GROUP = ("recommender", "solution", "event_tracker", "filter", "dataset")
+_IN_DATASET_GROUP = ("recommender", "solution", "event_tracker", "filter", "dataset")
 #: Longest wait for all of it: a dataset stays while an import into it goes on, and large ones take hours.
-PATIENCE_SECONDS = 4 * 3600.0
+_PATIENCE_SECONDS = 4 * 3600.0
 LONGEST_PAUSE_SECONDS = 15.0
 
 Resources = dict[str, list[str]]
@@ -42,16 +42,16 @@ class Owner:
 
     @staticmethod
     def deployment(config: Config) -> Owner:
-        return Owner("recostack:deployment", config.name, schema_names(re.escape(own_name(config, ""))))
+        return Owner("recostack:deployment", config.name, _schema_names(re.escape(own_name(config, ""))))
 
     @staticmethod
     def evaluation(config: Config) -> Owner:
         """What evaluations of the deployment made; only one that was killed leaves any of it."""
         prefix = rf"{re.escape(own_name(config, 'evaluate-'))}[a-z0-9]{{4}}-"
-        return Owner("recostack:evaluation", config.name, schema_names(prefix))
+        return Owner("recostack:evaluation", config.name, _schema_names(prefix))
 
 
-def schema_names(prefix: str) -> re.Pattern[str]:
+def _schema_names(prefix: str) -> re.Pattern[str]:
     """`<prefix><kind>-<fingerprint>`: no other deployment's schema can match, whatever the deployment is called."""
     return re.compile(f"{prefix}({'|'.join(DATASET_TYPES)})-[0-9a-f]{{8}}")
 
@@ -79,7 +79,7 @@ class Teardown:
     def refuse_strangers(self, owner: Owner, found: Resources) -> None:
         """Raises RecoError when something without the tag is in one of the owner's dataset groups and would hold it back."""
         groups, solutions = found.get("dataset_group", []), found.get("solution", [])
-        inside = [arn for group in groups for kind in IN_DATASET_GROUP for arn in self._arns(kind, datasetGroupArn=group)]
+        inside = [arn for group in groups for kind in _IN_DATASET_GROUP for arn in self._arns(kind, datasetGroupArn=group)]
         inside += [arn for solution in solutions for arn in self._arns("campaign", solutionArn=solution)]
         strangers = [short(arn) for arn in inside if not self._carries(arn, owner)]
         if strangers:
@@ -94,7 +94,7 @@ class Teardown:
         Each round looks anew, so that what a stopped run's last function still made goes too, in its place in the order.
         """
         seen: dict[str, None] = {}
-        pause, deadline, before = self.pause, time.monotonic() + PATIENCE_SECONDS, 0
+        pause, deadline, before = self.pause, time.monotonic() + _PATIENCE_SECONDS, 0
         while found := self.find(owner):
             kind, arns = next(iter(found.items()))
             seen.update(dict.fromkeys(arns))

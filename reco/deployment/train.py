@@ -13,7 +13,7 @@ from reco.errors import RecoError
 from reco.target import Target
 
 #: Most looks find fewer new ones.
-EVENTS_AT_A_LOOK = 25
+_EVENTS_AT_A_LOOK = 25
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def events_since(client: Any, execution: str, last: int) -> list[dict[str, Any]]
         executionArn=execution,
         reverseOrder=True,
         includeExecutionData=False,
-        PaginationConfig={"PageSize": EVENTS_AT_A_LOOK},
+        PaginationConfig={"PageSize": _EVENTS_AT_A_LOOK},
     )
     for page in history:
         new = [event for event in page["events"] if event["id"] > last]
@@ -88,11 +88,11 @@ def states_entered(events: Iterable[dict[str, Any]]) -> Iterator[str]:
 
 def outcome(target: Target, described: dict[str, Any]) -> Outcome:
     seconds = (described["stopDate"] - described["startDate"]).total_seconds()
-    report = json.loads(described["output"]) if described.get("output") else read_report(target, described["name"])
+    report = json.loads(described["output"]) if described.get("output") else _read_report(target, described["name"])
     return Outcome(described["status"], seconds, report, described.get("error") or "", described.get("cause") or "")
 
 
-def read_report(target: Target, run_id: str) -> dict[str, Any] | None:
+def _read_report(target: Target, run_id: str) -> dict[str, Any] | None:
     """The report that a run left in S3."""
     s3, bucket = target.client("s3"), target.output("storage", "DataBucket")
     try:

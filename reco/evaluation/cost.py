@@ -14,7 +14,7 @@ from reco.evaluation.evaluate import Plan
 from reco.target import Target
 
 #: A campaign of one transaction per second, from ACTIVE to its deletion.
-CAMPAIGN_HOURS = 0.25
+_CAMPAIGN_HOURS = 0.25
 
 
 @dataclass(frozen=True)
@@ -31,17 +31,17 @@ def estimate(target: Target, config: Config, planned: Plan) -> list[Item]:
     size = sum(path.stat().st_size for paths in planned.files.values() for path in paths)
     prices = load_prices()
     items = [Item("import", f"{size / 1e6:.1f} MB", prices["personalize_ingestion"].dollars(size / BYTES_PER_GB))]
-    items += trainings(target, config, planned, prices)
+    items += _trainings(target, config, planned, prices)
     calls = len(planned.holdout.cases)
-    billed_calls = max(CAMPAIGN_HOURS * SECONDS_PER_HOUR, calls)
-    quantity = f"{calls} calls, some {60 * CAMPAIGN_HOURS:.0f} minutes"
+    billed_calls = max(_CAMPAIGN_HOURS * SECONDS_PER_HOUR, calls)
+    quantity = f"{calls} calls, some {60 * _CAMPAIGN_HOURS:.0f} minutes"
     for name in planned.solutions:
         price = prices[campaign_price(config.solutions[name])]
         items.append(Item(f"campaign {name}", quantity, price.dollars(billed_calls)))
     return items
 
 
-def trainings(target: Target, config: Config, planned: Plan, prices: Prices) -> Iterator[Item]:
+def _trainings(target: Target, config: Config, planned: Plan, prices: Prices) -> Iterator[Item]:
     """Recipes of the second version are billed by interactions, the others by hours: as many as the last training took."""
     client = target.client("personalize")
     pages = client.get_paginator("list_solutions").paginate()
@@ -53,14 +53,14 @@ def trainings(target: Target, config: Config, planned: Plan, prices: Prices) -> 
             yield Item(f"training {name}", f"{events} interactions", prices[price].dollars(events))
             continue
         solution = arns.get(solution_name(config, name))
-        hours = last_hours(client, solution) if solution else None
+        hours = _last_hours(client, solution) if solution else None
         if hours is None:
             yield Item(f"training {name}", "hours not known before its first training", None)
         else:
             yield Item(f"training {name}", f"{hours:.2f} training hours, as the last time", prices[price].dollars(hours))
 
 
-def last_hours(client: Any, solution: str) -> float | None:
+def _last_hours(client: Any, solution: str) -> float | None:
     """Of the newest trained version."""
     pages = client.get_paginator("list_solution_versions").paginate(solutionArn=solution)
     trained = [version for page in pages for version in page["solutionVersions"] if version["status"] == "ACTIVE"]

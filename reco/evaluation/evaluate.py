@@ -28,7 +28,7 @@ from reco.target import Target
 
 LENGTH = 25
 #: The most items that GetPersonalizedRanking takes (docs: personalize/latest/dg/limits.html).
-MOST_RANKED = 500
+_MOST_RANKED = 500
 METRICS = {
     "normalized_discounted_cumulative_gain_at_25": "NDCG@25",
     "mean_reciprocal_rank_at_25": "MRR@25",
@@ -39,7 +39,7 @@ METRICS = {
     "serendipity_at_25": "serendipity",
 }
 BASELINE = "(popularity, counted)"
-Tell = Callable[[str], None]
+_Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -79,9 +79,9 @@ def plan(config: Config, files: Mapping[DatasetKind, list[Path]], folder: Path, 
     return Plan(found | {"interactions": [training]}, catalogue, holdout, solutions)
 
 
-def evaluate(target: Target, config: Config, planned: Plan, tell: Tell = lambda said: None) -> Evaluation:
+def evaluate(target: Target, config: Config, planned: Plan, tell: _Tell = lambda said: None) -> Evaluation:
     """Train, ask, measure, remove. Raises RecoError when nothing could be trained at all."""
-    holdout, judge = planned.holdout, Judge(planned)
+    holdout, judge = planned.holdout, _Judge(planned)
     result = Evaluation(len(holdout.cases), holdout.training_events, holdout.held_events)
     result.left_out = {
         name: f"{solution.recipe} recommends users, not items"
@@ -105,7 +105,7 @@ def evaluate(target: Target, config: Config, planned: Plan, tell: Tell = lambda 
     return result
 
 
-class Judge:
+class _Judge:
     """Asks for the test users' lists and holds them against what the users did."""
 
     def __init__(self, planned: Plan) -> None:
@@ -122,7 +122,7 @@ class Judge:
         popular items, ranked, as the recipe has it."""
         kind = RECIPES[recipe].type
         if kind == "PERSONALIZED_RANKING":
-            items = [self.item_ids[position] for position in self.popular[:MOST_RANKED]]
+            items = [self.item_ids[position] for position in self.popular[:_MOST_RANKED]]
             answers = (
                 runtime.get_personalized_ranking(campaignArn=campaign, userId=case.user_id, inputList=items)[
                     "personalizedRanking"

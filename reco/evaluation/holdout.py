@@ -18,7 +18,7 @@ from reco.data.csv_folder import columns_of, rows_of
 from reco.errors import RecoError
 
 #: Users with fewer events are trained on in full.
-LEAST_EVENTS = 10
+_LEAST_EVENTS = 10
 
 
 class Catalogue:
@@ -85,20 +85,20 @@ def split(files: Sequence[Path], training: Path, catalogue: Catalogue, users: in
     order = np.lexsort((when, who))
     counts = np.bincount(who, minlength=len(user_ids))
     ends = np.cumsum(counts)
-    hidden = np.where(counts >= LEAST_EVENTS, counts // 10, 0)
+    hidden = np.where(counts >= _LEAST_EVENTS, counts // 10, 0)
     place = np.arange(len(who)) - np.repeat(ends - counts, counts)  # of an event among those of its user, by time
     held = np.zeros(len(who), bool)
     held[order] = place >= np.repeat(counts - hidden, counts)
-    write_training(files, training, held)
+    _write_training(files, training, held)
     eligible = np.flatnonzero(hidden)
     if not len(eligible):
-        raise RecoError(f"No user has {LEAST_EVENTS} events or more: there is nothing to hold out.")
+        raise RecoError(f"No user has {_LEAST_EVENTS} events or more: there is nothing to hold out.")
     chosen = np.sort(np.random.default_rng(seed).permutation(eligible)[:users])
     cases = []
     for user in chosen:
         of_user = what[order[ends[user] - counts[user] : ends[user]]]
         cases.append(Case(user_ids[user], of_user[: -hidden[user]], frozenset(of_user[-hidden[user] :].tolist())))
-    share = share_of_users(who[~held], what[~held], len(catalogue))
+    share = _share_of_users(who[~held], what[~held], len(catalogue))
     return Holdout(cases, share, int((~held).sum()), int(held.sum()))
 
 
@@ -118,7 +118,7 @@ def read_events(
     return list(users), numbers(who), numbers(what), numbers(when)
 
 
-def write_training(files: Sequence[Path], training: Path, held: NDArray[np.bool_]) -> None:
+def _write_training(files: Sequence[Path], training: Path, held: NDArray[np.bool_]) -> None:
     """The rows that are not held out, in one CSV with the columns of the first file."""
     with training.open("w", newline="", encoding="utf-8") as out:
         columns = next(rows_of(files[0]))[1]
@@ -128,7 +128,7 @@ def write_training(files: Sequence[Path], training: Path, held: NDArray[np.bool_
                 out.write(f"{line_of(cells)}\n")
 
 
-def share_of_users(who: NDArray[np.int64], what: NDArray[np.int64], items: int) -> NDArray[np.float64]:
+def _share_of_users(who: NDArray[np.int64], what: NDArray[np.int64], items: int) -> NDArray[np.float64]:
     pairs = np.unique(who * items + what)
     return np.bincount(pairs % items, minlength=items) / max(1, len(np.unique(who)))
 

@@ -22,7 +22,7 @@ from reco.target import Target
 DAY = "year=%Y/month=%m/day=%d"
 HOUR = "year=[0-9]+/month=[0-9]+/day=[0-9]+/hour=[0-9]+"
 #: What somebody did counts from the first exposure on; clients' clocks and times in whole seconds get a second.
-SQL = """
+_SQL = """
 WITH shown AS (
   SELECT
     CASE WHEN body.user_id IS NOT NULL THEN CONCAT('user ', body.user_id) ELSE CONCAT('session ', body.session_id) END AS unit,
@@ -83,7 +83,7 @@ def statement(name: str, placements: list[str], event_type: str, since: date) ->
     """The SQL text for one experiment."""
     period = f"hour >= '{since:{DAY}}/hour=00'"
     quoted = ", ".join(quote(placement) for placement in placements)
-    return SQL.format(experiment=quote(name), placements=quoted, event_type=quote(event_type), period=period)
+    return _SQL.format(experiment=quote(name), placements=quoted, event_type=quote(event_type), period=period)
 
 
 def quote(text: str) -> str:
@@ -100,7 +100,7 @@ def counts(experiment: Experiment, rows: Rows) -> tuple[list[Counts], int]:
 def run(target: Target, sql: str, since: date) -> Rows:
     """The rows of the statement, from the archive of the deployment."""
     if target.local is None:
-        return run_in_athena(target, sql)
+        return _run_in_athena(target, sql)
     with TemporaryDirectory() as folder:
         download(target, Path(folder), since)
         return run_in_duckdb(Path(folder), sql)
@@ -137,7 +137,7 @@ def run_in_duckdb(folder: Path, sql: str) -> Rows:
     return [(variant, int(users), int(clicked), int(converted)) for variant, users, clicked, converted in rows]
 
 
-def run_in_athena(target: Target, sql: str) -> Rows:
+def _run_in_athena(target: Target, sql: str) -> Rows:
     """Through the archive's table in the Glue catalogue. Raises RecoError with Athena's own reason."""
     athena, bucket = target.client("athena"), target.output("storage", "DataBucket")
     execution = athena.start_query_execution(
@@ -153,9 +153,9 @@ def run_in_athena(target: Target, sql: str) -> Rows:
     if state["State"] != "SUCCEEDED":
         raise RecoError(f"Athena did not answer: {state.get('StateChangeReason', state['State'])}")
     listed: list[Any] = athena.get_query_results(QueryExecutionId=execution)["ResultSet"]["Rows"][1:]
-    return [tuple_of([cell.get("VarCharValue") for cell in row["Data"]]) for row in listed]
+    return [_tuple_of([cell.get("VarCharValue") for cell in row["Data"]]) for row in listed]
 
 
-def tuple_of(cells: list[str | None]) -> tuple[str | None, int, int, int]:
+def _tuple_of(cells: list[str | None]) -> tuple[str | None, int, int, int]:
     variant, users, clicked, done = cells
     return variant, int(users or 0), int(clicked or 0), int(done or 0)

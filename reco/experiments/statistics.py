@@ -29,7 +29,7 @@ class Counts:
 
 
 @dataclass(frozen=True)
-class Interval:
+class _Interval:
     """An estimate between its bounds."""
 
     value: float
@@ -47,7 +47,7 @@ class Comparison:
 
     variant: str
     control: str
-    difference: Interval
+    difference: _Interval
     relative: float | None
     more_users: int | None
 
@@ -61,27 +61,27 @@ def critical(comparisons: int) -> float:
     return NormalDist().inv_cdf(1 - ALPHA / 2 / comparisons)
 
 
-def rate(done: float, users: float, z: float | None = None) -> Interval:
+def rate(done: float, users: float, z: float | None = None) -> _Interval:
     """The share of the users who did it, with Wilson's interval."""
     if users == 0:
-        return Interval(0.0, 0.0, 1.0)
+        return _Interval(0.0, 0.0, 1.0)
     z = critical(1) if z is None else z
     share, spread = done / users, z * z / users
     middle = (share + spread / 2) / (1 + spread)
     reach = z / (1 + spread) * math.sqrt(share * (1 - share) / users + spread / (4 * users))
-    return Interval(share, max(middle - reach, 0.0), min(middle + reach, 1.0))
+    return _Interval(share, max(middle - reach, 0.0), min(middle + reach, 1.0))
 
 
-def compare(control: tuple[float, float], variant: tuple[float, float], z: float) -> Interval:
+def compare(control: tuple[float, float], variant: tuple[float, float], z: float) -> _Interval:
     """The variant's rate less the control's; each is given as done and users."""
     first, second = rate(*control, z=z), rate(*variant, z=z)
     below = math.hypot(second.value - second.low, first.high - first.value)
     above = math.hypot(second.high - second.value, first.value - first.low)
     difference = second.value - first.value
-    return Interval(difference, difference - below, difference + above)
+    return _Interval(difference, difference - below, difference + above)
 
 
-def power(first: tuple[float, float], second: tuple[float, float], z: float) -> float:
+def _power(first: tuple[float, float], second: tuple[float, float], z: float) -> float:
     """In what share of experiments a difference between two rates is told; each is given as its rate and its users.
 
     By the delta method: the distance of the interval from zero is taken for normal, with the slopes of one standard error of each
@@ -117,7 +117,7 @@ def users_needed(
 
     def suffices(users: int) -> bool:
         first, second = ((rates[n], max(already[n] + users * shares[n], 1.0)) for n in (0, 1))
-        return power(first, second, z) >= POWER
+        return _power(first, second, z) >= POWER
 
     too_few, enough = 0, 1
     while not suffices(enough):

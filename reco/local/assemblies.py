@@ -27,7 +27,7 @@ SOURCES = (
     "stacks",
     "statemachines",
 )
-PACKAGES = ("aws-cdk-lib", "cdk-nag", "constructs", "pydantic")
+_PACKAGES = ("aws-cdk-lib", "cdk-nag", "constructs", "pydantic")
 #: A megabyte or twenty each.
 AT_MOST = 16
 
@@ -35,7 +35,7 @@ AT_MOST = 16
 def key_of(config: Config, *, validated: bool, root: Path = ROOT) -> str:
     """Another one when any input of the app is another: config, code, versions of the CDK, its variables."""
     digest = hashlib.sha256(repr((config.model_dump_json(), validated)).encode())
-    for package in PACKAGES:
+    for package in _PACKAGES:
         digest.update(repr((package, version(package))).encode())
     digest.update(repr(sorted((k, v) for k, v in os.environ.items() if k.startswith("CDK_"))).encode())
     for file in files(root / source for source in SOURCES):

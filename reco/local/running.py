@@ -65,7 +65,7 @@ def start_local(
                 environment.deploy(assembly)
                 seconds.deploy = clock()
             if is_known:
-                for name in end_interrupted_runs(Target(config.name, environment)):
+                for name in _end_interrupted_runs(Target(config.name, environment)):
                     say(f"The run {name} had not ended when the embedded AWS was stopped, and is aborted: start it again.")
         except BaseException:
             environment.stop()
@@ -73,7 +73,7 @@ def start_local(
         return environment, seconds
 
 
-def end_interrupted_runs(target: Target) -> list[str]:
+def _end_interrupted_runs(target: Target) -> list[str]:
     """Clear the locks of runs that ended with the process that ran them, and the approvals that they waited for; their names."""
     dynamodb, table = target.client("dynamodb"), target.output("training", "RunsTable")
     found = []

@@ -31,7 +31,7 @@ def synthesize(config: Path, outdir: Path, *, validate: bool = True) -> Path:
     if not assemblies.take(key, outdir):
         with assemblies.being_made(key):
             if not assemblies.take(key, outdir):
-                run_app(config, outdir, validate)
+                _run_app(config, outdir, validate)
                 if key == key_of(config, validate):  # nobody edited the app meanwhile
                     assemblies.keep(key, outdir)
     return outdir
@@ -42,7 +42,7 @@ def key_of(config: Path, validate: bool) -> str:
     return assemblies.key_of(load_config(config, os.environ.get(ENVIRONMENT) or None), validated=validate)
 
 
-def run_app(config: Path, outdir: Path, validate: bool) -> None:
+def _run_app(config: Path, outdir: Path, validate: bool) -> None:
     settings = {"CDK_OUTDIR": str(outdir.resolve()), "CDK_CONTEXT_JSON": json.dumps(context(config)), "PATH": node_path()}
     environ = os.environ | settings | ({} if validate else {"CDK_VALIDATION": "false"})
     command = [sys.executable, str(ROOT / "app.py")]

@@ -11,6 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from localaws.environment import Environment, LocalAwsError
+from tests.harness.waiting import eventually
 from tests.localaws.apps import function, role, state_machine, write_app
 
 pytestmark = pytest.mark.xdist_group("localaws")
@@ -32,9 +33,6 @@ def test_properties_that_an_app_relies_on_really_exist(environment: Environment,
         "TimeToLiveSpecification": {"AttributeName": "expires", "Enabled": True},
         "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True},
     }
-    replica = {"Region": "us-east-1", "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True}}
-    kept_in_replica = ("PointInTimeRecoverySpecification",)
-    global_table = {key: value for key, value in table.items() if key not in kept_in_replica}
     deny = {"Statement": [{"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "*"}]}
     deploy(
         "props",
@@ -42,10 +40,6 @@ def test_properties_that_an_app_relies_on_really_exist(environment: Environment,
             "Bucket": {"Type": "AWS::S3::Bucket", "Properties": bucket},
             "Policy": {"Type": "AWS::S3::BucketPolicy", "Properties": {"Bucket": {"Ref": "Bucket"}, "PolicyDocument": deny}},
             "Table": {"Type": "AWS::DynamoDB::Table", "Properties": table},
-            "Global": {
-                "Type": "AWS::DynamoDB::GlobalTable",
-                "Properties": {**global_table, "TableName": "props-global", "Replicas": [replica]},
-            },
             "Key": {"Type": "AWS::KMS::Key", "Properties": {"KeyPolicy": deny, "EnableKeyRotation": True}},
             "Group": {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": "/props", "RetentionInDays": 7}},
         },
@@ -56,10 +50,9 @@ def test_properties_that_an_app_relies_on_really_exist(environment: Environment,
     assert (rule["Expiration"]["Days"], rule["Filter"]["Prefix"]) == (30, "tmp/")
     assert s3.get_public_access_block(Bucket="props-data")["PublicAccessBlockConfiguration"]["BlockPublicAcls"] is True
     s3.put_object(Bucket="props-data", Key="a", Body=b"1")  # the policy is accepted and not enforced
-    for name in ("props-table", "props-global"):
-        assert dynamodb.describe_time_to_live(TableName=name)["TimeToLiveDescription"]["AttributeName"] == "expires"
-        backups = dynamodb.describe_continuous_backups(TableName=name)["ContinuousBackupsDescription"]
-        assert backups["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"] == "ENABLED"
+    assert dynamodb.describe_time_to_live(TableName="props-table")["TimeToLiveDescription"]["AttributeName"] == "expires"
+    backups = dynamodb.describe_continuous_backups(TableName="props-table")["ContinuousBackupsDescription"]
+    assert backups["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"] == "ENABLED"
     groups = environment.client("logs").describe_log_groups(logGroupNamePrefix="/props")["logGroups"]
     assert [group["retentionInDays"] for group in groups] == [7]
 
@@ -102,57 +95,51 @@ def test_settings_that_a_template_no_longer_has_are_taken_back(environment: Envi
     table_settings = {
         "TimeToLiveSpecification": {"AttributeName": "expires", "Enabled": True},
         "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True},
-        "StreamSpecification": {"StreamViewType": "KEYS_ONLY"},
         "DeletionProtectionEnabled": True,
     }
-    queue_arn = {"Fn::GetAtt": ["Queue", "Arn"]}
     bucket_settings = {
         "LifecycleConfiguration": {"Rules": [{"Status": "Enabled", "ExpirationInDays": 30}]},
-        "CorsConfiguration": {"CorsRules": [{"AllowedMethods": ["GET"], "AllowedOrigins": ["*"]}]},
-        "NotificationConfiguration": {"QueueConfigurations": [{"Event": "s3:ObjectCreated:*", "Queue": queue_arn}]},
+        "NotificationConfiguration": {"EventBridgeConfiguration": {"EventBridgeEnabled": True}},
         "PublicAccessBlockConfiguration": {"BlockPublicAcls": True},
     }
 
-    def resources(of_table: dict[str, Any], of_bucket: dict[str, Any], types: list[str], **reserved: int) -> dict[str, Any]:
+    def resources(of_table: dict[str, Any], of_bucket: dict[str, Any], **reserved: int) -> dict[str, Any]:
+        heard = {"source": ["aws.s3"], "detail-type": ["Object Created"], "detail": {"bucket": {"name": ["taken-back"]}}}
+        target = {"Id": "1", "Arn": {"Fn::GetAtt": ["Queue", "Arn"]}, "InputPath": "$.detail.object.key"}
         return {
             "Role": role(),
             "Table": {"Type": "AWS::DynamoDB::Table", "Properties": {**table, **of_table}},
             "Queue": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "taken-back"}},
+            "Rule": {"Type": "AWS::Events::Rule", "Properties": {"EventPattern": heard, "Targets": [target]}},
             "Bucket": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "taken-back", **of_bucket}},
-            "Api": {"Type": "AWS::ApiGateway::RestApi", "Properties": {"Name": "taken-back", "BinaryMediaTypes": types}},
             "Function": function("taken-back", "def handler(event, context): return 1", **reserved),
         }
 
-    outputs = {"Api": {"Ref": "Api"}, "Stream": {"Fn::GetAtt": ["Table", "StreamArn"]}}
     s3, dynamodb, functions = (environment.client(name) for name in ("s3", "dynamodb", "lambda"))
 
-    def observed(api: str) -> dict[str, Any]:
+    def observed() -> dict[str, Any]:
         described = dynamodb.describe_table(TableName="taken-back")["Table"]
         backups = dynamodb.describe_continuous_backups(TableName="taken-back")["ContinuousBackupsDescription"]
         return {
             "expires": dynamodb.describe_time_to_live(TableName="taken-back")["TimeToLiveDescription"]["TimeToLiveStatus"],
             "recovery": backups["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"],
-            "stream": described.get("StreamSpecification", {}).get("StreamViewType"),
             "protected": described["DeletionProtectionEnabled"],
-            "events": "QueueConfigurations" in s3.get_bucket_notification_configuration(Bucket="taken-back"),
-            "types": environment.client("apigateway").get_rest_api(restApiId=api)["binaryMediaTypes"],
             "reserved": functions.get_function_concurrency(FunctionName="taken-back").get("ReservedConcurrentExecutions"),
         }
 
-    api = deploy(
-        "taken-back", resources(table_settings, bucket_settings, ["image/png"], ReservedConcurrentExecutions=3), outputs
-    )["Api"]
-    with_all = ("ENABLED", "ENABLED", "KEYS_ONLY", True, True, ["image/png"], 3)
-    assert tuple(observed(api).values()) == with_all
-    other_stream = {"StreamSpecification": {"StreamViewType": "NEW_IMAGE"}}
-    changed = deploy("taken-back", resources(other_stream, {}, ["image/gif"]), outputs)
-    assert tuple(observed(api).values()) == ("DISABLED", "DISABLED", "NEW_IMAGE", False, False, ["image/gif"], None)
-    assert changed["Stream"] == dynamodb.describe_table(TableName="taken-back")["Table"]["LatestStreamArn"]
-    for gone in (s3.get_bucket_lifecycle_configuration, s3.get_bucket_cors, s3.get_public_access_block):
+    deploy("taken-back", resources(table_settings, bucket_settings, ReservedConcurrentExecutions=3))
+    assert tuple(observed().values()) == ("ENABLED", "ENABLED", True, 3)
+    deploy("taken-back", resources({}, {}))
+    assert tuple(observed().values()) == ("DISABLED", "DISABLED", False, None)
+    s3.put_object(Bucket="taken-back", Key="unheard", Body=b"1")
+    for gone in (s3.get_bucket_lifecycle_configuration, s3.get_public_access_block):
         with pytest.raises(ClientError, match="NoSuch"):
             gone(Bucket="taken-back")
-    deploy("taken-back", resources({}, {}, []))
-    assert (observed(api)["stream"], observed(api)["types"]) == (None, [])
+    deploy("taken-back", resources({}, bucket_settings))
+    s3.put_object(Bucket="taken-back", Key="heard", Body=b"1")
+    sqs, url = environment.client("sqs"), environment.client("sqs").get_queue_url(QueueName="taken-back")["QueueUrl"]
+    messages = eventually(lambda: sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"))
+    assert [message["Body"] for message in messages] == ['"heard"']
 
 
 def test_a_change_reaches_the_resources_that_refer_to_the_changed_one(environment: Environment, deploy: Deploy) -> None:
@@ -210,6 +197,32 @@ def test_an_asset_folder_becomes_the_code_of_a_function(environment: Environment
 def test_a_type_that_is_not_emulated_fails_with_its_name(deploy: Deploy) -> None:
     with pytest.raises(LocalAwsError, match=r"Stack odd .*Zoo \(AWS::Robotics::Zoo\).*does not have"):
         deploy("odd", {"Zoo": {"Type": "AWS::Robotics::Zoo", "Properties": {}}})
+
+
+_TARGETS = [{"Id": "1", "Arn": "arn:aws:batch:us-east-1:123456789012:job-queue/q"}]
+_PROCESSED = {"ExtendedS3DestinationConfiguration": {"ProcessingConfiguration": {"Enabled": True}}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "properties", "reason"),
+    [
+        ("S3::Bucket", {"CorsConfiguration": {"CorsRules": []}}, "the property CorsConfiguration is not emulated"),
+        (
+            "S3::Bucket",
+            {"NotificationConfiguration": {"QueueConfigurations": [{}]}},
+            "NotificationConfiguration.QueueConfigurations",
+        ),
+        ("DynamoDB::Table", {"StreamSpecification": {"StreamViewType": "KEYS_ONLY"}}, "the property StreamSpecification is not"),
+        ("Lambda::EventSourceMapping", {"FilterCriteria": {"Filters": []}}, "the property FilterCriteria is not emulated"),
+        ("ApiGateway::RestApi", {"BinaryMediaTypes": ["image/png"]}, "the property BinaryMediaTypes is not emulated"),
+        ("KinesisFirehose::DeliveryStream", _PROCESSED, "ProcessingConfiguration is not emulated"),
+        ("KinesisFirehose::DeliveryStream", {"DeliveryStreamType": "DirectPut"}, "only delivery streams from Kinesis to S3"),
+        ("Events::Rule", {"EventPattern": {"source": ["a"]}, "Targets": _TARGETS}, "job-queue/q is not a target"),
+    ],
+)
+def test_what_is_not_emulated_of_a_type_fails_by_its_name(deploy: Deploy, kind: str, properties: Any, reason: str) -> None:
+    with pytest.raises(LocalAwsError, match=rf"Part \(AWS::{kind}\): .*{reason}"):
+        deploy("not-emulated", {"Part": {"Type": f"AWS::{kind}", "Properties": properties}})
 
 
 def test_a_failing_resource_is_named_with_its_reason(environment: Environment, deploy: Deploy) -> None:

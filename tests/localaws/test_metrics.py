@@ -173,7 +173,15 @@ def test_streams_tell_how_late_their_readers_are(environment: Environment, deplo
         "RoleARN": {"Fn::GetAtt": ["Role", "Arn"]},
         "BufferingHints": {"IntervalInSeconds": 60, "SizeInMBs": 5},
     }
-    archive = {"DeliveryStreamName": "metered", "ExtendedS3DestinationConfiguration": destination}
+    archive = {
+        "DeliveryStreamName": "metered",
+        "DeliveryStreamType": "KinesisStreamAsSource",
+        "KinesisStreamSourceConfiguration": {
+            "KinesisStreamARN": {"Fn::GetAtt": ["Stream", "Arn"]},
+            "RoleARN": {"Fn::GetAtt": ["Role", "Arn"]},
+        },
+        "ExtendedS3DestinationConfiguration": destination,
+    }
     mapping = {
         "EventSourceArn": {"Fn::GetAtt": ["Stream", "Arn"]},
         "FunctionName": {"Ref": "Function"},
@@ -191,7 +199,6 @@ def test_streams_tell_how_late_their_readers_are(environment: Environment, deplo
         },
     )
     environment.client("kinesis").put_record(StreamName="metered", Data=b"{}", PartitionKey="k")
-    environment.client("firehose").put_record(DeliveryStreamName="metered", Record={"Data": b"x"})
     waited = eventually(lambda: read(environment, "AWS/Lambda", "IteratorAge", "Maximum", FunctionName="metered-reader"))
     assert 0 < waited < 60_000
     archived = {"DeliveryStreamName": "metered"}

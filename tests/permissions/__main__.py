@@ -1,12 +1,14 @@
 """The permission proof: `python -m tests.permissions [--calls FOLDER]`.
 
 Runs the end-to-end tests while every call of every role is written down, holds the calls against the roles' policies, and prints a
-row for each role. Exits 1 when a call is denied, or when something is allowed that is neither used nor explained.
+row for each role; writes the calls to reco/account/calls.json, which `reco verify` asks IAM about. Exits 1 when a call is denied, or
+when something is allowed that is neither used nor explained.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -17,7 +19,8 @@ from rich.console import Console
 from rich.table import Table
 
 from localaws.iam.calls import ALL
-from tests.permissions.proof import Role, findings, prove
+from reco.account.simulation import FILE as CALLS
+from tests.permissions.proof import Role, calls_by_role, findings, prove
 from tests.permissions.reasons import reason
 
 console = Console()
@@ -33,6 +36,7 @@ def main() -> None:
             console.print("Running the end-to-end tests, with every call of every role written down: some minutes.")
             run(calls)
         roles = prove(calls)
+        write_calls(calls)
     show(roles)
     found = findings(roles)
     for finding in found:
@@ -47,6 +51,16 @@ def run(calls: Path) -> None:
     done = subprocess.run([sys.executable, "-m", "pytest", "tests/e2e"], env={**os.environ, ALL: str(calls)}, check=False)
     if done.returncode:
         sys.exit(done.returncode)
+
+
+def write_calls(calls: Path) -> None:
+    """The list of calls that `reco verify` asks IAM about, a call a line."""
+    kept = json.loads(CALLS.read_text()) if CALLS.exists() else {}
+    lines = [
+        f"  {json.dumps(role)}: [\n" + ",\n".join(f"    {json.dumps(call, ensure_ascii=False)}" for call in made) + "\n  ]"
+        for role, made in calls_by_role(calls, kept).items()
+    ]
+    CALLS.write_text("{\n" + ",\n".join(lines) + "\n}\n")
 
 
 def show(roles: dict[str, Role]) -> None:

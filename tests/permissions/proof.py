@@ -16,6 +16,9 @@ from tests.permissions.reasons import reason
 #: The stacks of the product: `recostack-<deployment>-<capability>`. Others belong to tests of the embedded AWS.
 STACK = re.compile(r"recostack-(.+)-(\w+)")
 
+#: A bucket that CloudFormation names after its stack and its logical id, with the CDK's hash and a random end.
+_GENERATED = re.compile(r"recostack-\{name\}-(\w+)-([a-z]+)[0-9a-f]{8}-[0-9a-z]{12,13}")
+
 
 @dataclass
 class Role:
@@ -61,6 +64,46 @@ def findings(roles: dict[str, Role]) -> list[Finding]:
         found += [Finding(name, f"never used: {action}") for action in sorted(role.unused()) if not reason(name, action)]
         found += [Finding(name, f"never reached: {pattern}") for pattern in sorted(role.unreached()) if not reason(name, pattern)]
     return found
+
+
+def calls_by_role(folder: Path, kept: Mapping[str, list[list[Any]]]) -> dict[str, list[list[Any]]]:
+    """One allowed call for each action and resource pattern of each role, as `[action, resource, condition keys]`, with places in
+    it for what differs between deployments; of those in `kept`, the same again, so that ids of one run come and go no more."""
+    found: dict[str, dict[tuple[str, str], list[Any]]] = {}
+    for environment in sorted(folder.iterdir()):
+        if (environment / "roles.json").exists():
+            for role, key, call in _general_calls(environment):
+                earlier = found.setdefault(role, {}).get(key)
+                if earlier is None or call in kept.get(role, []):
+                    found[role][key] = call
+    return {role: sorted(calls.values(), key=json.dumps) for role, calls in sorted(found.items())}
+
+
+def _general_calls(environment: Path) -> Iterator[tuple[str, tuple[str, str], list[Any]]]:
+    """The role, what allows the call, and the call, in any deployment."""
+    caller = json.loads((environment / "caller.json").read_text())
+    everything: dict[str, dict[str, Any]] = json.loads((environment / "roles.json").read_text())
+    described = {arn: role for arn, role in everything.items() if STACK.fullmatch(role["stack"])}
+    for arn, access in _calls(environment):
+        allowing = [] if arn not in described or isinstance(access, str) else _allowing(described[arn], access)
+        for pattern in allowing:
+            assert isinstance(access, Access)
+            role, deployment = _name(described[arn])
+            resource = pattern if access.resource.endswith(OF_THE_TOKEN) else access.resource
+            texts = [resource, json.dumps(dict(access.context)), pattern]
+            for passed, description in described.items():
+                texts = [text.replace(passed, f"{{role:{_name(description)[0]}}}") for text in texts]
+            for value, place in ((caller["account"], "{account}"), (caller["region"], "{region}")):
+                texts = [text.replace(value, place) for text in texts]
+            texts = [re.sub(rf"(?<![a-z0-9]){re.escape(deployment)}(?![a-z0-9])", "{name}", text) for text in texts]
+            texts = [_GENERATED.sub(r"{bucket:\1/\2}", text) for text in texts]
+            yield role, (access.action, texts[2]), [access.action, texts[0], json.loads(texts[1])]
+
+
+def _allowing(description: Mapping[str, Any], access: Access) -> set[str]:
+    """The resource patterns that allow the access."""
+    statements = allowing_statements(description["statements"], access)
+    return {pattern for statement in statements for pattern in listed(statement["Resource"]) if covers(pattern, access)}
 
 
 def _add(environment: Path, roles: dict[str, Role]) -> None:

@@ -113,9 +113,9 @@ def users() -> list[list[Any]]:
 
 
 def make_store(directory: Path, tables: dict[Kind, list[list[Any]]]) -> DatasetStore:
-    """A dataset group into which these rows were imported."""
+    """A dataset group into which these rows were imported; a dataset without rows is there, and has had no import."""
     store = DatasetStore(directory, {kind: parse_schema(SCHEMAS[kind]) for kind in tables})
-    for kind, rows in tables.items():
+    for kind, rows in ((kind, rows) for kind, rows in tables.items() if rows):
         names = [field["name"] for field in json.loads(SCHEMAS[kind])["fields"]]
         text = io.StringIO()
         csv.writer(text).writerows([names, *rows])

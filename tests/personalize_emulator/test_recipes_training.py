@@ -115,6 +115,22 @@ def test_whether_items_are_taken_again_is_learned(tmp_path: Path) -> None:
         assert len(set(first) & set(past.item_ids)) == expected
 
 
+@pytest.mark.parametrize("recipe", ["aws-user-personalization", "aws-user-personalization-v2", "aws-personalized-ranking"])
+def test_shares_are_flat_where_nothing_is_to_be_known(tmp_path: Path, recipe: str) -> None:
+    """People who take anything at random: no item is nearly certain."""
+    random = np.random.default_rng(0)
+    rows = [
+        [f"u{user}", f"i{item}", START + DAY * place, "Watch", 1.0, "TV"]
+        for user in range(100)
+        for place, item in enumerate(random.integers(60, size=20))
+    ]
+    data = make_store(tmp_path, {"INTERACTIONS": rows}).training_data()
+    model = fit(data, recipe).model
+    scores = model.scores(Query("u1", history=history(data, "u1"))) / model.temperature
+    shares = np.exp(scores - scores.max()) / np.exp(scores - scores.max()).sum()
+    assert shares.max() < 0.1
+
+
 @pytest.mark.parametrize("recipe", sorted(RECIPES))
 def test_a_saved_model_scores_as_before(tmp_path: Path, recipe: str) -> None:
     data = full_market(tmp_path / "data").training_data()
@@ -268,8 +284,10 @@ def test_an_update_adds_new_items_without_moving_the_others(tmp_path: Path, data
 
 def test_segments_hold_the_fans(data: TrainingData) -> None:
     result = fit(data, "aws-item-affinity")
-    first = ranked(result.model, item_id="i2")[:20]
-    assert sum(int(user[1:]) % 3 == 2 for user in first) >= 18
+    first = ranked(result.model, item_id="i2")[:15]
+    assert sum(int(user[1:]) % 3 == 2 for user in first) >= 14
+    had = {user for user, item, *_ in interactions() if item == "i2"}
+    assert not had & set(first)  # nobody takes an item twice in this market
     assert set(result.metrics) == {"coverage", "hits_at_1_percent", "recall_at_1_percent"}
     assert len(result.model.ranked_ids) == USERS
 

@@ -142,18 +142,22 @@ def test_a_dataset_whose_schema_changes_is_updated(client: Client) -> None:
 def test_output_of_a_batch_job(client: Client, trained: tuple[str, str]) -> None:
     """Programs take `.out` files that were changed after the creation of their job, by dates with milliseconds."""
     source = client.put("recorded-in/job_input.json", b'{"userId": "u1"}\n{"itemId": "i1"}\n')
-    job = client.personalize.create_batch_inference_job(
-        jobName="recorded",
-        solutionVersionArn=trained[1],
-        roleArn=ROLE,
-        jobInput={"s3DataSource": {"path": source}},
-        jobOutput={"s3DataDestination": {"path": f"s3://{BUCKET}/recorded-out/"}},
-    )["batchInferenceJobArn"]
+    with client.lasting("batch-inference-job", seconds=1):
+        job = client.personalize.create_batch_inference_job(
+            jobName="recorded",
+            solutionVersionArn=trained[1],
+            roleArn=ROLE,
+            jobInput={"s3DataSource": {"path": source}},
+            jobOutput={"s3DataDestination": {"path": f"s3://{BUCKET}/recorded-out/"}},
+        )["batchInferenceJobArn"]
+        client.wait(job, until="CREATE IN_PROGRESS")
+    assert "Contents" not in client.s3.list_objects_v2(Bucket=BUCKET, Prefix="recorded-out/")
     shown = client.wait(job)
     assert shown["creationDateTime"].microsecond % 1000 == 0
     objects = client.s3.list_objects_v2(Bucket=BUCKET, Prefix="recorded-out/")["Contents"]
     assert [entry["Key"].rsplit("/", 1)[1] for entry in objects] == ["_CHECK", "job_input.json.out"]
-    assert all(entry["LastModified"] + timedelta(seconds=1) > shown["creationDateTime"] for entry in objects)
+    # Dates of objects are whole seconds here. The second of CREATE PENDING is long over, and that of CREATE IN_PROGRESS too.
+    assert all(entry["LastModified"] > shown["creationDateTime"] + timedelta(seconds=1) for entry in objects)
     good, bad = map(json.loads, _text(client, "recorded-out/job_input.json.out"))
     assert (good["input"], good["error"]) == ({"userId": "u1"}, None)
     assert len(good["output"]["recommendedItems"]) == len(good["output"]["scores"]) > 0

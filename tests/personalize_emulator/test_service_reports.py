@@ -5,8 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+import time
 from typing import Any
 
+import boto3
+
+from tests.harness.waiting import eventually
+from tests.personalize_emulator.conftest import NewClient
 from tests.personalize_emulator.journey import BUCKET, ROLE, SCHEMAS, START, Client, csv_of, error_of, rows
 
 EVENTS = [
@@ -112,3 +117,45 @@ def test_batch_inference_names_what_similar_items_have_in_common(client: Client)
         assert len(relevance) == 8
         fitting = [relevance[item] for item, subject in zip(relevance, recommended, strict=True) if subject == commonest]
         assert max(fitting) == max(relevance.values()) > 0
+
+
+def test_events_are_reported_to_cloudwatch(new_client: NewClient, s3_endpoint: str) -> None:
+    """Those that come one by one, and those of incremental imports."""
+    environment = dict.fromkeys(("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL_CLOUDWATCH"), s3_endpoint)
+    client = new_client(environment=environment, speed=10_000)
+    p, group = client.personalize, client.loaded_group("watched", ["Items"])
+    dataset = client.dataset(group, "Interactions", EVENTS)
+    client.wait(client.start_import(dataset, table_of(EVENTS, [[*row, "", ""] for row in rows("Interactions")]), "watched"))
+    request = {"name": "watched", "datasetGroupArn": group, "metricsOutputConfig": {"roleArn": ROLE}}
+    client.wait(p.create_metric_attribution(**request, metrics=METRICS)["metricAttributionArn"])
+    now = int(time.time())
+    more = [[*row, "", ""] for row in rows("Interactions")] + [["u1", "i4", now, "Purchase", 1, "", "newsletter"]]
+    client.wait(client.start_import(dataset, table_of(EVENTS, more), "watched-more", "INCREMENTAL"))
+    event = {"eventType": "view", "itemId": "i4", "sentAt": now, "metricAttribution": {"eventAttributionSource": "banner"}}
+    client.events.put_events(trackingId=client.tracker(group, "watched"), userId="u1", sessionId="s", eventList=[event])
+    cloudwatch = boto3.client(
+        "cloudwatch", "us-east-1", endpoint_url=s3_endpoint, aws_access_key_id="test", aws_secret_access_key="test"
+    )
+
+    def seen() -> set[tuple[str, str]]:
+        metrics = cloudwatch.list_metrics(Namespace="AWS/Personalize")["Metrics"]
+        return {(m["MetricName"], d["Value"]) for m in metrics for d in m["Dimensions"] if d["Name"] == "EventAttributionSource"}
+
+    eventually(lambda: seen() == {("revenue", "newsletter"), ("views", "banner")})
+
+
+def test_at_most_100_sources_of_events(client: Client) -> None:
+    group = client.loaded_group("sources", ["Items"])
+    client.dataset(group, "Interactions", EVENTS)
+    tracker = client.tracker(group, "sources")
+
+    def events(numbers: range) -> dict[str, Any]:
+        event = {"eventType": "view", "itemId": "i4", "sentAt": START}
+        sent = [event | {"metricAttribution": {"eventAttributionSource": f"source {number}"}} for number in numbers]
+        return {"trackingId": tracker, "userId": "u1", "sessionId": "s", "eventList": sent}
+
+    for begin in range(0, 100, 10):
+        client.events.put_events(**events(range(begin, begin + 10)))
+    code, message = error_of(client.events.put_events, **events(range(100, 101)))
+    assert (code, "101 event attribution sources" in message) == ("InvalidInputException", True)
+    client.events.put_events(**events(range(99, 100)))

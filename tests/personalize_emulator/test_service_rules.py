@@ -249,6 +249,22 @@ def test_pages_are_whole_though_the_list_changes(client: Client) -> None:
     assert error_of(p.list_schemas, nextToken=other)[0] == "InvalidNextTokenException"
 
 
+def test_a_list_under_the_wrong_kind_of_arn_is_an_error(client: Client, shop: str, version: str) -> None:
+    """An empty list would be taken for an answer."""
+    p, solution = client.personalize, version.rsplit("/", 1)[0]
+    for call, member, wrong in (
+        (p.list_datasets, "datasetGroupArn", solution),
+        (p.list_solutions, "datasetGroupArn", version),
+        (p.list_filters, "datasetGroupArn", NONE + "dataset/shop/ITEMS"),
+        (p.list_dataset_import_jobs, "datasetArn", shop),
+        (p.list_campaigns, "solutionArn", shop),
+        (p.list_batch_inference_jobs, "solutionVersionArn", solution),
+    ):
+        code, message = error_of(call, **{member: wrong})
+        assert (code, message.startswith(f"{member}: {wrong} is not")) == ("InvalidInputException", True)
+    assert p.list_datasets(datasetGroupArn=NONE + "dataset-group/gone")["datasets"] == []
+
+
 def test_tags(client: Client, shop: str) -> None:
     p = client.personalize
     many = [{"tagKey": f"k{n}", "tagValue": ""} for n in range(51)]
@@ -282,6 +298,14 @@ def test_a_filter_is_checked_when_it_is_created(client: Client, shop: str) -> No
     ):
         code, _ = error_of(client.personalize.create_filter, name="faulty", datasetGroupArn=shop, filterExpression=expression)
         assert code == "InvalidInputException"
+
+
+def test_a_filter_by_the_current_item_is_for_recipes_of_related_items(client: Client, shop: str, version: str) -> None:
+    campaign = client.campaign(version, "no-current-item")
+    near = client.filter(shop, "near", "INCLUDE ItemID WHERE Items.GENRES IN CurrentItem.GENRES")
+    code, message = error_of(client.runtime.get_recommendations, campaignArn=campaign, userId="u1", itemId="i1", filterArn=near)
+    assert (code, "CurrentItem" in message) == ("InvalidInputException", True)
+    client.personalize.delete_filter(filterArn=near)
 
 
 def test_runtime_refuses_what_is_not_there(client: Client, shop: str, version: str) -> None:

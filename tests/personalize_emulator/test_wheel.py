@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tarfile
 from collections.abc import Iterator
-from importlib.metadata import Distribution, distribution
+from contextlib import contextmanager
+from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import pytest
 from packaging.requirements import Requirement
@@ -26,7 +30,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input"]
     build = ["wheel", "--no-deps", "--no-build-isolation", "--no-index", "-w", str(folder / "dist"), str(source)]
     subprocess.run([*pip, *build], check=True, capture_output=True)
-    (wheel,) = (folder / "dist").iterdir()
+    (wheel,) = (folder / "dist").glob("*.whl")
     subprocess.run(
         [*pip, "install", "--no-deps", "--no-index", "--target", str(folder / "site"), str(wheel)],
         check=True,
@@ -52,6 +56,22 @@ def asked_for(*names: str) -> set[str]:
                 found.add(one.name)
                 waiting.append(one.name)
     return found
+
+
+def asked_for_by_extras(name: str, *extras: str) -> set[str]:
+    """Those that a distribution asks for with these extras and that are installed, and what they ask for."""
+    found = map(Requirement, distribution(name).requires or [])
+    direct = {one.name for one in found if one.marker and any(one.marker.evaluate({"extra": extra}) for extra in extras)}
+    present = [one for one in direct if _is_installed(one)]
+    return {*present, *asked_for(*present)}
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        distribution(name)
+    except PackageNotFoundError:
+        return False
+    return True
 
 
 def link(of: Distribution, folder: Path) -> None:
@@ -90,25 +110,67 @@ def files(folder: Path) -> Iterator[Path]:
             yield entry
 
 
-def test_the_fixture_of_the_readme(installed: Path, tmp_path: Path) -> None:
-    for name in {"pytest", *asked_for("pytest")}:
+def test_a_project_that_follows_the_readme(installed: Path, tmp_path: Path) -> None:
+    """Every example in Python is a module of a project outside the repository, with the extra [s3]."""
+    for name in {"pytest", "moto", *asked_for("pytest", "moto"), *asked_for_by_extras("moto", "s3", "server")}:
         link(distribution(name), installed)
-    (example,) = re.findall(r"```python\n(.*?)```", (PACKAGE / "README.md").read_text(), re.DOTALL)
-    (tmp_path / "test_example.py").write_text(example)
-    assert "1 passed" in run(installed, "-m", "pytest", "-q", "test_example.py", cwd=tmp_path).stdout
+    examples = re.findall(r"```python\n(.*?)```", (PACKAGE / "README.md").read_text(), re.DOTALL)
+    for number, example in enumerate(examples):
+        name = "test_users.py" if "def import_users" in example else f"test_example_{number}.py"
+        (tmp_path / name).write_text(example)
+    tests = sum(example.count("def test_") for example in examples)
+    shown = run(installed, "-m", "pytest", "-q", "-p", "no:cacheprovider", cwd=tmp_path).stdout
+    assert f"{tests} passed" in shown
+
+
+def test_the_shop_of_the_program(installed: Path, tmp_path: Path) -> None:
+    """What the README says of `--shop`: its ARNs are printed, and its campaign answers with the ids that are named there."""
+    with program(installed, tmp_path, ["-m", "personalize_emulator"], "--shop") as (emulator, endpoint):
+        assert emulator.stdout is not None
+        printed = ""
+        while not printed.endswith("\n}\n"):
+            printed += emulator.stdout.readline()
+        campaign = json.loads(printed)["campaign_arn"]
+        assert campaign in (PACKAGE / "README.md").read_text()
+        request = Request(f"{endpoint}/recommendations", json.dumps({"campaignArn": campaign, "userId": "u1"}).encode())
+        with urlopen(request, timeout=60) as answer:
+            assert len(json.load(answer)["itemList"]) == 25
+
+
+def test_the_source_distribution_is_whole(tmp_path: Path) -> None:
+    """It has what the wheel is built from, and the picture of the README."""
+    source = shutil.copytree(PACKAGE, tmp_path / "source", ignore=shutil.ignore_patterns("build", "*.egg-info", "__pycache__"))
+    build = "import setuptools.build_meta as backend; print(backend.build_sdist('dist'))"
+    subprocess.run([sys.executable, "-c", build], cwd=source, check=True, capture_output=True)
+    (archive,) = (source / "dist").glob("*.tar.gz")
+    with tarfile.open(archive) as opened:
+        names = {name.split("/", 1)[1] for name in opened.getnames() if "/" in name}
+    wanted = {file.relative_to(source).as_posix() for file in source.rglob("*.py")}
+    assert wanted | {"README.md", "LICENSE", "images/overview.svg"} <= names
 
 
 @pytest.mark.parametrize("start", [["-m", "personalize_emulator"], ["bin/personalize-emulator"]])
 def test_the_program(installed: Path, tmp_path: Path, start: list[str]) -> None:
-    program = [str(installed / start[0])] if start[0].startswith("bin/") else start
+    with program(installed, tmp_path, start):
+        pass
+    assert (tmp_path / ".personalize").is_dir()
+
+
+@contextmanager
+def program(site: Path, cwd: Path, start: list[str], *options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The emulator as a process, and its address; it is ended behind the block."""
+    command = [str(site / start[0])] if start[0].startswith("bin/") else start
     with subprocess.Popen(
-        [sys.executable, "-S", *program, "--port", "0", "--data", "state"],
-        env={"PYTHONPATH": str(installed), "PATH": os.environ["PATH"]},
-        cwd=tmp_path,
+        [sys.executable, "-S", *command, "--port", "0", *options],
+        env={"PYTHONPATH": str(site), "PATH": os.environ["PATH"]},
+        cwd=cwd,
         stdout=subprocess.PIPE,
         text=True,
     ) as emulator:
         assert emulator.stdout is not None
-        assert re.match(r"Amazon Personalize is ready at http://127\.0\.0\.1:\d+", emulator.stdout.readline())
-        emulator.terminate()
-    assert (tmp_path / "state").is_dir()
+        ready = re.match(r"Amazon Personalize is ready at (http://127\.0\.0\.1:\d+)", emulator.stdout.readline())
+        try:
+            assert ready
+            yield emulator, ready[1]
+        finally:
+            emulator.terminate()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
 from jsonata import Jsonata
+
+from stacks.definitions import load_definition
 
 #: A state's input and output (step-functions/latest/dg/service-quotas.html).
 MAX_BYTES = 256 * 1024
@@ -26,7 +27,7 @@ def states(machine: str) -> dict[str, Any]:
             if isinstance(value, dict | list):
                 walk(value)
 
-    walk(json.loads(Path(f"statemachines/{machine}.asl.json").read_text()))
+    walk(load_definition(machine))
     return found
 
 

@@ -91,11 +91,14 @@ def test_a_function_is_called_again_whatever_name_a_passing_error_has(templates:
     """botocore raises an error that a service describes under its own name, all others as ClientError."""
     passing = {"Sandbox.Timedout", "ClientError", "ThrottlingException", "InternalServerError"}
     passing |= {"ProvisionedThroughputExceededException", "RequestLimitExceeded"}
-    for machine in Path("statemachines").glob("*.asl.json"):
-        invocations = [state for state in states(json.loads(machine.read_text())) if "lambda:invoke" in state.get("Resource", "")]
+    machines = [machine["Properties"] for _, machine in resources(templates, "AWS::StepFunctions::StateMachine")]
+    assert len(machines) == 3
+    for machine in machines:
+        definition = json.loads(machine["DefinitionString"])
+        invocations = [state for state in states(definition) if "lambda:invoke" in state.get("Resource", "")]
         assert invocations
         for state in invocations:
-            assert passing <= set(state["Retry"][0]["ErrorEquals"]), (machine.name, state["Arguments"])
+            assert passing <= set(state["Retry"][0]["ErrorEquals"]), (machine["StateMachineName"], state["Arguments"])
 
 
 def states(definition: Any) -> Iterator[dict[str, Any]]:

@@ -10,9 +10,9 @@ from tools.reach import reached
 @pytest.mark.parametrize(
     ("file", "nearest", "also"),
     [
-        ("lambdas/serving/recommend/rules.py", "tests/unit/test_rules.py", "tests/unit/test_recommend.py"),
+        ("lambdas/serving/recommend/apply_rules.py", "tests/unit/test_rules.py", "tests/unit/test_recommend.py"),
         ("stacks/batch.py", "tests/stacks/test_operations.py", "tests/stacks/test_templates.py"),
-        ("statemachines/train.asl.json", "tests/stacks/test_templates.py", "tests/e2e/test_training.py"),
+        ("statemachines/train.asl.yaml", "tests/stacks/test_definitions.py", "tests/e2e/test_training.py"),
         ("docs/serving.md", "tests/unit/test_docs.py", "tests/unit/test_docs.py"),
         ("glue/archive.py", "tests/glue/test_jobs.py", "tests/glue/test_jobs.py"),
         ("tests/unit/serving.py", "tests/unit/test_recommend.py", "tests/unit/test_recommend_outages.py"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tools.rooms import circles, imports, modules, trespasses, vague_names
+from tools.rooms import circles, imports, modules, trespasses, unused_doors, vague_names
 
 
 def said(root: Path, files: dict[str, str]) -> list[str]:
@@ -22,7 +22,7 @@ def test_this_project_keeps_them_apart() -> None:
     made = imports(found)
     assert len(found) > 400
     assert len(made) > 1000
-    assert [*circles(made), *trespasses(made), *vague_names(found)] == []
+    assert [*circles(made), *trespasses(made), *vague_names(found), *unused_doors(found)] == []
 
 
 def test_a_circle_of_modules_is_shown_with_the_lines_that_close_it(tmp_path: Path) -> None:
@@ -81,3 +81,16 @@ def test_a_name_that_says_nothing_is_refused(tmp_path: Path) -> None:
         "lambdas/shared/__init__.py",
         "stacks/utils.py",
     ]
+
+
+def test_a_name_that_only_its_own_file_uses_begins_with_an_underscore(tmp_path: Path) -> None:
+    files = {
+        "localaws/shop.py": "SIZE = 1\n\n\ndef sell() -> None: ...\n\n\ndef count() -> int:\n    return SIZE\n\n\ndef patched() -> None: ...\n",
+        "localaws/till.py": "from localaws import shop\nfrom localaws.shop import sell\n\nsell()\nshop.count()\n_own = 1\n",
+        "tests/test_till.py": "monkeypatch.setattr('localaws.shop.patched', None)\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    expected = "localaws/shop.py:1: only this file uses 'SIZE': name it _SIZE, or delete it."
+    assert unused_doors(modules(tmp_path), tmp_path) == [expected]

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lambdas.config.rules import Rule
-from lambdas.serving.recommend.rules import Call, Candidate, apply
+from lambdas.serving.recommend.apply_rules import apply
+from lambdas.serving.recommend.rule_terms import Call, Candidate
 
 COLOURS = ("red", "green", "blue", "black")
 BRANDS = ("ant", "bee", "cat")

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from lambdas.aws import clients
 from lambdas.aws.observability import logger
@@ -17,8 +17,6 @@ from lambdas.stores.erasures import all_erased
 
 
 class ExportRequest(BaseModel):
-    model_config = ConfigDict(extra="ignore")
-
     run_started: datetime
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from lambdas.aws.observability import logger
 from lambdas.aws.retry import Patience
@@ -32,8 +32,6 @@ LOOK_EVERY = 200
 
 
 class LoadRequest(BaseModel):
-    model_config = ConfigDict(extra="ignore")
-
     kind: Literal["batch", "segment"]
     name: str
     version: str

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from lambdas.aws.observability import logger
 from lambdas.batch.runs import Making, version_of
@@ -16,8 +16,6 @@ from lambdas.stores.runs import take_lock
 
 class PlanRequest(BaseModel):
     """`wanted` limits the run to these batches and segments; all by default."""
-
-    model_config = ConfigDict(extra="ignore")
 
     execution_arn: str
     run_started: datetime

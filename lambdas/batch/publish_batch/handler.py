@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from lambdas.aws import clients
 from lambdas.aws.observability import logger
@@ -37,16 +37,12 @@ class Superseded(Exception):
 class Loaded(BaseModel):
     """How the load of one output file ended."""
 
-    model_config = ConfigDict(extra="ignore")
-
     key: str = ""
     counts: Counts = Field(default_factory=Counts)
     error: str = ""
 
 
 class PublishRequest(BaseModel):
-    model_config = ConfigDict(extra="ignore")
-
     making: Making
     loads: list[Loaded]
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from lambdas.aws.failures import Failure, problem
 from lambdas.aws.observability import logger
@@ -18,16 +18,12 @@ from lambdas.stores.runs import release_lock
 class NotMade(BaseModel):
     """A query of a segment that has no users, and why."""
 
-    model_config = ConfigDict(extra="ignore")
-
     query: str
     reason: str
 
 
 class Made(BaseModel):
     """How one batch or segment ended."""
-
-    model_config = ConfigDict(extra="ignore")
 
     kind: str
     name: str
@@ -49,8 +45,6 @@ class Made(BaseModel):
 
 class Run(BaseModel):
     """All that the state machine hands over at the end, well or badly."""
-
-    model_config = ConfigDict(extra="ignore")
 
     run_id: str
     execution: str

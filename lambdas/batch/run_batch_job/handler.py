@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Literal
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from lambdas.aws.ensure import answer, part
 from lambdas.aws.observability import logger
@@ -18,8 +18,6 @@ from lambdas.config import packed_config
 
 
 class StepRequest(BaseModel):
-    model_config = ConfigDict(extra="ignore")
-
     step: Literal["prepare", "run"]
     making: Making
     run_started: datetime

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 from lambdas.aws.observability import count, logger
 from lambdas.config import BATCH, GIVEN, Batch
 from lambdas.serving.recommend.api import Item, RuleEffect
+from lambdas.serving.recommend.apply_rules import apply, named_items
 from lambdas.serving.recommend.catalogue import Known
-from lambdas.serving.recommend.rules import Call, Candidate, Effect, Named, apply, named_items
+from lambdas.serving.recommend.rule_terms import Call, Candidate, Effect, Named
 from lambdas.serving.recommend.sources import SourceFailed, batch_list, prepare, ranking, recommendations, snapshot
 from lambdas.serving.recommend.task import Task
 
@@ -17,6 +20,18 @@ from lambdas.serving.recommend.task import Task
 SPARE, MOST = 1.5, 500
 #: The source of an answer that nobody could give, and that of an item which a rule put into the list.
 NOBODY, PINNED = "none", "pin"
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """What one call to a source gave: candidates, best first; the id where the placement's own campaign answered.
+
+    `published_at` is when the lists of a batch became current.
+    """
+
+    candidates: Sequence[Candidate]
+    recommendation_id: str | None = None
+    published_at: datetime | None = None
 
 
 class Gathered:
@@ -30,10 +45,14 @@ class Gathered:
         self.gone = set[str]()
         self.chosen: list[Candidate] = []
         self.effects: list[Effect] = []
+        self.recommendation_id: str | None = None
+        self.published_at: datetime | None = None
 
-    def add(self, batch: Sequence[Candidate]) -> None:
+    def add(self, brought: Brought) -> None:
         """Take in the candidates that are new and that the shop still has, and choose again."""
-        new = [candidate for candidate in batch if candidate.item_id not in self.candidates]
+        self.recommendation_id = brought.recommendation_id or self.recommendation_id
+        self.published_at = brought.published_at or self.published_at
+        new = [candidate for candidate in brought.candidates if candidate.item_id not in self.candidates]
         named = self.names if self.named is None else []
         if not new and not named:
             return
@@ -70,7 +89,7 @@ class Gathered:
         source = self.source
         return [item(candidate, source) for candidate in self.chosen]
 
-    def told(self) -> list[RuleEffect] | None:
+    def explanation(self) -> list[RuleEffect] | None:
         """What each rule did, for a call that asks for it."""
         if not self.task.request.explain:
             return None
@@ -95,11 +114,11 @@ def gather(task: Task, wanted: int) -> Gathered:
     for source in (task.of.solution, *task.fallbacks):
         if source != BATCH and task.config.has_snapshot(source):
             prepare(source)
-    for batch in batches(task, wanted):
-        gathered.add(batch)
+    for brought in from_sources(task, wanted):
+        gathered.add(brought)
         if len(gathered.chosen) == wanted:
             break
-    gathered.add(())  # pinned items stand there without any source
+    gathered.add(Brought(()))  # pinned items stand there without any source
     return gathered
 
 
@@ -108,16 +127,15 @@ def gather_ranking(task: Task, given: Sequence[str]) -> Gathered:
     gathered = Gathered(task, len(given), adds=False)
     source = task.of.solution
     try:
-        found, task.recommendation_id = ranking(task.call(source) | {"inputList": given}, source, task.budget)
-        gathered.add(found)
+        gathered.add(Brought(*ranking(task.call(source) | {"inputList": given}, source, task.budget)))
     except SourceFailed as error:
         failed(source, error)
         if GIVEN in task.fallbacks:
-            gathered.add(task.filtered([Candidate(item_id, GIVEN) for item_id in given]))
+            gathered.add(Brought(task.filtered([Candidate(item_id, GIVEN) for item_id in given])))
     return gathered
 
 
-def batches(task: Task, wanted: int) -> Iterator[Sequence[Candidate]]:
+def from_sources(task: Task, wanted: int) -> Iterator[Brought]:
     """Candidates, the best source first; a source that can't answer is passed over."""
     first = BATCH if isinstance(task.of, Batch) else task.of.solution
     for source in (first, *task.fallbacks):
@@ -130,42 +148,41 @@ def batches(task: Task, wanted: int) -> Iterator[Sequence[Candidate]]:
             failed(source, error)
 
 
-def from_solution(task: Task, source: str, wanted: int) -> Iterator[list[Candidate]]:
+def from_solution(task: Task, source: str, wanted: int) -> Iterator[Brought]:
     """From the campaign, more when the first were not enough, then from the snapshot. Raises SourceFailed, NotDeployed."""
     first = (min(math.ceil(wanted * SPARE), MOST) if task.rules else wanted) if source == task.of.solution else MOST
     try:
         for length in (first, MOST) if task.config.solutions[source].campaign else ():
             found = from_campaign(task, source, length)
             yield found
-            if len(found) < length or length == MOST:
+            if len(found.candidates) < length or length == MOST:
                 break
     except SourceFailed as error:
         if not task.config.has_snapshot(source):
             raise
         failed(source, error)
     if task.config.has_snapshot(source):
-        yield task.filtered(snapshot(source, task.budget))
+        yield Brought(task.filtered(snapshot(source, task.budget)))
 
 
-def from_campaign(task: Task, source: str, length: int) -> list[Candidate]:
+def from_campaign(task: Task, source: str, length: int) -> Brought:
     """At most `length` candidates of a solution's campaign. Raises SourceFailed, NotDeployed."""
     found, recommendation_id = recommendations(task.call(source) | {"numResults": length}, source, task.budget)
-    if source == task.of.solution:
-        task.recommendation_id = recommendation_id
-    return found if task.filtered_by_service(source) else task.filtered(found)
+    kept = found if task.filtered_by_service(source) else task.filtered(found)
+    return Brought(kept, recommendation_id if source == task.of.solution else None)
 
 
-def from_batch(task: Task) -> list[Candidate]:
+def from_batch(task: Task) -> Brought:
     """The list that was made ahead of time. Raises SourceFailed."""
     key = task.batch_key
     if task.batch is None or not key:
         raise SourceFailed("the call does not name whose list it wants")
     found = batch_list(task.batch, key, task.budget)
-    task.published_at = found.published_at
     reasons = found.reasons or [[]] * len(found.item_ids)
     scores = found.scores or [None] * len(found.item_ids)
     listed = zip(found.item_ids, scores, reasons, strict=True)
-    return task.filtered([Candidate(item_id, BATCH, score, reason or None) for item_id, score, reason in listed])
+    listing = [Candidate(item_id, BATCH, score, reason or None) for item_id, score, reason in listed]
+    return Brought(task.filtered(listing), published_at=found.published_at)
 
 
 def failed(source: str, error: SourceFailed) -> None:

@@ -88,13 +88,13 @@ def read_batch(config: Config, deployed: Deployment, name: str, request: Recomme
     task, found = for_whom(require_subject(Task(config, deployed, batch, request), "batch"), lambda of: gather(of, wanted))
     return BatchAnswer.model_construct(
         batch=name,
-        published_at=task.published_at,
+        published_at=found.published_at,
         source=found.source,
         items=found.items(),
         requested=wanted,
         returned=len(found.chosen),
         degraded=sorted(task.degraded) or None,
-        explain=found.told(),
+        explain=found.explanation(),
     )
 
 
@@ -105,7 +105,7 @@ def answer(assigned: Assigned, task: Task, gathering: Callable[[Task], Gathered]
     counted = task.request.user_id == assigned.user_id
     made = Answer.model_construct(
         placement=assigned.name,
-        recommendation_id=task.recommendation_id,
+        recommendation_id=found.recommendation_id,
         experiment=assigned.experiment if counted else None,
         variant=assigned.variant if counted else None,
         source=found.source,
@@ -113,7 +113,7 @@ def answer(assigned: Assigned, task: Task, gathering: Callable[[Task], Gathered]
         requested=found.wanted,
         returned=len(found.chosen),
         degraded=sorted(task.degraded) or None,
-        explain=found.told(),
+        explain=found.explanation(),
     )
     experiments.finish(exposure)
     return made

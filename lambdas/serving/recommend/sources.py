@@ -16,7 +16,7 @@ from lambdas.aws.observability import cause, count, logger
 from lambdas.serving.recommend.breaker import breaker
 from lambdas.serving.recommend.budget import Budget, start
 from lambdas.serving.recommend.catalogue import keep
-from lambdas.serving.recommend.rules import Candidate
+from lambdas.serving.recommend.rule_terms import Candidate
 from lambdas.stores.batch_lists import BatchList, read_list
 from lambdas.stores.snapshots import read_snapshot
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
-from datetime import datetime
 from functools import cached_property
 from typing import Any
 
@@ -19,7 +18,7 @@ from lambdas.serving.recommend.api import RankingRequest, RecommendationRequest
 from lambdas.serving.recommend.budget import Budget, start
 from lambdas.serving.recommend.catalogue import Known, look_up
 from lambdas.serving.recommend.filters import placeholder_values, quoted
-from lambdas.serving.recommend.rules import Call, Candidate
+from lambdas.serving.recommend.rule_terms import Call, Candidate
 from lambdas.serving.recommend.sources import SourceFailed, begin
 from lambdas.stores.deployment import Deployment, NotDeployed
 from lambdas.stores.recent_items import recent_items
@@ -41,8 +40,6 @@ class Task:
         self.config, self.deployed, self.of, self.request = config, deployed, of, request
         self.budget = budget or begin(config.serving.time_budget_ms / 1000)
         self.fallbacks = config.fallbacks(of)
-        self.recommendation_id: str | None = None
-        self.published_at: datetime | None = None
         self.degraded = set[str]()
         self.rules = {name: config.rules[name] for name in of.rules}
         self.needs_recent = any(rule.drop_recent for rule in self.rules.values())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from lambdas.config import Gate, Solution
 from lambdas.stores.runs import Decision
@@ -14,8 +14,6 @@ from lambdas.training.version_metrics import numbers
 
 class Verdict(BaseModel):
     """What is decided about a version, why, and what it was compared with."""
-
-    model_config = ConfigDict(extra="ignore")
 
     name: str
     arn: str

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from lambdas.aws.observability import logger
 from lambdas.config import packed_config
@@ -20,15 +20,11 @@ from lambdas.training.approve_versions.versions import judge_versions
 class JudgeRequest(BaseModel):
     """`trained` are the parts of the training step's answer."""
 
-    model_config = ConfigDict(extra="ignore")
-
     step: Literal["judge"]
     trained: list[dict[str, Any]]
 
 
 class AskRequest(BaseModel):
-    model_config = ConfigDict(extra="ignore")
-
     step: Literal["ask"]
     verdict: Verdict
     run_id: str

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from lambdas.aws.ensure import answer, part
 from lambdas.aws.observability import logger
@@ -20,8 +20,6 @@ from lambdas.training.deploy_campaigns.snapshots import ensure_snapshot
 class Judged(BaseModel):
     """A verdict of `approve_versions`, as far as deploying needs it."""
 
-    model_config = ConfigDict(extra="ignore")
-
     name: str
     arn: str
     decision: Decision
@@ -31,16 +29,12 @@ class Judged(BaseModel):
 class Answer(BaseModel):
     """What a person answered, or that nobody did in time."""
 
-    model_config = ConfigDict(extra="ignore")
-
     name: str
     approved: bool
 
 
 class Trained(BaseModel):
     """A part of the answer of `train_solutions`."""
-
-    model_config = ConfigDict(extra="ignore")
 
     name: str
     status: str
@@ -49,8 +43,6 @@ class Trained(BaseModel):
 
 class DeployRequest(BaseModel):
     """`run_started` tells this run's updates from earlier ones."""
-
-    model_config = ConfigDict(extra="ignore")
 
     run_started: datetime
     verdicts: list[Judged]

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from lambdas.aws.ensure import Look, answer, part, pending
 from lambdas.aws.observability import logger
@@ -24,8 +24,6 @@ RESERVE = 30_000
 class Dataset(BaseModel):
     """A dataset of the plan: where its CSVs are, and their fingerprint."""
 
-    model_config = ConfigDict(extra="ignore")
-
     kind: DatasetKind
     location: str
     files: str
@@ -33,8 +31,6 @@ class Dataset(BaseModel):
 
 class ImportRequest(BaseModel):
     """How far the last look had got, by dataset: rows of the CSVs that are kept, and records removed that they lack."""
-
-    model_config = ConfigDict(extra="ignore")
 
     run_id: str
     datasets: list[Dataset]

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from lambdas.aws.observability import logger
 from lambdas.config import packed_config
@@ -18,8 +18,6 @@ from lambdas.training.plan_training.plan import InvalidData, check_data, make_pl
 
 class PlanRequest(BaseModel):
     """`solutions` limits the run to these; all by default."""
-
-    model_config = ConfigDict(extra="ignore")
 
     run_id: str
     execution_arn: str

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, Literal
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from lambdas.aws.ensure import Look, answer, part
 from lambdas.aws.observability import logger
@@ -17,15 +17,11 @@ from lambdas.training.prepare_resources.resources import ensure_dataset_group, e
 class Resource(BaseModel):
     """`name` is that of a filter in the config."""
 
-    model_config = ConfigDict(extra="ignore")
-
     kind: Literal["dataset_group", "event_tracker", "filter"]
     name: str = ""
 
 
 class PrepareRequest(BaseModel):
-    model_config = ConfigDict(extra="ignore")
-
     resources: list[Resource]
     waited_seconds: int = 0
 

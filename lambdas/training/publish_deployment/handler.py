@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from lambdas.aws import clients
 from lambdas.aws.ensure import answer
@@ -20,8 +20,6 @@ from lambdas.training.publish_deployment.tidy import GRACE_SECONDS, delete_filte
 class Prepared(BaseModel):
     """A part of the answer of `prepare_resources`: the tracker or a filter."""
 
-    model_config = ConfigDict(extra="ignore")
-
     kind: str
     status: str
     arn: str = ""
@@ -32,8 +30,6 @@ class Prepared(BaseModel):
 class Deployed(BaseModel):
     """A part of the answer of `deploy_campaigns`."""
 
-    model_config = ConfigDict(extra="ignore")
-
     name: str
     status: str
     arn: str = ""
@@ -41,8 +37,6 @@ class Deployed(BaseModel):
 
 class PublishRequest(BaseModel):
     """The parts of the steps before; those that failed are left out by `merge`."""
-
-    model_config = ConfigDict(extra="ignore")
 
     run_id: str
     resources: list[Prepared]

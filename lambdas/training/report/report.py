@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from lambdas.aws.failures import Failure, problem
 from lambdas.stores.runs import Decision, VersionRecord
@@ -14,8 +14,6 @@ from lambdas.stores.runs import Decision, VersionRecord
 
 class Part(BaseModel):
     """How one dataset, filter, solution or campaign ended."""
-
-    model_config = ConfigDict(extra="ignore")
 
     name: str = ""
     kind: str = ""
@@ -33,8 +31,6 @@ class Part(BaseModel):
 class Judgement(BaseModel):
     """A verdict of `approve_versions`."""
 
-    model_config = ConfigDict(extra="ignore")
-
     name: str
     arn: str
     decision: Decision
@@ -44,8 +40,6 @@ class Judgement(BaseModel):
 class Answer(BaseModel):
     """What a person said about a version; `error` is set when nobody did: `States.Timeout` when the time was over."""
 
-    model_config = ConfigDict(extra="ignore")
-
     name: str
     approved: bool
     error: str = ""
@@ -53,8 +47,6 @@ class Answer(BaseModel):
 
 class Run(BaseModel):
     """All that the state machine hands over at the end, well or badly."""
-
-    model_config = ConfigDict(extra="ignore")
 
     run_id: str
     execution: str = ""

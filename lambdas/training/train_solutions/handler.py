@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from lambdas.aws.ensure import Look, active, answer, part
 from lambdas.aws.observability import logger
@@ -18,8 +18,6 @@ from lambdas.training.version_metrics import version_metrics
 
 class TrainRequest(BaseModel):
     """`solutions` are names of the config; `run_started` tells this run's versions from earlier ones."""
-
-    model_config = ConfigDict(extra="ignore")
 
     solutions: list[str]
     run_started: datetime

@@ -25,6 +25,7 @@ def send(event, context, responseStatus, responseData, physicalResourceId=None, 
 class Function(Provider):
     type = "AWS::Lambda::Function"
     name_property = "FunctionName"
+    not_emulated = ("DeadLetterConfig",)
 
     def create(self, aws: Aws, properties: Properties) -> Created:
         answer = call(
@@ -71,7 +72,7 @@ def _tag_map(properties: Properties) -> dict[str, str]:
     return {tag["Key"]: tag["Value"] for tag in tags_of(properties)}
 
 
-class Permission(Provider):
+class _Permission(Provider):
     type = "AWS::Lambda::Permission"
     name_property = "StatementId"
 
@@ -85,6 +86,7 @@ class Permission(Provider):
 
 class EventSourceMapping(Provider):
     type = "AWS::Lambda::EventSourceMapping"
+    not_emulated = ("FilterCriteria",)
 
     def create(self, aws: Aws, properties: Properties) -> Created:
         uuid = call(aws, "lambda", "CreateEventSourceMapping", properties)["UUID"]
@@ -148,7 +150,7 @@ def _definition(aws: Aws, properties: Properties) -> str:
 
 PROVIDERS: tuple[Provider, ...] = (
     Function(),
-    Permission(),
+    _Permission(),
     StateMachine(),
     ApiProvider(
         "AWS::Lambda::LayerVersion",
@@ -159,32 +161,4 @@ PROVIDERS: tuple[Provider, ...] = (
         attributes={"LayerVersionArn": lambda properties, answer: answer["LayerVersionArn"]},
     ),
     EventSourceMapping(),
-    ApiProvider(
-        "AWS::Lambda::Version",
-        "lambda",
-        "PublishVersion",
-        ref=lambda properties, answer: answer["FunctionArn"],
-        attributes={
-            "Version": lambda properties, answer: answer["Version"],
-            "FunctionArn": lambda properties, answer: answer["FunctionArn"],
-        },
-    ),
-    ApiProvider(
-        "AWS::Lambda::Alias",
-        "lambda",
-        "CreateAlias",
-        ref=lambda properties, answer: answer["AliasArn"],
-        update_operation="UpdateAlias",
-        delete_operation="DeleteAlias",
-        delete_parameters=lambda ref, properties: properties,
-    ),
-    ApiProvider(
-        "AWS::Lambda::EventInvokeConfig",
-        "lambda",
-        "PutFunctionEventInvokeConfig",
-        ref=lambda properties, answer: f"{properties['FunctionName']}-event-invoke",
-        update_operation="PutFunctionEventInvokeConfig",
-        delete_operation="DeleteFunctionEventInvokeConfig",
-        delete_parameters=lambda ref, properties: properties,
-    ),
 )

@@ -17,7 +17,7 @@ _BUCKET = "cloudformation-custom-resource-responses"
 _PATIENCE_SECONDS = 900
 
 
-class CustomResource(Provider):
+class _CustomResource(Provider):
     type = "Custom::"
     outlives = True
 
@@ -93,4 +93,4 @@ def _stringified(value: Any) -> Any:
     return str(value) if isinstance(value, int | float) else value
 
 
-PROVIDERS: tuple[Provider, ...] = (CustomResource(),)
+PROVIDERS: tuple[Provider, ...] = (_CustomResource(),)

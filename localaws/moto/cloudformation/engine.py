@@ -6,8 +6,9 @@ import copy
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from graphlib import TopologicalSorter
-from typing import Any
+from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
 from moto.cloudformation import parsing
@@ -16,7 +17,7 @@ from moto.cloudformation.exceptions import ValidationError
 from localaws.clients import Aws
 from localaws.moto.cloudformation.provider import Provider
 from localaws.moto.cloudformation.resource import Kept, resource_class
-from localaws.patching import locate, replace, wrap
+from localaws.patching import intercept, locate, replace, wrap
 
 _PARSING = "moto.cloudformation.parsing"
 _STACK = "moto.cloudformation.models:Stack"
@@ -24,7 +25,7 @@ _BACKEND = "moto.cloudformation.models:CloudFormationBackend"
 _SUBSTITUTION = re.compile(r"\$\{([^!}.]+)[^}]*\}")
 
 
-class NothingChanged(ValidationError):
+class _NothingChanged(ValidationError):
     """CloudFormation's answer to an update that would do nothing."""
 
     def __init__(self) -> None:
@@ -60,48 +61,34 @@ def install(aws: Aws, providers: Iterable[Provider], kept: Kept) -> None:
 
     replace(f"{_PARSING}:resource_class_from_type", class_of)
     replace(f"{_PARSING}:resource_name_property_from_type", name_property_of)
-    wrap(f"{_PARSING}:parse_and_create_resource", _telling_failures)
+    intercept(f"{_PARSING}:parse_and_create_resource", _create)
     replace(f"{_PARSING}:ResourceMap._ResourceMap__get_resources_in_dependency_order", _creation_order)
     replace(f"{_PARSING}:ResourceMap.update", _update)
     replace(f"{_PARSING}:ResourceMap.delete", _delete)
-    wrap(f"{_STACK}.parse_template", _preferring_json)
-    wrap(f"{_STACK}.create_resources", _with_status("CREATE_FAILED"))
-    wrap(f"{_STACK}.update", _with_status("UPDATE_FAILED"))
-    wrap(f"{_BACKEND}.delete_stack", _keeping_what_stays)
+    parse_by_moto = locate(f"{_STACK}.parse_template")[2]
+    replace(f"{_STACK}.parse_template", staticmethod(partial(_parse, parse_by_moto)))
+    intercept(f"{_STACK}.create_resources", _create_stack)
+    intercept(f"{_STACK}.update", partial(_with_status, "UPDATE_FAILED"))
+    intercept(f"{_BACKEND}.delete_stack", _delete_stack)
     wrap(f"{_STACK}.outputs", _without_those_of_half_a_stack)
 
 
-def _preferring_json(parse_template: Callable[..., Any]) -> Any:
+def _parse(parse_by_moto: Callable[[str], Any], template: str) -> Any:
     """moto reads every template as YAML, which takes seconds for a large one; CDK writes JSON."""
-
-    def parse(template: str) -> Any:
-        return json.loads(template) if template.lstrip().startswith("{") else parse_template(template)
-
-    return staticmethod(parse)
+    return json.loads(template) if template.lstrip().startswith("{") else parse_by_moto(template)
 
 
-def _telling_failures(create: Callable[..., Any]) -> Callable[..., Any]:
-    def parse_and_create(logical_id: str, resource_json: Any, resources_map: Any, account_id: str, region_name: str) -> Any:
-        resource = _attempt(
-            logical_id,
-            resource_json,
-            create,
-            logical_id,
-            resource_json,
-            resources_map,
-            account_id,
-            region_name,
-        )
-        if resource is not None:
-            _applied(resources_map)[logical_id] = _resolved(resource_json, resources_map)
-        return resource
-
-    return parse_and_create
+def _create(by_moto: Callable[..., Any], logical_id: str, resource_json: Any, resources_map: Any, **place: str) -> Any:
+    """Makes a resource, and keeps the properties with which it was made. Raises ResourceFailed."""
+    resource = _attempt(logical_id, resource_json, by_moto, logical_id, resource_json, resources_map, **place)
+    if resource is not None:
+        _applied(resources_map)[logical_id] = _resolved(resource_json, resources_map)
+    return resource
 
 
-def _attempt(logical_id: str, resource_json: Any, action: Callable[..., Any], *arguments: Any) -> Any:
+def _attempt(logical_id: str, resource_json: Any, action: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
     try:
-        return action(*arguments)
+        return action(*arguments, **named)
     except ResourceFailed:
         raise
     except ClientError as error:
@@ -153,26 +140,45 @@ def _creation_order(resources_map: Any) -> list[str]:
     return _order(resources_map._resource_json_map)
 
 
+class _Plan(NamedTuple):
+    """What an update has to do: the names of the resources to keep or make, in the order of making, and of those to delete."""
+
+    wanted: list[str]
+    retyped: list[str]  # of another type than before: deleted first, then made
+    gone: list[str]  # deleted last, in the reverse order of making
+
+
 def _update(resources_map: Any, template: dict[str, Any], parameters: dict[str, Any] | None = None) -> None:
     """Brings a stack to a new template: what is new is made, what has changed once resolved is changed, the rest deleted."""
-    old, new = resources_map._resource_json_map, template["Resources"]
-    outputs_before = resources_map._template.get("Outputs")
+    old, outputs_before = resources_map._resource_json_map, resources_map._template.get("Outputs")
+    new = template["Resources"]
     _check_types(new)
+    _read_template(resources_map, template, parameters)
+    plan = _plan(resources_map, old, new)
+    resources_map._resource_json_map = {**old, **new}  # while it is carried out, both can be referred to
+    _delete_all(resources_map, old, plan.retyped)
+    changed = [name for name in plan.wanted if _make_or_change(name, new[name], resources_map)]
+    _delete_all(resources_map, old, plan.gone)
+    resources_map._resource_json_map = new
+    if not changed and not plan.gone and outputs_before == template.get("Outputs"):
+        raise _NothingChanged
+
+
+def _read_template(resources_map: Any, template: dict[str, Any], parameters: dict[str, Any] | None) -> None:
+    """The template's parameters, mappings and conditions, in the place of those before."""
     resources_map._template = template
     if parameters:
         resources_map.input_parameters = parameters
     resources_map.load_mapping()
     resources_map.load_parameters()
     resources_map.load_conditions()
-    resources_map._resource_json_map = {**old, **new}
+
+
+def _plan(resources_map: Any, old: Mapping[str, Any], new: Mapping[str, Any]) -> _Plan:
     wanted = [name for name in _order(new) if _is_wanted(new[name], resources_map)]
-    _delete_all(resources_map, old, [name for name in wanted if name in old and old[name]["Type"] != new[name]["Type"]])
-    changed = [name for name in wanted if _make_or_change(name, new[name], resources_map)]
-    gone = [name for name in _order(old) if name not in wanted and name in resources_map._parsed_resources]
-    _delete_all(resources_map, old, reversed(gone))
-    resources_map._resource_json_map = new
-    if not changed and not gone and outputs_before == template.get("Outputs"):
-        raise NothingChanged
+    retyped = [name for name in wanted if name in old and old[name]["Type"] != new[name]["Type"]]
+    gone = [name for name in reversed(_order(old)) if name not in wanted and name in resources_map._parsed_resources]
+    return _Plan(wanted, retyped, gone)
 
 
 def _is_wanted(resource_json: Any, resources_map: Any) -> bool:
@@ -236,41 +242,36 @@ def _without_those_of_half_a_stack(outputs: Any) -> Any:
     return property(lambda stack: None if stack.status in ("CREATE_FAILED", "DELETE_FAILED") else outputs.fget(stack))
 
 
-def _keeping_what_stays(delete_stack: Callable[..., Any]) -> Callable[..., Any]:
+def _delete_stack(by_moto: Callable[..., None], backend: Any, name_or_id: str) -> None:
     """A stack whose deletion failed stays, DELETE_FAILED, with what could not be deleted: moto forgets it beforehand."""
-
-    def delete(backend: Any, name_or_id: str) -> None:
-        before = dict(backend.stacks)
-        try:
-            delete_stack(backend, name_or_id)
-        except Exception as error:
-            for stack in before.values():
-                if stack.stack_id not in backend.stacks:
-                    stack.status = "DELETE_FAILED"
-                    stack._add_stack_event("DELETE_FAILED", resource_status_reason=getattr(error, "message", str(error)))
-                    backend.stacks[stack.stack_id] = stack
-            raise
-
-    return delete
+    before = dict(backend.stacks)
+    try:
+        by_moto(backend, name_or_id)
+    except Exception as error:
+        for stack in before.values():
+            if stack.stack_id not in backend.stacks:
+                stack.status = "DELETE_FAILED"
+                stack._add_stack_event("DELETE_FAILED", resource_status_reason=getattr(error, "message", str(error)))
+                backend.stacks[stack.stack_id] = stack
+        raise
 
 
-def _with_status(failed: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def _create_stack(create_resources: Callable[..., Any], stack: Any) -> Any:
+    def checked(stack: Any) -> Any:
+        _check_types(stack.template_dict["Resources"])
+        return create_resources(stack)
+
+    return _with_status("CREATE_FAILED", checked, stack)
+
+
+def _with_status(failed: str, action: Callable[..., Any], stack: Any, *arguments: Any, **options: Any) -> Any:
     """A failure leaves the stack with the status `failed`, and an event with the reason."""
-
-    def around(action: Callable[..., Any]) -> Callable[..., Any]:
-        def run(stack: Any, *arguments: Any, **options: Any) -> Any:
-            try:
-                if failed.startswith("CREATE"):
-                    _check_types(stack.template_dict["Resources"])
-                return action(stack, *arguments, **options)
-            except NothingChanged:
-                raise
-            except Exception as error:
-                stack.status = failed
-                stack.resource_map.__dict__["localaws_creation_failed"] = failed.startswith("CREATE")
-                stack._add_stack_event(failed, resource_status_reason=getattr(error, "message", str(error)))
-                raise
-
-        return run
-
-    return around
+    try:
+        return action(stack, *arguments, **options)
+    except _NothingChanged:
+        raise
+    except Exception as error:
+        stack.status = failed
+        stack.resource_map.__dict__["localaws_creation_failed"] = failed.startswith("CREATE")
+        stack._add_stack_event(failed, resource_status_reason=getattr(error, "message", str(error)))
+        raise

@@ -28,13 +28,10 @@ def _name(properties: Properties, answer: Answer) -> str:
 class RestApi(Provider):
     type = "AWS::ApiGateway::RestApi"
     name_property = "Name"
+    not_emulated = ("Body", "BodyS3Location", "BinaryMediaTypes")  # resources and methods are declared, in UTF-8
 
     def create(self, aws: Aws, properties: Properties) -> Created:
-        if "Body" in properties or "BodyS3Location" in properties:
-            raise ValueError("an OpenAPI body is not emulated: declare resources and methods in the template")
         api_id = call(aws, "apigateway", "CreateRestApi", properties)["id"]
-        if patches := _binary_media_types(properties, {}):  # moto takes them only as a change of an existing API
-            aws.client("apigateway").update_rest_api(restApiId=api_id, patchOperations=patches)
         root = aws.client("apigateway").get_resources(restApiId=api_id)["items"][0]["id"]
         return Created(api_id, {"RestApiId": api_id, "RootResourceId": root})
 
@@ -44,21 +41,12 @@ class RestApi(Provider):
             for name in ("Name", "Description", "ApiKeySourceType")
             if name in properties and properties[name] != previous.get(name)
         ]
-        patches += _binary_media_types(properties, previous)
         if patches:
             aws.client("apigateway").update_rest_api(restApiId=created.ref, patchOperations=patches)
         return created
 
     def delete(self, aws: Aws, created: Created, properties: Properties) -> None:
         aws.client("apigateway").delete_rest_api(restApiId=created.ref)
-
-
-def _binary_media_types(properties: Properties, previous: Properties) -> list[Properties]:
-    """What is to be added and removed. moto takes the types as they are, not with AWS's ~1 for the slash in a path."""
-    wanted, present = (entry.get("BinaryMediaTypes") or [] for entry in (properties, previous))
-    changes = [("remove", name) for name in present if name not in wanted]
-    changes += [("add", name) for name in wanted if name not in present]
-    return [{"op": operation, "path": "/binaryMediaTypes", "value": name} for operation, name in changes]
 
 
 class Method(Provider):
@@ -175,16 +163,6 @@ PROVIDERS: tuple[Provider, ...] = (
         update_operation="PutGatewayResponse",
         delete_operation="DeleteGatewayResponse",
         delete_parameters=lambda ref, properties: properties,
-    ),
-    ApiProvider(
-        "AWS::ApiGateway::Authorizer",
-        "apigateway",
-        "CreateAuthorizer",
-        ref=_id,
-        attributes={"AuthorizerId": _id},
-        name_property="Name",
-        delete_operation="DeleteAuthorizer",
-        delete_parameters=lambda ref, properties: {"authorizerId": ref, "restApiId": properties["RestApiId"]},
     ),
     ApiProvider(
         "AWS::ApiGateway::UsagePlan",

@@ -13,6 +13,7 @@ from localaws.moto.cloudformation.provider import (
     tags_of,
     text,
 )
+from localaws.moto.targets import check_target
 from localaws.schedule_expressions import check, check_of_rule
 
 
@@ -46,7 +47,7 @@ def _queue_attributes(properties: Properties) -> dict[str, str]:
     return {key: text(value) for key, value in properties.items() if key not in ("QueueName", "Tags")}
 
 
-class QueuePolicy(Provider):
+class _QueuePolicy(Provider):
     type = "AWS::SQS::QueuePolicy"
 
     def create(self, aws: Aws, properties: Properties) -> Created:
@@ -95,6 +96,8 @@ class Rule(Provider):
     def create(self, aws: Aws, properties: Properties) -> Created:
         if expression := properties.get("ScheduleExpression"):
             check_of_rule(expression)
+        for target in properties.get("Targets") or []:
+            check_target(target["Arn"])
         arn = call(aws, "events", "PutRule", {**properties, "Tags": tags_of(properties)})["RuleArn"]
         bus = properties.get("EventBusName", "default")
         if targets := properties.get("Targets"):
@@ -116,6 +119,13 @@ class Rule(Provider):
 
 def _schedule(properties: Properties) -> Properties:
     check(properties["ScheduleExpression"])
+    check_target(properties["Target"]["Arn"])
+    return properties
+
+
+def _delivery_stream(properties: Properties) -> Properties:
+    if "KinesisStreamSourceConfiguration" not in properties or "ExtendedS3DestinationConfiguration" not in properties:
+        raise ValueError("only delivery streams from Kinesis to S3 (ExtendedS3DestinationConfiguration) are emulated")
     return properties
 
 
@@ -148,7 +158,7 @@ class Stream(Provider):
 
 PROVIDERS: tuple[Provider, ...] = (
     Queue(),
-    QueuePolicy(),
+    _QueuePolicy(),
     Topic(),
     Rule(),
     Stream(),
@@ -166,19 +176,6 @@ PROVIDERS: tuple[Provider, ...] = (
         delete_parameters=lambda ref, properties: {"SubscriptionArn": ref},
     ),
     ApiProvider(
-        "AWS::Events::EventBus",
-        "events",
-        "CreateEventBus",
-        ref=lambda properties, answer: properties["Name"],
-        name_property="Name",
-        attributes={
-            "Arn": lambda properties, answer: answer["EventBusArn"],
-            "Name": lambda properties, answer: properties["Name"],
-        },
-        delete_operation="DeleteEventBus",
-        delete_parameters=lambda ref, properties: {"Name": ref},
-    ),
-    ApiProvider(
         "AWS::Scheduler::Schedule",
         "scheduler",
         "CreateSchedule",
@@ -194,25 +191,19 @@ PROVIDERS: tuple[Provider, ...] = (
         },
     ),
     ApiProvider(
-        "AWS::Scheduler::ScheduleGroup",
-        "scheduler",
-        "CreateScheduleGroup",
-        ref=lambda properties, answer: properties["Name"],
-        name_property="Name",
-        attributes={"Arn": lambda properties, answer: answer["ScheduleGroupArn"]},
-        delete_operation="DeleteScheduleGroup",
-        delete_parameters=lambda ref, properties: {"Name": ref},
-    ),
-    ApiProvider(
         "AWS::KinesisFirehose::DeliveryStream",
         "firehose",
         "CreateDeliveryStream",
         ref=lambda properties, answer: properties["DeliveryStreamName"],
         name_property="DeliveryStreamName",
         attributes={"Arn": lambda properties, answer: answer["DeliveryStreamARN"]},
+        not_emulated=tuple(
+            f"ExtendedS3DestinationConfiguration.{name}"
+            for name in ("ProcessingConfiguration", "CustomTimeZone", "FileExtension")
+        ),
+        prepare=_delivery_stream,
         delete_operation="DeleteDeliveryStream",
         delete_parameters=lambda ref, properties: {"DeliveryStreamName": ref},
     ),
     Accepted("AWS::SNS::TopicPolicy"),
-    Accepted("AWS::Events::EventBusPolicy", name_property="StatementId"),
 )

@@ -36,6 +36,16 @@ class Provider(abc.ABC):
     name_property: str = ""  # the property that gets a generated name if the template has none
     name_limit: int = 64
     outlives: bool = False  # whether what it makes is there after a restart by itself, and is not made a second time
+    not_emulated: tuple[str, ...] = ()  # properties, with dots between the levels, that a template may not have here
+
+    def check(self, properties: Properties) -> None:
+        """Raises ValueError for a property that has no effect here: what a template says is never dropped in silence."""
+        for path in self.not_emulated:
+            value: Any = properties
+            for name in path.split("."):
+                value = value.get(name) if isinstance(value, dict) else None
+            if value:
+                raise ValueError(f"the property {path} is not emulated")
 
     @abc.abstractmethod
     def create(self, aws: Aws, properties: Properties) -> Created: ...
@@ -73,6 +83,7 @@ class ApiProvider(Provider):
     delete_parameters: Callable[[str, Properties], Properties] = lambda ref, properties: {}
     name_limit: int = 64
     outlives: bool = False
+    not_emulated: tuple[str, ...] = ()
 
     def create(self, aws: Aws, properties: Properties) -> Created:
         return self._put(aws, self.create_operation, properties)

@@ -59,6 +59,7 @@ class Resource(CloudFormationModel):
         cls, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **kwargs: Any
     ) -> Resource:
         properties = _named(cls.provider, cloudformation_json["Properties"], resource_name)
+        cls.provider.check(properties)
         kept = cls.kept(kwargs["StackId"], kwargs["LogicalId"]) if cls.provider.outlives else None
         identity = _identity(cls.provider, kwargs)
         try:
@@ -82,6 +83,7 @@ class Resource(CloudFormationModel):
         region_name: str,
     ) -> Resource:
         properties = dict(cloudformation_json["Properties"])
+        cls.provider.check(properties)
         previous, name = original_resource.properties, cls.provider.name_property
         if name and name in previous:
             properties.setdefault(name, previous[name])

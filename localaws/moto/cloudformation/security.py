@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from localaws.clients import Aws
 from localaws.moto.cloudformation.provider import (
     Accepted,
-    ApiProvider,
     Created,
     Properties,
     Provider,
@@ -81,44 +79,6 @@ class Policy(Provider):
             aws.client("iam").delete_role_policy(RoleName=role, PolicyName=properties["PolicyName"])
 
 
-class ManagedPolicy(Provider):
-    type = "AWS::IAM::ManagedPolicy"
-    name_property = "ManagedPolicyName"
-    name_limit = 128
-
-    def create(self, aws: Aws, properties: Properties) -> Created:
-        parameters = {**properties, "PolicyName": properties["ManagedPolicyName"]}
-        arn = call(aws, "iam", "CreatePolicy", parameters)["Policy"]["Arn"]
-        for role in properties.get("Roles") or []:
-            aws.client("iam").attach_role_policy(RoleName=role, PolicyArn=arn)
-        return Created(arn, {"PolicyArn": arn})
-
-    def delete(self, aws: Aws, created: Created, properties: Properties) -> None:
-        for role in properties.get("Roles") or []:
-            aws.client("iam").detach_role_policy(RoleName=role, PolicyArn=created.ref)
-        aws.client("iam").delete_policy(PolicyArn=created.ref)
-
-
-class Key(Provider):
-    type = "AWS::KMS::Key"
-
-    def create(self, aws: Aws, properties: Properties) -> Created:
-        tags = [{"TagKey": tag["Key"], "TagValue": tag["Value"]} for tag in tags_of(properties)]
-        parameters = {**properties, "Policy": properties.get("KeyPolicy"), "Tags": tags}
-        key = call(aws, "kms", "CreateKey", parameters)["KeyMetadata"]
-        if text(properties.get("EnableKeyRotation", False)) == "true":
-            aws.client("kms").enable_key_rotation(KeyId=key["KeyId"])
-        return Created(key["KeyId"], {"Arn": key["Arn"], "KeyId": key["KeyId"]})
-
-    def update(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
-        if policy := properties.get("KeyPolicy"):
-            aws.client("kms").put_key_policy(KeyId=created.ref, PolicyName="default", Policy=text(policy))
-        return created
-
-    def delete(self, aws: Aws, created: Created, properties: Properties) -> None:
-        aws.client("kms").schedule_key_deletion(KeyId=created.ref, PendingWindowInDays=7)
-
-
 class Parameter(Provider):
     type = "AWS::SSM::Parameter"
     name_property = "Name"
@@ -140,45 +100,10 @@ class Parameter(Provider):
         return Created(properties["Name"], {"Type": properties["Type"], "Value": properties["Value"]})
 
 
-class Secret(Provider):
-    type = "AWS::SecretsManager::Secret"
-    name_property = "Name"
-
-    def create(self, aws: Aws, properties: Properties) -> Created:
-        value = properties.get("SecretString")
-        if generate := properties.get("GenerateSecretString"):
-            password = call(aws, "secretsmanager", "GetRandomPassword", generate)["RandomPassword"]
-            key = generate.get("GenerateStringKey")
-            value = json.dumps({**json.loads(generate["SecretStringTemplate"]), key: password}) if key else password
-        parameters = {**properties, "SecretString": value, "Tags": tags_of(properties)}
-        arn = call(aws, "secretsmanager", "CreateSecret", parameters)["ARN"]
-        return Created(arn, {"Id": arn})
-
-    def delete(self, aws: Aws, created: Created, properties: Properties) -> None:
-        aws.client("secretsmanager").delete_secret(SecretId=created.ref, ForceDeleteWithoutRecovery=True)
-
-
 PROVIDERS: tuple[Provider, ...] = (
     Role(),
     Policy(),
-    ManagedPolicy(),
-    Key(),
     Parameter(),
-    Secret(),
-    ApiProvider(
-        "AWS::KMS::Alias",
-        "kms",
-        "CreateAlias",
-        ref=lambda properties, answer: properties["AliasName"],
-        update_operation="UpdateAlias",
-        delete_operation="DeleteAlias",
-        delete_parameters=lambda ref, properties: {"AliasName": ref},
-    ),
-    Accepted("AWS::IAM::ServiceLinkedRole"),
     # moto would enforce the policy but without its conditions, so that "deny without TLS" would deny everything.
     Accepted("AWS::S3::BucketPolicy"),
-    Accepted("AWS::SecretsManager::ResourcePolicy"),
-    Accepted("AWS::WAFv2::WebACL", "Name", ("Arn", "Id", "LabelNamespace")),
-    Accepted("AWS::WAFv2::WebACLAssociation"),
-    Accepted("AWS::WAFv2::LoggingConfiguration"),
 )

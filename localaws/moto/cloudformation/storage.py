@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from moto.dynamodb.models import dynamodb_backends
-
 from localaws.clients import Aws
 from localaws.moto.cloudformation.provider import Created, Properties, Provider, call, tags_of
 
@@ -14,13 +12,13 @@ _REMOVALS = {
     "BucketEncryption": "DeleteBucketEncryption",
     "PublicAccessBlockConfiguration": "DeletePublicAccessBlock",
     "LifecycleConfiguration": "DeleteBucketLifecycle",
-    "CorsConfiguration": "DeleteBucketCors",
     "Tags": "DeleteBucketTagging",
 }
 _WHEN_REMOVED = {
     "VersioningConfiguration": {"Status": "Suspended"},
     "NotificationConfiguration": {"EventBridgeConfiguration": {"EventBridgeEnabled": False}},
 }
+_NOTIFICATIONS = tuple(f"NotificationConfiguration.{kind}Configurations" for kind in ("Lambda", "Queue", "Topic"))
 _TABLE_PROPERTIES_SET_LATER = (
     "TimeToLiveSpecification",
     "PointInTimeRecoverySpecification",
@@ -32,6 +30,7 @@ class Bucket(Provider):
     type = "AWS::S3::Bucket"
     name_property = "BucketName"
     name_limit = 63
+    not_emulated = ("CorsConfiguration", *_NOTIFICATIONS)
 
     def create(self, aws: Aws, properties: Properties) -> Created:
         name = properties["BucketName"].lower()
@@ -74,23 +73,18 @@ def _configure_bucket(aws: Aws, name: str, properties: Properties) -> None:
     if lifecycle := properties.get("LifecycleConfiguration"):
         rules = [_lifecycle_rule(rule, f"rule-{number}") for number, rule in enumerate(lifecycle["Rules"])]
         put("PutBucketLifecycleConfiguration", "LifecycleConfiguration", {"Rules": rules})
-    if cors := properties.get("CorsConfiguration"):
-        put(
-            "PutBucketCors",
-            "CORSConfiguration",
-            {"CORSRules": [_cors_rule(rule) for rule in cors["CorsRules"]]},
-        )
     if tags := tags_of(properties):
         put("PutBucketTagging", "Tagging", {"TagSet": tags})
     if notification := properties.get("NotificationConfiguration"):
-        put("PutBucketNotificationConfiguration", "NotificationConfiguration", _notification(notification))
+        to_events = (notification.get("EventBridgeConfiguration") or {}).get("EventBridgeEnabled", False) not in (False, "false")
+        configuration: Properties = {"EventBridgeConfiguration": {}} if to_events else {}
+        put("PutBucketNotificationConfiguration", "NotificationConfiguration", configuration)
 
 
 def _lifecycle_rule(rule: Properties, default_id: str) -> Properties:
     """The API nests what the template has flat. docs: AmazonS3/latest/API/API_LifecycleRule.html"""
     expiration = {
         "Days": rule.get("ExpirationInDays"),
-        "Date": rule.get("ExpirationDate"),
         "ExpiredObjectDeleteMarker": rule.get("ExpiredObjectDeleteMarker"),
     }
     noncurrent = rule.get("NoncurrentVersionExpiration") or {}
@@ -98,77 +92,25 @@ def _lifecycle_rule(rule: Properties, default_id: str) -> Properties:
         "NoncurrentDays": noncurrent.get("NoncurrentDays") or rule.get("NoncurrentVersionExpirationInDays"),
         "NewerNoncurrentVersions": noncurrent.get("NewerNoncurrentVersions"),
     }
-    transitions = [
-        {"Days": entry.get("TransitionInDays"), "Date": entry.get("TransitionDate"), **entry}
-        for entry in rule.get("Transitions") or []
-    ]
-    noncurrent_transitions = [
-        {"NoncurrentDays": entry.get("TransitionInDays"), **entry} for entry in rule.get("NoncurrentVersionTransitions") or []
-    ]
     found = {
         "ID": rule.get("Id", default_id),
         "Status": rule["Status"],
-        "Filter": _lifecycle_filter(rule),
+        "Filter": {"Prefix": rule.get("Prefix", "")},
         "Expiration": {name: value for name, value in expiration.items() if value is not None},
         "NoncurrentVersionExpiration": {name: value for name, value in noncurrent.items() if value is not None},
-        "Transitions": transitions,
-        "NoncurrentVersionTransitions": noncurrent_transitions,
         "AbortIncompleteMultipartUpload": rule.get("AbortIncompleteMultipartUpload"),
     }
     return {name: value for name, value in found.items() if value or name == "Filter"}
-
-
-def _lifecycle_filter(rule: Properties) -> Properties:
-    tags = rule.get("TagFilters") or []
-    prefix = rule.get("Prefix", "")
-    if not tags:
-        return {"Prefix": prefix}
-    if len(tags) == 1 and not prefix:
-        return {"Tag": tags[0]}
-    return {"And": {"Prefix": prefix, "Tags": tags}}
-
-
-def _cors_rule(rule: Properties) -> Properties:
-    return {**rule, "ExposeHeaders": rule.get("ExposedHeaders"), "MaxAgeSeconds": rule.get("MaxAge")}
-
-
-def _notification(configuration: Properties) -> Properties:
-    """docs: AmazonS3/latest/API/API_NotificationConfiguration.html"""
-
-    def targets(key: str, arn_in: str, arn_out: str) -> list[Properties]:
-        return [
-            {arn_out: entry[arn_in], "Events": [entry["Event"]], "Filter": _key_filter(entry)}
-            for entry in configuration.get(key) or []
-        ]
-
-    found: Properties = {
-        "LambdaFunctionConfigurations": targets("LambdaConfigurations", "Function", "LambdaFunctionArn"),
-        "QueueConfigurations": targets("QueueConfigurations", "Queue", "QueueArn"),
-        "TopicConfigurations": targets("TopicConfigurations", "Topic", "TopicArn"),
-    }
-    found = {name: entries for name, entries in found.items() if entries}
-    if (configuration.get("EventBridgeConfiguration") or {}).get("EventBridgeEnabled", False) not in (
-        False,
-        "false",
-    ):
-        found["EventBridgeConfiguration"] = {}
-    return found
-
-
-def _key_filter(entry: Properties) -> Properties | None:
-    rules = ((entry.get("Filter") or {}).get("S3Key") or {}).get("Rules")
-    return {"Key": {"FilterRules": rules}} if rules else None
 
 
 class Table(Provider):
     type = "AWS::DynamoDB::Table"
     name_property = "TableName"
     name_limit = 255
+    not_emulated = ("StreamSpecification",)
 
     def create(self, aws: Aws, properties: Properties) -> Created:
         parameters = {key: value for key, value in properties.items() if key not in _TABLE_PROPERTIES_SET_LATER}
-        if "StreamSpecification" in properties:
-            parameters["StreamSpecification"] = _stream(properties)
         if encryption := properties.get("SSESpecification"):
             parameters["SSESpecification"] = {"Enabled": encryption.get("SSEEnabled"), **encryption}
         if "ProvisionedThroughput" not in properties:
@@ -189,8 +131,6 @@ class Table(Provider):
             return super().update(aws, created, properties, previous)
         self._configure(aws, properties, previous)
         dynamodb, table = aws.client("dynamodb"), {"TableName": created.ref}
-        if (stream := _stream(properties)) != _stream(previous):  # moto's API doesn't enable a stream a second time
-            dynamodb_backends[aws.account][aws.region].get_table(created.ref).set_stream_specification(stream)
         if (protected := properties.get("DeletionProtectionEnabled", False)) != previous.get("DeletionProtectionEnabled", False):
             call(aws, "dynamodb", "UpdateTable", {**table, "DeletionProtectionEnabled": protected})
         return _created(dynamodb.describe_table(**table)["Table"])
@@ -210,37 +150,9 @@ class Table(Provider):
                 call(aws, "dynamodb", operation, {**table, name: specification})
 
 
-def _stream(properties: Properties) -> Properties:
-    """The StreamSpecification as the API takes it."""
-    stream = properties.get("StreamSpecification")
-    if not stream:
-        return {"StreamEnabled": False}
-    return {"StreamEnabled": True, "StreamViewType": stream.get("StreamViewType", "NEW_AND_OLD_IMAGES")}
-
-
 def _created(table: dict[str, Any]) -> Created:
-    attributes = {"Arn": table["TableArn"], "StreamArn": table.get("LatestStreamArn"), "TableId": table.get("TableId")}
+    attributes = {"Arn": table["TableArn"], "TableId": table.get("TableId")}
     return Created(table["TableName"], attributes)
 
 
-class GlobalTable(Table):
-    """CDK's TableV2: the settings of the replica in this region are those of the table."""
-
-    type = "AWS::DynamoDB::GlobalTable"
-
-    def create(self, aws: Aws, properties: Properties) -> Created:
-        return super().create(aws, _of_region(aws, properties))
-
-    def update(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
-        return super().update(aws, created, _of_region(aws, properties), _of_region(aws, previous))
-
-
-def _of_region(aws: Aws, properties: Properties) -> Properties:
-    replicas = [replica for replica in properties.get("Replicas") or [] if replica.get("Region") == aws.region]
-    replica = replicas[0] if replicas else {}
-    kept = ("PointInTimeRecoverySpecification", "Tags", "DeletionProtectionEnabled")
-    own = {name: replica[name] for name in kept if name in replica}
-    return {**{name: value for name, value in properties.items() if name != "Replicas"}, **own}
-
-
-PROVIDERS: tuple[Provider, ...] = (Bucket(), Table(), GlobalTable())
+PROVIDERS: tuple[Provider, ...] = (Bucket(), Table())

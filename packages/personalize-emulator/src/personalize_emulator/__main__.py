@@ -7,6 +7,7 @@ import logging
 import signal
 import sys
 import threading
+from dataclasses import asdict
 from pathlib import Path
 
 from threadpoolctl import threadpool_limits
@@ -14,10 +15,13 @@ from threadpoolctl import threadpool_limits
 from personalize_emulator.emulator import DEFAULT_ACCOUNT, DEFAULT_REGION, DEFAULT_SPEED, PersonalizeEmulator
 from personalize_emulator.quotas import Quotas
 from personalize_emulator.resources.records import StateInUse
+from personalize_emulator.shop import train_shop
 
 
 def main() -> int:
     options = _parser().parse_args()
+    if options.shop and options.s3_root is None:
+        options.s3_root = options.data / "s3"
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
         emulator = PersonalizeEmulator(
@@ -30,6 +34,7 @@ def main() -> int:
             quotas=Quotas().changed(options.quotas),
             durations=options.durations,
             filter_lag=options.filter_lag,
+            s3_root=options.s3_root,
             hosts=options.allow_host,
         )
     except OSError as error:
@@ -46,6 +51,9 @@ def main() -> int:
     threadpool_limits(1)  # calls are many and small: more threads in each would only get in each other's way
     emulator.start()
     print(f"Amazon Personalize is ready at {emulator.endpoint}", flush=True)
+    if options.shop:
+        shop = train_shop(emulator.endpoint, options.s3_root)
+        print(json.dumps(asdict(shop), indent=2), flush=True)
     stopped.wait()
     emulator.stop()
     return 0
@@ -62,7 +70,19 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="a name, beside localhost and 127.0.0.1, by which programs may call it (may be given more than once)",
     )
-    parser.add_argument("--data", type=Path, required=True, help="directory of the state; made if it does not exist")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=Path(".personalize"),
+        metavar="DIR",
+        help="directory of the state; made if it does not exist (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--shop",
+        action="store_true",
+        help="load and train a small shop, and print its ARNs as JSON; without --s3-root its files are in DIR/s3 of --data",
+    )
+    parser.add_argument("--s3-root", type=Path, metavar="DIR", help="read and write s3://bucket/key as the file DIR/bucket/key")
     parser.add_argument("--account", default=DEFAULT_ACCOUNT, help="AWS account id (default: %(default)s)")
     parser.add_argument("--region", default=DEFAULT_REGION, help="AWS region (default: %(default)s)")
     parser.add_argument(

@@ -25,6 +25,7 @@ DURATIONS: dict[str, tuple[float, float]] = {
     "metric-attribution": (5, 15),
     "batch-inference-job": (20, 280),
     "batch-segment-job": (20, 280),
+    "scaling": (0, 30),
     "update": (5, 55),
     "delete": (5, 15),
     "stop": (5, 25),

@@ -25,7 +25,8 @@ class PersonalizeEmulator:
     """Amazon Personalize for one account and region, in this process.
 
     `data` is the directory of its state; a second emulator over it goes on where the first one ended. Jobs
-    run in child processes with this process's environment and `environment` (for AWS_ENDPOINT_URL_S3).
+    run in child processes with this process's environment and `environment` (for AWS_ENDPOINT_URL_S3); with `s3_root` a
+    folder is in the place of S3, where s3://bucket/key is the file bucket/key.
     Simulated time passes `speed` times as fast as real time; `durations` (see clock.DURATIONS) and `filter_lag`,
     after which filters see an event, are in simulated seconds. Only programs of this machine may call it, as localhost or
     127.0.0.1 (see http_gate); `hosts` are other names by which they may call it.
@@ -47,6 +48,7 @@ class PersonalizeEmulator:
         durations: Mapping[str, Sequence[float]] | None = None,
         filter_lag: float = 0.0,
         environment: Mapping[str, str] | None = None,
+        s3_root: Path | None = None,
         hosts: Collection[str] = (),
     ) -> None:
         self._server = HttpServer(self._serve, host, port, admit=Gate(hosts))
@@ -59,6 +61,7 @@ class PersonalizeEmulator:
             durations=durations or {},
             filter_lag=filter_lag,
             environment=environment,
+            s3_root=s3_root,
         )
         self._admin = Admin(self._service)
 

@@ -14,16 +14,16 @@ from personalize_rules import limits
 class Quotas:
     """The default values of the service. Counts per account and region unless the name says otherwise."""
 
-    schemas: int = 500
-    dataset_groups: int = 5
+    schemas: int = limits.SCHEMAS
+    dataset_groups: int = limits.DATASET_GROUPS
     pending_import_jobs: int = 5
     pending_export_jobs: int = 5
     pending_batch_inference_jobs: int = 5
     pending_batch_segment_jobs: int = 5
     pending_solution_versions: int = 20
     pending_deletion_jobs_per_dataset_group: int = 5
-    solutions_per_dataset_group: int = 10
-    campaigns_per_dataset_group: int = 5
+    solutions_per_dataset_group: int = limits.SOLUTIONS_PER_DATASET_GROUP
+    campaigns_per_dataset_group: int = limits.CAMPAIGNS_PER_DATASET_GROUP
     recommenders_per_dataset_group: int = 5
     filters_per_dataset_group: int = limits.FILTERS_PER_DATASET_GROUP
     fields_per_filter: int = limits.FIELDS_PER_FILTER

@@ -46,6 +46,7 @@ class Service:
         durations: Mapping[str, Sequence[float]],
         filter_lag: float,
         environment: Mapping[str, str] | None = None,
+        s3_root: Path | None = None,
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         store = ResourceStore(directory / "resources.sqlite")
@@ -63,6 +64,7 @@ class Service:
             LifeCycle(store, clock, timers, runner),
             Faults(),
             quotas,
+            s3_root=s3_root.resolve() if s3_root else None,
         )
         solutions, campaigns = Solutions(self.context), Campaigns(self.context)
         recommenders, self._runtime = Recommenders(self.context), Runtime(self.context)
@@ -126,7 +128,7 @@ class Service:
             context.runner.cancel_all()
             context.store.clear()
             context.stores.clear()
-            context.discard_all_models()
+            context.discard_all_files()
             self._runtime.clear()
         context.faults.replace([])
 

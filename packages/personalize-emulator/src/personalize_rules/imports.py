@@ -12,7 +12,12 @@ from typing import BinaryIO, Literal
 
 from personalize_rules import csv
 from personalize_rules.csv import Unreadable, blocks, cells_of, rows_of
-from personalize_rules.limits import MAX_IMPORT_BYTES, MAX_TYPES_AND_COLUMNS, MIN_IMPORTED_INTERACTIONS
+from personalize_rules.limits import (
+    MAX_ATTRIBUTION_SOURCES,
+    MAX_IMPORT_BYTES,
+    MAX_TYPES_AND_COLUMNS,
+    MIN_IMPORTED_INTERACTIONS,
+)
 from personalize_rules.schemas import KEYWORDS, Kind, Schema
 from personalize_rules.values import cell_reader, column_check
 
@@ -72,6 +77,14 @@ def too_many_types(schema: Schema, event_types: int) -> str | None:
             f"the data has {event_types} distinct event types and the schema {len(schema.metadata)} metadata columns; "
             f"together at most {MAX_TYPES_AND_COLUMNS} are allowed"
         )
+    return None
+
+
+def too_many_sources(sources: int) -> str | None:
+    """What is wrong with the number of distinct event attribution sources. docs: event-metrics.html"""
+    # Guess: what would bring the 101st source is refused.
+    if sources > MAX_ATTRIBUTION_SOURCES:
+        return f"there are {sources} event attribution sources; at most {MAX_ATTRIBUTION_SOURCES} are allowed"
     return None
 
 

@@ -35,6 +35,12 @@ MIN_USERS: Final = 25
 MIN_SHARE_OF_USERS: Final = 0.01
 """Of all users that have an interaction, how many must have two."""
 
+# Counts in an account and region that it may ask to raise.
+SCHEMAS: Final = 500
+DATASET_GROUPS: Final = 5
+SOLUTIONS_PER_DATASET_GROUP: Final = 10
+CAMPAIGNS_PER_DATASET_GROUP: Final = 5
+
 # Filters.
 FIELDS_PER_FILTER: Final = 10
 FIELDS_PER_DATASET_GROUP: Final = 20
@@ -59,6 +65,7 @@ MAX_DELETION_BYTES: Final = 100_000_000
 
 # Metric attributions.
 MAX_METRICS: Final = 10
+MAX_ATTRIBUTION_SOURCES: Final = 100
 
 # Batch jobs.
 MAX_BATCH_FILES: Final = 1_000

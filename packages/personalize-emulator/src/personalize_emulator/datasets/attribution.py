@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,17 @@ WINDOW = 900
 """Seconds that a row of a report is about."""
 UNDEFINED = "SOURCE_NAME_UNDEFINED"
 _EXPRESSION = re.compile(r"SAMPLECOUNT\(\)|SUM\((Items|Interactions)\.([A-Za-z_][A-Za-z\d_]*)\)", re.IGNORECASE)
+
+
+class Row(NamedTuple):
+    """One row of a report, below HEADER. timestamp: epoch seconds."""
+
+    metric: str
+    event_type: str
+    value: float
+    function: str
+    source: str
+    timestamp: int
 
 
 @dataclass(frozen=True)
@@ -45,8 +56,8 @@ def parse_expression(text: str) -> Operand | None:
 
 def report(
     interactions: Table, items: Entities | None, metrics: Sequence[Mapping[str, str]], sources: Mapping[str, str]
-) -> Iterator[tuple[str, str, float, str, str, int]]:
-    """The rows below HEADER: every metric by source and window of 15 minutes, newest first.
+) -> Iterator[Row]:
+    """The rows of a report: every metric by source and window of 15 minutes, newest first.
 
     metrics: as CreateMetricAttribution takes them. sources: the ARN of a campaign or recommender by the eight digits
     that its recommendation ids begin with.
@@ -63,7 +74,7 @@ def report(
         for place in range(len(totals))[::-1]:
             window, source = groups[:, place].tolist()
             # Guess: the TIMESTAMP of a metric is the start of its 15 minutes, counted from the full hour.
-            yield metric["metricName"], metric["eventType"], float(totals[place]), function, names[source], window * WINDOW
+            yield Row(metric["metricName"], metric["eventType"], float(totals[place]), function, names[source], window * WINDOW)
 
 
 def _sources(interactions: Table, by_identifier: Mapping[str, str]) -> tuple[list[str], NDArray[np.int64]]:

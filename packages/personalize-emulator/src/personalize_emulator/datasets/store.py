@@ -33,6 +33,7 @@ from personalize_emulator.datasets.interactions import (
 )
 from personalize_emulator.datasets.streamed import StreamedRecords
 from personalize_emulator.datasets.tables import (
+    LONGEST_HISTORY,
     Entities,
     History,
     ImportCounts,
@@ -40,12 +41,15 @@ from personalize_emulator.datasets.tables import (
     TrainingData,
 )
 from personalize_emulator.errors import InvalidInput
-from personalize_rules.imports import Mode, too_few_rows, too_many_types
+from personalize_rules.imports import Mode, too_few_rows, too_many_sources, too_many_types
 from personalize_rules.schemas import Kind, Schema
 
 IngestionMode = Literal["BULK", "PUT", "ALL"]
 
 EVENT_KINDS: tuple[Kind, ...] = ("INTERACTIONS", "ACTION_INTERACTIONS")
+
+
+SOURCE = "EVENT_ATTRIBUTION_SOURCE"
 
 
 class DatasetStore:
@@ -72,6 +76,7 @@ class DatasetStore:
         self._lock = threading.Lock()
         self._interactions: dict[Kind, tuple[str, InteractionsByUser]] = {}
         self._entities: dict[Kind, tuple[str | None, Entities]] = {}
+        self._sources: set[str] = set()  # event attribution sources, as far as they were asked for
 
     def close(self) -> None:
         self._streamed.close()
@@ -106,6 +111,7 @@ class DatasetStore:
             table = table if old is None else concatenate(old, table)
             table = sorted_unique(table) if ids is None else unique_by_id(table, schema.id_field)
             fail_if(too_many_types(schema, len(table["EVENT_TYPE"].vocabulary) if "EVENT_TYPE" in table else 0))
+            fail_if(too_many_sources(len(_sources_in(table))))
             bulk.replace(table)
             if ids is not None:
                 self._streamed.replaced_by_import(kind, ids, version)
@@ -127,7 +133,23 @@ class DatasetStore:
     def put_events(self, request: Mapping[str, Any], now: float) -> None:
         """A PutEvents request; all of its events are stored or, with InvalidInput, none."""
         events = records.parse_put_events(self._schema("INTERACTIONS"), request)
+        self._check_sources({event.columns[SOURCE] for event in events if SOURCE in event.columns})
         self._streamed.add_events("INTERACTIONS", events, now)
+
+    def _check_sources(self, named: set[str]) -> None:
+        """Raises InvalidInput if these sources would be too many with those that there are."""
+        if named <= self._sources:
+            return
+        table = self._bulk_table("INTERACTIONS")
+        sources = self._sources | (_sources_in(table) if table else set()) | self._streamed.values_of("INTERACTIONS", SOURCE)
+        if reason := too_many_sources(len(sources | named)):
+            raise InvalidInput(f"metricAttribution.eventAttributionSource: {reason}")
+        self._sources = sources | named
+
+    def streamed_events_after(self, number: int) -> tuple[Table, int]:
+        """The interactions that came one by one after a number, and the number of the newest one."""
+        rows, last = self._streamed.events_after("INTERACTIONS", number)
+        return event_table(self._schema("INTERACTIONS"), rows), last
 
     def put_action_interactions(self, request: Mapping[str, Any], now: float) -> None:
         """A PutActionInteractions request."""
@@ -188,7 +210,7 @@ class DatasetStore:
             self._entities[kind] = (bulk, entities)
             return entities
 
-    def history(self, user_id: str, limit: int = 200, kind: Kind = "INTERACTIONS") -> History:
+    def history(self, user_id: str, limit: int = LONGEST_HISTORY, kind: Kind = "INTERACTIONS") -> History:
         """The newest events with an item of a user, or of an anonymous session, as of now."""
         imported = self.bulk_interactions(kind)
         rows = imported.history(user_id, limit) if imported else []
@@ -300,3 +322,7 @@ def fail_if(reason: str | None) -> None:
     """Raises ImportFailed if there is a reason for it, such as "the data has 3 interactions"."""
     if reason:
         raise ImportFailed(f"{reason[0].upper()}{reason[1:]}.")
+
+
+def _sources_in(table: Table) -> set[str]:
+    return set(table[SOURCE].compacted().vocabulary) if SOURCE in table else set()

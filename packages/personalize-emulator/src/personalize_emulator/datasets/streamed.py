@@ -197,6 +197,22 @@ class StreamedRecords:
         )
         return [(*row[:-1], json.loads(row[-1])) for row in rows]
 
+    def values_of(self, kind: Kind, column: str) -> set[str]:
+        """The distinct values of one of the other columns."""
+        path = f'$."{column}"'
+        rows = self._read("SELECT DISTINCT json_extract(columns, ?) FROM events WHERE kind = ?", *(path, kind))
+        return {value for (value,) in rows if value is not None}
+
+    def events_after(self, kind: Kind, number: int) -> tuple[list[tuple[Any, ...]], int]:
+        """As `all_events`, those that were stored after a number, and the greatest number now."""
+        rows = self._read(
+            "SELECT user_id, owner, item_id, timestamp, event_type, event_value, columns, id FROM events "
+            "WHERE kind = ? AND id > ? ORDER BY timestamp, id",
+            *(kind, number),
+        )
+        last = max((row[-1] for row in rows), default=number)
+        return [(*row[:-2], json.loads(row[-2])) for row in rows if row[2] is not None], last
+
     def count_events(self, kind: Kind) -> int:
         return int(self._read("SELECT count(*) FROM events WHERE kind = ?", kind)[0][0])
 

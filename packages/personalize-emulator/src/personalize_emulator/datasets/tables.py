@@ -16,6 +16,10 @@ from personalize_rules.schemas import Kind
 __all__ = ["Column", "Entities", "History", "ImportCounts", "Interactions", "TrainingData"]
 
 
+LONGEST_HISTORY = 1000
+"""The newest events of a user that models are told of."""
+
+
 @dataclass
 class Entities:
     """The current Items, Users or Actions: the newest record of each id, without the id column.

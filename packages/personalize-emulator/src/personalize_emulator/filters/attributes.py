@@ -47,6 +47,7 @@ class TextAttribute:
             elif (code := self._vocabulary.get(text)) >= 0:
                 chosen[code] = True
         mask: Mask = chosen[self._codes]
+        # Guess: a null is in no list and is unequal to every value, so that NOT IN and != hold for it.
         return ~mask if operator in ("NOT IN", "!=") else mask
 
 

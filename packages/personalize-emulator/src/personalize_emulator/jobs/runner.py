@@ -42,6 +42,11 @@ class JobRunner:
         for thread in self._threads:
             thread.start()
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """The AWS settings that a job runs with."""
+        return aws_settings() | self._environment
+
     def submit(self, key: str, spec: dict[str, Any], done: Callable[[dict[str, Any]], None]) -> None:
         """Run a job and call `done` with its answer: what it returns, or {"failure": reason}."""
         job = _Job(key, spec, done)
@@ -79,7 +84,7 @@ class JobRunner:
                 if job.cancelled:
                     continue
                 child = job.child = CHILDREN.take()
-            result = child.run(job.spec, aws_settings() | self._environment)
+            result = child.run(job.spec, self.environment)
             with job.lock:
                 job.child = None  # from here on the child may be at another job
                 if job.cancelled:

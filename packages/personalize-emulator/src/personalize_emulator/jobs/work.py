@@ -5,12 +5,11 @@ import io
 import json
 import logging
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 from personalize_emulator.datasets import DatasetStore, ImportFailed, fail_if
 from personalize_emulator.datasets.attribution import HEADER
@@ -18,7 +17,8 @@ from personalize_emulator.datasets.attribution import report as attribution_repo
 from personalize_emulator.datasets.columns import Table
 from personalize_emulator.errors import PersonalizeError
 from personalize_emulator.filters import CompiledFilter
-from personalize_emulator.jobs.s3 import S3, S3Failed
+from personalize_emulator.jobs.cloudwatch import put_metrics
+from personalize_emulator.jobs.s3 import S3, S3Failed, open_s3
 from personalize_emulator.recipes import Model, TrainingFailed, TrainingOptions, TrainingResult, train
 from personalize_emulator.runtime import Serving, Themes, infer_line, segment_line
 from personalize_rules.csv import blocks, rows_of
@@ -32,7 +32,11 @@ BEST_BY = "normalized_discounted_cumulative_gain_at_25"
 
 
 def run(spec: Spec) -> dict[str, Any]:
-    """The answer of a job, or {"failure": reason}."""
+    """The answer of a job, or {"failure": reason}.
+
+    What a job writes to S3 is in its answer under "then", the specification of a job that writes it: the service's objects
+    are younger than the job, so that programs look for them by their date and do not expect them before its end.
+    """
     try:
         return JOBS[spec["kind"]](spec)
     except (ImportFailed, TrainingFailed, S3Failed, PersonalizeError, InvalidFilter, InvalidSchema) as error:
@@ -43,33 +47,90 @@ def run(spec: Spec) -> dict[str, Any]:
 
 
 def import_dataset(spec: Spec) -> dict[str, Any]:
-    store, s3 = _store(spec), S3()
+    store, s3 = _store(spec), _s3(spec)
+    then: dict[str, Any] = {}
 
-    def publish(interactions: Table) -> None:
+    def report(interactions: Table) -> None:
         attribution = spec["attribution"]
-        rows = attribution_report(interactions, store.entities("ITEMS"), attribution["metrics"], attribution["sources"])
-        text = io.StringIO(newline="")
-        csv.writer(text, lineterminator="\n").writerows([HEADER, *rows])
-        s3.write(attribution["destination"], io.BytesIO(text.getvalue().encode()))
+        rows = list(attribution_report(interactions, store.entities("ITEMS"), attribution["metrics"], attribution["sources"]))
+        if spec["mode"] == "INCREMENTAL":
+            put_metrics(rows)
+        if "destination" not in attribution:
+            return
+        with Output(spec) as output, output.open(attribution["destination"]) as file:
+            text = io.TextIOWrapper(file, "utf-8", newline="")
+            csv.writer(text, lineterminator="\n").writerows([HEADER, *rows])
+            text.detach()
+        then.update(output.then)
 
     fail_if(too_large(spec["mode"], sum(s3.sizes(spec["location"]).values())))
-    on_read = publish if "attribution" in spec else None
+    on_read = report if "attribution" in spec else None
     counts = store.import_csv(spec["dataset"], s3.files(spec["location"]), spec["mode"], on_read=on_read)
-    return {"counts": vars(counts)}
+    return {"counts": vars(counts)} | then
 
 
 def export_dataset(spec: Spec) -> dict[str, Any]:
-    with tempfile.TemporaryFile() as file:
-        rows = _store(spec).export_csv(spec["dataset"], spec["ingestion_mode"], cast(BinaryIO, file))
-        # Guess: an export is one file, which has the name of its job.
-        S3().write(f"{spec['destination'].rstrip('/')}/{spec['name']}.csv", cast(BinaryIO, file))
-    return {"rows": rows}
+    # Guess: an export is one file, which has the name of its job.
+    destination = f"{spec['destination'].rstrip('/')}/{spec['name']}.csv"
+    with Output(spec) as output, output.open(destination) as file:
+        rows = _store(spec).export_csv(spec["dataset"], spec["ingestion_mode"], file)
+    return {"rows": rows} | output.then
+
+
+class Output:
+    """What a job is going to write to S3, meanwhile in files of the folder that the job names."""
+
+    def __init__(self, spec: Spec) -> None:
+        self._folder = Path(spec["output"])
+        self._s3 = {name: spec.get(name) for name in ("s3_root", "role")}
+        self._locations: list[str] = []
+
+    def __enter__(self) -> "Output":
+        shutil.rmtree(self._folder, ignore_errors=True)  # of the same job, when the emulator was killed
+        self._folder.mkdir(parents=True)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def open(self, location: str) -> BinaryIO:
+        """A new file for the object at this location; objects are written in the order in which they were opened."""
+        self._locations.append(location)
+        return (self._folder / str(len(self._locations) - 1)).open("wb")
+
+    @property
+    def then(self) -> dict[str, Any]:
+        """For the answer of the job."""
+        return {"then": {"kind": "write", "output": str(self._folder), "locations": self._locations, **self._s3}}
+
+
+def write(spec: Spec) -> dict[str, Any]:
+    """Write the `Output` of a job to S3."""
+    folder = Path(spec["output"])
+    if folder.exists():  # else it was all written, and the emulator was killed before it noted that
+        s3 = _s3(spec)
+        try:
+            for number, location in enumerate(spec["locations"]):
+                with (folder / str(number)).open("rb") as file:
+                    s3.write(location, file)
+        finally:
+            shutil.rmtree(folder)
+    return {}
+
+
+def report_events(spec: Spec) -> dict[str, Any]:
+    """Report the events to CloudWatch that came after the last report, as metric attributions do."""
+    store = _store(spec)
+    events, last = store.streamed_events_after(spec["after"])
+    put_metrics(attribution_report(events, store.entities("ITEMS"), spec["metrics"], spec["sources"]))
+    return {"last": last}
 
 
 def delete_users(spec: Spec) -> dict[str, Any]:
     users: set[str] = set()
     total = 0
-    for name, file in S3().files(spec["location"], subfolders=True):
+    for name, file in _s3(spec).files(spec["location"], subfolders=True):
         total += file.seek(0, io.SEEK_END)
         file.seek(0)
         if total > MAX_DELETION_BYTES:
@@ -124,24 +185,24 @@ def update_model(spec: Spec) -> dict[str, Any]:
 
 def batch(spec: Spec) -> dict[str, Any]:
     """One output object per input object, and a marker when all are written."""
-    s3 = S3()
-    keys = s3.keys(spec["source"])
+    s3 = _s3(spec)
+    keys = s3.sizes(spec["source"])
     if not keys:
         raise S3Failed("Invalid S3 input path")
     if len(keys) > spec["most_files"]:
         raise S3Failed(f"A job can have at most {spec['most_files']} input files, not {len(keys)}")
     answer = _answer_to_line(spec)
     folder = spec["destination"].rstrip("/") + "/"
-    for key, file in s3.files(spec["source"]):
-        lines = (line for line in io.TextIOWrapper(file, "utf-8", errors="replace") if line.strip())
-        with tempfile.TemporaryFile() as output:
-            for number, line in enumerate(lines, 1):
-                if spec.get("item_name") and number > MAX_THEMED_ITEMS:
-                    raise S3Failed(f"{key}: themes can be generated for at most {MAX_THEMED_ITEMS} items")
-                output.write(json.dumps(answer(line)).encode() + b"\n")
-            s3.write(f"{folder}{key.rsplit('/', 1)[-1]}.out", cast(BinaryIO, output))
-    s3.write(f"{folder}_CHECK", io.BytesIO())
-    return {"files": len(keys)}
+    with Output(spec) as output:
+        for key, file in s3.files(spec["source"]):
+            lines = (line for line in io.TextIOWrapper(file, "utf-8", errors="replace") if line.strip())
+            with output.open(f"{folder}{key.rsplit('/', 1)[-1]}.out") as answers:
+                for number, line in enumerate(lines, 1):
+                    if spec.get("item_name") and number > MAX_THEMED_ITEMS:
+                        raise S3Failed(f"{key}: themes can be generated for at most {MAX_THEMED_ITEMS} items")
+                    answers.write(json.dumps(answer(line)).encode() + b"\n")
+        output.open(f"{folder}_CHECK").close()
+    return {"files": len(keys)} | output.then
 
 
 def _answer_to_line(spec: Spec) -> Callable[[str], dict[str, Any]]:
@@ -168,7 +229,13 @@ JOBS: dict[str, Callable[[Spec], dict[str, Any]]] = {
     "update-model": update_model,
     "batch-inference-job": batch,
     "batch-segment-job": batch,
+    "write": write,
+    "report-events": report_events,
 }
+
+
+def _s3(spec: Spec) -> S3:
+    return open_s3(spec.get("s3_root"), spec.get("role"))
 
 
 def _store(spec: Spec) -> DatasetStore:

@@ -46,16 +46,19 @@ class Features:
 
     @staticmethod
     def of(columns: Mapping[str, Column]) -> "Features":
-        """Learn categories (the most frequent ones) and bins (equal shares of the rows) from the values."""
+        """Learn categories (the most frequent ones) and bins (equal shares of the rows) from the values.
+
+        A column without any value has no features.
+        """
         learned = []
         for name, column in sorted(columns.items()):
             if name in RESERVED:
                 continue
-            if column.kind == "categorical":
-                learned.append(ColumnFeatures(name, _categories(column), ()))
-            elif column.kind == "number":
-                learned.append(ColumnFeatures(name, {}, _edges(column)))
-        return Features(tuple(c for c in learned if c.width > 0))
+            if column.kind == "categorical" and (categories := _categories(column)):
+                learned.append(ColumnFeatures(name, categories, ()))
+            elif column.kind == "number" and (edges := _edges(column)):
+                learned.append(ColumnFeatures(name, {}, edges))
+        return Features(tuple(learned))
 
     @property
     def width(self) -> int:
@@ -125,8 +128,9 @@ def _edges(column: Column) -> tuple[float, ...]:
 def _encode(features: ColumnFeatures, column: Column, rows: NDArray[np.int64]) -> Matrix:
     shape = (len(rows), features.width)
     if not features.categories:
-        known = np.flatnonzero((rows >= 0) & ~np.isnan(column.values[rows]))
-        bins = np.searchsorted(features.edges, column.values[rows[known]], side="right")
+        values = np.append(column.values, np.nan)[rows]
+        known = np.flatnonzero(~np.isnan(values))
+        bins = np.searchsorted(features.edges, values[known], side="right")
         return sparse.csr_array((np.ones(len(known), np.float32), (known, bins)), shape=shape)
     parts = [features.positions(cell) for cell in column.vocabulary] + [[]]
     pointers = np.concatenate([[0], np.cumsum([len(p) for p in parts])])

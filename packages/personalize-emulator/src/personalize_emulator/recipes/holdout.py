@@ -9,14 +9,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from personalize_emulator.datasets.tables import History, Interactions
+from personalize_emulator.datasets.tables import LONGEST_HISTORY, History, Interactions
 from personalize_emulator.metrics import Answer
 from personalize_emulator.recipes.events import Events, Prepared, attributes_of
 from personalize_emulator.recipes.model import Model, Query, best
 
 TEST_SHARE = 0.1
 HELD_SHARE = 0.1
-TUNING_USERS = 500
+TUNING_SHARE = 0.2
+TUNING_USERS = (200, 500)
+TUNING_CELLS = 10_000_000
+CHOOSING_EVENTS = 1_000_000  # what is chosen on fewer events holds for more
 TEST_USERS = 5000
 
 
@@ -32,17 +35,18 @@ class Case:
 
 @dataclass(frozen=True)
 class HoldOut:
-    """training: events without the test users and without the tuning users' newest ones."""
+    """training: the events of all but the test users. choosing: of many others, without the users to choose settings on."""
 
     training: Events
+    choosing: Events
     test: list[Case]
     tuning: list[Case]
 
 
 def split(events: Events, seed: int) -> HoldOut:
-    """A tenth of the users for the test, of whom at most 5000 are asked; of the others at most 500 to choose settings on.
+    """A tenth of the users for the test, of whom at most 5000 are asked; a fifth of all, at most 500, to choose settings on.
 
-    The tuning users' newest events are hidden from the training too: what is chosen on them is not measured on them.
+    The fewer, the more items there are. What is chosen on some users is measured on others, and trained on all but the others.
     """
     lengths = events.lengths()
     ends = np.cumsum(lengths)
@@ -50,15 +54,19 @@ def split(events: Events, seed: int) -> HoldOut:
     users = np.random.default_rng(seed).permutation(np.flatnonzero(lengths > 1))
     test_size = max(1, round(len(users) * TEST_SHARE))
     test = users[:test_size]
-    tuning = users[test_size : test_size + min(TUNING_USERS, test_size)]
-    keep = ~np.isin(events.users, test)
-    keep &= ~(np.isin(events.users, tuning) & (np.arange(len(events)) >= hidden[events.users]))
+    fewest, most = TUNING_USERS
+    size = min(round(len(users) * TUNING_SHARE), int(np.clip(TUNING_CELLS // max(1, events.n_items), fewest, most)))
+    tuning = users[test_size : test_size + size]
+    training = events.where(~np.isin(events.users, test))
+    left = users[test_size + size :]
+    fit_in = np.cumsum(lengths[left]) <= CHOOSING_EVENTS
+    choosing = training.where(np.isin(training.users, left[fit_in]))
     starts = ends - lengths
 
     def cases(of: NDArray[np.int64]) -> list[Case]:
         return [Case(int(u), int(starts[u]), int(hidden[u]), int(ends[u])) for u in of]
 
-    return HoldOut(events.where(keep), cases(test[:TEST_USERS]), cases(tuning))
+    return HoldOut(training, choosing, cases(test[:TEST_USERS]), cases(tuning))
 
 
 class Examiner:
@@ -80,21 +88,27 @@ class Examiner:
         table = self._interactions
         names = table.event_type_names
         history = History(
-            [self._prepared.item_ids[i] for i in items[-200:]],
-            table.timestamps[rows][-200:].tolist(),
-            [names[c] if c >= 0 else None for c in table.event_types[rows][-200:]],
-            [float(v) for v in table.event_values[rows][-200:]],
+            [self._prepared.item_ids[i] for i in items[-LONGEST_HISTORY:]],
+            table.timestamps[rows[-LONGEST_HISTORY:]].tolist(),
+            [names[c] if c >= 0 else None for c in table.event_types[rows[-LONGEST_HISTORY:]]],
+            [float(v) for v in table.event_values[rows[-LONGEST_HISTORY:]]],
         )
         user = self._prepared.user_ids[case.user]
         newest = self._prepared.item_ids[items[-1]] if self._by_item else None
         now = float(self._events.times[case.hidden - 1])
         return Query(user, newest, history, attributes_of(self._prepared.users, user), now=now)
 
+    def popularity(self) -> NDArray[np.float64]:
+        """The share of each item in all events."""
+        events = self._events
+        return np.bincount(events.items, minlength=events.n_items) / len(events)
+
     def _answer(self, model: Model, case: Case, length: int) -> Answer:
         scores = model.scores(self.query(case))
-        return Answer(best(scores, length), self._relevant(case))
+        return Answer(best(scores, length), self.relevant(case))
 
-    def _relevant(self, case: Case) -> dict[int, float]:
+    def relevant(self, case: Case) -> dict[int, float]:
+        """The hidden items, and the greatest weight of an event with each."""
         relevant: dict[int, float] = {}
         span = slice(case.hidden, case.end)
         for item, weight in zip(self._events.items[span].tolist(), self._events.weights[span].tolist(), strict=True):

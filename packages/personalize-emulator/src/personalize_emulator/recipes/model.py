@@ -62,6 +62,11 @@ class Model(ABC):
         """The ids that `scores` ranks, in its order: items, or users (segments), or actions."""
         return self.item_ids
 
+    @property
+    def temperature(self) -> float:
+        """By what scores are divided before they become shares of 1."""
+        return 1.0
+
     @abstractmethod
     def scores(self, query: Query) -> Scores:
         """One score per ranked id, higher is better; -inf marks what is never recommended."""

@@ -1,13 +1,12 @@
 """User-Personalization and Personalized-Ranking: what will this user interact with next?
 
-Scores blend a user folded into implicit-feedback factors from the recent history (Hu, Koren & Volinsky 2008),
-the items that tend to follow the newest ones (a decayed Markov chain), and a term for items the user already
-interacted with whose weight each training finds out for itself: films are rarely watched twice, groceries are
-bought every week.
+Scores blend a user folded into implicit-feedback factors from the recent history (Hu, Koren & Volinsky 2008), the items
+that tend to follow the newest ones (a decayed Markov chain), and in the newer recipes what users of the same past did next
+(`neighbours`) and what follows the whole history (`chain`). How much each counts, each training finds out for itself (`blend`).
 """
 
-from collections.abc import Mapping
-from functools import cached_property
+from collections.abc import Callable, Mapping
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -15,32 +14,43 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from personalize_emulator.datasets.tables import Entities, History, TrainingData
+from personalize_emulator.recipes import chain, neighbours
+from personalize_emulator.recipes.blend import AGAIN, FADING, SUPPRESS, Blend, BlendedModel, Options, standardised
 from personalize_emulator.recipes.events import Events, Matrix, Prepared, created_at, rows_of, selected
 from personalize_emulator.recipes.factors import factorise, fold_in_one, gram, ridge_map
 from personalize_emulator.recipes.features import Features, lifts
-from personalize_emulator.recipes.model import Model, Query, Scores, object_array
+from personalize_emulator.recipes.model import Query, Scores, object_array
 from personalize_emulator.recipes.options import TrainingOptions
-from personalize_emulator.recipes.transitions import transitions
+from personalize_emulator.recipes.transitions import Follows, follows, transitions
 from personalize_rules.training import EventRules
 
 DEFAULT_FACTORS = 32
 ITERATIONS = 10
 WARM_ITERATIONS = 3
-HISTORY = 200
+HISTORY = 200  # newest events that the taste is made of
 RECENT = 20
-TRANSITION_WEIGHT = 0.5
 CONTEXT_WEIGHT = 0.5
-SUPPRESS = -20.0
-REPEAT_CHOICES = (SUPPRESS, 0.0, 1.0, 4.0)
+LASTING, LASTING_SHARE = 25, 0.1  # a tenth of the taste fades so many times as slowly
 COLD_ITEM = 5
 FIRST_EVENTS = 10.0
 HALF_LIFE = 0.3
 SENSITIVITY = {"OFF": 0.0, "LOW": 0.1, "MEDIUM": 0.3, "HIGH": 0.6}
 MAXIMUM_LIFT_CELLS = 10_000_000
+FIRST_VERSIONS = frozenset({"aws-user-personalization", "aws-personalized-ranking"})
+FIRST_PARTS = ("taste", "next", "trend")
+PARTS = (*FIRST_PARTS, "peers", "chain")
+TRENDS = (*FADING["trend"], None)
+BY_ITEM = frozenset({"factors", "chain_left"})
+ROWS_OF_ITEMS = frozenset({"next_rows", "chain_rows", "peer_of_item_rows"})
+
+Ints = NDArray[np.int64]
 
 
-class PersonalizationModel(Model):
+class PersonalizationModel(BlendedModel):
     """Scores every item for a user, a history and a context."""
+
+    follows: Follows | None = None
+    """What a training of more users goes on with; not kept with the model."""
 
     @cached_property
     def _rules(self) -> EventRules:
@@ -53,12 +63,6 @@ class PersonalizationModel(Model):
     @cached_property
     def _shared(self) -> NDArray[np.float32]:
         return gram(np.asarray(self.arrays["factors"]))
-
-    @cached_property
-    def transitions(self) -> Matrix:
-        parts = (self.arrays["next_values"], self.arrays["next_items"], self.arrays["next_rows"])
-        size = len(self.item_ids)
-        return sparse.csr_array(parts, shape=(size, size), copy=False)
 
     def explorable(self, days: float, sparse_only: bool) -> NDArray[np.int64]:
         """Items younger than `days` at the newest interaction; with sparse_only those with few interactions."""
@@ -73,52 +77,55 @@ class PersonalizationModel(Model):
     def _explorable(self) -> dict[tuple[float, bool], NDArray[np.int64]]:
         return {}
 
-    def scores(self, query: Query) -> Scores:
-        items, weights = self._history(query.history)
-        if not len(items):
-            return self._newcomer(query)
-        scores = self.taste(items, weights) + self._in_context(query, CONTEXT_WEIGHT)
-        repeat = self.facts["repeat"]
-        seen, amount = self._repeats(items, repeat)
-        scores[seen] += amount
-        return scores
-
-    def taste(self, items: NDArray[np.int64], weights: NDArray[np.float32]) -> Scores:
-        """The scores of a history without the term for repeats, in standard deviations, up to a constant."""
+    @property
+    def options(self) -> Options:
         recency = self.facts["recency"]
-        age = np.arange(len(items) - 1, -1, -1, dtype=np.float32)
-        decayed = weights * ((0.03 + 0.97 * np.exp(-age / 5)).astype(np.float32) if recency else np.float32(1))
+        return {name: FADING[name] if recency else (None,) for name in (*parts_of(self.recipe), AGAIN)}
+
+    def asked(self, query: Query) -> tuple[Callable[[str, float | None], Scores], Ints]:
+        items, weights = self.history(query.history)
+        return partial(self.part, items=items, weights=weights, user=query.user_id), items
+
+    def scores(self, query: Query) -> Scores:
+        if not len(self.history(query.history)[0]):
+            return self._newcomer(query)
+        # The sensitivity of an objective is meant beside the relevance, however high the parts of that weigh.
+        relevance = max(1.0, sum(weight for _, _, weight in self.blend.parts()))
+        objective = np.float32(relevance) * self.arrays["objective"]
+        return np.asarray(self.blended(query) + objective + self._in_context(query, CONTEXT_WEIGHT))
+
+    def part(self, name: str, fading: float | None, items: Ints, weights: Scores, user: str | None) -> Scores:
+        """One part of the score of every item, in standard deviations; see `blend`."""
+        if name == "peers":
+            return standardised(neighbours.score(self.arrays, items, weights, fading, user))
+        if name == "chain":
+            return standardised(chain.score(self.arrays, items, weights, fading))
+        if name == "trend":
+            return np.asarray(self.arrays["trends"][TRENDS.index(fading)])
+        return standardised(getattr(self, f"_{name}")(items, weights, fading))
+
+    def _taste(self, items: Ints, weights: Scores, fading: float | None) -> Scores:
+        """The user, folded into the factors from the history."""
+        items, weights = items[-HISTORY:], weights[-HISTORY:]
+        decayed = weights
+        if fading:
+            lately, always = np.exp(-_ages(items) / np.float32(fading)), np.exp(-_ages(items) / np.float32(LASTING * fading))
+            decayed = weights * ((1 - LASTING_SHARE) * lately + LASTING_SHARE * always)
         factors = self.arrays["factors"]
-        user = fold_in_one(self._shared, factors[items], decayed)
-        scores = np.asarray(factors @ user)
-        scores /= _deviation(scores)
-        scores += self._following(items[-RECENT:], 0.9 if recency else 1.0)
-        scores += self.arrays["objective"]
-        return scores
+        return np.asarray(factors @ fold_in_one(self._shared, factors[items], decayed))
 
-    def _following(self, items: NDArray[np.int64], decay: float) -> Scores:
-        """The sum of the transitions from these items, the newest last, in standard deviations."""
-        chain, size = self.transitions, len(self.item_ids)
-        spans = [(chain.indptr[i], chain.indptr[i + 1]) for i in items]
-        following = np.concatenate([chain.indices[a:b] for a, b in spans])
-        weights = decay ** np.arange(len(items) - 1, -1, -1)
-        amounts = np.concatenate([w * chain.data[a:b] for w, (a, b) in zip(weights, spans, strict=True)])
-        total = np.bincount(following, amounts, size).astype(np.float32)
-        total *= np.float32(TRANSITION_WEIGHT) / _deviation(total)
-        return total
+    def _next(self, items: Ints, weights: Scores, fading: float | None) -> Scores:
+        """The sum of the transitions from the newest items."""
+        items, weights = items[-RECENT:], weights[-RECENT:]
+        decayed = weights * (np.exp(-_ages(items) / np.float32(fading)) if fading else np.float32(1))
+        places, lengths = neighbours.spans(self.arrays["next_rows"], items)
+        amounts = np.repeat(decayed, lengths) * self.arrays["next_values"][places]
+        return np.bincount(self.arrays["next_items"][places], amounts, len(self.item_ids)).astype(np.float32)
 
-    def _repeats(self, items: NDArray[np.int64], repeat: float) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Which items the user had already, and what that adds to their scores."""
-        if repeat == SUPPRESS:
-            seen = np.unique(items)
-            return seen, np.full(len(seen), SUPPRESS, np.float32)
-        age = np.arange(len(items) - 1, -1, -1)
-        seen, places = np.unique(items, return_inverse=True)
-        own = np.bincount(places, 0.97**age)
-        size = len(self.item_ids)
-        mean = own.sum() / size
-        deviation = np.sqrt(max((own**2).sum() / size - mean**2, 1e-12))
-        return seen, (repeat * own / deviation).astype(np.float32)
+    def _again(self, items: Ints, weights: Scores, fading: float | None) -> Scores:
+        """The items that the user had, the newer and the oftener the more."""
+        decayed = weights * (np.exp(-_ages(items) / np.float32(fading)) if fading else np.float32(1))
+        return np.bincount(items, decayed, len(self.item_ids)).astype(np.float32)
 
     def _newcomer(self, query: Query) -> Scores:
         """Nothing known but, perhaps, attributes and context: naive Bayes over what users begin with."""
@@ -134,11 +141,12 @@ class PersonalizationModel(Model):
         positions = self._features["INTERACTIONS"].encode_values(query.context)
         return np.asarray(weight * self.arrays["context_lifts"][positions].sum(axis=0), np.float32)
 
-    def _history(self, history: History | None) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    def history(self, history: History | None) -> tuple[Ints, Scores]:
+        """The items that the model knows and the weights of their events, oldest first."""
         if history is None:
             return np.empty(0, np.int64), np.empty(0, np.float32)
         ids, weights = selected(self._rules, history)
-        known = [(self.index[i], w) for i, w in zip(ids, weights, strict=True) if i in self.index][-HISTORY:]
+        known = [(self.index[i], w) for i, w in zip(ids, weights, strict=True) if i in self.index]
         return np.array([i for i, _ in known], np.int64), np.array([w for _, w in known], np.float32)
 
     def update(self, data: TrainingData) -> "PersonalizationModel":
@@ -153,7 +161,7 @@ class PersonalizationModel(Model):
             return self
         added = self._arrays_for(new, data)
         arrays = {
-            name: np.concatenate([a, added[name]], axis=-1 if a.ndim > 1 and name != "factors" else 0) if name in added else a
+            name: np.concatenate([a, added[name]], axis=0 if a.ndim == 1 or name in BY_ITEM else -1) if name in added else a
             for name, a in self.arrays.items()
         }
         ids = np.concatenate([self.item_ids, new])
@@ -163,24 +171,28 @@ class PersonalizationModel(Model):
         """The arrays of items that had no interactions at training."""
         features = self._features["ITEMS"]
         factors = item_features(features, data.items, new) @ self.arrays["item_map"]
-        rows = self.arrays["next_rows"]
         newest = np.full(len(new), float(data.interactions.timestamps.max(initial=0)))
         return {
             "factors": factors.astype(np.float32),
-            "next_rows": np.full(len(new), rows[-1], rows.dtype),
+            **{name: np.full(len(new), a[-1], a.dtype) for name, a in self.arrays.items() if name in ROWS_OF_ITEMS},
+            **self._zeros_for(len(new), "chain_left", "chain_right", "user_lifts", "context_lifts"),
+            **{n: np.full(len(new), a.max(), a.dtype) for n, a in self.arrays.items() if n in ("peer_rarity", "peer_discounts")},
+            "trends": np.repeat(self.arrays["trends"].min(axis=1, keepdims=True), len(new), axis=1),
             "first_choices": np.full(len(new), self.arrays["first_choices"].min(), np.float32),
             "counts": np.zeros(len(new), np.int64),
             "created": created_at(newest, new, data.items),
             "objective": np.zeros(len(new), np.float32),
-            "user_lifts": np.zeros((len(self.arrays["user_lifts"]), len(new)), np.float32),
-            "context_lifts": np.zeros((len(self.arrays["context_lifts"]), len(new)), np.float32),
         }
 
+    def _zeros_for(self, number: int, *names: str) -> dict[str, Scores]:
+        """For new items, in those of these arrays that the model has."""
+        known = {name: self.arrays[name] for name in names if name in self.arrays}
+        return {n: np.zeros((number, a.shape[1]) if n in BY_ITEM else (len(a), number), np.float32) for n, a in known.items()}
 
-def _deviation(scores: Scores) -> np.float32:
-    """The standard deviation; the mean is of no interest, because all scores may be shifted together."""
-    mean = scores.mean()
-    return np.float32(np.sqrt(max(scores @ scores / len(scores) - mean * mean, 1e-18)))
+
+def _ages(items: Ints) -> Scores:
+    """How many events ago each event was."""
+    return np.arange(len(items) - 1, -1, -1, dtype=np.float32)
 
 
 def item_features(features: Features, items: Entities | None, ids: NDArray[np.object_]) -> Matrix:
@@ -202,27 +214,61 @@ def fit(prepared: Prepared, options: TrainingOptions, start: PersonalizationMode
     warm = counts > 0
     item_map = ridge_map(described[warm], factors[warm], counts[warm])
     factors[~warm] = described[~warm] @ item_map
-    chain = transitions(events)
+    counted = follows(events, start.follows if start else None)
+    following = transitions(counted.counts)
+    blend = start.blend if start else first_blend(options.recipe, _recency(options.hyperparameters))
     arrays = {
         "factors": factors,
         "item_map": item_map,
-        "next_values": chain.data,
-        "next_items": chain.indices,
-        "next_rows": chain.indptr,
+        "next_values": following.data,
+        "next_items": following.indices,
+        "next_rows": following.indptr,
+        "trends": trends(events),
         "first_choices": _first_choices(events, _recency(options.hyperparameters)),
         "counts": counts,
         "created": prepared.created,
         "objective": _objective(prepared, options),
         **_lifts(prepared, features),
     }
+    # A part that the training before has found to be of no use is left out.
+    wanted = parts_of(options.recipe) if start is None else [name for name, _, _ in blend.parts()]
+    if "peers" in wanted:
+        arrays |= neighbours.remember(events, prepared.user_ids)
+    if "chain" in wanted:
+        arrays |= chain.whiten(events, counted.counts, options.seed)
     facts = {
         "rules": prepared.rules.to_json(),
         "features": {name: f.to_json() for name, f in features.items()},
         "recency": _recency(options.hyperparameters),
         "newest": int(events.times.max()),
-        "repeat": start.facts["repeat"] if start else SUPPRESS,
+        "blend": blend.to_json(),
     }
-    return PersonalizationModel(options.recipe, prepared.item_ids, arrays, facts)
+    model = PersonalizationModel(options.recipe, prepared.item_ids, arrays, facts)
+    model.follows = counted
+    return model
+
+
+def first_blend(recipe: str, recency: bool) -> Blend:
+    """What the search begins with, and what is served where there is nobody to choose on."""
+    parts = parts_of(recipe)
+    first = {"taste": 1.0, "next": 0.25, "peers": 0.5, "chain": 0.25, "trend": 0.0}
+    weights = {name: weight for name, weight in first.items() if name in parts} | {AGAIN: SUPPRESS}
+    fading = {"taste": 4.0, "next": 9.5, "peers": 5.0, "chain": 10.0, "trend": 1.0, AGAIN: 30.0}
+    return Blend(weights, {name: fading[name] if recency else None for name in weights})
+
+
+def parts_of(recipe: str) -> tuple[str, ...]:
+    """The parts that a recipe blends: the older ones know tastes and transitions, the newer ones what all parts know."""
+    return FIRST_PARTS if recipe in FIRST_VERSIONS else PARTS
+
+
+def trends(events: Events) -> Scores:
+    """A row for each of TRENDS: the log of how popular the items are, old events counting less, in standard deviations."""
+    newest, oldest = int(events.times.max()), int(events.times.min())
+    age = (newest - events.times) / max(1, newest - oldest)
+    weights = (np.exp(-age / fading) if fading else np.ones(len(events)) for fading in TRENDS)
+    counted = [np.bincount(events.items, w, events.n_items).astype(np.float32) for w in weights]
+    return np.stack([standardised(np.log(count + np.float32(0.5))) for count in counted])
 
 
 def width(options: TrainingOptions) -> int:

@@ -1,20 +1,23 @@
 """SIMS and Similar-Items: which items go together with a given one?
 
 SIMS counts the users that two items share (item-to-item collaborative filtering: Linden, Smith and York, IEEE
-Internet Computing 2003). Similar-Items adds the closeness of the items' implicit-feedback factors, which
-metadata predict for items that hardly anybody interacted with.
+Internet Computing 2003). Similar-Items adds what is near in the histories, and the closeness of the items' implicit-feedback
+factors, which metadata predict for items that hardly anybody interacted with; how much each counts, each training finds out.
 """
 
-from functools import cached_property
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from personalize_emulator.recipes.blend import AGAIN, SUPPRESS, Blend, BlendedModel, Options, standardised
 from personalize_emulator.recipes.events import Events, Matrix, Prepared
 from personalize_emulator.recipes.factors import factorise, ridge_map
 from personalize_emulator.recipes.features import Features
-from personalize_emulator.recipes.model import Model, Query, Scores
+from personalize_emulator.recipes.model import Query, Scores
 from personalize_emulator.recipes.options import TrainingOptions
 from personalize_emulator.recipes.personalization import (
     COLD_ITEM,
@@ -24,37 +27,49 @@ from personalize_emulator.recipes.personalization import (
     item_features,
 )
 from personalize_emulator.recipes.popularity import popularity_scores
-from personalize_emulator.recipes.transitions import top_per_row
+from personalize_emulator.recipes.transitions import follows, top_per_row, weighed_down, without_diagonal
 from personalize_rules.recipes import RECIPES
 
 NEIGHBOURS = 200
 LONGEST_HISTORY = 200
 SHRINKAGE = 20.0
 ITEMS_PER_BLOCK = 512
+PARTS = ("together", "around", "interest", "alike")
+FIRST = {"together": 1.0, "around": 1.0, "interest": 0.5, "alike": 0.25}
 
 
-class RelatedModel(Model):
+class RelatedModel(BlendedModel):
     """Scores every item for the item of a query; an unknown item gets the popular ones."""
 
-    @cached_property
-    def _neighbours(self) -> Matrix:
-        parts = (self.arrays["near_values"], self.arrays["near_items"], self.arrays["near_rows"])
-        size = len(self.item_ids)
-        return sparse.csr_array(parts, shape=(size, size), copy=False)
+    @property
+    def options(self) -> Options:
+        return dict.fromkeys(("together",) if "factors" not in self.arrays else PARTS, (None,))
+
+    def asked(self, query: Query) -> tuple[Callable[[str, float | None], Scores], NDArray[np.int64]]:
+        row = self.index[query.item_id or ""]
+        return partial(self._part, row=row), np.array([row])
+
+    def _part(self, name: str, fading: float | None, row: int) -> Scores:
+        factors = self.arrays.get("factors")
+        if name == "alike":
+            return standardised(np.asarray(self.arrays["unit_factors"] @ self.arrays["unit_factors"][row]))
+        if name == "interest" and factors is not None:
+            return standardised(np.asarray(factors @ factors[row]))
+        rows, items, values = (self.arrays[f"{name}_{part}"] for part in ("rows", "items", "values"))
+        scores = np.zeros(len(self.item_ids), np.float32)
+        span = slice(rows[row], rows[row + 1])
+        scores[items[span]] = values[span]
+        return standardised(scores)
 
     def scores(self, query: Query) -> Scores:
         row = self.index.get(query.item_id or "", -1)
-        near = self._neighbours
-        begin, end = (near.indptr[row], near.indptr[row + 1]) if row >= 0 else (0, 0)
         popular = self.arrays["popularity"]
-        factors = self.arrays.get("unit_factors")
-        if row < 0 or (begin == end and factors is None):
+        rows = self.arrays["together_rows"]
+        if row < 0 or ("factors" not in self.arrays and rows[row] == rows[row + 1]):
             return np.array(popular)
-        if factors is None:
-            scores = np.where(np.isfinite(popular), popular * np.float32(1e-9), popular)
-        else:
-            scores = np.asarray(factors @ factors[row])
-        scores[near.indices[begin:end]] += near.data[begin:end]
+        scores = self.blended(query)
+        if "factors" not in self.arrays:
+            scores = np.where(np.isfinite(popular), scores + popular * np.float32(1e-9), popular)
         scores[row] = -np.inf
         return np.asarray(scores, np.float32)
 
@@ -65,20 +80,29 @@ def fit(prepared: Prepared, options: TrainingOptions, start: RelatedModel | None
     sims = options.recipe == "aws-sims"
     discount = float(parameters["popularity_discount_factor"]) if sims else 0.5
     least = int(parameters["min_cointeraction_count"]) if sims else 1
-    near = together(events, discount, least, 0.0 if sims else SHRINKAGE)
     arrays = {
-        "near_values": near.data,
-        "near_items": near.indices,
-        "near_rows": near.indptr,
+        **_arrays("together", together(events, discount, least, 0.0 if sims else SHRINKAGE)),
         "popularity": popularity_scores(events),
     }
     if not sims:
         first = np.asarray(start.arrays["factors"]) if start else None
         iterations = WARM_ITERATIONS if start else ITERATIONS
-        factors = factorise(events.matrix(), DEFAULT_FACTORS, iterations, options.seed, first)
-        arrays["factors"] = factors
-        arrays["unit_factors"] = _unit(_described(prepared, factors))
-    return RelatedModel(options.recipe, prepared.item_ids, arrays, {})
+        factors = _described(prepared, factorise(events.matrix(), DEFAULT_FACTORS, iterations, options.seed, first))
+        arrays |= {"factors": factors, "unit_factors": _unit(factors), **_arrays("around", around(events))}
+    names = ("together",) if sims else PARTS
+    first_blend = Blend({**{name: FIRST[name] for name in names}, AGAIN: SUPPRESS}, dict.fromkeys((*names, AGAIN)))
+    facts = {"blend": (start.blend if start else first_blend).to_json()}
+    return RelatedModel(options.recipe, prepared.item_ids, arrays, facts)
+
+
+def around(events: Events) -> Matrix:
+    """Items x items: how much more than by its popularity an item is near another in the histories, before or after it."""
+    counts = without_diagonal(follows(events).counts)
+    return weighed_down(sparse.csr_array(counts + counts.T), NEIGHBOURS)
+
+
+def _arrays(name: str, matrix: Matrix) -> dict[str, NDArray[Any]]:
+    return {f"{name}_values": matrix.data, f"{name}_items": matrix.indices, f"{name}_rows": matrix.indptr}
 
 
 def together(events: Events, discount: float, least: int, shrinkage: float) -> Matrix:

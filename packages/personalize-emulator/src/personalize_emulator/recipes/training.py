@@ -4,13 +4,14 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+import numpy as np
 from threadpoolctl import threadpool_limits
 
 from personalize_emulator import metrics
 from personalize_emulator.datasets.tables import TrainingData
-from personalize_emulator.recipes import actions, affinity, personalization, popularity, related, semantic
+from personalize_emulator.recipes import actions, affinity, blend, personalization, popularity, related, semantic
 from personalize_emulator.recipes.events import Prepared, prepare
-from personalize_emulator.recipes.holdout import Examiner, HoldOut, split
+from personalize_emulator.recipes.holdout import Case, Examiner, HoldOut, split
 from personalize_emulator.recipes.model import Model
 from personalize_emulator.recipes.options import TrainingOptions
 from personalize_rules.recipes import RECIPES
@@ -22,6 +23,8 @@ Fit = Callable[..., Model]
 
 FEW_TEST_USERS = 10
 REWARD_LIST = 100
+LIST = 100
+BLENDED: tuple[Family, ...] = ("personalization", "related")
 
 
 @dataclass(frozen=True)
@@ -90,10 +93,14 @@ def try_out(prepared: Prepared, data: TrainingData, options: TrainingOptions) ->
     """Train without the hold-out of the seed, and ask for the 25 best items of each test user."""
     recipe = RECIPES[options.recipe]
     held = split(prepared.events, options.seed)
-    model = FITS[recipe.family](replace(prepared, events=held.training), options)
+    fit = FITS[recipe.family]
     examiner = Examiner(prepared, data.interactions, by_item=recipe.type == "RELATED_ITEMS")
-    if isinstance(model, personalization.PersonalizationModel):
-        model.facts["repeat"] = choose_repeat(model, examiner, held)
+    start = None
+    if recipe.family in BLENDED and held.tuning and len(held.choosing):
+        start = fit(replace(prepared, events=held.choosing), options)
+        if isinstance(start, blend.BlendedModel) and len(start.options) > 1:
+            start = chosen_on(held.tuning, start, examiner)
+    model = fit(replace(prepared, events=held.training), options, start)
     return Trial(held, model, examiner, examiner.answers(model, held.test))
 
 
@@ -112,12 +119,21 @@ def _measure(prepared: Prepared, options: TrainingOptions, trial: Trial) -> dict
     return measured
 
 
-def choose_repeat(trial: personalization.PersonalizationModel, examiner: Examiner, held: HoldOut) -> float:
-    """The weight for items that a user already had which gives the best NDCG@10 for the tuning users."""
-    quality: dict[float, float] = {}
-    for weight in personalization.REPEAT_CHOICES:
-        trial.facts["repeat"] = weight
-        answers = examiner.answers(trial, held.tuning)
-        found = metrics.ranking_metrics(answers, len(trial.item_ids))
-        quality[weight] = found["normalized_discounted_cumulative_gain_at_10"]
-    return max(quality, key=lambda weight: (quality[weight], -abs(weight)))
+def chosen_on(cases: list[Case], model: blend.BlendedModel, examiner: Examiner) -> Model:
+    """The model with the blend that is best for these users, whom it has not seen.
+
+    A model that ranks given lists is asked to rank lists: what the user takes next among other popular items.
+    """
+    ranking = RECIPES[model.recipe].type == "PERSONALIZED_RANKING"
+    popularity = examiner.popularity()
+    random = np.random.default_rng(len(cases))
+
+    def case(held: Case) -> blend.Case:
+        score, seen = model.asked(examiner.query(held))
+        relevant = np.array(sorted(examiner.relevant(held)), np.int64)
+        listed = random.choice(len(popularity), LIST, p=popularity) if ranking else None
+        return blend.Case(score, np.unique(seen), relevant, listed)
+
+    trials = blend.Trials((case(held) for held in cases), model.options)
+    chosen = blend.choose(trials, model.blend)
+    return model.with_blend(blend.calibrated(trials, chosen, 0 if ranking else len(model.item_ids)))

@@ -72,6 +72,12 @@ class MetricAttributions:
         return page("metrics", attribution.internal["metrics"], request, "metricName")
 
 
+def report_of(context: Context, attribution: Resource) -> dict[str, Any]:
+    """What a job needs to report: the metrics, and the ARN of each source by the first digits of its recommendation ids."""
+    serving = [r for kind in ("campaign", "recommender") for r in context.store.of_type(kind, group=attribution.group)]
+    return {"metrics": attribution.internal["metrics"], "sources": {r.internal["id"]: r.arn for r in serving}}
+
+
 def measured_kinds(attribution: Resource) -> set[Kind]:
     """The types of the datasets that a metric attribution reads."""
     operands = [parse_expression(metric["expression"]) for metric in attribution.internal["metrics"]]

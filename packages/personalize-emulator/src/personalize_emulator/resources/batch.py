@@ -103,9 +103,11 @@ class BatchJobs:
             parent=version.arn,
             fields={"numResults": results, **fields},
             job=context.data_of(str(version.group))
+            | context.new_output()
             | {
                 **work,
                 "kind": resource_type,
+                "role": request["roleArn"],
                 "model": version.internal["model"],
                 "config": request.get("batchInferenceJobConfig", {}),
                 "filter": self._filter(request.get("filterArn"), version, resource_type),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from personalize_emulator.calls import Calls
+from personalize_emulator.capacity import Capacity
 from personalize_emulator.clock import Clock, Timers
 from personalize_emulator.errors import (
     InvalidInput,
@@ -54,7 +55,10 @@ class Context:
     faults: Faults
     quotas: Quotas = field(default_factory=Quotas)
     rates: RateLimiter = field(default_factory=RateLimiter)
+    capacity: Capacity = field(default_factory=Capacity)
     calls: Calls = field(default_factory=Calls)
+    s3_root: Path | None = None
+    """A folder in the place of S3."""
 
     def arn(self, path: str) -> str:
         return f"arn:aws:personalize:{self.region}:{self.account}:{path}"
@@ -174,8 +178,16 @@ class Context:
         return tags
 
     def data_of(self, group: str) -> dict[str, Any]:
-        """How a job in a child process opens the data of a dataset group."""
-        return {"directory": str(self.stores.directory(group)), "schemas": self.stores.schema_texts(group)}
+        """How a job in a child process opens the data of a dataset group, and S3."""
+        return {
+            "directory": str(self.stores.directory(group)),
+            "schemas": self.stores.schema_texts(group),
+            "s3_root": str(self.s3_root) if self.s3_root else None,
+        }
+
+    def new_output(self) -> dict[str, str]:
+        """For a job that writes to S3: the folder for what it is going to write."""
+        return {"output": str(self.directory / "output" / new_id())}
 
     def new_model(self, resource: Resource) -> str:
         """The directory for the next model of a solution version or recommender; models that nothing reads are deleted."""
@@ -193,5 +205,7 @@ class Context:
         self.runner.cancel(upkeep_key(resource))
         shutil.rmtree(self.directory / "models" / resource.internal["id"], ignore_errors=True)
 
-    def discard_all_models(self) -> None:
-        shutil.rmtree(self.directory / "models", ignore_errors=True)
+    def discard_all_files(self) -> None:
+        """The models, and what was to be written to S3."""
+        for folder in ("models", "output"):
+            shutil.rmtree(self.directory / folder, ignore_errors=True)

@@ -6,6 +6,7 @@ from typing import Any
 
 from personalize_emulator.errors import InvalidInput
 from personalize_emulator.quotas import check_pending
+from personalize_emulator.resources.attributions import report_of
 from personalize_emulator.resources.context import Context, Operation, Request
 from personalize_emulator.resources.records import Resource
 
@@ -32,7 +33,11 @@ class DataJobs:
         if mode == "INCREMENTAL" and not dataset.internal.get("imported"):
             raise InvalidInput("importMode: the first import job of a dataset must be FULL")
         check_pending(len(context.in_transition("dataset-import-job")), context.quotas.pending_import_jobs)
-        job = self._job(dataset, "import") | {"location": location, "mode": mode} | self._attribution(request, dataset, mode)
+        job = (
+            self._job(dataset, "import", request)
+            | {"location": location, "mode": mode}
+            | self._attribution(request, dataset, mode)
+        )
         created = context.create(
             "dataset-import-job",
             f"dataset-import-job/{request['jobName']}",
@@ -45,27 +50,21 @@ class DataJobs:
         return {"datasetImportJobArn": created.arn}
 
     def _attribution(self, request: Request, dataset: Resource, mode: str) -> dict[str, Any]:
-        """What an import job needs for its report, if there is one to publish.
+        """What an import job needs for its report, if there is a metric attribution.
 
         docs: personalize/latest/dg/event-metrics.html, "Publishing metric attribution reports to Amazon S3"
         """
-        store = self.context.store
-        wanted = request.get("publishAttributionMetricsToS3") and dataset.fields["datasetType"] == "INTERACTIONS"
-        for attribution in store.of_type("metric-attribution", group=dataset.group) if wanted else ():
-            folder = attribution.fields["metricsOutputConfig"].get("s3DataDestination", {}).get("path")
-            if folder and attribution.status == "ACTIVE":
-                moment = datetime.fromtimestamp(self.context.clock.now(), UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
-                kinds = ("campaign", "recommender")
-                serving = [r for kind in kinds for r in store.of_type(kind, group=dataset.group)]
-                return {
-                    "attribution": {
-                        "metrics": attribution.internal["metrics"],
-                        "sources": {resource.internal["id"]: resource.arn for resource in serving},
-                        "destination": f"{folder.rstrip('/')}/AggregatedAttributionMetrics - {mode} - {moment}.csv",
-                    }
-                }
+        attributions = self.context.store.of_type("metric-attribution", group=dataset.group)
+        if dataset.fields["datasetType"] != "INTERACTIONS" or not attributions or attributions[0].status != "ACTIVE":
+            return {}
+        report = report_of(self.context, attributions[0])
+        folder = attributions[0].fields["metricsOutputConfig"].get("s3DataDestination", {}).get("path")
         # Guess: without an attribution that has a bucket, publishAttributionMetricsToS3 publishes nothing.
-        return {}
+        if not request.get("publishAttributionMetricsToS3") or not folder:
+            return {"attribution": report}
+        moment = datetime.fromtimestamp(self.context.clock.now(), UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
+        report["destination"] = f"{folder.rstrip('/')}/AggregatedAttributionMetrics - {mode} - {moment}.csv"
+        return self.context.new_output() | {"attribution": report}
 
     def _imported(self, job: Resource, _: Mapping[str, Any]) -> None:
         dataset = self.context.store.get(str(job.parent))
@@ -79,7 +78,7 @@ class DataJobs:
         check_pending(len(context.in_transition("dataset-export-job")), context.quotas.pending_export_jobs)
         mode = request.get("ingestionMode", "PUT")
         destination = request["jobOutput"]["s3DataDestination"]["path"]
-        job = self._job(dataset, "export") | {"destination": destination, "ingestion_mode": mode}
+        job = self._job(dataset, "export", request) | {"destination": destination, "ingestion_mode": mode}
         created = context.create(
             "dataset-export-job",
             f"dataset-export-job/{request['jobName']}",
@@ -87,7 +86,7 @@ class DataJobs:
             group=dataset.group,
             parent=dataset.arn,
             fields={"ingestionMode": mode},
-            job=job | {"name": request["jobName"]},
+            job=job | {"name": request["jobName"]} | context.new_output(),
         )
         return {"datasetExportJobArn": created.arn}
 
@@ -102,18 +101,18 @@ class DataJobs:
             request,
             group=group.arn,
             course="delete-data",
-            job=self._data(group.arn, "delete-users") | {"location": _location(request)},
+            job=self._data(group.arn, "delete-users", request) | {"location": _location(request)},
         )
         return {"dataDeletionJobArn": created.arn}
 
     def _data_deleted(self, job: Resource, result: Mapping[str, Any]) -> None:
         job.fields["numDeleted"] = result["deleted"]
 
-    def _job(self, dataset: Resource, kind: str) -> dict[str, Any]:
-        return self._data(str(dataset.group), kind) | {"dataset": dataset.fields["datasetType"]}
+    def _job(self, dataset: Resource, kind: str, request: Request) -> dict[str, Any]:
+        return self._data(str(dataset.group), kind, request) | {"dataset": dataset.fields["datasetType"]}
 
-    def _data(self, group: str, kind: str) -> dict[str, Any]:
-        return {"kind": kind} | self.context.data_of(group)
+    def _data(self, group: str, kind: str, request: Request) -> dict[str, Any]:
+        return {"kind": kind, "role": request.get("roleArn")} | self.context.data_of(group)
 
 
 def _location(request: Request) -> str:

@@ -112,6 +112,9 @@ class LifeCycle:
                 transition.due = self._due(resource, transition.course, on, transition.step)
                 self._show(resource, on, states[transition.step])
                 self._enter(resource, on, transition)
+            elif not transition.fail and transition.result and "then" in transition.result:
+                transition.job, transition.result = transition.result["then"], None
+                self._enter(resource, on, transition)
             elif transition.fail or not transition.job or transition.result is not None:
                 self._end(resource, on, transition)
 

@@ -5,12 +5,13 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from personalize_emulator.errors import InvalidNextToken
+from personalize_emulator.errors import InvalidInput, InvalidNextToken
 from personalize_emulator.resources.context import Context, Operation, Request
 from personalize_emulator.resources.records import Resource
 from personalize_emulator.resources.types import TYPES, ResourceType
 
 PAGE = 100
+_KINDS = {resource_type.arn_member: resource_type.name for resource_type in TYPES.values()}
 Describe = Callable[[Resource], Mapping[str, Any]]
 
 
@@ -35,22 +36,37 @@ def list_operations(context: Context) -> dict[str, Operation]:
     def listing(resource_type: ResourceType) -> Operation:
         def operation(request: Request) -> dict[str, Any]:
             under = request.get(resource_type.listed_under) if resource_type.listed_under else None
+            kind = _checked_kind(resource_type, under) if under else ""
             with context.store.transaction():
                 if resource_type.name == "solution-version" and under:
                     context.find("solution", under)
                 if resource_type.listed_under == "datasetGroupArn":
                     found = context.store.of_type(resource_type.name, group=under)
+                elif resource_type.name == "campaign" and kind == "solution-version":
+                    found = [one for one in context.store.of_type("campaign") if one.fields["solutionVersionArn"] == under]
                 else:
                     found = context.store.of_type(resource_type.name, parent=under)
-                if resource_type.name == "campaign" and under and not found:
-                    # Guess: ListCampaigns takes the ARN of a solution version too, as in one recorded clean-up.
-                    found = [one for one in context.store.of_type("campaign") if one.fields["solutionVersionArn"] == under]
                 summaries = [resource_type.shown(resource) for resource in found]
             return page(resource_type.list_member, summaries, request, resource_type.arn_member)
 
         return operation
 
     return {f"List{resource_type.operation_suffix}s": listing(resource_type) for resource_type in TYPES.values()}
+
+
+def _checked_kind(listed: ResourceType, under: str) -> str:
+    """The type of the resource that an ARN names.
+
+    Raises InvalidInput if it is not the one that the List operation asks for: an empty list would be taken for an answer.
+    ListCampaigns takes the ARN of a solution version beside that of a solution, as in a recorded clean-up.
+    """
+    path = under.split(":", 5)[-1].split("/")
+    kind = "solution-version" if path[0] == "solution" and len(path) == 3 else path[0]
+    wanted = _KINDS[str(listed.listed_under)]
+    if kind != wanted and not (listed.name == "campaign" and kind == "solution-version"):
+        # Guess: a List operation refuses the ARN of another type than it asks for.
+        raise InvalidInput(f"{listed.listed_under}: {under} is not the ARN of a {wanted.replace('-', ' ')}")
+    return kind
 
 
 def page(member: str, entries: Iterable[Mapping[str, Any]], request: Request, key: str) -> dict[str, Any]:

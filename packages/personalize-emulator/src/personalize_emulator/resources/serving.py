@@ -104,6 +104,7 @@ class Runtime:
         context, arn = self.context, request[member]
         resource = self._active(arn, member.removesuffix("Arn"))
         context.rates.take(f"{operation} {arn}", context.quotas.recommendations_per_second)
+        self._provisioned(resource)
         if resource.type == "campaign":
             version = context.store.get(resource.fields["solutionVersionArn"])
             if version is None:
@@ -114,6 +115,14 @@ class Runtime:
         model = self._models.get(path, lambda: Model.load(Path(path)))
         group = str(resource.group)
         return Deployed(arn, group, path), Serving(model, context.stores.of(group), config, resource.internal["id"])
+
+    def _provisioned(self, resource: Resource) -> None:
+        """Raises Throttling above what is provisioned for a campaign or recommender, until it is scaled."""
+        context, fields = self.context, resource.fields
+        config = fields.get("recommenderConfig", {})
+        least = fields.get("minProvisionedTPS") or config.get("minRecommendationRequestsPerSecond") or 1
+        seconds = sum(context.clock.durations["scaling"]) / context.clock.speed
+        context.capacity.take(resource.arn, least, context.quotas.recommendations_per_second, seconds)
 
     def _active(self, arn: str, resource_type: str) -> Resource:
         resource = self.context.store.get(arn)

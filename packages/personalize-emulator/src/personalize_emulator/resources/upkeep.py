@@ -6,6 +6,8 @@ from typing import Any
 
 from personalize_emulator.clock import HOUR
 from personalize_emulator.errors import PersonalizeError
+from personalize_emulator.jobs.cloudwatch import reported
+from personalize_emulator.resources.attributions import report_of
 from personalize_emulator.resources.campaigns import Campaigns
 from personalize_emulator.resources.context import Context, upkeep_key
 from personalize_emulator.resources.recommenders import RETRAINING, Recommenders
@@ -42,6 +44,7 @@ class Upkeep:
                     ("solution-version", self._version),
                     ("recommender", self._recommender),
                     ("campaign", self._campaigns.sync),
+                    ("metric-attribution", self._attribution),
                 ):
                     for resource in self._context.store.of_type(resource_type):
                         self._look(resource, look)
@@ -83,6 +86,23 @@ class Upkeep:
             self._run(recommender, self._recommenders.retraining_job(recommender), self._recommenders.trained)
         elif recipe.auto_update:
             self._refresh(recommender, recipe)
+
+    def _attribution(self, attribution: Resource) -> None:
+        """Report the new events to CloudWatch, where there is one."""
+        context = self._context
+        data = context.stores.of(str(attribution.group))
+        if attribution.status != "ACTIVE" or not reported(context.runner.environment):
+            return
+        put = data.statistics("INTERACTIONS")["put"]
+        if put == attribution.internal.get("events_seen", 0):
+            return
+        attribution.internal["events_seen"] = put
+        job = context.data_of(str(attribution.group)) | report_of(context, attribution)
+        job |= {"kind": "report-events", "after": attribution.internal.get("events_reported", 0)}
+        self._run(attribution, job, self._reported)
+
+    def _reported(self, attribution: Resource, result: dict[str, Any]) -> None:
+        attribution.internal["events_reported"] = result["last"]
 
     def _refresh(self, resource: Resource, recipe: Recipe) -> None:
         context = self._context

@@ -59,7 +59,7 @@ def recommend(
     allowed[serving.dropped(query.history)] = False
     promoted = promote(serving, query, scores, promotion, size) if promotion is not None else []
     known = scored_subset(serving, scores)
-    shares = softmax(known) if serving.recipe.scores else None
+    shares = softmax(known / np.float32(serving.model.temperature)) if serving.recipe.scores else None
     entries = []
     for chosen in choose(Candidates(serving, query, scores, known, allowed), size, promoted):
         entry: dict[str, Any] = {"itemId": serving.model.item_ids[chosen.item]}
@@ -94,7 +94,7 @@ def rank(
     counts = model.arrays["counts"]
     known = [item for item in given if item in model.index and counts[model.index[item]] > 0]
     scores = model.scores(query)[[model.index[item] for item in known]]
-    shares = softmax(scores)
+    shares = softmax(scores / np.float32(model.temperature))
     ranking: list[dict[str, Any]] = [
         {"itemId": known[place], "score": float(shares[place])} for place in np.argsort(-scores, kind="stable")
     ]
@@ -129,8 +129,8 @@ def _let_through(
 ) -> list[str]:
     """The given items that pass a filter; those that the model does not know are checked by a filter of their own."""
     index = serving.model.index
-    mask = compiled.mask(values, query.user_id, query.item_id)
-    passing = {item for item in given if item in index and mask[index[item]]}
+    mask = serving.allowed(query, compiled, values)
+    passing = {item for item in given if item in index and mask is not None and mask[index[item]]}
     unknown = [item for item in given if item not in index]
     if unknown:
         others = type(compiled)(compiled.filter, unknown, serving.store.entities("ITEMS"), serving.store)

@@ -75,7 +75,14 @@ class Serving:
         return Query(user, request.get("itemId"), history, attributes, context, now)
 
     def allowed(self, query: Query, compiled: CompiledFilter | None, values: Mapping[str, str]) -> Mask | None:
-        """What a filter lets through, over the model's ranked ids; None if there is no filter."""
+        """What a filter lets through, over the model's ranked ids; None if there is no filter.
+
+        docs: personalize/latest/dg/creating-filter-expressions.html, "CurrentItem.attribute"
+        """
+        if compiled is not None and compiled.filter.uses_current_item and self.recipe.type != "RELATED_ITEMS":
+            raise InvalidInput(
+                f"The filter uses CurrentItem, which is for recipes of related items; {self.recipe.name} has no current item."
+            )
         return compiled.mask(values, query.user_id, query.item_id) if compiled is not None else None
 
     def dropped(self, history: History | None) -> list[int]:

@@ -225,6 +225,7 @@ class _Parser:
         return tuple(value.text[1:-1] for value in values)
 
     def _value(self) -> Token:
+        # Guess: strings stand in double quotes, "*" too, as everywhere in the guide; a sheet of AWS's has single quotes.
         if self._next.kind not in ("string", "placeholder"):
             raise self._unexpected(_STRING, _PLACEHOLDER)
         return self._take()

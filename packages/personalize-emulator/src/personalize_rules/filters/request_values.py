@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from personalize_rules.filters.tree import Filter
 
+# Guess: a value has no quotation mark in it, not even behind a backslash; the guide knows no way to write one.
 _QUOTED = re.compile(r'\s*"([^"]*)"\s*')
 _NUMBER = re.compile(r"\s*([+-]?[0-9]+(?:\.[0-9]+)?)\s*")
 
