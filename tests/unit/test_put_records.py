@@ -23,13 +23,18 @@ from tests.unit.conftest import Deployment, dead_letters, exported, set_faults
 ITEM = {"TITLE": "Spade", "CATEGORY": ["garden", "tools"], "PRICE": 9.5, "STOCK": 3, "CREATION_TIMESTAMP": 1_700_000_000}
 
 
-def message(kind: str, record_id: str, body: Any, received_at: int = 1000) -> dict[str, Any]:
-    """A message as the API writes it."""
+def message(kind: str, record_id: str, body: Any, received_at: int = 1000, receives: int = 5) -> dict[str, Any]:
+    """A message as the API writes it, and as the queue gives it; `receives` says how often it has."""
     coded = b64encode(json.dumps(body).encode()).decode()
     fields = {"kind": kind, "received_at": received_at, "id": "unique", "body": coded}
     fields["request_id"] = b64encode(b"request").decode()
     fields["record_id"] = b64encode(record_id.encode()).decode()
-    return {"messageId": f"{kind}-{record_id}-{received_at}", "body": json.dumps(fields)}
+    return {
+        "messageId": f"{kind}-{record_id}-{received_at}",
+        "receiptHandle": "handle",
+        "attributes": {"ApproximateReceiveCount": str(receives)},
+        "body": json.dumps(fields),
+    }
 
 
 def put(shop: Deployment, *messages: dict[str, Any]) -> list[str]:
@@ -89,7 +94,7 @@ def test_bad_records_go_to_the_dead_letters(stream: Deployment) -> None:
         (message("item", "i1", ITEM | {"DESCRIPTION": "x" * 33_000}), "longer than 32000"),
         (message("item", "i" * 300, ITEM), "item_id: has no character, or more than 256 characters"),
         (message("item", "i1", [1]), "must be an object"),
-        ({"messageId": "m", "body": "no JSON"}, "not one of the API's"),
+        (message("item", "i1", ITEM) | {"body": "no JSON"}, "not one of the API's"),
     ]
     for bad, reason in cases:
         assert put(stream, bad, message("user", "u1", {"AGE": 30})) == []
@@ -104,18 +109,21 @@ def test_what_is_throttled_for_too_long_comes_again(
 ) -> None:
     monkeypatch.setattr(stream.context, "get_remaining_time_in_millis", lambda: put_records.RESERVE + 200)
     set_faults(personalize_endpoint, [{"operation": "PutItems", "action": "throttle"}])
-    both = [message("item", "i1", ITEM), message("user", "u1", {"AGE": 30})]
+    both = [message("item", "i1", ITEM, receives=3), message("user", "u1", {"AGE": 30})]
+    hidden: list[int] = []
+    monkeypatch.setattr(clients.sqs(), "change_message_visibility", lambda **call: hidden.append(call["VisibilityTimeout"]))
     assert put(stream, *both) == ["item-i1-1000"]
+    assert put(stream, message("item", "i1", ITEM, receives=99)) == ["item-i1-1000"]
+    assert hidden == [20, 720]  # not the twelve minutes of the queue from the first time on
     set_faults(personalize_endpoint, [])
     assert put(stream, both[0]) == []
     assert exported(stream, "items", "ITEM_ID", "STOCK") == [["i1", "3"]]
 
 
-def patch(kind: str, record_id: str, changes: Any, received_at: int, receives: int | None = None) -> dict[str, Any]:
-    """A PATCH as the API writes it; `receives` says how often the queue has given it."""
-    made = message(kind, record_id, changes, received_at)
-    made |= {"body": json.dumps(json.loads(made["body"]) | {"change": "patch"}), "messageId": f"patch-{received_at}"}
-    return made | ({"attributes": {"ApproximateReceiveCount": str(receives)}, "receiptHandle": "handle"} if receives else {})
+def patch(kind: str, record_id: str, changes: Any, received_at: int, receives: int = 5) -> dict[str, Any]:
+    """A PATCH as the API writes it."""
+    made = message(kind, record_id, changes, received_at, receives)
+    return made | {"body": json.dumps(json.loads(made["body"]) | {"change": "patch"}), "messageId": f"patch-{received_at}"}
 
 
 def test_a_patch_changes_its_columns_and_leaves_the_others(stream: Deployment) -> None:

@@ -26,7 +26,9 @@ from lambdas.stores.erasures import erased
 #: Milliseconds that are left for dead letters and the answer.
 RESERVE = 10_000
 #: A patch may come before the put that was sent before it: it is looked at so often, after so many seconds each time.
-LOOKS, SECONDS_BETWEEN = 5, 5
+_LOOKS, _SECONDS_BETWEEN = 5, 5
+#: Seconds until a change comes back that Personalize did not take in time: the first, which doubles, and the longest.
+_FIRST_RETURN, _LAST_RETURN = 5, 720
 
 Message = Mapping[str, Any]
 
@@ -39,11 +41,16 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     correlate(change.request_id for change in changes)
     patience = Patience(time.monotonic() + (context.get_remaining_time_in_millis() - RESERVE) / 1000)
     outcome = put_all(packed_config(), without_erased(changes), patience)
-    early, refused = look_again(messages, outcome)
+    early, refused = sort_unknown(messages, outcome)
     letters += [DeadLetter(change.message_id, reason, record(messages[change.message_id])) for change, reason in refused]
     dead_letters.store(letters)
     count(RecordsPut=outcome.put, RecordsDeadLettered=len(letters))
     count(PutRecordsThrottled=patience.throttled, PutRecordsFailed=patience.failed)
+    for change in early:
+        show_again(messages[change.message_id], _SECONDS_BETWEEN)
+    for change in outcome.undone:
+        message = messages[change.message_id]
+        show_again(message, min(_FIRST_RETURN * 2 ** (receives(message) - 1), _LAST_RETURN))
     return {"batchItemFailures": [{"itemIdentifier": change.message_id} for change in [*early, *outcome.undone]]}
 
 
@@ -64,19 +71,22 @@ def without_erased(changes: Sequence[Change]) -> list[Change]:
     return [change for change in changes if change.kind != "user" or change.id not in gone]
 
 
-def look_again(messages: Mapping[str, Message], outcome: Outcome) -> tuple[list[Change], list[tuple[Change, str]]]:
-    """Patches whose record may still come, which the queue shows again in a few seconds; and all that is refused."""
-    early, refused = list[Change](), list(outcome.refused)
-    for change, reason in outcome.unknown:
-        message = messages[change.message_id]
-        if int(message.get("attributes", {}).get("ApproximateReceiveCount", LOOKS)) >= LOOKS:
-            refused.append((change, reason))
-            continue
-        clients.sqs().change_message_visibility(
-            QueueUrl=os.environ["RECORD_QUEUE_URL"], ReceiptHandle=message["receiptHandle"], VisibilityTimeout=SECONDS_BETWEEN
-        )
-        early.append(change)
-    return early, refused
+def sort_unknown(messages: Mapping[str, Message], outcome: Outcome) -> tuple[list[Change], list[tuple[Change, str]]]:
+    """Patches whose record may still come; and all that is refused, with the reason."""
+    early = [change for change, _ in outcome.unknown if receives(messages[change.message_id]) < _LOOKS]
+    late = [(change, reason) for change, reason in outcome.unknown if change not in early]
+    return early, [*outcome.refused, *late]
+
+
+def receives(message: Message) -> int:
+    """How often the queue has given out the message."""
+    return int(message["attributes"]["ApproximateReceiveCount"])
+
+
+def show_again(message: Message, seconds: int) -> None:
+    """Let the queue give out a message after so many seconds: its visibility timeout is for functions that died."""
+    queue = os.environ["RECORD_QUEUE_URL"]
+    clients.sqs().change_message_visibility(QueueUrl=queue, ReceiptHandle=message["receiptHandle"], VisibilityTimeout=seconds)
 
 
 def record(message: Message) -> bytes:
