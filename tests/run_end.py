@@ -24,6 +24,8 @@ _MOST_SECONDS = float(os.environ.get("RECOSTACK_TEST_LEFT_SECONDS", "60"))
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background job; what tests start would ignore it too
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if "PYTEST_XDIST_WORKER" not in os.environ:
         os.environ[_RUN] = uuid.uuid4().hex
         command = [sys.executable, "-m", __name__, os.environ[_RUN]]

@@ -107,13 +107,16 @@ def test_an_interrupt_removes_what_was_made(operator: Operator, personalize_endp
     usual = settings(personalize_endpoint)["durations"]
     settings(personalize_endpoint, {"durations": {"solution-version": [10**6, 10**6]}})  # it is interrupted while they train
     process = operator.start("--yes")
-    assert process.stderr is not None
-    assert any("training for-you, related" in line for line in iter(process.stderr.readline, ""))
-    process.send_signal(signal.SIGINT)
-    said = process.communicate(timeout=120)[1]
+    try:
+        assert process.stderr is not None
+        assert any("training for-you, related" in line for line in iter(process.stderr.readline, ""))
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=120)[1]
+    finally:
+        process.kill()
+        settings(personalize_endpoint, {"durations": usual})
     assert process.returncode == 130, said
     assert "removing" in said
-    settings(personalize_endpoint, {"durations": usual})
     assert operator.left() == ({}, [])
 
 
