@@ -139,7 +139,7 @@ def test_a_changed_config_is_deployed_into_what_runs(up: CommandLine) -> None:
 def test_two_deployments_beside_each_other(up: CommandLine) -> None:
     """Each command asks the API of its own config, with that API's key; --env makes another deployment of the same file."""
     with_env = ("--env", "dev")
-    assert "There is no API of shop-dev here (there are: shop)" in up.run(*with_env, "recommend", "home", *SHOP, code=1)[1]
+    assert "There is no stack recostack-shop-dev-api: deploy it first" in up.run(*with_env, "recommend", "home", *SHOP, code=1)[1]
     up.run(*with_env, "deploy", *SHOP)
     said = up.run(*with_env, "recommend", "home", "--user", "u1", *SHOP, code=1)[1]
     assert "The API answered 503: nothing is deployed yet" in said
