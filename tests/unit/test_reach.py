@@ -31,4 +31,4 @@ def test_a_test_reaches_itself_first() -> None:
 
 
 def test_what_nothing_uses_reaches_nothing() -> None:
-    assert reached(["".join(reversed("ESNECIL"))]) == []  # this file names it in no other way
+    assert reached(["".join(reversed("txt.erehwon"))]) == []  # this file names it in no other way
