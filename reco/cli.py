@@ -21,6 +21,7 @@ from reco.commands import dashboard as dashboard_command
 from reco.commands import demo as demo_run
 from reco.commands import destroy as destroy_command
 from reco.commands import experiment as experiment_command
+from reco.commands import init as init_command
 from reco.commands import load
 from reco.commands import preflight as preflight_command
 from reco.commands import utilization as utilization_command
@@ -50,6 +51,8 @@ from reco.target import DATA
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
 app.callback()(choose_environment)
+app.command()(init_command.init)
+app.command(name="convert")(init_command.convert_command)
 
 
 @app.command()
