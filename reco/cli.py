@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from reco.commands import demo as demo_run
 from reco.commands import destroy as destroy_command
 from reco.commands import experiment as experiment_command
 from reco.commands import init as init_command
+from reco.commands import keys as keys_command
 from reco.commands import load
 from reco.commands import preflight as preflight_command
 from reco.commands import utilization as utilization_command
@@ -35,6 +37,7 @@ from reco.deployment.metrics import metrics_rows, reasons
 from reco.errors import RecoError
 from reco.local.attach import connect
 from reco.local.running import deploy_local, start_local, stop_local, wait_until_stopped
+from reco.local.synth import ENVIRONMENT
 from reco.options import (
     DEFAULT_CONFIG,
     AwsOption,
@@ -46,7 +49,8 @@ from reco.options import (
     problems_of,
     target_of,
 )
-from reco.target import DATA
+from reco.remembered import remember
+from reco.target import DATA, Target
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
@@ -89,8 +93,13 @@ def up(
 ) -> None:
     """Synthesize the app, start the embedded AWS with what the deployment held, deploy into it, print the endpoints."""
     ports = {"port": port, "api_port": api_port, "personalize_port": personalize_port}
-    environment, _ = start_local(config_of(config), config, DATA, detach=detach, speed=speed, ports=ports, fresh=fresh)
+    found = config_of(config)
+    environment, _ = start_local(found, config, DATA, detach=detach, speed=speed, ports=ports, fresh=fresh)
+    remember(config, os.environ.get(ENVIRONMENT) or None, "reco up")
     _show_endpoints(environment, as_json)
+    if not as_json:
+        say("Once it is trained (`reco load`, `reco train --wait`):")
+        results.print(keys_command.curl(found, Target(found.name, environment)), markup=False)
     if detach:
         return
     with environment:
@@ -102,7 +111,9 @@ def up(
 def deploy(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
     """Deploy a changed config, or changed code, into the embedded AWS that runs: what it holds stays."""
     config_of(config)
-    _show_endpoints(deploy_local(config, DATA), as_json)
+    environment = deploy_local(config, DATA)
+    remember(config, os.environ.get(ENVIRONMENT) or None, "reco deploy")
+    _show_endpoints(environment, as_json)
 
 
 @app.command()
@@ -344,6 +355,7 @@ def redrive_command(
         results.print(f"{done.put_back} put back, {done.left} left, {done.unreadable} that no one can read left.")
 
 
+app.command()(keys_command.keys)
 app.command()(check_command.check)
 app.command()(cost_command.cost)
 app.command()(experiment_command.experiment)

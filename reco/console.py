@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn
 from rich.table import Table
+from rich.text import Text
 
 #: Progress and errors; `--json` leaves stdout to the JSON alone.
 progress = Console(stderr=True, highlight=False, soft_wrap=True)
-results = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 120)
+results = Console(highlight=False, soft_wrap=True)
+
+_FIGURE = re.compile(r"[$+-]*[\d,]+(\.\d+)?%?")
 
 
 def say(message: str) -> None:
@@ -46,11 +51,80 @@ def show_json(value: Any) -> None:
 
 
 def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """A table; numbers are set right, with four digits after the point."""
-    table = Table(title=title, title_justify="left", title_style="bold")
-    numeric = [any(isinstance(row[position], int | float) for row in rows) for position in range(len(columns))]
-    for name, right in zip(columns, numeric, strict=True):
-        table.add_column(name, justify="right" if right else "left")
-    for row in rows:
-        table.add_row(*(f"{cell:.4f}" if isinstance(cell, float) else str(cell) for cell in row))
-    results.print(table)
+    """A table that fits the terminal, or 80 columns in a pipe, with whole words; numbers are set right.
+
+    A table that is too wide is shown in parts, which repeat the first column. Where even a single column is too wide, as a URL
+    may be, each row becomes lines of `column: value`.
+    """
+    texts = [[shown(cell) for cell in row] for row in rows]
+    heads = [column.splitlines() or [""] for column in columns]
+    right = [any(_is_number(row[position]) for row in rows) for position in range(len(columns))]
+    least = [max(_longest_word(text) for text in [*head, *(row[n] for row in texts)]) for n, head in enumerate(heads)]
+    parts = _parts(least, results.width)
+    if parts is None:
+        results.print(title, style="bold", markup=False)
+        for row in texts:
+            lines = [f"{' '.join(head)}: {cell}".removeprefix(": ") for head, cell in zip(heads, row, strict=True) if cell]
+            results.print("\n  ".join(lines), markup=False)
+        return
+    for number, part in enumerate(parts):
+        name = title if number == 0 else f"{title}, continued"
+        table = Table(title=name, title_justify="left", title_style="bold")
+        natural = [max(_widest(text) for text in [*heads[n], *(row[n] for row in texts)]) for n in part]
+        for n, width in zip(part, _widths([least[n] for n in part], natural, results.width), strict=True):
+            table.add_column(Text("\n".join(heads[n])), justify="right" if right[n] else "left", width=width)
+        for row in texts:
+            table.add_row(*(Text(row[n]) for n in part))
+        results.print(table)
+
+
+def shown(cell: Any) -> str:
+    """Whole numbers with thousands apart, others with four digits behind the point, nothing for None."""
+    if isinstance(cell, bool):
+        return "yes" if cell else "no"
+    if isinstance(cell, int):
+        return f"{cell:,}"
+    return f"{cell:.4f}" if isinstance(cell, float) else "" if cell is None else str(cell)
+
+
+def _is_number(cell: Any) -> bool:
+    return (isinstance(cell, int | float) and not isinstance(cell, bool)) or bool(_FIGURE.fullmatch(str(cell)))
+
+
+def _longest_word(text: str) -> int:
+    return max((cell_len(word) for word in text.split()), default=0)
+
+
+def _widest(text: str) -> int:
+    return max((cell_len(line) for line in text.splitlines()), default=0)
+
+
+def _framed(widths: Sequence[int]) -> int:
+    """A table's width: a frame and two spaces around each column."""
+    return sum(widths) + 3 * len(widths) + 1
+
+
+def _parts(least: Sequence[int], room: int) -> list[list[int]] | None:
+    """The columns of each table; None where not even the first and one other fit beside each other."""
+    if _framed(least) <= room:
+        return [list(range(len(least)))]
+    parts: list[list[int]] = []
+    for n in range(1, len(least)):
+        if _framed([least[0], least[n]]) > room:
+            return None
+        if parts and _framed([least[each] for each in [*parts[-1], n]]) <= room:
+            parts[-1].append(n)
+        else:
+            parts.append([0, n])
+    return parts or None
+
+
+def _widths(least: Sequence[int], natural: Sequence[int], room: int) -> list[int]:
+    """Each column as wide as its longest word, and what is left where it is wanted: the narrowest wish first."""
+    widths, spare = list(least), room - _framed(least)
+    for n in sorted(range(len(least)), key=lambda each: natural[each] - least[each]):
+        wishing = sum(natural[each] > widths[each] for each in range(len(least))) or 1
+        given = min(natural[n] - least[n], spare // wishing)
+        widths[n] += given
+        spare -= given
+    return widths

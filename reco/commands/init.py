@@ -27,6 +27,7 @@ from reco.exports.profile import Export, grouped, look_at
 from reco.exports.questions import said, settle
 from reco.exports.understanding import Choices, Understanding, understand
 from reco.options import JsonOption, YesOption, config_of
+from reco.remembered import recall, remember
 
 _File = Annotated[str | None, typer.Option(metavar="FILE", help="The file that this is, where it can't be told.")]
 _Name = Annotated[str | None, typer.Option(metavar="COLUMN", help="The column that this is, where it can't be told.")]
@@ -79,6 +80,7 @@ def init(
     if not yes and not as_json:
         understood = settle(found, chosen, understood)
     config, made = _write(out, name or description.name_of(out.resolve().name), exports, understood)
+    remember(out / "config.yaml", None, "reco init")
     findings = _checked(out, config)
     if as_json:
         show_json({"folder": str(out), **_as_json(understood, made), "findings": findings.as_json()})
@@ -92,7 +94,7 @@ def init(
 
 def convert_command(
     exports: Annotated[Path, typer.Argument(help="The folder of your exports.")],
-    mapping_file: Annotated[Path, typer.Option("--mapping", "-m", help="What `reco init` wrote.")] = Path("mine/mapping.yaml"),
+    mapping_file: Annotated[Path | None, typer.Option("--mapping", "-m", help="Else that beside the config.")] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Where the CSVs go; else data/ beside the mapping.")] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -104,6 +106,7 @@ def convert_command(
 
         reco convert /srv/exports/today --mapping mine/mapping.yaml
     """
+    mapping_file = mapping_file or recall().config.with_name("mapping.yaml")
     how = mapping.read(mapping_file)
     with _rows_shown() as counted:
         made = convert(how, exports, out or mapping_file.parent / "data", counted)

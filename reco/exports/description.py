@@ -102,7 +102,7 @@ def config(
         f"# The shop's recommendations, written by `reco init`; docs/config.md has every key.\nname: {name}\n",
         _dumped({"datasets": {kind: {"schema": f"schemas/{kind}.json"} for kind in schemas}}),
         _dumped({"event_types": {**{kind: {} for kind in types}, **_archive_only(made, types)}}),
-        _dumped({"filters": filters}) if filters else "",
+        _dumped({"filters": filters}, flow=False) if filters else "",
         "# Business rules act on the list that Personalize gave; it is filled up again.\n" + _dumped({"rules": rules})
         if rules
         else "",
@@ -117,8 +117,8 @@ def config(
     return "\n".join(part for part in parts if part)
 
 
-def _dumped(section: Mapping[str, Any]) -> str:
-    return yaml.safe_dump(dict(section), sort_keys=False, allow_unicode=True, default_flow_style=None, width=120)
+def _dumped(section: Mapping[str, Any], flow: bool | None = None) -> str:
+    return yaml.safe_dump(dict(section), sort_keys=False, allow_unicode=True, default_flow_style=flow, width=120)
 
 
 def _archive_only(made: Made, types: Mapping[str, int]) -> dict[str, Any]:

@@ -17,6 +17,13 @@ from reco.errors import RecoError
 from tests.harness.exports import ITEMS, OPENED, SHOPS, USERS, events, json_lines, price, quoted, semicolon, table, title
 
 
+@pytest.fixture(autouse=True)
+def a_directory_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands remember the config in the directory where they are called."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("RECOSTACK_CONFIG")
+
+
 def reco(*arguments: str | Path, answers: str = "", language: str = "C") -> Result:
     return CliRunner().invoke(app, [str(each) for each in arguments], input=answers, env={"LANG": language, "LC_ALL": ""})
 
@@ -111,7 +118,7 @@ def test_converting_again_makes_the_same(tmp_path: Path) -> None:
     make(tmp_path / "exports")
     init(tmp_path / "exports", "--yes", *flags)
     first = {path.name: path.read_bytes() for path in (tmp_path / "mine" / "data").iterdir()}
-    result = reco("convert", tmp_path / "exports", "--mapping", tmp_path / "mine" / "mapping.yaml")
+    result = reco("convert", tmp_path / "exports")  # with the mapping beside the config that `init` has chosen here
     assert result.exit_code == 0, result.output
     assert {path.name: path.read_bytes() for path in (tmp_path / "mine" / "data").iterdir()} == first
 
