@@ -11,6 +11,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, HTTPClientError
+from rich.markup import escape
 
 from reco.commands import batch as batch_command
 from reco.commands import check as check_command
@@ -43,39 +44,23 @@ from reco.options import (
     config_of,
 )
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 
 app.callback()(choose_environment)
 
-app.command()(init_command.init)
-app.command(name="convert")(init_command.convert_command)
-app.command()(check_command.check)
-app.command()(validate_command.validate)
-app.command(name="load")(load_command.load_command)
-app.command(name="send-events")(events_command.send_events)
-app.command(name="redrive")(events_command.redrive_command)
-app.command()(local_command.up)
-app.command()(local_command.deploy)
-app.command()(local_command.down)
-app.command()(local_command.status)
-app.command()(keys_command.keys)
-app.command(name="train")(train_command.train_command)
-app.command()(train_command.approve)
-app.command()(train_command.rollback)
-app.command()(recommend_command.recommend)
-app.command()(batch_command.batch)
-app.command()(batch_command.segment)
-app.command()(experiment_command.experiment)
-app.command()(utilization_command.utilization)
-app.command()(cost_command.cost)
-app.command()(preflight_command.preflight)
-app.command()(verify_command.verify)
-app.command()(dashboard_command.dashboard)
-app.command(name="destroy")(destroy_command.destroy_command)
+
+def _add(group: str, name: str, run: Callable[..., Any], *examples: str) -> None:
+    """Register a command in its group of the help, with examples below its options."""
+    shown = "\n\n".join(escape(f"reco {name} {example}".strip()) for example in examples)
+    app.command(name=name, rich_help_panel=group, epilog=f"Examples:\n\n{shown}")(run)
 
 
-@app.command()
-def evaluate(
+_START, _DATA, _TRAIN = "Start: a deployment on this machine", "Data: yours, into the deployment", "Train: versions and campaigns"
+_SERVE, _OPERATE = "Serve: recommendations and lists", "Operate: the deployment, here and in an account"
+_JUDGE = "Judge: how good, how much"
+
+
+def _evaluate(
     config: ConfigOption = DEFAULT_CONFIG,
     data: Annotated[Path | None, typer.Option("--data", help="A folder with the CSVs, instead of those in S3.")] = None,
     users: Annotated[int, typer.Option(help="How many users are asked for, at most.", min=1)] = 500,
@@ -94,8 +79,7 @@ def evaluate(
     evaluation_command.run(target, found, data=data, users=users, plot=plot, yes=yes, as_json=as_json)
 
 
-@app.command()
-def demo(
+def _demo(
     config: Annotated[Path, typer.Option("--config", "-c", help="Another config for MovieLens.")] = DEFAULT_CONFIG,
     data: Annotated[Path | None, typer.Option("--data", help="A folder with MovieLens 100k, instead of fetching it.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the results to this file.")] = None,
@@ -105,6 +89,35 @@ def demo(
     outcome = demo_run.run(config, config_of(config), data, speed)
     if json_file is not None:
         json_file.write_text(json.dumps(outcome, indent=2) + "\n")
+
+
+_add(_START, "init", init_command.init, "exports", "exports --yes --timezone Asia/Seoul --out mine")
+_add(_START, "up", local_command.up, "--detach", "-c mine/config.yaml --speed 600")
+_add(_START, "deploy", local_command.deploy, "", "-c mine/config.yaml")
+_add(_START, "status", local_command.status, "", "--json")
+_add(_START, "keys", keys_command.keys, "", "--json | jq -r .api_key")
+_add(_START, "down", local_command.down, "", "&& reco up --fresh")
+_add(_START, "demo", _demo, "", "--json demo.json")
+_add(_DATA, "validate", validate_command.validate, "mine/config.yaml", "mine/config.yaml --json")
+_add(_DATA, "check", check_command.check, "mine/data", "mine/data --json")
+_add(_DATA, "convert", init_command.convert_command, "exports", "/srv/exports/today --mapping mine/mapping.yaml")
+_add(_DATA, "load", load_command.load_command, "mine/data", "archive --aws")
+_add(_DATA, "send-events", events_command.send_events, "events.jsonl", "- < events.jsonl")
+_add(_DATA, "redrive", events_command.redrive_command, "--list", "--reason ThrottlingException")
+_add(_TRAIN, "train", train_command.train_command, "--wait", "--retrain --solution for-you --wait")
+_add(_TRAIN, "approve", train_command.approve, "", "for-you", "for-you --reject")
+_add(_TRAIN, "rollback", train_command.rollback, "for-you", "for-you --aws")
+_add(_SERVE, "recommend", recommend_command.recommend, "home --user 42 --explain", "search --user 42 --ranking i1,i2,i3")
+_add(_SERVE, "batch", batch_command.batch, "--wait", "for-you --wait")
+_add(_SERVE, "segment", batch_command.segment, "likely-buyers", "likely-buyers --output users.csv")
+_add(_OPERATE, "preflight", preflight_command.preflight, "--aws", "-c mine/config.yaml --aws --json")
+_add(_OPERATE, "verify", verify_command.verify, "--aws", "--aws --with-import")
+_add(_OPERATE, "dashboard", dashboard_command.dashboard, "dashboard.png", "dashboard.svg --minutes 60")
+_add(_OPERATE, "utilization", utilization_command.utilization, "", "--days 30 --aws")
+_add(_OPERATE, "destroy", destroy_command.destroy_command, "", "--keep-stacks --aws")
+_add(_JUDGE, "cost", cost_command.cost, "", "--traffic mine-traffic.yaml --json cost.json")
+_add(_JUDGE, "evaluate", _evaluate, "", "--users 1000 --plot metrics.svg")
+_add(_JUDGE, "experiment", experiment_command.experiment, "new-home", "new-home --since 2026-05-01")
 
 
 def main() -> NoReturn:

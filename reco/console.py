@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import re
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from rich.cells import cell_len
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
+
+from reco.deployment.progress import Doing
 
 #: Progress and errors; `--json` leaves stdout to the JSON alone.
 progress = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -32,17 +35,39 @@ def say_step(message: str) -> None:
     say(f"  {message}")
 
 
+class Steps:
+    """Prints each step of something longer, with its seconds, when the next one begins; at once where somebody has to act."""
+
+    def __init__(self, on_line: Callable[[str], None] = say_step) -> None:
+        self._say, self._step, self._text, self._began = on_line, "", "", time.monotonic()
+
+    def __call__(self, doing: Doing) -> None:
+        if doing.step != self._step:
+            self.end()
+            self._step, self._began = doing.step, time.monotonic()
+        self._text = "" if doing.waits else doing.text
+        if doing.waits:
+            self._say(doing.text)
+
+    def end(self) -> None:
+        if self._text:
+            self._say(f"{self._text} ({time.monotonic() - self._began:.1f} s)")
+        self._text = ""
+
+
 @contextmanager
-def states_shown(title: str) -> Iterator[Callable[[str], None]]:
-    """While a run goes on: yields what is to be told of each state that it enters."""
-    with Progress(SpinnerColumn(), TextColumn("{task.description}"), console=progress, transient=True) as bar:
-        task = bar.add_task(title)
+def run_shown(title: str) -> Iterator[Callable[[Doing], None]]:
+    """While a run goes on: yields what is to be told of all that it does."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+    with Progress(*columns, console=progress, transient=True) as bar:
+        task, steps = bar.add_task(title), Steps()
 
-        def entered(state: str) -> None:
-            bar.update(task, description=state)
-            say_step(state)
+        def tell(doing: Doing) -> None:
+            bar.update(task, description=doing.text)
+            steps(doing)
 
-        yield entered
+        yield tell
+        steps.end()
 
 
 def show_json(value: Any) -> None:

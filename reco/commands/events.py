@@ -35,20 +35,36 @@ def send_events(
 
 
 def redrive_command(
-    reason: Annotated[str, typer.Option("--reason", help="Only dead letters whose reason contains this.")] = "",
-    show: Annotated[bool, typer.Option("--list", help="Show the reasons, and put nothing back.")] = False,
+    reason: Annotated[str, typer.Option("--reason", help="Only messages whose reason contains this.")] = "",
+    show: Annotated[bool, typer.Option("--list", help="Show the reasons, and send nothing.")] = False,
     config: ConfigOption = DEFAULT_CONFIG,
     aws: AwsOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Put dead letters back, once what made them fail is gone."""
+    """Send dead-letter messages again, once what made them fail is mended."""
     target = target_of(config, aws)
     if show:
         found = redrive.reasons(target)
-        show_json(found) if as_json else show_table("Dead letters", ["reason", "letters"], found.most_common())
+        if as_json:
+            show_json(found)
+        elif found:
+            show_table("Dead-letter messages", ["reason", "messages"], found.most_common())
+        else:
+            results.print("There are no dead-letter messages.")
         return
     done = redrive.redrive(target, reason)
     if as_json:
         show_json(vars(done))
     else:
-        results.print(f"{done.put_back} put back, {done.left} left, {done.unreadable} that no one can read left.")
+        for sentence in _done(done):
+            results.print(sentence, markup=False)
+
+
+def _done(done: redrive.Redriven) -> list[str]:
+    """What happened, a sentence for each kind that there was."""
+    found = [
+        (done.put_back, "{n} sent to the stream or the queue again."),
+        (done.left, "{n} kept in the dead-letter queue."),
+        (done.unreadable, "{n} unreadable, kept too: look at them in SQS."),
+    ]
+    return [text.format(n=f"{count:,}") for count, text in found if count] or ["There are no dead-letter messages."]

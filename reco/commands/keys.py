@@ -16,14 +16,7 @@ from reco.target import Target
 
 
 def keys(config: ConfigOption = DEFAULT_CONFIG, aws: AwsOption = False, as_json: JsonOption = False) -> None:
-    """Print the API's addresses and keys, and calls that work as they stand.
-
-    Examples:
-
-        reco keys
-
-        export RECO_KEY="$(reco keys --json | jq -r .api_key)"
-    """
+    """Print the API's addresses and keys, and calls that work as they stand."""
     found = config_of(config)
     target = connect(found.name, aws)
     if as_json:
