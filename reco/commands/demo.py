@@ -155,10 +155,15 @@ def _show_change(user: str, before: list[dict[str, Any]], after: list[dict[str, 
     """Both lists side by side; films that are new in the second are marked."""
     old = {item["item_id"] for item in before}
     rows = [
-        [n, label(first), ("+ " if second["item_id"] not in old else "  ") + label(second)]
+        [n, _title(first), ("+ " if second["item_id"] not in old else "  ") + _title(second)]
         for n, (first, second) in enumerate(zip(before, after, strict=False), 1)
     ]
     show_table(f"Recommendations for user {user} ({_PLACEMENT})", ["#", "before", f"after {WATCHED} events"], rows)
+
+
+def _title(item: dict[str, Any]) -> str:
+    """The film alone: two stand side by side."""
+    return str(item["attributes"].get("TITLE", item["item_id"]))
 
 
 def label(item: dict[str, Any]) -> str:

@@ -19,7 +19,8 @@ from reco.cli import app
 from reco.commands import batch, evaluate, experiment, preflight, train, utilization, verify
 from reco.cost import report
 from reco.cost.estimate import estimate
-from reco.cost.inputs import Price, load_prices, load_traffic
+from reco.cost.inputs import TRAFFIC, Price, load_prices, load_traffic
+from reco.cost.measured import sources
 from reco.cost.utilization import judge
 from reco.deployment.metrics import metrics_rows
 from reco.deployment.serving import item_rows
@@ -61,7 +62,7 @@ def recommendations(_: Path) -> None:
 
 
 def use(_: Path) -> None:
-    found = judge("trending-this-week-end", 1000, [123.5] * 300, Price(unit="requests", per=1000, usd=0.0556, certain=False))
+    found = judge("trending-this-week-end", 1000, [123.5] * 300, Price(unit="requests", per=1000, usd=0.0556, confidence="unknown"))
     console.show_table("Campaigns", utilization._COLUMNS, [utilization._table_row(found)])
 
 
@@ -80,7 +81,9 @@ def lists(_: Path) -> None:
 
 
 def variants(_: Path) -> None:
-    told = experiment.report([Counts("control", 1.0, 123_456, 23_456, 3_456), Counts("with-mixed-genres", 1.0, 123_456, 24_456, 3_556)], 0)
+    told = experiment.report(
+        [Counts("control", 1.0, 123_456, 23_456, 3_456), Counts("with-mixed-genres", 1.0, 123_456, 24_456, 3_556)], 0
+    )
     experiment.show("new-home", "buy", told)
 
 
@@ -104,8 +107,9 @@ def evaluated(_: Path) -> None:
 
 def costs(_: Path) -> None:
     config = load_config(ROOT / "config" / "shop.yaml")
-    traffic = load_traffic(ROOT / "config" / "traffic.yaml")
-    report.show(estimate(config, traffic, load_prices(None)), config, load_prices(None))
+    traffic = load_traffic(TRAFFIC)
+    numbers = list(sources(traffic, TRAFFIC).values())
+    report.show(estimate(config, traffic, load_prices(None)), config, load_prices(None), numbers, ["A note."])
 
 
 def addresses(_: Path) -> None:
