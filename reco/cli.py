@@ -73,7 +73,7 @@ def _evaluate(
     try:
         from reco.commands import evaluate as evaluation_command
     except ImportError as error:
-        raise RecoError(f"evaluate needs {error.name}: pip install 'recostack[local]'.") from None
+        raise RecoError(f"evaluate needs {error.name}: `make setup` installs it.") from None
     found = config_of(config)
     target = connect(found.name, aws)
     evaluation_command.run(target, found, data=data, users=users, plot=plot, yes=yes, as_json=as_json)
@@ -95,7 +95,7 @@ _add(_START, "init", init_command.init, "exports", "exports --yes --timezone Asi
 _add(_START, "up", local_command.up, "--detach", "-c mine/config.yaml --speed 600")
 _add(_START, "deploy", local_command.deploy, "", "-c mine/config.yaml")
 _add(_START, "status", local_command.status, "", "--json")
-_add(_START, "keys", keys_command.keys, "", "--json | jq -r .api_key")
+_add(_START, "keys", keys_command.keys, "", '--export  # eval "$(reco keys --export)" sets RECO_URL and RECO_KEY')
 _add(_START, "down", local_command.down, "", "&& reco up --fresh")
 _add(_START, "demo", _demo, "", "--json demo.json")
 _add(_DATA, "validate", validate_command.validate, "mine/config.yaml", "mine/config.yaml --json")

@@ -163,7 +163,8 @@ def _show_change(user: str, before: list[dict[str, Any]], after: list[dict[str, 
 
 def _title(item: dict[str, Any]) -> str:
     """The film alone: two stand side by side."""
-    return str(item["attributes"].get("TITLE", item["item_id"]))
+    attributes = item["attributes"]
+    return f"{attributes.get('TITLE', item['item_id'])} ({attributes.get('YEAR', '?')})"
 
 
 def label(item: dict[str, Any]) -> str:

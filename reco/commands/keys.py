@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import shlex
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import quote, urlencode
+
+import typer
 
 from lambdas.config import Config
 from lambdas.config.recipes import RECIPES
@@ -14,8 +16,21 @@ from reco.local.attach import connect
 from reco.options import DEFAULT_CONFIG, AwsOption, ConfigOption, JsonOption, config_of
 from reco.target import Target
 
+#: What `--export` sets.
+_VARIABLES = {
+    "RECO_URL": "api_url",
+    "RECO_KEY": "api_key",
+    "RECO_BROWSER_URL": "browser_api_url",
+    "RECO_BROWSER_KEY": "browser_api_key",
+}
 
-def keys(config: ConfigOption = DEFAULT_CONFIG, aws: AwsOption = False, as_json: JsonOption = False) -> None:
+
+def keys(
+    export: Annotated[bool, typer.Option("--export", help='Print variables for a shell: eval "$(reco keys --export)".')] = False,
+    config: ConfigOption = DEFAULT_CONFIG,
+    aws: AwsOption = False,
+    as_json: JsonOption = False,
+) -> None:
     """Print the API's addresses and keys, and calls that work as they stand."""
     found = config_of(config)
     target = connect(found.name, aws)
@@ -23,6 +38,10 @@ def keys(config: ConfigOption = DEFAULT_CONFIG, aws: AwsOption = False, as_json:
         show_json(_keys(found, target))
         return
     told = _keys(found, target)
+    if export:
+        for variable, name in _VARIABLES.items():
+            print(f"export {variable}={shlex.quote(told[name])}")
+        return
     results.print(f"Servers  {told['api_url']}\n  key    {told['api_key']}", markup=False)
     results.print(f"Browsers {told['browser_api_url']}\n  key    {told['browser_api_key']}  (may only send events)", markup=False)
     results.print(f"\nRecommendations:\n{told['curl']}", markup=False)

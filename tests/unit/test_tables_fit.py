@@ -62,7 +62,9 @@ def recommendations(_: Path) -> None:
 
 
 def use(_: Path) -> None:
-    found = judge("trending-this-week-end", 1000, [123.5] * 300, Price(unit="requests", per=1000, usd=0.0556, confidence="unknown"))
+    found = judge(
+        "trending-this-week-end", 1000, [123.5] * 300, Price(unit="requests", per=1000, usd=0.0556, confidence="unknown")
+    )
     console.show_table("Campaigns", utilization._COLUMNS, [utilization._table_row(found)])
 
 
