@@ -85,7 +85,7 @@ def run(target: Target) -> int:
     """One train run to its end; the number of state transitions."""
     execution = train.start(target)
     with console.status("running the train state machine") as status:
-        outcome = train.follow(target, execution, lambda state: status.update(state))
+        outcome = train.follow(target, execution, lambda doing: status.update(doing.text))
     train.require_success(outcome)
     return sum(1 for _ in train.states_entered(train.events_since(target.client("stepfunctions"), execution, 0)))
 

@@ -18,7 +18,7 @@ config, and `config/schema.json` lets editors do so while you type. A key that i
 default; `NAME` stands for a name of your own. [Put in your own data](own-data.md) goes through a config from top to bottom.
 """
 #: Said on a page of their own: the columns of datasets.
-_ELSEWHERE = {"AvroSchema": "the schema itself ([its rules](own-data.md#the-schemas))"}
+_ELSEWHERE = {"AvroSchema": "the schema itself ([its rules](exports.md#the-schemas))"}
 #: Models that stand in too many places to be named by them.
 _TITLES = {"FromContext": "A value of the call"}
 

@@ -10,19 +10,38 @@ import typer
 
 from lambdas.config import Config, ConfigError
 from lambdas.config.file import load_config
+from reco.console import progress
 from reco.errors import RecoError
 from reco.local.attach import connect
 from reco.local.synth import ENVIRONMENT
+from reco.remembered import DEMO, recall
 from reco.target import Target
 
-ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="The description of the deployment.")]
+
+def _chosen(context: typer.Context, given: Path) -> Path:
+    """The config that was named; else the remembered one, and a line that says which."""
+    source = context.get_parameter_source("config")
+    if context.resilient_parsing or source is None or source.name != "DEFAULT":
+        return given
+    found = recall()
+    if found.environment and not os.environ.get(ENVIRONMENT):
+        os.environ[ENVIRONMENT] = found.environment
+    environment = os.environ.get(ENVIRONMENT)
+    shown = f"{found.config}{f', environment {environment}' if environment else ''}"
+    progress.print(f"Config: {shown} ({found.chosen_by}; -c names another)", style="dim", markup=False)
+    return found.config
+
+
+ConfigOption = Annotated[
+    Path, typer.Option("--config", "-c", callback=_chosen, show_default=False, help="The config; else the one last used here.")
+]
 _EnvironmentOption = Annotated[
     str | None, typer.Option("--env", envvar=ENVIRONMENT, help="One of the config's environments, such as prod.")
 ]
 AwsOption = Annotated[bool, typer.Option("--aws", help="Work in the AWS account of your credentials, not on this machine.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")]
-DEFAULT_CONFIG = Path("config/movielens.yaml")
+DEFAULT_CONFIG = DEMO
 
 
 def choose_environment(environment: _EnvironmentOption = None) -> None:

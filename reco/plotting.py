@@ -18,4 +18,4 @@ def require_plotting(file: Path) -> None:
     try:
         import matplotlib  # noqa: F401
     except ImportError:
-        raise RecoError("--plot needs matplotlib: pip install 'recostack[plots]'.") from None
+        raise RecoError("A picture needs matplotlib: `make setup` installs it.") from None

@@ -76,20 +76,29 @@ class Target:
     @cached_property
     def api_key(self) -> str:
         """The value of the servers' API key."""
-        key = self.client("apigateway").get_api_key(apiKey=self.output("api", "ApiKeyId"), includeValue=True)
+        return self._key("ApiKeyId")
+
+    @cached_property
+    def browser_api_key(self) -> str:
+        """The value of the browsers' API key, which may only send events."""
+        return self._key("BrowserKeyId")
+
+    def _key(self, output: str) -> str:
+        key = self.client("apigateway").get_api_key(apiKey=self.output("api", output), includeValue=True)
         return str(key["value"])
 
     def headers(self, method: str, url: str, body: bytes | None = None) -> dict[str, str]:
         """What a JSON call to the API has to carry: the key, and a signature where the config asks for one."""
         headers = {"x-api-key": self.api_key, "Content-Type": "application/json"}
-        if not self._signs:
+        if not self.signs:
             return headers
         request = AWSRequest(method, url, headers, body)
         SigV4Auth(self._credentials, "execute-api", self.client("apigateway").meta.region_name).add_auth(request)
         return dict(request.headers.items())
 
     @cached_property
-    def _signs(self) -> bool:
+    def signs(self) -> bool:
+        """Whether calls to the servers' API must be signed."""
         return self.output("api", "ApiAuth") == "iam"
 
     @property

@@ -28,6 +28,7 @@ class BrowserApi(Construct):
             description=f"Events of {config.name} from browsers",
             throttle=throttle,
             origins=config.api.cors_origins,
+            browsers=True,
         )
         routes = IngestionRoutes(self, config, self.api, role, origins=config.api.cors_origins)
         routes.add_events({"api_key_required": True})

@@ -16,21 +16,32 @@ Type = apigateway.ResponseType
 _OWN_MESSAGE = "OWN"
 #: What API Gateway's validator found, in square brackets; it escapes quotation marks as a JSON string has them.
 _VALIDATION = "$context.error.validationErrorString"
+_EVENTS = "{'events': [...]}, with 1 to 500 events, each an object of plain values"
+#: What a body must be: API Gateway says neither the place of a mistake nor all of the rule. By whether the API is the browsers'.
+_BODIES = {
+    True: f"the body must be {_EVENTS}",
+    False: f"the body of POST /events must be {_EVENTS}; that of PUT and PATCH an object with one column of the schema at least",
+}
+#: Which key is asked for: API Gateway does not tell an unknown key from one that is for another API.
+_KEYS = {
+    True: "the key is missing or unknown: this address takes the browsers' key, which may only send events",
+    False: "the key is missing or unknown, or it is the browsers' key: that key may only send events, to the browsers' address",
+}
 _RETRY = "more calls than are allowed; send it again later"
 
 
-def add_gateway_responses(api: apigateway.RestApi, origins: Sequence[str], *, signed: bool) -> None:
+def add_gateway_responses(api: apigateway.RestApi, origins: Sequence[str], *, signed: bool, browsers: bool) -> None:
     """One answer for each kind of refusal that callers meet, and one for all others of its class."""
     answers: list[tuple[apigateway.ResponseType, str | None, dict[str, str]]] = [
         (Type.DEFAULT_4_XX, None, error("refused", _OWN_MESSAGE)),
         (Type.DEFAULT_5_XX, None, error("unavailable", "the call can't be answered right now; send it again")),
-        (Type.BAD_REQUEST_BODY, "400", error("bad_request", f"the body is not what this route takes: {_VALIDATION}", "body")),
-        (Type.INVALID_API_KEY, "403", error("forbidden", "the key is missing or unknown", "x-api-key")),
+        (Type.BAD_REQUEST_BODY, "400", error("bad_request", f"{_BODIES[browsers]}. Found: {_VALIDATION}", "body")),
+        (Type.INVALID_API_KEY, "403", error("forbidden", _KEYS[browsers], "x-api-key")),
         (Type.THROTTLED, "429", error("too_many_requests", _RETRY)),
         (Type.QUOTA_EXCEEDED, "429", error("too_many_requests", _RETRY)),
         (Type.REQUEST_TOO_LARGE, "413", error("too_large", "a request may have 10 MB", "body")),
         (Type.UNSUPPORTED_MEDIA_TYPE, "415", error("unsupported_media_type", "must be application/json", "content-type")),
-        no_such_route(signed),
+        no_such_route(signed, browsers),
     ]
     origin = _fixed_origin(origins)
     allow_origin = {"Access-Control-Allow-Origin": f"'{origin}'"} if origin else {}
@@ -49,8 +60,11 @@ def error(code: str, message: str, field: str | None = None) -> dict[str, str]:
     return {"code": code, "message": message} | ({"field": field} if field else {})
 
 
-def no_such_route(signed: bool) -> Any:
+def no_such_route(signed: bool, browsers: bool) -> Any:
     """API Gateway tells an unknown route and a missing signature by one type."""
+    if browsers:
+        said = "this key may only send events, by POST /events; all else needs the servers' address and key"
+        return Type.MISSING_AUTHENTICATION_TOKEN, "403", error("forbidden", said)
     if signed:
         return Type.MISSING_AUTHENTICATION_TOKEN, "403", error("forbidden", "the call is not signed, or there is no such route")
     return Type.MISSING_AUTHENTICATION_TOKEN, "404", error("no_such_route", "the API has no such path or no such method there")

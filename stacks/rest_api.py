@@ -39,11 +39,13 @@ def rest_api(
     throttle: Throttle,
     origins: Sequence[str] = (),
     signed: bool = False,
+    browsers: bool = False,
     logs_of_account: bool = False,
 ) -> apigateway.RestApi:
     """The API of that name and its stage.
 
     `throttle` is of each method. `origins` are those of pages that may call. `signed`: callers sign, instead of bringing a key.
+    `browsers`: they have the key that may only send events.
     `logs_of_account`: with the account's setting that lets API Gateway write logs, which one API of a stack brings.
     """
     access_log = logs.LogGroup(
@@ -88,7 +90,7 @@ def rest_api(
         api.deployment_stage,
         {"CKV_AWS_120": "an answer is a user's own and changes with each event: a cached one would be stale or another's"},
     )
-    add_gateway_responses(api, origins, signed=signed)
+    add_gateway_responses(api, origins, signed=signed, browsers=browsers)
     return api
 
 

@@ -25,7 +25,7 @@ _EMULATOR = ROOT / "packages" / "personalize-emulator"
 _CONSTRAINTS = ROOT / "constraints.txt"
 PYTHON = _VENV / "bin" / "python"
 _EXTRAS = {
-    "demo": ["cdk", "local", "spark"],
+    "demo": ["cdk", "local", "spark", "plots"],
     "test": ["cdk", "local", "spark", "plots", "dev"],
     "bench": ["cdk", "local", "spark", "plots", "bench"],
 }

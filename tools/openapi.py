@@ -10,12 +10,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import yaml
 from pydantic import BaseModel, Field
 from pydantic.json_schema import models_json_schema
 
 from lambdas.config.events import MAX_BATCH, Event
 from lambdas.serving.recommend.api import Answer, BatchAnswer, RankingRequest, RecommendationRequest
 
+_EXAMPLES = Path(__file__).with_name("openapi_examples.yaml")
 _REF = "#/components/schemas/{model}"
 _QUERY = ("user_id", "item_id", "session_id", "num_results", "explain")
 #: Ids in paths: what Personalize takes (personalize/latest/dg/limits.html).
@@ -96,7 +98,7 @@ def document() -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {"title": "recostack", "version": "1", "description": "Recommendations, and the events that they learn from."},
         "servers": [{"url": "."}],
-        "paths": paths(),
+        "paths": _with_examples(paths()),
         "components": {
             "schemas": schemas["$defs"],
             "securitySchemes": {
@@ -155,6 +157,29 @@ def paths() -> dict[str, Any]:
         "/openapi.json": {"get": page("getOpenApi", "This document", "application/json")},
         "/docs": {"get": page("getDocs", "This document as a page", "text/html")},
     }  # fmt: skip
+
+
+def _with_examples(made: dict[str, Any]) -> dict[str, Any]:
+    """Every operation with an example of its parameters, its body and its answers."""
+    # Where no event was taken, 503 lists them as 207 does.
+    of_events = made["/events"]["post"]["responses"]["503"]["content"]["application/json"]
+    of_events["schema"] = {"anyOf": [{"$ref": _REF.format(model=name)} for name in ("EventsAnswer", "Error")]}
+    examples: dict[str, Any] = yaml.safe_load(_EXAMPLES.read_text(encoding="utf-8"))
+    for operations in made.values():
+        for found in operations.values():
+            own = examples.get(found["operationId"], {})
+            for parameter in found.get("parameters", []):
+                if parameter["name"] in own.get("parameters", {}):
+                    parameter["example"] = own["parameters"][parameter["name"]]
+            body = found.get("requestBody", {}).get("content", {}).get("application/json")
+            if body is not None:
+                body["example"] = own["body"]
+            for status, answer in found["responses"].items():
+                of_answer = answer["content"].get("application/json")
+                example = own.get(status, examples["errors"].get(status))
+                if of_answer is not None and example is not None:
+                    of_answer["example"] = example
+    return made
 
 
 def put_record(kind: str) -> dict[str, Any]:

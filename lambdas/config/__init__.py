@@ -11,7 +11,7 @@ from pydantic import Field, field_validator
 
 from lambdas.config.api import Api
 from lambdas.config.batch import BATCH, Archive, Batch, Segment
-from lambdas.config.data import Dataset, Datasets, EventType
+from lambdas.config.data import Dataset, Datasets, Display, EventType
 from lambdas.config.local_filters import parse_filter
 from lambdas.config.operations import Alarms, Protection, Schedules
 from lambdas.config.problems import ConfigError
@@ -36,6 +36,7 @@ __all__ = [
     "ConfigError",
     "Dataset",
     "Datasets",
+    "Display",
     "EventType",
     "EventWeight",
     "Experiment",
@@ -67,6 +68,7 @@ class Config(Section):
     batch: dict[Name, Batch] = Field(default_factory=dict)
     segments: dict[Name, Segment] = Field(default_factory=dict)
     rules: dict[FilterName, Rule] = Field(default_factory=dict)
+    display: Display = Field(default_factory=Display)
     serving: Serving = Field(default_factory=Serving)
     api: Api = Field(default_factory=Api)
     archive: Archive = Field(default_factory=Archive)
@@ -93,6 +95,11 @@ class Config(Section):
     def item_columns(self) -> tuple[str, ...]:
         """The columns of the items, as their schema spells them."""
         return tuple(field.name for field in self.datasets.items.avro.fields) if self.datasets.items else ()
+
+    @property
+    def title_column(self) -> str | None:
+        """The column of the items that holds their name."""
+        return self.display.title or ("TITLE" if "TITLE" in self.item_columns else None)
 
     def answers(self, solution: str) -> bool:
         """Whether lists can be had of the solution: from its campaign, or from its snapshot."""

@@ -50,3 +50,11 @@ class EventType(Section):
     """A kind of event that the shop sends."""
 
     archive_only: bool = Field(False, description="kept in the archive, never sent to Personalize (an event without an item)")
+
+
+class Display(Section):
+    """What people are shown of an item: by `reco recommend`, in reports and on approvals."""
+
+    title: str | None = Field(
+        None, description="the column of the items that holds their name; without it TITLE, if there is one"
+    )

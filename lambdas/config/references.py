@@ -39,6 +39,14 @@ def _check_references(config: Config, found: Collected) -> None:
         found(require, f"archive.funnel[{position}]", event_type, config.event_types, "event type")
     for name, rule in config.rules.items():
         _check_rule(config, f"rules.{name}", rule, found)
+    _check_display(config, found)
+
+
+def _check_display(config: Config, found: Collected) -> None:
+    title = config.display.title
+    if title is not None and title not in config.item_columns and ("datasets", "items") not in found.broken:
+        there = did_you_mean(title, config.item_columns) if config.item_columns else ": the config has no items"
+        found.problems.append(Problem(("display", "title"), f"the items have no column '{title}'{there}"))
 
 
 def _check_solution(config: Config, path: str, solution: Solution, found: Collected) -> None:

@@ -70,7 +70,7 @@ class Trial:
         with tempfile.TemporaryDirectory() as folder:
             upload(self._target, {kind: [path] for kind, path in self._csvs(Path(folder)).items()})
         execution = train.start(self._target, solutions=[self._solution])
-        outcome = train.follow(self._target, execution, lambda state: tell(f"train run: {state}"))
+        outcome = train.follow(self._target, execution, lambda doing: tell(f"train run: {doing.text}"))
         found: list[Any] = [outcome.status, train.problems(outcome)]
         return [Step("train run", ["SUCCEEDED", []], found, round(time.monotonic() - began, 1))]
 

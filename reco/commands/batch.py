@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from reco.console import progress, results, say, say_step, show_json, show_table, states_shown
+from reco.console import progress, results, run_shown, say, say_step, show_json, show_table
 from reco.deployment import batch as runs
 from reco.deployment.train import problems, require_success
 from reco.errors import RecoError
@@ -37,8 +37,8 @@ def batch(
     if not wait:
         show_json({"execution": execution}) if as_json else results.print(f"Started {execution}")
         return
-    with states_shown("batch run started") as entered:
-        outcome = runs.follow(target, execution, entered)
+    with run_shown("Starting") as tell:
+        outcome = runs.follow(target, execution, tell)
     if as_json:
         show_json({"execution": execution, "status": outcome.status, "seconds": outcome.seconds, "report": outcome.report})
         if problems(outcome):

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from lambdas.config import Config
-from reco.console import results, say, show_table
+from reco.console import Steps, results, say, show_table
 from reco.data import load, movielens
 from reco.data.csv_folder import columns_of
 from reco.data.event_file import Event
 from reco.deployment import batch, events, serving, train
-from reco.deployment.metrics import metrics_rows
+from reco.deployment.metrics import metrics_rows, recipes
 from reco.errors import RecoError
 from reco.local.running import start_local, step
 from reco.target import DATA, Target
@@ -46,6 +46,7 @@ def run(config_path: Path, config: Config, source: Path | None, speed: float) ->
             load_seconds = clock()
         outcome, report = _train_all(target)
         show_table("Metrics on held-out users", *metrics_rows(report["solutions"]))
+        results.print(recipes(report["solutions"]), markup=False)
         recommendations = _before_and_after(target, folder)
         made, lists = batch_lists(target, folder)
     return {
@@ -73,7 +74,9 @@ def run(config_path: Path, config: Config, source: Path | None, speed: float) ->
 def _train_all(target: Target) -> tuple[train.Outcome, dict[str, Any]]:
     """One train run, followed to its end."""
     with step("Run the train state machine"):
-        outcome = train.follow(target, train.start(target), lambda state: say(f"    {state}"), every=0.3)
+        tell = Steps(lambda line: say(f"    {line}"))
+        outcome = train.follow(target, train.start(target), tell, every=0.3)
+        tell.end()
     results.print(f"Train state machine: {outcome.status}")
     return outcome, train.require_success(outcome)
 
@@ -101,7 +104,9 @@ def _before_and_after(target: Target, folder: Path) -> dict[str, list[str]]:
 def batch_lists(target: Target, folder: Path) -> tuple[train.Outcome, dict[str, Any]]:
     """A list for every user, made ahead of time; one of them is shown. Raises RecoError when a run did not make them."""
     with step("Run the batch state machine: Spark, batch inference, DynamoDB"):
-        outcome = batch.follow(target, batch.start(target), lambda state: say(f"    {state}"), every=0.3)
+        tell = Steps(lambda line: say(f"    {line}"))
+        outcome = batch.follow(target, batch.start(target), tell, every=0.3)
+        tell.end()
     (made,) = train.require_success(outcome, "batch")["made"]
     user, _ = _user_and_films(folder)
     answer = serving.batch_list(target, made["name"], user)
@@ -150,10 +155,16 @@ def _show_change(user: str, before: list[dict[str, Any]], after: list[dict[str, 
     """Both lists side by side; films that are new in the second are marked."""
     old = {item["item_id"] for item in before}
     rows = [
-        [n, label(first), ("+ " if second["item_id"] not in old else "  ") + label(second)]
+        [n, _title(first), ("+ " if second["item_id"] not in old else "  ") + _title(second)]
         for n, (first, second) in enumerate(zip(before, after, strict=False), 1)
     ]
     show_table(f"Recommendations for user {user} ({_PLACEMENT})", ["#", "before", f"after {WATCHED} events"], rows)
+
+
+def _title(item: dict[str, Any]) -> str:
+    """The film alone: two stand side by side."""
+    attributes = item["attributes"]
+    return f"{attributes.get('TITLE', item['item_id'])} ({attributes.get('YEAR', '?')})"
 
 
 def label(item: dict[str, Any]) -> str:

@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Annotated
 
 import typer
 
 from lambdas.config import Config
 from reco.console import progress, results, say_step, show_json
 from reco.deployment.destroy import Deleted, Destruction
+from reco.local.attach import connect
+from reco.options import DEFAULT_CONFIG, AwsOption, ConfigOption, JsonOption, YesOption, config_of
 from reco.target import Target
+
+
+def destroy_command(
+    config: ConfigOption = DEFAULT_CONFIG,
+    keep_stacks: Annotated[bool, typer.Option("--keep-stacks", help="Delete what runs made, leave the stacks.")] = False,
+    yes: YesOption = False,
+    aws: AwsOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Delete the deployment: its resources in Amazon Personalize, then its stacks. Buckets that hold data are kept."""
+    found = config_of(config)
+    run(connect(found.name, aws), found, keep_stacks=keep_stacks, yes=yes, as_json=as_json)
 
 
 def run(target: Target, config: Config, *, keep_stacks: bool, yes: bool, as_json: bool) -> None:

@@ -3,13 +3,40 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from lambdas.config import Config
+from reco.commands.batch import load_archive
 from reco.commands.check import bytes_shown, tell
 from reco.console import progress, show_json, show_table
-from reco.data import csv_folder, load
+from reco.data import csv_folder, load, movielens
 from reco.errors import RecoError
+from reco.options import DEFAULT_CONFIG, AwsOption, ConfigOption, JsonOption, config_of, target_of
 from reco.target import Target
+
+
+def load_command(
+    what: Annotated[
+        str,
+        typer.Argument(help="`movielens`, `archive` (from the events), or a folder with interactions.csv, items.csv, users.csv."),
+    ],
+    unchecked: Annotated[bool, typer.Option("--unchecked", help="Upload without a look at the content.")] = False,
+    config: ConfigOption = DEFAULT_CONFIG,
+    aws: AwsOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Upload CSVs for the next train run; what an import would refuse is refused at once."""
+    target = target_of(config, aws)
+    if what == "archive":
+        load_archive(target, as_json)
+        return
+    folder = Path(what)
+    if what == "movielens":
+        folder = Path(".cache/movielens/csv")
+        movielens.write_csvs(movielens.fetch(folder.parent / "raw"), folder)
+    load_folder(target, config_of(config), folder, unchecked, as_json)
 
 
 def load_folder(target: Target, config: Config, folder: Path, unchecked: bool, as_json: bool) -> None:

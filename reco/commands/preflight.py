@@ -68,8 +68,8 @@ def code_of(found: list[Finding]) -> int:
 
 
 def show(name: str, region: str, found: list[Finding]) -> None:
-    """A table of 80 columns, and a sentence for each thing to do."""
-    rows = [[short(f.check, 26), f.state, short(f.found, 24), short(f.needed, 10)] for f in found]
+    """A table, and a sentence for each thing to do."""
+    rows = [[f.check, f.state, f.found, f.needed] for f in found]
     show_table(f"{name} in {region}", ["check", "state", "found", "needed"], rows)
     for finding in found:
         if finding.remedy:
@@ -80,8 +80,3 @@ def show(name: str, region: str, found: list[Finding]) -> None:
         UNKNOWN: "Nothing is known to be missing, but not everything could be read.",
     }
     results.print(sentences[code_of(found)])
-
-
-def short(text: str, width: int) -> str:
-    """What the table has room for; the sentences below it say all."""
-    return text if len(text) <= width else f"{text[: width - 1]}…"

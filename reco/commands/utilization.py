@@ -11,9 +11,11 @@ import typer
 from reco.console import results, show_json, show_table
 from reco.cost.inputs import load_prices
 from reco.cost.report import MARK, dollars
-from reco.cost.utilization import PEAK_SHARE, Utilization, utilizations
+from reco.cost.utilization import ENOUGH_HOURS, PEAK_SHARE, Utilization, utilizations
 from reco.local.attach import connect
 from reco.options import DEFAULT_CONFIG, AwsOption, ConfigOption, JsonOption, config_of
+
+_COLUMNS = ["campaign", "min TPS", "used, mean", "least", "peak", "used %", "$ a month", "suggested min TPS", "$ a month then"]
 
 
 def utilization(
@@ -32,14 +34,13 @@ def utilization(
     if not found:
         results.print(f"{deployment.name} has no campaign yet.")
         return
-    columns = ["campaign", "min TPS", "used, mean", "least", "peak", "used %", "$ a month", "suggested min TPS", "$ a month then"]
-    show_table(f"Campaigns of {deployment.name}, last {days:g} days", columns, [_table_row(campaign) for campaign in found])
+    show_table(f"Campaigns of {deployment.name}, last {days:g} days", _COLUMNS, [_table_row(campaign) for campaign in found])
     for campaign in found:
         results.print(advice(campaign))
     results.print(f"Prices of {known.region} as of {known.as_of}; {MARK} marks those that are not certain.")
 
 
-def _table_row(campaign: Utilization) -> list[str | int]:
+def _table_row(campaign: Utilization) -> list[str | int | None]:
     rates = [f"{rate:.2f}" for rate in (campaign.used_tps, campaign.least_tps, campaign.peak_tps)]
     return [
         campaign.campaign,
@@ -47,16 +48,20 @@ def _table_row(campaign: Utilization) -> list[str | int]:
         *rates,
         f"{100 * campaign.used_share:.0f}",
         dollars(campaign.dollars_per_month, campaign.certain),
-        campaign.recommended_tps,
-        dollars(campaign.recommended_dollars_per_month, campaign.certain),
+        campaign.recommended_tps if campaign.is_enough else None,
+        dollars(campaign.recommended_dollars_per_month, campaign.certain) if campaign.is_enough else None,
     ]
 
 
 def advice(campaign: Utilization) -> str:
     """A sentence on what to do."""
     name, now, then = campaign.campaign, campaign.provisioned_tps, campaign.recommended_tps
+    hours = campaign.observed_hours
+    seen = f"{hours:.0f} hours" if hours >= 2 else f"{hours * 60:.0f} minutes"
+    if not campaign.is_enough:
+        return f"{name}: {seen} of calls are too few for advice; look again when there are {ENOUGH_HOURS} hours of them."
     if campaign.peak_tps == 0:
-        return f"{name}: nobody asked it. Without `campaign:` in the config it costs nothing between trainings."
+        return f"{name}: had no call in {seen}. Without `campaign:` in the config it costs nothing between trainings."
     peaks = (
         f"{campaign.for_peaks_tps} would be enough for {100 * PEAK_SHARE:.0f} % of the time without scaling up, "
         f"at {MARK if not campaign.certain else ''}${campaign.for_peaks_dollars_per_month:,.0f} a month"

@@ -20,7 +20,7 @@ from reco.account import trial
 from reco.account.grants import Grants
 from reco.account.journey import Journey, Step
 from reco.account.simulation import Simulated, simulate
-from reco.commands.preflight import UNKNOWN, short, who
+from reco.commands.preflight import UNKNOWN, who
 from reco.console import progress, results, say, show_json, show_table
 from reco.local.attach import connect
 from reco.local.synth import synthesize
@@ -132,7 +132,7 @@ def code_of(report: dict[str, Any]) -> int:
 
 
 def show(name: str, region: str, report: dict[str, Any], file: Path) -> None:
-    """A table of 80 columns, a sentence for each difference, and where all of it stands."""
+    """A table, a sentence for each difference, and where all of it stands."""
     asked = report["permissions"]
     if "refused" in asked:
         results.print(f"IAM could not be asked ({asked['refused']}): allow your credentials iam:SimulatePrincipalPolicy.")
@@ -140,7 +140,7 @@ def show(name: str, region: str, report: dict[str, Any], file: Path) -> None:
         denied = sum("resource" in difference for difference in report["differences"])
         results.print(f"{asked['calls']} calls of {asked['roles']} roles: {denied} denied.")
     rows = [
-        [short(step["check"], 30), "as here" if step["expected"] == step["found"] else "differs", f"{step['seconds']:.0f}"]
+        [step["check"], "as here" if step["expected"] == step["found"] else "differs", f"{step['seconds']:.0f}"]
         for step in report["steps"]
     ]
     show_table(f"{name} in {region}", ["step", "result", "seconds"], rows)

@@ -7,7 +7,7 @@ A month has 30 days. Tiers are counted line by line. A campaign is billed for th
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -28,6 +28,9 @@ _STREAM_READERS = 2
 
 TRAINING_BY_INTERACTIONS, TRAINING_BY_HOURS = "personalize_training_interactions_v2", "personalize_training_hours"
 
+_WEEKDAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
+_MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+
 _Driver = Literal["training data", "training", "inference", "platform"]
 DRIVERS: tuple[_Driver, ...] = ("training data", "training", "inference", "platform")
 
@@ -42,17 +45,25 @@ class Line:
     quantity: float
     unit: str
     dollars: float
+    low: float
+    high: float
     certain: bool
+    has_figure: bool = True
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Both ways to serve. `requests_per_month` come to the API in either; `break_even` as `break_even` returns it."""
+    """The config as it is, and both ways to serve all of it. `requests_per_month` come to the API in each.
 
+    `kept_in_real_time` are the placements that batch can't serve: they keep their campaigns in `batch` too.
+    """
+
+    as_is: list[Line]
     real_time: list[Line]
     batch: list[Line]
     requests_per_month: float
     break_even: BreakEven
+    kept_in_real_time: list[str]
 
 
 @dataclass(frozen=True)
@@ -76,13 +87,69 @@ class Bill:
 
     def line(self, service: str, what: str, driver: _Driver, price: str, quantity: float) -> Line:
         entry = self.prices[price]
-        return Line(service, what, driver, quantity, entry.unit, entry.dollars(quantity), entry.certain)
+        low, high = entry.bounds(quantity)
+        dollars = entry.dollars(quantity)
+        return Line(service, what, driver, quantity, entry.unit, dollars, low, high, entry.certain, entry.has_figure)
 
 
 def estimate(config: Config, traffic: Traffic, prices: Prices) -> Estimate:
     """The lines of a month. They hold no free tier, no tax, no traffic out of AWS and no support plan."""
     bill = Bill(config, traffic, prices)
-    return Estimate(real_time(bill), batch(bill), requests_per_month(bill), break_even(bill))
+    kept = [name for name in config.placements if not _can_be_batch(config, name)]
+    return Estimate(_as_is(bill), real_time(bill), batch(bill), requests_per_month(bill), break_even(bill), kept)
+
+
+def _as_is(bill: Bill) -> list[Line]:
+    """What the config says: its campaigns, and its batches and segments as often as it schedules them."""
+    schedules, traffic = bill.config.schedules, bill.traffic
+    trainings = runs_per_month(schedules.train) if schedules.train else traffic.trainings_per_month
+    runs = runs_per_month(schedules.batch) if schedules.batch else traffic.batch.runs_per_month
+    batches = traffic.batch.model_copy(update={"runs_per_month": runs})
+    own = replace(bill, traffic=traffic.model_copy(update={"trainings_per_month": trainings, "batch": batches}))
+    made = {job.solution: _batch_lists_per_run(own, job.solution) * runs for job in own.config.batch.values()}
+    jobs = [*_batch_runs(own, made), *_segments(own)] if own.config.batch or own.config.segments else []
+    return [*real_time(own), *jobs]
+
+
+def runs_per_month(schedule: str) -> float:
+    """How often a schedule of EventBridge comes round in 30 days: `rate(7 days)`, `cron(0 3 ? * SUN *)`."""
+    kind, inside = schedule[:4], schedule[5:-1].split()
+    if kind == "rate":
+        minutes = {"minute": 1, "hour": 60, "day": 1440}[inside[1].rstrip("s")] * int(inside[0])
+        return _DAYS_PER_MONTH * 1440 / minutes
+    minute, hour, day, month, weekday, _ = inside
+    days = _DAYS_PER_MONTH * _times(weekday, 7) / 7 if day == "?" else min(_times(day, 31), _DAYS_PER_MONTH)
+    return _times(minute, 60) * _times(hour, 24) * days * _times(month, 12) / 12
+
+
+def _times(field: str, of: int) -> float:
+    """How many values a field of a cron expression stands for."""
+    total = 0.0
+    for part in field.split(","):
+        span, _, step = part.partition("/")
+        first, dash, last = span.partition("-")
+        if span in ("*", "?"):
+            count = of
+        elif dash and first.isdigit() and last.isdigit():
+            count = int(last) - int(first) + 1
+        elif dash:
+            names = _WEEKDAYS if first in _WEEKDAYS else _MONTHS
+            count = names.index(last) - names.index(first) + 1
+        else:
+            count = of - int(first) if step and first.isdigit() else 1
+        total += math.ceil(count / int(step)) if step else count
+    return min(total, of)
+
+
+def _can_be_batch(config: Config, placement: str) -> bool:
+    """Whether a list made ahead can stand in: not for a ranking, nor where the call brings values for the filter or the rules."""
+    for each in [config.placements[placement], *config.placements[placement].variants().values()]:
+        ranks = RECIPES[config.solutions[each.solution].recipe].type == "PERSONALIZED_RANKING"
+        asks = each.filter is not None and "$" in config.filters[each.filter]
+        reads_context = any('"context"' in config.rules[name].model_dump_json(exclude_none=True) for name in each.rules)
+        if ranks or asks or reads_context:
+            return False
+    return True
 
 
 def real_time(bill: Bill) -> list[Line]:
@@ -90,8 +157,14 @@ def real_time(bill: Bill) -> list[Line]:
 
 
 def batch(bill: Bill) -> list[Line]:
-    runs = (*batch_input(bill), *_batch_runs(bill))
-    return [*archive(bill), *training(bill), *runs, *serving(bill, personal=False), *_watching(bill)]
+    """Lists for all that lists can serve; the other placements keep their campaigns, and then events are streamed too."""
+    listed = [name for name in bill.config.placements if _can_be_batch(bill.config, name)]
+    kept = bill.config.placements.keys() - listed
+    shown = dict.fromkeys(bill.config.placements[name].solution for name in listed)
+    made = {solution: _batch_lists_per_run(bill, solution) * bill.traffic.batch.runs_per_month for solution in shown}
+    runs = (*_batch_runs(bill, made), *_segments(bill))
+    fed = (*_streaming(bill), *campaigns(bill, kept)) if kept else batch_input(bill)
+    return [*archive(bill), *training(bill), *fed, *runs, *serving(bill, personal=False), *_watching(bill)]
 
 
 def total(lines: list[Line]) -> float:
@@ -153,7 +226,9 @@ def training(bill: Bill) -> Iterator[Line]:
     traffic, runs = bill.traffic, bill.traffic.trainings_per_month
     for name, solution in bill.config.solutions.items():
         price = training_price(solution)
-        of_one = traffic.interactions if price == TRAINING_BY_INTERACTIONS else traffic.training_hours_of(name)
+        # Events stay in the dataset: in the middle of the month it holds those of two weeks more.
+        interactions = traffic.interactions + _events_per_month(bill) / 2
+        of_one = interactions if price == TRAINING_BY_INTERACTIONS else traffic.training_hours_of(name)
         yield bill.line("Personalize", f"training of {name}", "training", price, runs * of_one)
     transitions = runs * traffic.assumptions.transitions_per_train_run
     yield bill.line("Step Functions", "train runs", "training", "step_functions_transitions", transitions)
@@ -167,24 +242,52 @@ def _streaming(bill: Bill) -> Iterator[Line]:
     gb_seconds = events * traffic.assumptions.put_events_milliseconds / 1000
     yield bill.line("Lambda", "put_events", data, "lambda_duration", gb_seconds)
     if bill.config.recent_event_types():
-        yield bill.line("DynamoDB", "recent items", data, "dynamodb_writes", events)
+        units = events * traffic.assumptions.recent_item_write_units
+        yield bill.line("DynamoDB", "recent items", data, "dynamodb_writes", units)
 
 
-def _campaign_requests_per_month(bill: Bill, solution: str) -> float:
+def _shares(config: Config, placement: str) -> dict[str, float]:
+    """Which share of a placement's calls each solution answers: with an experiment, by the variants' weights."""
+    of = config.placements[placement]
+    if of.experiment is None:
+        return {of.solution: 1.0}
+    whole = sum(variant.weight for variant in of.experiment.variants.values())
+    found: dict[str, float] = {}
+    for variant in of.experiment.variants.values():
+        solution = variant.solution or of.solution
+        found[solution] = found.get(solution, 0.0) + variant.weight / whole
+    return found
+
+
+def _asked_per_second(bill: Bill, solution: str, placements: Collection[str]) -> list[float]:
+    """Calls a second of a solution in each hour, from these placements."""
+    shares = {name: _shares(bill.config, name).get(solution, 0.0) for name in placements}
+    calls = bill.traffic.assumptions.campaign_calls_per_request
+    return [
+        calls * sum(share * bill.traffic.hours_of(name)[hour] for name, share in shares.items()) for hour in range(HOURS_PER_DAY)
+    ]
+
+
+def _campaign_requests_per_month(bill: Bill, solution: str, placements: Collection[str]) -> float:
     """What a campaign is billed for: in each hour the greater of its provisioned minimum and what its placements ask for."""
     campaign = bill.config.solutions[solution].campaign
     minimum_per_second = campaign.min_provisioned_tps if campaign else 0
-    asked_by = [bill.traffic.hours_of(name) for name, place in bill.config.placements.items() if place.solution == solution]
-    calls = bill.traffic.assumptions.campaign_calls_per_request
-    billed_per_second = [max(minimum_per_second, calls * sum(hours[hour] for hours in asked_by)) for hour in range(HOURS_PER_DAY)]
+    billed_per_second = [max(minimum_per_second, asked) for asked in _asked_per_second(bill, solution, placements)]
     return sum(billed_per_second) * SECONDS_PER_HOUR * _DAYS_PER_MONTH
 
 
-def campaigns(bill: Bill) -> Iterator[Line]:
+def campaigns(bill: Bill, placements: Collection[str] | None = None) -> Iterator[Line]:
+    """All campaigns; or those alone that these placements ask."""
+    asking = bill.config.placements if placements is None else placements
+    asked = {solution for name in asking for solution in _shares(bill.config, name)}
     for name, solution in bill.config.solutions.items():
-        if solution.campaign:
-            billed = _campaign_requests_per_month(bill, name)
-            yield bill.line("Personalize", f"campaign {name}", "inference", campaign_price(solution), billed)
+        if solution.campaign is None or (placements is not None and name not in asked):
+            continue
+        billed = _campaign_requests_per_month(bill, name, asking)
+        yield bill.line("Personalize", f"campaign {name}", "inference", campaign_price(solution), billed)
+        if solution.campaign.metadata and not solution.recipe.endswith("-v2"):
+            calls = sum(_asked_per_second(bill, name, asking)) * SECONDS_PER_HOUR * _DAYS_PER_MONTH
+            yield bill.line("Personalize", f"metadata of {name}", "inference", "personalize_metadata", calls)
 
 
 def batch_input(bill: Bill) -> Iterator[Line]:
@@ -201,14 +304,13 @@ def _batch_lists_per_run(bill: Bill, solution: str) -> float:
     return bill.traffic.items if recipe.type == "RELATED_ITEMS" else bill.traffic.batch.users_per_run
 
 
-def _batch_runs(bill: Bill) -> Iterator[Line]:
-    """Glue, batch inference for every solution that a placement shows, and the lists' way into DynamoDB."""
+def _batch_runs(bill: Bill, lists: Mapping[str, float]) -> Iterator[Line]:
+    """Glue, batch inference for so many lists of each solution in a month, and the lists' way into DynamoDB."""
     traffic, runs = bill.traffic, bill.traffic.batch.runs_per_month
-    shown = dict.fromkeys(placement.solution for placement in bill.config.placements.values())
-    lists = {solution: _batch_lists_per_run(bill, solution) * runs for solution in shown}
     yield bill.line("Glue", "batch input", "inference", "glue_dpu_hours", runs * traffic.batch.glue_dpu_hours_per_run)
     for solution, count in lists.items():
-        yield bill.line("Personalize", f"batch inference of {solution}", "inference", "personalize_batch", count)
+        price = "personalize_batch_v2" if bill.config.solutions[solution].recipe.endswith("-v2") else "personalize_batch"
+        yield bill.line("Personalize", f"batch inference of {solution}", "inference", price, count)
     size = traffic.assumptions.list_bytes
     written = sum(lists.values()) * _rounded_up(size, DYNAMODB_STEP) / DYNAMODB_STEP
     yield bill.line("DynamoDB", "lists written", "inference", "dynamodb_writes", written)
@@ -218,6 +320,13 @@ def _batch_runs(bill: Bill) -> Iterator[Line]:
     yield bill.line("DynamoDB", "lists kept", "inference", "dynamodb_storage", kept_gb)
     transitions = runs * traffic.assumptions.transitions_per_batch_run
     yield bill.line("Step Functions", "batch runs", "inference", "step_functions_transitions", transitions)
+
+
+def _segments(bill: Bill) -> Iterator[Line]:
+    """Batch segment jobs, by the users that they rank."""
+    runs = bill.traffic.batch.runs_per_month
+    for name in bill.config.segments:
+        yield bill.line("Personalize", f"segment {name}", "inference", "personalize_segments", runs * bill.traffic.users)
 
 
 def serving(bill: Bill, *, personal: bool) -> Iterator[Line]:
@@ -231,13 +340,25 @@ def serving(bill: Bill, *, personal: bool) -> Iterator[Line]:
 
 
 def _watching(bill: Bill) -> Iterator[Line]:
-    assumed, requests = bill.traffic.assumptions, requests_per_month(bill)
+    traffic, assumed, requests = bill.traffic, bill.traffic.assumptions, requests_per_month(bill)
     logs_gb = requests * assumed.log_bytes_per_request / BYTES_PER_GB
     yield bill.line("CloudWatch", "logs", "platform", "cloudwatch_logs", logs_gb)
     yield bill.line("CloudWatch", "metrics", "platform", "cloudwatch_metrics", assumed.custom_metrics)
     yield bill.line("CloudWatch", "alarms", "platform", "cloudwatch_alarms", assumed.alarms)
     yield bill.line("CloudWatch", "dashboard", "platform", "cloudwatch_dashboards", 1)
-    yield bill.line("X-Ray", "traces", "platform", "xray_traces", requests * assumed.traced_share)
+    yield bill.line("X-Ray", "traces", "platform", "xray_traces", _traces_per_month(bill))
+    tables_gb = (traffic.items * assumed.catalogue_item_bytes + traffic.users * assumed.recent_user_bytes) / BYTES_PER_GB
+    yield bill.line("DynamoDB", "catalogue and recent items kept", "platform", "dynamodb_storage", tables_gb)
+    if bill.config.protection.keep != "nothing":
+        yield bill.line("DynamoDB", "point-in-time recovery", "platform", "dynamodb_backup", tables_gb)
+
+
+def _traces_per_month(bill: Bill) -> float:
+    """X-Ray samples the first request of each second, and a share of the others."""
+    share = bill.traffic.assumptions.traced_share
+    per_second = [sum(bill.traffic.hours_of(name)[hour] for name in bill.config.placements) for hour in range(HOURS_PER_DAY)]
+    traced = sum(min(rate, 1.0) + share * max(rate - 1.0, 0.0) for rate in per_second)
+    return traced * SECONDS_PER_HOUR * _DAYS_PER_MONTH
 
 
 def scaled(bill: Bill, factor: float) -> Bill:

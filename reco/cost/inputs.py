@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
@@ -24,6 +24,11 @@ HOURS_PER_DAY = 24
 _Quantity = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
+_Confidence = Literal["confirmed", "two sources", "unknown"]
+#: An unknown price may be so many times lower or higher.
+_SPREAD = 2
+
+
 class Tier(Section):
     """A price up to `up_to` units in a month; without it, for all that is left."""
 
@@ -38,11 +43,13 @@ class Price(Section):
     per: float = Field(1, gt=0)
     usd: _Quantity | None = None
     tiers: list[Tier] = Field(default_factory=list)
-    certain: bool = True
+    confidence: _Confidence = "confirmed"
     source: str = ""
 
     @model_validator(mode="after")
     def is_one_or_many(self) -> Price:
+        if self.confidence == "unknown" and self.usd is None and not self.tiers:
+            return self
         if (self.usd is None) == (not self.tiers):
             raise ValueError("give either usd or tiers")
         bounds = [tier.up_to for tier in self.tiers]
@@ -50,8 +57,22 @@ class Price(Section):
             raise ValueError("the tiers' up_to must grow, and the last tier has none")
         return self
 
+    @property
+    def certain(self) -> bool:
+        """Whether sources agree about it."""
+        return self.confidence != "unknown"
+
+    @property
+    def has_figure(self) -> bool:
+        return self.usd is not None or bool(self.tiers)
+
+    def bounds(self, quantity: float) -> tuple[float, float]:
+        """The least and the most that so many units may cost."""
+        dollars = self.dollars(quantity)
+        return (dollars, dollars) if self.certain else (dollars / _SPREAD, dollars * _SPREAD)
+
     def dollars(self, quantity: float) -> float:
-        """What so many units of one month cost."""
+        """What so many units of one month cost; 0 where no figure is known."""
         if self.usd is not None:
             return quantity / self.per * self.usd
         total = below = 0.0
@@ -95,6 +116,9 @@ class _Assumptions(Section):
     transitions_per_batch_run: _Quantity
     alarms: _Quantity
     custom_metrics: _Quantity
+    recent_item_write_units: _Quantity = 2.5
+    catalogue_item_bytes: _Quantity = 1500
+    recent_user_bytes: _Quantity = 2000
 
 
 class Traffic(Section):

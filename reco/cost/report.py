@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from lambdas.config import Config
 from reco.console import results, show_table
-from reco.cost.estimate import DRIVERS, Estimate, Line, total
+from reco.cost.estimate import DRIVERS, Estimate, Line
 from reco.cost.inputs import Prices
+from reco.cost.measured import Number
 
 #: Marks what rests on a price that is not certain.
 MARK = "~"
-_WAYS = {"real_time": "real time", "batch": "batch"}
+_WAYS = {"as_is": "this config as it is", "real_time": "all in real time", "batch": "all by batch"}
 
 
 def dollars(amount: float, certain: bool = True) -> str:
@@ -21,43 +23,80 @@ def dollars(amount: float, certain: bool = True) -> str:
     return f"{'' if certain else MARK}{amount:,.2f}"
 
 
-def _grouped(lines: list[Line], by: str) -> dict[str, tuple[float, bool]]:
-    """Dollars by a field of the lines, and whether all of them are certain."""
-    found: dict[str, tuple[float, bool]] = {}
+class _Sum:
+    """Dollars, and between which bounds they lie."""
+
+    def __init__(self, lines: Sequence[Line]) -> None:
+        self.dollars = sum(line.dollars for line in lines)
+        self.low = sum(line.low for line in lines)
+        self.high = sum(line.high for line in lines)
+        self.certain = all(line.certain for line in lines)
+
+    def __str__(self) -> str:
+        """`1,234.50`, or `800 to 2,400` where a price is uncertain."""
+        if self.high - self.low < 0.01:
+            return f"{self.dollars:,.2f}"
+        return f"{self.low:,.0f} to {self.high:,.0f}" if self.high >= 10 else f"{self.low:,.2f} to {self.high:,.2f}"
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "dollars": round(self.dollars, 2),
+            "low": round(self.low, 2),
+            "high": round(self.high, 2),
+            "certain": self.certain,
+        }
+
+
+def _grouped(lines: Sequence[Line], by: str) -> dict[str, _Sum]:
+    """The sums by a field of the lines."""
+    found: dict[str, list[Line]] = {}
     for line in lines:
-        amount, certain = found.get(getattr(line, by), (0.0, True))
-        found[getattr(line, by)] = (amount + line.dollars, certain and line.certain)
-    return found
+        found.setdefault(getattr(line, by), []).append(line)
+    return {key: _Sum(of) for key, of in found.items()}
 
 
-def _is_certain(lines: list[Line]) -> bool:
-    return all(line.certain for line in lines)
-
-
-def cell(sums: dict[str, tuple[float, bool]], key: str) -> str:
-    return dollars(*sums[key]) if key in sums else ""
-
-
-def show(estimate: Estimate, config: Config, prices: Prices) -> None:
-    """Every line, sums by service and by driver, and the break-even."""
-    rows = [
-        [_WAYS[way], line.service, line.what, f"{line.quantity:,.6g}", line.unit, dollars(line.dollars, line.certain)]
-        for way in _WAYS
-        for line in getattr(estimate, way)
-        if line.dollars >= 0.005
-    ]
-    show_table(f"{config.name}: a month in US dollars", ["", "service", "what", "quantity", "unit", "dollars"], rows)
+def show(estimate: Estimate, config: Config, prices: Prices, numbers: Sequence[Number], notes: Sequence[str]) -> None:
+    """Three sums first; then where the numbers are from, sums by service and by driver, the lines of the config as it is."""
+    results.print(f"{config.name}, US dollars a month ({prices.region}, prices as of {prices.as_of}):", markup=False)
+    for way, title in _WAYS.items():
+        whole = _Sum(getattr(estimate, way))
+        likely = "" if whole.high - whole.low < 0.01 else f", likely {whole.dollars:,.0f}"
+        results.print(f"  {title:<22} {whole}{likely}", markup=False)
+    rows = [[number.name.replace("_", " ").replace(".", ", "), f"{number.value:,.0f}", number.source] for number in numbers]
+    show_table("Computed with", ["number", "value", "from"], rows)
+    for note in notes:
+        results.print(note, markup=False)
     for title, by in (("By service", "service"), ("By what drives the cost", "driver")):
         sums = [_grouped(getattr(estimate, way), by) for way in _WAYS]
         keys = list(DRIVERS) if by == "driver" else list(dict.fromkeys(key for found in sums for key in found))
-        rows = [[key, *(cell(found, key) for found in sums)] for key in keys]
-        everything = [dollars(total(getattr(estimate, way)), _is_certain(getattr(estimate, way))) for way in _WAYS]
-        show_table(title, [by, *_WAYS.values()], [*rows, ["all", *everything]])
-    results.print(_break_even_sentence(estimate))
-    results.print(
-        f"Prices of {prices.region} as of {prices.as_of}. {MARK} marks what rests on a price that is not certain: "
-        "AWS's pricing pages decide. Without free tier, tax, and traffic out of AWS."
+        everything = [str(_Sum(getattr(estimate, way))) for way in _WAYS]
+        table = [[key, *(str(found[key]) if key in found else "" for found in sums)] for key in keys]
+        show_table(title, [by, *_WAYS.values()], [*table, ["all", *everything]])
+    lines = [line for line in estimate.as_is if line.dollars >= 0.005]
+    table = [[f"{line.service}: {line.what}", f"{line.quantity:,.0f}", line.unit, str(_Sum([line]))] for line in lines]
+    show_table("Every line of the config as it is", ["what", "quantity", "unit", "dollars"], table)
+    for sentence in _sentences(estimate):
+        results.print(sentence, markup=False)
+
+
+def _sentences(estimate: Estimate) -> list[str]:
+    """What the sums don't tell."""
+    found = [_break_even_sentence(estimate)]
+    if estimate.kept_in_real_time:
+        found.append(
+            f"Batch can't serve {', '.join(estimate.kept_in_real_time)}: they keep their campaigns in the column of batch."
+        )
+    unpriced = {line.what for way in _WAYS for line in getattr(estimate, way) if not line.has_figure}
+    if unpriced:
+        found.append(f"Billed, but by a price that no source names, and not in the sums: {', '.join(sorted(unpriced))}.")
+    found.append(
+        "A range is where a price is unknown: from half of the one figure that was found to twice as much. Prices of v2 recipes, "
+        "of batch and of Kinesis are. AWS's pricing pages decide: write what they say into a file, and pass --prices FILE."
     )
+    found.append(
+        "Over which time AWS averages a campaign's calls is not documented: hours are taken, so short peaks may cost more."
+    )
+    return [*found, "Without free tier, tax, support plan, and traffic out of AWS."]
 
 
 def _break_even_sentence(estimate: Estimate) -> str:
@@ -69,48 +108,48 @@ def _break_even_sentence(estimate: Estimate) -> str:
     return f"Real time costs as much as batch at {estimate.break_even.requests_per_month:,.0f} requests a month; {here}"
 
 
-def as_json(estimate: Estimate, config: Config, prices: Prices) -> dict[str, Any]:
-    """Dollars a month; `certain` is false for whatever rests on an uncertain price."""
+def as_json(
+    estimate: Estimate, config: Config, prices: Prices, numbers: Sequence[Number], notes: Sequence[str]
+) -> dict[str, Any]:
+    """Dollars a month; `certain` is false for whatever rests on an unknown price, and then `low` and `high` differ."""
     answer: dict[str, Any] = {"deployment": config.name, "region": prices.region, "prices_as_of": str(prices.as_of)}
     for way in _WAYS:
         lines = getattr(estimate, way)
+        whole = _Sum(lines).as_json()
         answer[way] = {
-            "dollars_per_month": round(total(lines), 2),
-            "certain": _is_certain(lines),
-            "by_service": _sums_as_json(_grouped(lines, "service")),
-            "by_driver": _sums_as_json(_grouped(lines, "driver")),
+            "dollars_per_month": whole["dollars"],
+            **{key: whole[key] for key in ("low", "high", "certain")},
+            "by_service": {key: found.as_json() for key, found in _grouped(lines, "service").items()},
+            "by_driver": {key: found.as_json() for key, found in _grouped(lines, "driver").items()},
             "lines": [asdict(line) | {"dollars": round(line.dollars, 4)} for line in lines],
         }
+    answer["numbers"] = [asdict(number) for number in numbers]
+    answer["notes"] = list(notes)
+    answer["kept_in_real_time"] = estimate.kept_in_real_time
     return {**answer, "requests_per_month": estimate.requests_per_month, "break_even": asdict(estimate.break_even)}
 
 
-def _sums_as_json(sums: dict[str, tuple[float, bool]]) -> dict[str, Any]:
-    return {key: {"dollars": round(amount, 2), "certain": certain} for key, (amount, certain) in sums.items()}
-
-
 def draw(estimate: Estimate, config: Config, prices: Prices, file: Path) -> None:
-    """Stacked bars by driver; hatched is what rests on uncertain prices."""
+    """Stacked bars by driver; a line behind each bar reaches from the least to the most."""
     from matplotlib.figure import Figure
     from matplotlib.patches import Patch
 
-    figure = Figure(figsize=(7, 2.6), layout="constrained")
+    figure = Figure(figsize=(7, 3), layout="constrained")
     axes = figure.subplots()
     colours = dict(zip(DRIVERS, ("#5aa469", "#d08c2f", "#2f6fb5", "#9aa5b4"), strict=True))
-    names = list(reversed(_WAYS))
-    left = dict.fromkeys(names, 0.0)
-    for driver in DRIVERS:
-        for way in names:
-            for certain in (True, False):
-                lines = [line for line in getattr(estimate, way) if (line.driver, line.certain) == (driver, certain)]
-                bars = axes.barh(_WAYS[way], total(lines), left=left[way], color=colours[driver], edgecolor="white")
-                bars[0].set_hatch("" if certain else "///")
-                left[way] += total(lines)
-    for way in names:
-        axes.annotate(f" ${left[way]:,.0f}", (left[way], _WAYS[way]), va="center", fontsize=9)
+    most = 1e-9
+    for title, way in reversed([(title, way) for way, title in _WAYS.items()]):
+        left, whole = 0.0, _Sum(getattr(estimate, way))
+        for driver in DRIVERS:
+            amount = sum(line.dollars for line in getattr(estimate, way) if line.driver == driver)
+            axes.barh(title, amount, left=left, color=colours[driver], edgecolor="white")
+            left += amount
+        axes.errorbar(left, title, xerr=[[left - whole.low], [whole.high - left]], color="#444444", capsize=4)
+        axes.annotate(f"  ${whole}", (whole.high, title), va="center", fontsize=9)
+        most = max(most, whole.high)
     handles = [Patch(color=colour, label=driver) for driver, colour in colours.items()]
-    handles.append(Patch(facecolor="#dddddd", edgecolor="white", hatch="///", label="uncertain price"))
     axes.legend(handles=handles, fontsize=8, ncols=len(handles), loc="upper center", bbox_to_anchor=(0.45, -0.2), frameon=False)
-    axes.set_xlim(0, 1.15 * max(*left.values(), 1e-9))
+    axes.set_xlim(0, 1.3 * most)
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=9)
     axes.set_title(f"{config.name}: US dollars a month, {prices.region}, prices as of {prices.as_of}", fontsize=10)

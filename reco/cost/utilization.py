@@ -20,6 +20,8 @@ from reco.target import Target
 
 PERIOD_SECONDS = 300
 _SECONDS_PER_MONTH = HOURS_PER_MONTH * SECONDS_PER_HOUR
+#: Hours of use without which nothing is advised.
+ENOUGH_HOURS = 24
 #: The share of the time in which a provisioned minimum of `for_peaks_tps` is enough.
 PEAK_SHARE = 0.95
 
@@ -39,6 +41,12 @@ class Utilization:
     recommended_dollars_per_month: float
     for_peaks_dollars_per_month: float
     certain: bool
+    observed_hours: float
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether a day was seen, with its night and its evening."""
+        return self.observed_hours >= ENOUGH_HOURS
 
     @property
     def used_share(self) -> float:
@@ -63,6 +71,7 @@ def judge(campaign: str, provisioned_tps: int, used_tps: Sequence[float], price:
         recommended_dollars_per_month=_monthly_dollars(used_tps, recommended, price),
         for_peaks_dollars_per_month=_monthly_dollars(used_tps, for_peaks, price),
         certain=price.certain,
+        observed_hours=len(used_tps) * PERIOD_SECONDS / SECONDS_PER_HOUR,
     )
 
 

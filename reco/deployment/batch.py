@@ -11,6 +11,7 @@ from typing import Any
 
 from lambdas.stores.segments import current_segment, read_users
 from reco.deployment import train
+from reco.deployment.progress import Doing
 from reco.errors import RecoError
 from reco.target import Target
 
@@ -28,17 +29,17 @@ def start(target: Target, wanted: list[str] | None = None) -> str:
     return str(answer["executionArn"])
 
 
-def follow(target: Target, execution: str, on_state: Callable[[str], None], every: float = 1.0) -> train.Outcome:
-    """Wait for the end of a run, telling each state when it is first entered, and each state of the Spark job."""
+def follow(target: Target, execution: str, on_doing: Callable[[Doing], None], every: float = 1.0) -> train.Outcome:
+    """Wait for the end of a run, telling what it does, and each state of the Spark job."""
     told = set[str]()
 
     def where_spark_is() -> None:
         for found in _spark_states(target, "BatchInputJob"):
             if found not in told:
                 told.add(found)
-                on_state(f"Build input: Spark is {found}")
+                on_doing(Doing("Build input", f"Building the input with Spark, which is {found}"))
 
-    return train.follow(target, execution, on_state, every, where_spark_is)
+    return train.follow(target, execution, on_doing, every, where_spark_is)
 
 
 def _spark_states(target: Target, output: str) -> Iterator[str]:

@@ -18,10 +18,15 @@ _SHOWN = (
 
 def metrics_rows(solutions: Sequence[dict[str, Any]]) -> tuple[list[str], list[list[Any]]]:
     """Columns and rows: one metric a row, one solution a column; the decision on the version last."""
-    heads = [f"{s['name']}\n{s['recipe'].removeprefix('aws-')}" for s in solutions]
+    heads = [s["name"] for s in solutions]
     rows = [[metric_label(metric), *(s["metrics"].get(metric, "") for s in solutions)] for metric in _SHOWN]
     decisions = [s.get("verdict", {}).get("decision", "") for s in solutions]
     return ["metric", *heads], [*rows, ["decision", *decisions]]
+
+
+def recipes(solutions: Sequence[dict[str, Any]]) -> str:
+    """Which recipe each column is of."""
+    return "Recipes: " + ", ".join(f"{s['name']} is {s['recipe'].removeprefix('aws-')}" for s in solutions) + "."
 
 
 def reasons(solutions: Sequence[dict[str, Any]]) -> list[str]:

@@ -7,6 +7,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from reco.errors import RecoError
@@ -19,9 +20,23 @@ def recommend(target: Target, placement: str, parameters: Mapping[str, str | lis
     return call(target, f"/recommendations/{urllib.parse.quote(placement, safe='')}?{query}")
 
 
-def rank(target: Target, placement: str, user_id: str, item_ids: list[str]) -> dict[str, Any]:
+def rank(
+    target: Target,
+    placement: str,
+    user_id: str,
+    item_ids: list[str],
+    parameters: Mapping[str, str | list[str]] = MappingProxyType({}),
+    *,
+    explain: bool = False,
+) -> dict[str, Any]:
     """POST /rankings/{placement}. Raises RecoError with the API's own message."""
-    body = {"user_id": user_id, "item_ids": item_ids}
+    lists = {name: [value] if isinstance(value, str) else value for name, value in parameters.items()}
+    context = {name.removeprefix("context."): values[-1] for name, values in lists.items() if name.startswith("context.")}
+    filter_values = {name: values for name, values in lists.items() if not name.startswith("context.")}
+    body: dict[str, Any] = {"user_id": user_id, "item_ids": item_ids}
+    body |= {"context": context} if context else {}
+    body |= {"filter_values": filter_values} if filter_values else {}
+    body |= {"explain": True} if explain else {}
     return call(target, f"/rankings/{urllib.parse.quote(placement, safe='')}", body)
 
 
@@ -43,14 +58,14 @@ def missing(answer: Mapping[str, Any]) -> list[str]:
     return [f"Degraded: {MISSING.get(name, name)}." for name in answer.get("degraded", [])]
 
 
-def item_rows(items: list[dict[str, Any]]) -> tuple[list[str], list[list[Any]]]:
-    """A list of recommended items as the columns and rows of a table."""
+def item_rows(items: list[dict[str, Any]], title: str | None) -> tuple[list[str], list[list[Any]]]:
+    """A list of recommended items as the columns and rows of a table; `title` is the column that holds their names."""
 
     def categories(attributes: dict[str, Any]) -> str:
         return "; ".join(", ".join(value) for value in attributes.values() if isinstance(value, list))
 
     rows = [
-        [n, item["item_id"], item["attributes"].get("TITLE", ""), categories(item["attributes"])]
+        [n, item["item_id"], item["attributes"].get(title or "", ""), categories(item["attributes"])]
         for n, item in enumerate(items, 1)
     ]
     return ["#", "item", "title", "categories"], rows

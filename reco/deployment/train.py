@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from reco.deployment.progress import Doing, doings
 from reco.errors import RecoError
 from reco.target import Target
 
@@ -39,20 +40,20 @@ def start(target: Target, *, retrain: bool = False, solutions: list[str] | None 
 def follow(
     target: Target,
     execution: str,
-    on_state: Callable[[str], None],
+    on_doing: Callable[[Doing], None],
     every: float = 1.0,
     meanwhile: Callable[[], None] = lambda: None,
 ) -> Outcome:
-    """Wait for the end of a run, telling each state when it is first entered; `meanwhile` is called at each look."""
-    client, seen, last = target.client("stepfunctions"), set[str](), 0
+    """Wait for the end of a run, telling what it does whenever that changes; `meanwhile` is called at each look."""
+    client, seen, last = target.client("stepfunctions"), set[Doing](), 0
     while True:
         described = client.describe_execution(executionArn=execution)
         events = events_since(client, execution, last)
         last = events[-1]["id"] if events else last
-        for state in states_entered(events):
-            if state not in seen:
-                seen.add(state)
-                on_state(state)
+        for doing in doings(events):
+            if doing not in seen:
+                seen.add(doing)
+                on_doing(doing)
         if described["status"] != "RUNNING":
             return outcome(target, described)
         meanwhile()
@@ -68,7 +69,7 @@ def events_since(client: Any, execution: str, last: int) -> list[dict[str, Any]]
     history = client.get_paginator("get_execution_history").paginate(
         executionArn=execution,
         reverseOrder=True,
-        includeExecutionData=False,
+        includeExecutionData=True,
         PaginationConfig={"PageSize": _EVENTS_AT_A_LOOK},
     )
     for page in history:
@@ -107,7 +108,7 @@ def problems(result: Outcome) -> list[str]:
     if result.report is not None and result.report["status"] == "ALREADY_RUNNING":
         return [f"Another run is going on: {result.report['execution']}. Follow that one, or start again when it has ended."]
     if result.report is not None:
-        return [f"{p['part']}: {p['message']}\n{p['what_to_do']}" for p in result.report["problems"]]
+        return [f"{p['part']}: {p['message']} {p['what_to_do']}" for p in result.report["problems"]]
     return [] if result.status == "SUCCEEDED" else [f"{result.status} {result.error}: {result.cause}".strip()]
 
 

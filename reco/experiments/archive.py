@@ -122,7 +122,7 @@ def run_in_duckdb(folder: Path, sql: str) -> Rows:
     try:
         import duckdb
     except ImportError as error:
-        raise RecoError(f"An experiment needs {error.name}: pip install 'recostack[local]'.") from None
+        raise RecoError(f"An experiment needs {error.name}: `make setup` installs it.") from None
     if not any((folder / "events").rglob("*.*")):
         raise RecoError("The archive holds nothing for these days; it is written five minutes after the events.")
     columns = ", ".join(f"{name}: {quote(kind)}" for name, kind in record_columns("duckdb").items())

@@ -155,7 +155,7 @@ def test_the_browsers_key_posts_events_and_nothing_else(shop: Target) -> None:
         ("GET", "/recommendations/home?user_id=u1"),
     ):
         assert call(method, path, {"events": [event()]}, base=shop.api_url)[0] == 403, (method, path)
-    assert call("DELETE", "/users/u1")[0] == 404
+    assert call("DELETE", "/users/u1")[0] == 403  # with a sentence: this key may only send events
 
     page = {"Origin": "https://shop.example"}  # of config/shop.yaml
     assert call("POST", "/events", {"events": [event()]}, **page)[0] == 202

@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 import yaml
 
-from lambdas.config import Config
+from lambdas.config import Campaign, Config, Placement, Segment
 from lambdas.config.file import load_config
 from reco.commands import cost as cost_command
 from reco.cost import estimate as cost
 from reco.cost.inputs import PRICES, TRAFFIC, Price, Prices, Traffic, load_prices, load_traffic
 from reco.errors import RecoError
+from tests.harness.shop_csvs import write
 
 SHOP = Path(__file__).parents[2] / "config" / "shop.yaml"
 
@@ -76,7 +77,8 @@ def test_placements_share_the_campaign_of_their_solution(shop: Config, prices: P
 def test_trainings_by_interactions_and_by_hours(shop: Config, prices: Prices) -> None:
     asked = traffic(trainings_per_month=4, interactions=1_000_000, training_hours={"default": 0.5, "related": 2.5})
     lines = cost.estimate(shop, asked, prices).batch
-    assert dollars(lines, "Personalize", "training of for-you") == pytest.approx(4 * 1000 * 0.002)
+    of_one = 1_000_000 + 15 * 500_000  # events stay in the dataset: in the middle of the month it has those of 15 days more
+    assert dollars(lines, "Personalize", "training of for-you") == pytest.approx(4 * of_one / 1000 * 0.002)
     assert dollars(lines, "Personalize", "training of related") == pytest.approx(4 * 2.5 * 0.24)
     assert dollars(lines, "Personalize", "training of best-sellers") == pytest.approx(4 * 0.5 * 0.24)
 
@@ -96,9 +98,88 @@ def test_batch_makes_a_list_for_each_user_item_or_all(shop: Config, prices: Pric
     assert dollars(lines, "Personalize", "batch inference of for-you") == pytest.approx(20 * 0.086)
     assert dollars(lines, "Personalize", "batch inference of related") == pytest.approx(5 * 0.086)
     assert dollars(lines, "Personalize", "batch inference of best-sellers") == pytest.approx(0.01 * 0.086)
-    lists = 10 * (2000 + 2000 + 500 + 1)
-    assert dollars(lines, "DynamoDB", "lists written") == pytest.approx(lists * 2 / 1e6 * 0.625)
-    assert not [line for line in lines if line.what.startswith("campaign")]
+    assert dollars(lines, "DynamoDB", "lists written") == pytest.approx(10 * (2000 + 500 + 1) * 2 / 1e6 * 0.625)
+
+
+def test_what_lists_can_not_serve_keeps_its_campaign_in_the_column_of_batch(shop: Config, prices: Prices) -> None:
+    """A ranking, and a filter whose values the call brings along; the campaign is asked by these placements alone."""
+    found = cost.estimate(shop, traffic(), prices)
+    assert found.kept_in_real_time == ["category", "search"]
+    assert {line.what for line in found.batch if line.what.startswith("campaign")} == {"campaign for-you", "campaign ranking"}
+    assert dollars(found.batch, "Personalize", "campaign for-you") == pytest.approx(1.2 * 2592 * 0.15)
+    assert "batch inference of ranking" not in {line.what for line in found.batch}
+    assert dollars(found.batch, "Personalize", "events") == dollars(found.real_time, "Personalize", "events")
+
+
+def test_the_config_as_it_is_has_its_own_batches_as_often_as_it_schedules_them(shop: Config, prices: Prices) -> None:
+    """shop.yaml makes a list for each of 400,000 users each morning: 12,000 thousands, $1,032."""
+    found = cost.estimate(shop, traffic(), prices)
+    assert dollars(found.as_is, "Personalize", "batch inference of for-you") == pytest.approx(1032)
+    assert dollars(found.as_is, "Personalize", "campaign related") == dollars(found.real_time, "Personalize", "campaign related")
+    weekly = shop.model_copy(update={"schedules": shop.schedules.model_copy(update={"batch": "rate(7 days)"})})
+    lines = cost.estimate(weekly, traffic(), prices).as_is
+    assert dollars(lines, "Personalize", "batch inference of for-you") == pytest.approx(1032 / 7)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "runs"),
+    [
+        ("rate(1 day)", 30),
+        ("rate(12 hours)", 60),
+        ("cron(0 3 ? * SUN *)", 30 / 7),
+        ("cron(0 4 * * ? *)", 30),
+        ("cron(0/15 * * * ? *)", 30 * 24 * 4),
+        ("cron(0 3 ? * MON-FRI *)", 30 * 5 / 7),
+        ("cron(0 3 1,15 * ? *)", 2),
+        ("cron(0 3 1 JAN,JUL ? *)", 1 / 6),
+    ],
+)
+def test_how_often_a_schedule_comes_round(schedule: str, runs: float) -> None:
+    assert cost.runs_per_month(schedule) == pytest.approx(runs)
+
+
+def test_an_experiment_splits_the_calls_by_its_weights(shop: Config, prices: Prices) -> None:
+    """A quarter of home's calls asks `related`; the control gets the rest, not all."""
+    variants = {"control": {"weight": 3}, "other": {"weight": 1, "solution": "related"}}
+    raw = shop.placements["home"].model_dump() | {"experiment": {"name": "new-home", "variants": variants}}
+    home = Placement.model_validate(raw)
+    split = shop.model_copy(update={"placements": {"home": home}})
+    busy = traffic(requests_per_second={"default": [100.0] * 24})
+    lines = cost.estimate(split, busy, prices).real_time
+    calls = {what: next(line.quantity for line in lines if line.what == f"campaign {what}") for what in ("for-you", "related")}
+    assert calls["for-you"] == pytest.approx(90 * 2_592_000)
+    assert calls["related"] == pytest.approx(30 * 2_592_000)
+
+
+def test_an_unknown_price_makes_a_range_and_one_without_a_figure_is_named(shop: Config, prices: Prices) -> None:
+    lines = cost.estimate(shop, traffic(), prices).real_time
+    [for_you] = [line for line in lines if line.what == "campaign for-you"]
+    assert (for_you.low, for_you.high) == pytest.approx((for_you.dollars / 2, for_you.dollars * 2))
+    [related] = [line for line in lines if line.what == "campaign related"]
+    assert related.low == related.dollars == related.high
+    assert not prices["personalize_segments"].has_figure
+    assert prices["personalize_segments"].dollars(1_000) == 0
+
+
+def test_traces_are_one_a_second_and_a_share_of_the_rest(shop: Config, prices: Prices) -> None:
+    one = shop.model_copy(update={"placements": {"home": shop.placements["home"]}})
+    lines = cost.estimate(one, traffic(requests_per_second={"default": [11.0] * 24}), prices).real_time
+    [traces] = [line for line in lines if line.what == "traces"]
+    assert traces.quantity == pytest.approx(1.5 * 2_592_000)
+
+
+def test_numbers_are_the_shops_own_where_there_are_csvs_and_say_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Users, items and events of the CSVs; what is left of the example says that it is one."""
+    write(tmp_path / "csv")
+    file = tmp_path / "cost.json"
+    cost_command.cost(SHOP, data=tmp_path / "csv", json_file=file)
+    numbers = {number["name"]: number for number in json.loads(file.read_text())["numbers"]}
+    assert (numbers["users"]["value"], numbers["items"]["value"], numbers["interactions"]["value"]) == (80, 60, 4800)
+    assert "counted in" in numbers["users"]["source"]
+    assert "EXAMPLE" in numbers["trainings_per_month"]["source"]
+    first = capsys.readouterr().out.splitlines()[:4]
+    assert [line.split("  ")[1] for line in first[1:]] == ["this config as it is", "all in real time", "all by batch"]
+    assert "400,000" not in " ".join(first)
 
 
 def test_both_ways_cost_the_same_at_the_break_even(shop: Config, prices: Prices) -> None:
@@ -115,7 +196,7 @@ def test_the_drivers_and_the_services_sum_up_to_the_total(tmp_path: Path) -> Non
     file = tmp_path / "cost.json"
     cost_command.cost(SHOP, json_file=file, plot=tmp_path / "cost.svg")
     answer = json.loads(file.read_text())
-    for way in ("real_time", "batch"):
+    for way in ("as_is", "real_time", "batch"):
         for by in ("by_service", "by_driver"):
             assert sum(part["dollars"] for part in answer[way][by].values()) == pytest.approx(
                 answer[way]["dollars_per_month"], abs=0.1
@@ -133,13 +214,20 @@ def test_the_operators_prices_replace_those_that_come_along(tmp_path: Path, caps
     assert load_prices(own)["glue_dpu_hours"].usd == 1
     assert load_prices(own)["lambda_requests"] == load_prices()["lambda_requests"]
     cost_command.cost(SHOP, prices=own)
-    assert "Prices of ap-northeast-2" in capsys.readouterr().out
+    assert "ap-northeast-2, prices as of" in capsys.readouterr().out
 
 
 def test_every_price_is_used(shop: Config, prices: Prices, monkeypatch: pytest.MonkeyPatch) -> None:
     used: set[str] = set()
     by_name = Prices.__getitem__
     monkeypatch.setattr(Prices, "__getitem__", lambda self, name: (used.add(name), by_name(self, name))[1])
+    metadata = shop.solutions["related"].model_copy(update={"campaign": Campaign(metadata=True)})
+    shop = shop.model_copy(
+        update={
+            "solutions": {**shop.solutions, "related": metadata},
+            "segments": {"gardeners": Segment(solution="related", item_ids=["i1"])},
+        }
+    )
     key = shop.model_copy(update={"kms_key": "arn:aws:kms:eu-west-1:123456789012:key/x"})
     cost.estimate(key, traffic(), prices)
     assert used == set(prices.prices)

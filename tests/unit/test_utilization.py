@@ -19,7 +19,7 @@ DOLLAR_FOR_A_TPS = Price(unit="requests", per=30 * 86_400, usd=1)
 
 def test_what_is_provisioned_and_not_used_can_be_saved() -> None:
     """Half of the time 2 TPS, half of it 4, of 10 provisioned: 2 TPS as the minimum cost what is used, 3 on the average."""
-    found = judge("for-you", 10, [2.0, 4.0] * 50, DOLLAR_FOR_A_TPS)
+    found = judge("for-you", 10, [2.0, 4.0] * 144, DOLLAR_FOR_A_TPS)
     assert (found.used_tps, found.used_share, found.least_tps, found.peak_tps) == (3.0, 0.3, 2.0, 4.0)
     assert (found.dollars_per_month, found.recommended_tps, found.recommended_dollars_per_month) == (10, 2, 3)
     assert (found.for_peaks_tps, found.for_peaks_dollars_per_month) == (4, 4)
@@ -27,20 +27,27 @@ def test_what_is_provisioned_and_not_used_can_be_saved() -> None:
 
 
 def test_a_minimum_below_what_is_always_asked_for_may_grow_for_nothing() -> None:
-    found = judge("for-you", 1, [5.5, 7.0, 9.0], DOLLAR_FOR_A_TPS)
+    found = judge("for-you", 1, [5.5, 7.0, 9.0] * 96, DOLLAR_FOR_A_TPS)
     assert found.recommended_tps == 5
     assert found.recommended_dollars_per_month == pytest.approx(found.dollars_per_month)
     assert "min_provisioned_tps: 5 costs no more than 1 does" in advice(found)
 
 
 def test_a_peak_of_a_moment_does_not_raise_the_minimum() -> None:
-    found = judge("for-you", 1, [0.5] * 99 + [50.0], DOLLAR_FOR_A_TPS)
+    found = judge("for-you", 1, [0.5] * 299 + [50.0], DOLLAR_FOR_A_TPS)
     assert (found.recommended_tps, found.for_peaks_tps, found.peak_tps) == (1, 1, 50.0)
     assert "1 is right" in advice(found)
 
 
 def test_a_campaign_that_nobody_asks_is_named() -> None:
-    assert "nobody asked it" in advice(judge("related", 1, [0.0, 0.0], DOLLAR_FOR_A_TPS))
+    assert "had no call in 24 hours" in advice(judge("related", 1, [0.0] * 288, DOLLAR_FOR_A_TPS))
+
+
+def test_minutes_of_calls_are_no_ground_for_advice() -> None:
+    """Neither that nobody asks a campaign, nor that less would do."""
+    assert advice(judge("related", 4, [0.0, 0.0], DOLLAR_FOR_A_TPS)).startswith(
+        "related: 10 minutes of calls are too few for advice"
+    )
 
 
 @mock_aws

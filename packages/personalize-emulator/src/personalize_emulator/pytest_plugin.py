@@ -44,7 +44,7 @@ def personalize_s3() -> Iterator[str]:
     try:
         from moto.server import ThreadedMotoServer
     except ImportError:
-        pytest.fail("The fixture personalize_s3 needs moto: pip install personalize-emulator[s3]", pytrace=False)
+        pytest.fail("The fixture personalize_s3 needs moto: pip install moto[s3]", pytrace=False)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()

@@ -1,0 +1,87 @@
+"""`reco up`, `deploy`, `down`, `status`: the deployment on this machine."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated, Any
+
+import typer
+
+from reco.commands.keys import curl
+from reco.console import results, say, show_json, show_table
+from reco.local.attach import connect
+from reco.local.running import deploy_local, start_local, stop_local, wait_until_stopped
+from reco.local.synth import ENVIRONMENT
+from reco.options import DEFAULT_CONFIG, ConfigOption, JsonOption, config_of
+from reco.remembered import remember
+from reco.target import DATA, Target
+
+
+def up(
+    config: ConfigOption = DEFAULT_CONFIG,
+    detach: Annotated[bool, typer.Option("--detach", help="Return once it answers, and leave it running.")] = False,
+    port: Annotated[int, typer.Option(help="Port of the AWS endpoint; 0 takes a free one.")] = 4566,
+    api_port: Annotated[int, typer.Option(help="Port of the API; 0 takes a free one.")] = 4567,
+    personalize_port: Annotated[int, typer.Option(help="Port of the Personalize emulator; 0 takes a free one.")] = 4568,
+    speed: Annotated[float, typer.Option(help="How much faster than AWS waits pass.", min=1)] = 60,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew: forget what this deployment held.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Synthesize the app, start the embedded AWS with what the deployment held, deploy into it, print the endpoints."""
+    ports = {"port": port, "api_port": api_port, "personalize_port": personalize_port}
+    found = config_of(config)
+    environment, _ = start_local(found, config, DATA, detach=detach, speed=speed, ports=ports, fresh=fresh)
+    remember(config, os.environ.get(ENVIRONMENT) or None, "reco up")
+    _show_endpoints(environment, as_json)
+    if not as_json:
+        say("Once it is trained (`reco load`, `reco train --wait`):")
+        results.print(curl(found, Target(found.name, environment)), markup=False)
+    if detach:
+        return
+    with environment:
+        say("Press Ctrl-C to stop.")
+        wait_until_stopped(DATA)
+
+
+def deploy(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+    """Deploy a changed config, or changed code, into the embedded AWS that runs: what it holds stays."""
+    config_of(config)
+    environment = deploy_local(config, DATA)
+    remember(config, os.environ.get(ENVIRONMENT) or None, "reco deploy")
+    _show_endpoints(environment, as_json)
+
+
+def down() -> None:
+    """Stop the embedded AWS. What it holds is there again after the next `reco up` with the same deployment."""
+    say("Stopped." if stop_local(DATA) else "Nothing was running.")
+
+
+def status(as_json: JsonOption = False) -> None:
+    """Where the embedded AWS answers, and whether each of its parts does: exit code 1 if one does not."""
+    environment = connect("", aws=False).local
+    if not _show_endpoints(environment, as_json):
+        raise typer.Exit(1)
+
+
+def _show_endpoints(environment: Any, as_json: bool) -> bool:
+    """Whether all parts answer."""
+    endpoints = {
+        "api_url": next(
+            (environment.url_of(of["ApiUrl"]).rstrip("/") for of in environment.stacks.values() if "ApiUrl" in of), None
+        ),
+        "aws_endpoint": environment.aws_endpoint,
+        "personalize_endpoint": environment.personalize_endpoint,
+    }
+    parts: dict[str, str] = environment.parts()
+    if as_json:
+        show_json({**endpoints, "parts": parts})
+    else:
+        show_table(
+            "Endpoints",
+            ["what", "URL", "state"],
+            list(zip(endpoints, endpoints.values(), (parts[name] for name in ("api", "aws", "personalize")), strict=True)),
+        )
+        down = [name for name, state in parts.items() if state == "down"]
+        if down:
+            say(f"{' and '.join(down)} does not answer. `reco down && reco up` starts it again; what it holds is kept.")
+    return "down" not in parts.values()
