@@ -204,9 +204,9 @@ def lean_call(endpoint: str, candidates: int) -> Callable[[], object]:
 
 def measure() -> dict[int, dict[str, dict[str, float]]]:
     from lambdas.serving.recommend.handler import handler  # its module reads the environment
-    from lambdas.serving.recommend.sources import runtime
+    from lambdas.serving.recommend.worker import worker
 
-    client, own_client = boto3.client("personalize-runtime"), runtime(BUDGET_SECONDS)
+    client, own_client = boto3.client("personalize-runtime"), worker().campaigns.client
     users = itertools.count(2)
     context: Any = SimpleNamespace(
         function_name="f",

@@ -10,6 +10,7 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from lambdas.config import Config
+from lambdas.config.environment import Recommend
 from lambdas.config.names import own_name
 from lambdas.stores.deployment import parameter_name, rules_parameter_name
 from lambdas.stores.recent_items import NEWEST
@@ -69,16 +70,16 @@ class ServingStack(cdk.Stack):
                 Grant(["s3:GetObject"], [f"{bucket}/snapshots/*"], "each popularity count has a snapshot"),
                 *use_key(config, "Decrypt"),
             ],
-            environment={
-                "BATCH_LISTS_TABLE": lists,
-                "CATALOGUE_TABLE": table,
-                "DATA_BUCKET": names.data_bucket(config),
-                "DEPLOYMENT_PARAMETER": deployed,
-                "ERASURES_TABLE": erasures,
-                "EVENT_STREAM": stream,
-                "RECENT_ITEMS_TABLE": recent_items.table_name,
-                "RULES_PARAMETER": rules,
-            },
+            environment=Recommend(
+                batch_lists_table=lists,
+                catalogue_table=table,
+                data_bucket=names.data_bucket(config),
+                deployment_parameter=deployed,
+                erasures_table=erasures,
+                event_stream=stream,
+                recent_items_table=recent_items.table_name,
+                rules_parameter=rules,
+            ).variables(),
             memory_mb=1024,
             timeout=cdk.Duration.seconds(10),
         )

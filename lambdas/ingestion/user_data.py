@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 
+from lambdas.aws import clients
 from lambdas.config import Config
 from lambdas.config.recipes import RECIPES
-from lambdas.stores import batch_lists, recent_items, whole_records
+from lambdas.stores import recent_items, whole_records
+from lambdas.stores.batch_lists import BatchLists
 
 #: Tables that are emptied of a user when the user is erased, and every day again: what was on its way then is there by now.
 TABLES: dict[str, Callable[[Config, Sequence[str]], None]] = {
     "recent items": lambda config, users: recent_items.delete_items_of(users),
     "records": lambda config, users: whole_records.delete_users(users),
-    "batch lists": lambda config, users: batch_lists.delete_lists_of(users, batches_of_users(config)),
+    "batch lists": lambda config, users: _batch_lists().delete_of(users, batches_of_users(config)),
 }
 #: Stores that others empty, or that expire, by what does it.
 OTHERS: dict[str, str] = {
@@ -23,6 +26,10 @@ OTHERS: dict[str, str] = {
     "copies of CSVs": "expire after a week",
     "lists of erased users": "expire after a week",
 }
+
+
+def _batch_lists() -> BatchLists:
+    return BatchLists(clients.dynamodb(), os.environ["BATCH_LISTS_TABLE"])
 
 
 def delete_from_tables(config: Config, users: Sequence[str]) -> None:

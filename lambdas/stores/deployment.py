@@ -6,13 +6,13 @@ The config says what is wanted; this document says what is there. It holds ARNs 
 from __future__ import annotations
 
 import os
-import time
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import BaseModel, ConfigDict
 
 from lambdas.aws import clients
+from lambdas.aws.cache import TimedCache
 
 if TYPE_CHECKING:
     from types_boto3_ssm import SSMClient
@@ -51,44 +51,40 @@ class NotDeployed(Exception):
     """No train run has published a deployment yet."""
 
 
-_cached: tuple[float, Deployment] | None = None
+class CurrentDeployment:
+    """The published deployment, as one worker knows it."""
 
+    def __init__(self, client: SSMClient, parameter: str) -> None:
+        self._client, self._parameter = client, parameter
+        self._kept = TimedCache[str, Deployment](CACHE_SECONDS)
 
-def current_deployment() -> Deployment:
-    """The published deployment, at most CACHE_SECONDS old unless SSM does not answer.
+    def get(self) -> Deployment:
+        """The deployment, at most CACHE_SECONDS old unless SSM does not answer.
 
-    Raises NotDeployed before the first train run.
-    """
-    global _cached
-    if _cached is None or time.monotonic() - _cached[0] > CACHE_SECONDS:
+        Raises NotDeployed before the first train run, ClientError or BotoCoreError when SSM has never answered.
+        """
+        kept = self._kept.get(self._parameter)
+        if kept is not None and kept.fresh:
+            return kept.value
         try:
-            _cached = (time.monotonic(), read_deployment(clients.prompt_ssm()))
+            return self._kept.put(self._parameter, read_deployment(self._client, self._parameter))
         except (ClientError, BotoCoreError):
-            if _cached is None:
+            if kept is None:
                 raise
-            _cached = (time.monotonic(), _cached[1])
-    return _cached[1]
+            return self._kept.put(self._parameter, kept.value)
+
+    def keep(self, text: str) -> None:
+        """Take in the document, which the caller has just read beside others."""
+        self._kept.put(self._parameter, Deployment.model_validate_json(text))
 
 
-def keep(text: str) -> None:
-    """Take in the document, which the caller has just read beside others."""
-    global _cached
-    _cached = (time.monotonic(), Deployment.model_validate_json(text))
-
-
-def forget() -> None:
-    """Read the document anew at the next look."""
-    global _cached
-    _cached = None
-
-
-def read_deployment(ssm: SSMClient) -> Deployment:
+def read_deployment(client: SSMClient, parameter: str) -> Deployment:
     """The document as it is now. Raises NotDeployed."""
     try:
-        parameter = ssm.get_parameter(Name=os.environ["DEPLOYMENT_PARAMETER"])["Parameter"]
-    except ssm.exceptions.ParameterNotFound:
+        found = client.get_parameter(Name=parameter)["Parameter"]
+    except client.exceptions.ParameterNotFound:
         raise NotDeployed("nothing is deployed yet: run the train state machine first") from None
-    return Deployment.model_validate_json(parameter["Value"])
+    return Deployment.model_validate_json(found["Value"])
 
 
 def publish(deployment: Deployment) -> None:

@@ -1,6 +1,6 @@
-"""What users did lately, fresher than a filter of Personalize knows it: one row for each user, event type and item.
+"""Users' recent items, fresher than a filter of Personalize knows them: one row for each user, event type and item.
 
-Writing a row again changes nothing but its time, so events may come twice and in any order. Rows leave by TTL.
+Writing a row again changes nothing but its time, so events may come twice and in any order. Rows expire.
 """
 
 from __future__ import annotations
@@ -8,9 +8,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from lambdas.aws import clients
 from lambdas.aws.tables import delete_all, write_all
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
 
 KEPT_DAYS = 90
 #: The latest rows of a user that are looked at, and the index that has them by time.
@@ -35,12 +39,12 @@ def keep(events: Iterable[tuple[str, str, str, float]]) -> None:
     write_all(os.environ["RECENT_ITEMS_TABLE"], rows)
 
 
-def recent_items(user_id: str) -> dict[str, dict[str, float]]:
-    """By event type: item id to seconds since the event."""
+def recent_items(client: DynamoDBClient, table: str, user_id: str) -> dict[str, dict[str, float]]:
+    """A user's, by event type: item id to seconds since the event."""
     found: dict[str, dict[str, float]] = {}
     now = time.time()
-    answer = clients.prompt_dynamodb().query(
-        TableName=os.environ["RECENT_ITEMS_TABLE"],
+    answer = client.query(
+        TableName=table,
         IndexName=NEWEST,
         KeyConditionExpression="user_id = :user",
         ExpressionAttributeValues={":user": {"S": user_id}},

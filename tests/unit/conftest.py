@@ -25,15 +25,16 @@ from lambdas.config import Config
 from lambdas.config.file import load_config
 from lambdas.config.names import dataset_arn
 from lambdas.config.schemas import DatasetKind
-from lambdas.stores import batch_lists, deployment, recent_items
+from lambdas.ingestion.put_events import handler as put_events
+from lambdas.stores import deployment, recent_items
 from personalize_emulator.pytest_plugin import StartEmulator
 from personalize_emulator.quotas import Quotas
 from tests.harness.deployment import make_tracker
 from tests.harness.shop_csvs import csv_text, rows
 from tests.harness.waiting import eventually
-from tests.unit.serving import away
+from tests.unit.serving import away, dynamodb, new_worker, ssm
 
-__all__ = ["away"]
+__all__ = ["away", "dynamodb", "ssm"]
 
 SHOP = Path("config/shop.yaml")
 Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
@@ -258,20 +259,15 @@ def environment(name: str, packed: Path, moto_endpoint: str, personalize_endpoin
     }
 
 
+def recent(user_id: str) -> dict[str, dict[str, float]]:
+    """A user's recent items as serving reads them."""
+    return recent_items.recent_items(clients.dynamodb(), os.environ["RECENT_ITEMS_TABLE"], user_id)
+
+
 def forget() -> None:
-    """A worker keeps clients, config and deployment for its life; each test is a worker of its own."""
+    """A function keeps clients, config and deployment for its life; each test begins with a new one."""
     for made in vars(clients).values():
         if hasattr(made, "cache_clear"):
             made.cache_clear()
-    config.packed_config.cache_clear()
-    from lambdas.serving.recommend import (  # once the environment is there
-        breaker,
-        catalogue,
-        erased,
-        experiments,
-        override,
-        sources,
-    )
-
-    for kept in (deployment, batch_lists, breaker, catalogue, erased, experiments, override, sources):
-        kept.forget()
+    put_events.deployment.cache_clear()
+    new_worker()

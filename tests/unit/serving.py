@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
+import urllib3
 
-from lambdas.aws import clients
+from lambdas.aws import cache, clients
 from lambdas.aws.tables import serialize
+from lambdas.config import packed_config
+from lambdas.serving.recommend import catalogue
+from lambdas.serving.recommend.worker import worker
 from lambdas.stores import deployment, snapshots
 
 if TYPE_CHECKING:
@@ -123,9 +127,84 @@ def home(shop: Deployment, **query: str) -> tuple[int, Any]:
     return call(shop, "GET", "/recommendations/home", {name: [value] for name, value in ({"user_id": "u1"} | query).items()})
 
 
-def later(monkeypatch: pytest.MonkeyPatch, module: ModuleType, seconds: float) -> None:
-    """Let a module believe that so many seconds have passed."""
-    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: time.monotonic() + seconds))
+def new_worker() -> None:
+    """The next call meets a worker that has just begun, with the config as it is packed now."""
+    packed_config.cache_clear()
+    worker.cache_clear()
+
+
+def later(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Let so many seconds pass for what workers keep."""
+    monkeypatch.setattr(cache, "time", SimpleNamespace(monotonic=lambda: time.monotonic() + seconds))
+    monkeypatch.setattr(catalogue, "time", cache.time)
+
+
+class Relay:
+    """Between a worker and moto: it notes the calls of one service, and answers them itself where a test says how.
+
+    `instead` takes the operation and its parameters, and gives a status and a body, or None for moto's answer. While it is
+    `down`, connections end without an answer.
+    """
+
+    def __init__(self, target: str) -> None:
+        self.calls: list[tuple[str, dict[str, Any]]] = []
+        self.instead: Callable[[str, dict[str, Any]], tuple[int, dict[str, Any]] | None] = lambda operation, given: None
+        self.down = False
+        relay = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                operation, given = self.headers["X-Amz-Target"].rpartition(".")[2], json.loads(body)
+                relay.calls.append((operation, given))
+                if relay.down:
+                    self.close_connection = True
+                    return
+                told = relay.instead(operation, given)
+                if told is not None:
+                    status, answer = told[0], json.dumps(told[1]).encode()
+                else:
+                    forwarded = urllib3.request("POST", target, body=body, headers=dict(self.headers.items()), retries=False)
+                    status, answer = forwarded.status, forwarded.data
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(answer)))
+                self.end_headers()
+                self.wfile.write(answer)
+
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+                """Nothing to stderr."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server.server_port}"
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def _relay(service: str, endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Relay]:
+    made = Relay(endpoint)
+    monkeypatch.setenv(f"AWS_ENDPOINT_URL_{service}", made.url)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def dynamodb(away: Deployment, moto_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Relay]:
+    """DynamoDB as the workers of the shop reach it."""
+    yield from _relay("DYNAMODB", moto_endpoint, monkeypatch)
+
+
+@pytest.fixture
+def ssm(away: Deployment, moto_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Relay]:
+    """SSM as the workers of the shop reach it."""
+    yield from _relay("SSM", moto_endpoint, monkeypatch)
 
 
 def put_item(shop: Deployment, item_id: str, **attributes: Any) -> None:

@@ -22,7 +22,7 @@ from lambdas.training.import_data import handler as import_data
 from lambdas.training.prepare_resources import handler as prepare_resources
 from tests.harness.shop_csvs import csv_text, rows
 from tests.harness.waiting import eventually
-from tests.unit.conftest import Deployment, exported
+from tests.unit.conftest import Deployment, exported, recent
 from tests.unit.test_put_records import message
 
 NOW = datetime.now(UTC)
@@ -57,8 +57,8 @@ def test_the_tombstone_is_there_at_once(shop: Deployment, user_id: str) -> None:
 def test_recent_items_are_forgotten_at_once(shop: Deployment) -> None:
     recent_items.keep([(user, "buy", f"i{n}", time.time()) for user in ("u1", "u2") for n in range(30)])
     erase(shop, "u1")
-    assert recent_items.recent_items("u1") == {}
-    assert len(recent_items.recent_items("u2")["buy"]) == 30
+    assert recent("u1") == {}
+    assert len(recent("u2")["buy"]) == 30
 
 
 def test_no_table_holds_an_erased_user(stream: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,8 +22,7 @@ from lambdas.batch.load_recommendations import handler as load_recommendations
 from lambdas.batch.publish_batch import handler as publish_batch
 from lambdas.ingestion.put_events import handler as put_events
 from lambdas.ingestion.put_records import handler as put_records
-from lambdas.serving.recommend import breaker, catalogue, erased, sources
-from lambdas.stores import batch_lists, deployment, snapshots
+from lambdas.stores import snapshots
 from lambdas.training.deploy_campaigns import handler as deploy_campaigns
 from lambdas.training.import_data import handler as import_data
 from lambdas.training.prepare_resources import handler as prepare_resources
@@ -32,7 +31,7 @@ from lambdas.training.train_solutions import handler as train_solutions
 from tests.harness.deployment import until
 from tests.harness.shop_csvs import csv_text, rows
 from tests.unit.conftest import Deployment, set_faults
-from tests.unit.serving import call
+from tests.unit.serving import call, new_worker
 from tests.unit.test_erasure import erase
 from tests.unit.test_put_events import event, records
 from tests.unit.test_put_records import ITEM, message, patch
@@ -111,8 +110,7 @@ class World:
 
     def answers(self, user: str) -> list[dict[str, Any]]:
         """What the API answers for a user a while later, when nothing of the caches is left."""
-        for kept in (breaker, catalogue, erased, sources, deployment, batch_lists):
-            kept.forget()
+        new_worker()
         ranking = {"user_id": user, "item_ids": [f"i{n}" for n in range(ITEMS + NEW)]}
         asked = [
             call(self.shop, "GET", "/recommendations/home", {"user_id": [user], "num_results": ["500"]}),

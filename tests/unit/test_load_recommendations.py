@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import product
 from types import SimpleNamespace
 from typing import Any
@@ -26,8 +26,7 @@ from lambdas.batch.load_recommendations.handler import handler as load
 from lambdas.batch.load_recommendations.lines import RANGE_BYTES
 from lambdas.batch.publish_batch.handler import TooFewWritten
 from lambdas.batch.publish_batch.handler import handler as publish
-from lambdas.stores import batch_lists
-from lambdas.stores.batch_lists import read_list
+from lambdas.stores.batch_lists import BatchList, BatchLists
 from lambdas.stores.erasures import erase
 from lambdas.stores.segments import read_users
 from tests.unit.conftest import Deployment
@@ -84,7 +83,7 @@ class Batch:
 
 
 @pytest.fixture
-def batch(shop: Deployment, monkeypatch: pytest.MonkeyPatch) -> Iterator[Batch]:
+def batch(shop: Deployment, monkeypatch: pytest.MonkeyPatch) -> Batch:
     raw = yaml.safe_load(shop.packed.read_text())
     raw["solutions"]["fans"] = {"recipe": "aws-item-attribute-affinity"}
     raw["batch"] = {"for-you": {"solution": "for-you"}}
@@ -101,9 +100,16 @@ def batch(shop: Deployment, monkeypatch: pytest.MonkeyPatch) -> Iterator[Batch]:
         AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in ("segment", "part")],
         BillingMode="PAY_PER_REQUEST",
     )
-    batch_lists.forget()
-    yield Batch(shop)
-    batch_lists.forget()
+    return Batch(shop)
+
+
+def lists() -> BatchLists:
+    """The table as a worker meets it that has just begun."""
+    return BatchLists(clients.dynamodb(), os.environ["BATCH_LISTS_TABLE"])
+
+
+def read_list(user_id: str) -> BatchList | None:
+    return lists().read("for-you", user_id)
 
 
 def answer_writes(answer: Callable[[Any], dict[str, Any] | None]) -> None:
@@ -131,15 +137,14 @@ def test_a_file_becomes_lists_that_readers_see_once_it_is_published(batch: Batch
     key = batch.put("part.json.out", "\n".join(line(f"ü{n}#x", 50) for n in range(60)) + "\n")
     loaded = batch.load(key)
     assert loaded["counts"] == {"lines": 60, "written": 60, "rejected": 0, "erased": 0}
-    assert read_list("for-you", "ü7#x") is None
-    batch_lists.forget()
+    assert read_list("ü7#x") is None
     assert batch.publish(loaded)["status"] == "ACTIVE"
-    found = read_list("for-you", "ü7#x")
+    found = read_list("ü7#x")
     assert found is not None
     assert found.item_ids == [f"i{n}" for n in range(50)]
     assert found.scores[0] == 0.5
     assert found.version == VERSION
-    assert read_list("for-you", "nobody") is None
+    assert read_list("nobody") is None
 
 
 def test_each_line_that_makes_no_row_is_kept_with_its_reason(batch: Batch) -> None:
@@ -171,7 +176,7 @@ def test_a_user_twice_in_a_file_counts_twice_and_has_the_later_list(batch: Batch
     loaded = batch.load(batch.put("x.out", f"{line('u1', 1)}\n{line('u1', 2)}"))
     assert loaded["counts"]["written"] == 2
     batch.publish(loaded)
-    found = read_list("for-you", "u1")
+    found = read_list("u1")
     assert found is not None
     assert len(found.item_ids) == 2
 
@@ -258,17 +263,16 @@ def test_one_corrupt_file_of_twenty(batch: Batch, each: int, corrupt: int) -> No
     batch.put_input(19 * each + corrupt)
     loads = [batch.load(batch.put(f"{n}.json.out", "\n".join(line(f"u{n}-{m}") for m in range(each)))) for n in range(19)]
     loads.append(batch.load(batch.put("19.json.out", b"\n".join([b"\x00\xff rubbish"] * corrupt))))
-    batch_lists.forget()
     if each == corrupt:
         with pytest.raises(TooFewWritten, match="95 of 100 lines were written"):
             batch.publish(*loads)
-        assert batch_lists.current_version("for-you").version == earlier  # type: ignore[union-attr]
-        assert read_list("for-you", "u1-1") is None
+        assert lists().current_version("for-you").version == earlier  # type: ignore[union-attr]
+        assert read_list("u1-1") is None
     else:
         found = batch.publish(*loads)
         assert (found["lines"], found["written"], found["rejected"]) == (574, 570, 4)
         assert found["rejected_lines"].endswith(REJECTED)
-        assert read_list("for-you", "u1-1") is not None
+        assert read_list("u1-1") is not None
 
 
 @pytest.mark.parametrize(("good", "bad", "published"), [(2, 1, True), (98, 1, True), (1, 2, False), (99, 2, False)])
@@ -279,7 +283,7 @@ def test_where_there_are_few_lines_one_does_not_keep_back_the_others(batch: Batc
     if published:
         found = batch.publish(loaded)
         assert (found["written"], found["rejected"], found["not_made"]) == (good, bad, []), "users are in no report"
-        assert read_list("for-you", "u0") is not None
+        assert read_list("u0") is not None
     else:
         with pytest.raises(TooFewWritten, match=f"{good} of {good + bad} lines were written"):
             batch.publish(loaded)
@@ -323,7 +327,7 @@ def test_a_slower_older_run_does_not_replace_a_newer(batch: Batch) -> None:
     batch.publish(version="20261125T025000000Z")
     with pytest.raises(Exception, match="a newer version than"):
         batch.publish()
-    assert batch_lists.current_version("for-you").version == "20261125T025000000Z"  # type: ignore[union-attr]
+    assert lists().current_version("for-you").version == "20261125T025000000Z"  # type: ignore[union-attr]
 
 
 def test_who_is_erased_while_lists_are_loaded_has_none_when_they_are_published(batch: Batch) -> None:
@@ -331,8 +335,8 @@ def test_who_is_erased_while_lists_are_loaded_has_none_when_they_are_published(b
     loaded = batch.load(batch.put("x.out", f"{line('u1')}\n{line('u2')}"))
     erase("u1")
     batch.publish(loaded)
-    assert read_list("for-you", "u1") is None
-    assert read_list("for-you", "u2") is not None
+    assert read_list("u1") is None
+    assert read_list("u2") is not None
 
 
 def test_only_who_was_erased_since_the_run_began_is_taken_out_again(batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:

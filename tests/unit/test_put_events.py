@@ -14,9 +14,8 @@ from bench.click_stream import FLAWS
 from lambdas.config import EventType
 from lambdas.ingestion.put_events import handler as put_events
 from lambdas.ingestion.put_events.batch import read_batch
-from lambdas.stores import recent_items
 from lambdas.stores.erasures import erase
-from tests.unit.conftest import Deployment, dead_letters, exported, set_faults
+from tests.unit.conftest import Deployment, dead_letters, exported, recent, set_faults
 
 
 def event(**changed: Any) -> dict[str, Any]:
@@ -69,8 +68,8 @@ def test_an_event_that_comes_twice_counts_once(stream: Deployment) -> None:
 def test_recent_items_of_an_erased_user_do_not_come_back(stream: Deployment) -> None:
     erase("u1")
     assert put(stream, event(user_id="u1", event_type="buy"), event(user_id="u2", event_type="buy")) == []
-    assert recent_items.recent_items("u1") == {}
-    assert set(recent_items.recent_items("u2")) == {"buy"}
+    assert recent("u1") == {}
+    assert set(recent("u2")) == {"buy"}
 
 
 def test_events_without_an_item_stay_in_the_archive(stream: Deployment) -> None:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
-from lambdas.aws import clients
 from lambdas.serving.recommend import breaker, override
 from lambdas.stores import deployment, recent_items
 from tests.unit.conftest import Deployment
-from tests.unit.serving import ITEMS, OUTAGES, Campaign, call, home, later
+from tests.unit.serving import ITEMS, OUTAGES, Campaign, Relay, call, home, later
 
 
 @pytest.mark.parametrize("outage", [*OUTAGES, "slow"])
@@ -123,63 +120,48 @@ def test_a_running_worker_takes_in_the_override_within_a_minute(away: Deployment
     document = json.dumps({"rules": {"few_of_a_brand": {"cap": {"by": "BRAND", "at_most": 1}}}})
     away.client("ssm").put_parameter(Name=deployment.rules_parameter_name(away.config.name), Value=document, Type="String")
     assert home(away)[1]["returned"] == 20, "SSM is not asked with each call"
-    later(monkeypatch, override, 60)
+    later(monkeypatch, 60)
     assert home(away)[1]["returned"] == 5
 
 
-class Ssm:
-    """Counts the calls that workers make to SSM, and refuses the first of them."""
-
-    def __init__(self, refuses: int, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.refuses, self.calls = refuses, list[str]()
-        client = clients.prompt_ssm()
-        for name in ("get_parameter", "get_parameters"):
-            monkeypatch.setattr(client, name, self._counted(name, getattr(client, name)))
-
-    def _counted(self, name: str, call: Any) -> Any:
-        def counted(**given: Any) -> Any:
-            self.calls.append(name)
-            if len(self.calls) <= self.refuses:
-                raise ClientError({"Error": {"Code": "ThrottlingException", "Message": "Rate exceeded"}}, name)
-            return call(**given)
-
-        return counted
+def refuses(ssm: Relay, calls: int) -> None:
+    """SSM throttles the next calls."""
+    throttled = iter([(400, {"__type": "ThrottlingException", "message": "Rate exceeded"})] * calls)
+    ssm.instead = lambda operation, given: next(throttled, None)
 
 
 STRICT = json.dumps({"rules": {"few_of_a_brand": {"cap": {"by": "BRAND", "at_most": 1}}}})
 
 
-def new_worker(away: Deployment) -> None:
+def put_strict(away: Deployment, ssm: Relay) -> None:
     away.client("ssm").put_parameter(Name=deployment.rules_parameter_name(away.config.name), Value=STRICT, Type="String")
-    override.forget()
-    deployment.forget()
+    ssm.calls.clear()
 
 
-def test_a_new_worker_reads_both_documents_in_one_call(away: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_worker_reads_both_documents_in_one_call(away: Deployment, ssm: Relay) -> None:
     """SSM answers 40 calls a second by default, and workers that scale out begin together."""
-    new_worker(away)
-    ssm = Ssm(0, monkeypatch)
+    put_strict(away, ssm)
     assert home(away)[1]["returned"] == 5
     assert home(away)[1]["returned"] == 5
-    assert ssm.calls == ["get_parameters"]
+    assert [operation for operation, _ in ssm.calls] == ["GetParameters"]
 
 
 def test_a_new_worker_that_is_throttled_asks_again_before_it_serves_without_the_operators_rules(
-    away: Deployment, monkeypatch: pytest.MonkeyPatch
+    away: Deployment, ssm: Relay
 ) -> None:
-    new_worker(away)
-    ssm = Ssm(2, monkeypatch)
+    put_strict(away, ssm)
+    refuses(ssm, 2)
     assert home(away)[1]["returned"] == 5
-    assert ssm.calls == ["get_parameters"] * 3
+    assert [operation for operation, _ in ssm.calls] == ["GetParameters"] * 3
 
 
 def test_a_worker_without_the_document_counts_it_and_looks_again_soon(
-    away: Deployment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    away: Deployment, ssm: Relay, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    new_worker(away)
-    Ssm(3, monkeypatch)
+    put_strict(away, ssm)
+    refuses(ssm, 3)
     capsys.readouterr()
     assert home(away)[1]["returned"] == 20
     assert '"RulesOverrideUnread":[1' in capsys.readouterr().out
-    later(monkeypatch, override, override.AGAIN_SECONDS)
+    later(monkeypatch, override.AGAIN_SECONDS)
     assert home(away)[1]["returned"] == 5

@@ -9,13 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lambdas import config
 from lambdas.config import ConfigError
 from lambdas.config.validation import parse_config
-from lambdas.serving.recommend import breaker, catalogue, override, sources
 from lambdas.stores import recent_items
 from tests.unit.conftest import Deployment
-from tests.unit.serving import ITEMS, OUTAGES, Campaign, call, home, put_item, put_snapshot
+from tests.unit.serving import ITEMS, OUTAGES, Campaign, call, home, new_worker, put_item, put_snapshot
 
 HERO = {"pin": {"item": "i13", "position": 1}}
 #: Ids that sources may still bring and that the shop has no more.
@@ -29,9 +27,7 @@ def deploy(shop: Deployment, rules: dict[str, Any], **placement: Any) -> None:
     raw |= {"rules": rules, "batch": {}, "placements": {"home": home, "search": {"solution": "ranking", "rules": list(rules)}}}
     parse_config(raw)
     shop.packed.write_text(json.dumps(raw))
-    config.packed_config.cache_clear()
-    for kept in (breaker, catalogue, override, sources):
-        kept.forget()
+    new_worker()
 
 
 def told(answer: dict[str, Any], rule: str) -> dict[str, Any]:
@@ -151,7 +147,7 @@ def test_what_the_shop_has_no_more_is_in_no_answer(away: Deployment) -> None:
         _, ranked = call(away, "POST", "/rankings/search", body={"user_id": "u1", "item_ids": ["i99", "i1"]})
         assert ([item["item_id"] for item in ranked["items"]], ranked["filtered"]) == (["i1"], ["i99"])
     put_item(away, "i99", STOCK=1)
-    catalogue.forget()
+    new_worker()
     assert [item["item_id"] for item in home(away)[1]["items"]] == ["i1", "i99", "i2", "i3"]
 
 

@@ -5,12 +5,15 @@ lambda/latest/dg/services-kinesis-batchfailurereporting.html: the batch goes on 
 
 from __future__ import annotations
 
+import os
 import time
+from functools import cache
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import BotoCoreError, ClientError
 
+from lambdas.aws import clients
 from lambdas.aws.observability import correlate, count, logger, metrics
 from lambdas.aws.retry import Patience
 from lambdas.config import packed_config
@@ -18,7 +21,7 @@ from lambdas.ingestion import dead_letters
 from lambdas.ingestion.put_events.batch import Batch, read_batch, reject
 from lambdas.ingestion.put_events.sending import Sent, send
 from lambdas.stores import recent_items
-from lambdas.stores.deployment import NotDeployed, current_deployment
+from lambdas.stores.deployment import CurrentDeployment, NotDeployed
 from lambdas.stores.erasures import erased
 
 #: Milliseconds that are left for dead letters and the answer.
@@ -73,12 +76,18 @@ def remember(batch: Batch, event_types: set[str]) -> None:
         count(RecentItemsFailed=1)
 
 
+@cache
+def deployment() -> CurrentDeployment:
+    """What this worker knows of the deployment."""
+    return CurrentDeployment(clients.prompt_ssm(), os.environ["DEPLOYMENT_PARAMETER"])
+
+
 def put_all(batch: Batch, patience: Patience) -> Sent:
     """Put the batch's events; before the first train run there is no tracker to put them to."""
     if not batch.lanes:
         return Sent()
     try:
-        tracking_id = current_deployment().tracking_id  # empty when the first run could not make the tracker
+        tracking_id = deployment().get().tracking_id  # empty when the first run could not make the tracker
     except NotDeployed:
         tracking_id = ""
     if not tracking_id:

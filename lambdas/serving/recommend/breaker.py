@@ -1,4 +1,4 @@
-"""A circuit breaker: a campaign that fails again and again is left alone for a while (Nygard, Release It!, 2007)."""
+"""A circuit breaker: a campaign that fails again and again is not called for a while (Nygard, Release It!, 2007)."""
 
 from __future__ import annotations
 
@@ -31,14 +31,3 @@ class Breaker:
         if self.failures >= THRESHOLD:
             self.quiet_until = time.monotonic() + self.pause
             self.pause = min(self.pause * 2, LONGEST_PAUSE)
-
-
-_breakers: dict[str, Breaker] = {}
-
-
-def breaker(campaign_arn: str) -> Breaker:
-    return _breakers.setdefault(campaign_arn, Breaker())
-
-
-def forget() -> None:
-    _breakers.clear()

@@ -2,39 +2,36 @@
 
 from __future__ import annotations
 
-import os
-import time
-from collections import OrderedDict
 from concurrent.futures import Future
+from typing import TYPE_CHECKING
 
-from lambdas.aws import clients
+from lambdas.aws.cache import TimedCache
 from lambdas.serving.recommend.budget import start
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
 
 #: Seconds for which an answer is believed, and how many users are remembered.
 FRESH_SECONDS, MOST_USERS = 30.0, 20_000
 
-_kept: OrderedDict[str, tuple[float, bool]] = OrderedDict()
 
+class Erasures:
+    """The deletion records of users, as one worker knows them."""
 
-def look_up(user_id: str) -> Future[bool]:
-    """Whether there is a tombstone of the user. The result may raise ClientError or BotoCoreError."""
-    until, erased = _kept.get(user_id, (0.0, False))
-    if time.monotonic() >= until:
-        return start(read, user_id)
-    known = Future[bool]()
-    known.set_result(erased)
-    return known
+    def __init__(self, client: DynamoDBClient, table: str) -> None:
+        self._client, self._table = client, table
+        self._kept = TimedCache[str, bool](FRESH_SECONDS, MOST_USERS)
 
+    def look_up(self, user_id: str) -> Future[bool]:
+        """Whether there is a deletion record of the user. The result may raise ClientError or BotoCoreError."""
+        kept = self._kept.fresh(user_id)
+        if kept is None:
+            return start(self._read, user_id)
+        known = Future[bool]()
+        known.set_result(kept.value)
+        return known
 
-def read(user_id: str) -> bool:
-    key = {"user_id": {"S": user_id}}
-    answer = clients.prompt_dynamodb().get_item(TableName=os.environ["ERASURES_TABLE"], Key=key, ProjectionExpression="user_id")
-    erased = "Item" in answer
-    _kept[user_id] = (time.monotonic() + FRESH_SECONDS, erased)
-    while len(_kept) > MOST_USERS:
-        _kept.popitem(last=False)
-    return erased
-
-
-def forget() -> None:
-    _kept.clear()
+    def _read(self, user_id: str) -> bool:
+        key = {"user_id": {"S": user_id}}
+        answer = self._client.get_item(TableName=self._table, Key=key, ProjectionExpression="user_id")
+        return self._kept.put(user_id, "Item" in answer)

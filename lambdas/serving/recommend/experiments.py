@@ -8,26 +8,26 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 import time
 import uuid
-from collections import OrderedDict
 from concurrent.futures import Future
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from lambdas.aws import clients
+from lambdas.aws.cache import TimedCache
 from lambdas.aws.observability import cause, count, logger
 from lambdas.config import Experiment
 from lambdas.config.events import Exposure, ExposureRecord
 from lambdas.serving.recommend.budget import start
 
+if TYPE_CHECKING:
+    from types_boto3_kinesis import KinesisClient
+
 #: Seconds for which a worker does not record the same exposure again, and how many exposures it remembers.
 AGAIN_AFTER, MOST_SHOWN = 3600.0, 20_000
 #: Seconds that an answer waits at its end for a record that is on its way; it goes on by itself after that.
 LAST_WAIT = 0.02
-
-_shown: OrderedDict[Exposure, float] = OrderedDict()
 
 
 def variant_of(experiment: Experiment, unit: str) -> str:
@@ -41,32 +41,35 @@ def variant_of(experiment: Experiment, unit: str) -> str:
     return name
 
 
-def record(exposure: Exposure, erased: Future[bool] | None) -> Future[None] | None:
-    """Begin to write the exposure to the archive, unless this worker did so lately or the user is erased."""
-    now = time.monotonic()
-    if now < _shown.get(exposure, 0.0):
-        return None
-    _shown[exposure] = now + AGAIN_AFTER
-    while len(_shown) > MOST_SHOWN:
-        _shown.popitem(last=False)
-    return start(write, exposure, erased)
+class Exposures:
+    """The stream that exposures are written to, and those that this worker has written."""
 
+    def __init__(self, client: KinesisClient, stream: str) -> None:
+        self._client, self._stream = client, stream
+        self._shown = TimedCache[Exposure, None](AGAIN_AFTER, MOST_SHOWN)
 
-def write(exposure: Exposure, erased: Future[bool] | None) -> None:
-    """One record into the stream. What fails is counted, and written with the user's next call."""
-    unit = exposure.user_id or exposure.session_id or ""
-    line = ExposureRecord(received_at=int(time.time() * 1000), id=str(uuid.uuid4()), body=exposure)
-    try:
-        if erased is None or not erased.result():
-            clients.prompt_kinesis().put_record(
-                StreamName=os.environ["EVENT_STREAM"],
-                PartitionKey=base64.b64encode(unit.encode()).decode()[:256],
-                Data=line.model_dump_json(exclude_none=True).encode() + b"\n",
-            )
-    except (ClientError, BotoCoreError) as error:
-        _shown.pop(exposure, None)
-        logger.warning("an exposure was not recorded", extra={"experiment": exposure.experiment, "reason": cause(error)})
-        count(ExposureFailed=1)
+    def record(self, exposure: Exposure, erased: Future[bool] | None) -> Future[None] | None:
+        """Begin to write the exposure to the archive, unless this worker did so within AGAIN_AFTER or the user is erased."""
+        if self._shown.fresh(exposure):
+            return None
+        self._shown.put(exposure, None)
+        return start(self._write, exposure, erased)
+
+    def _write(self, exposure: Exposure, erased: Future[bool] | None) -> None:
+        """One record into the stream. What fails is counted, and written with the user's next call."""
+        unit = exposure.user_id or exposure.session_id or ""
+        line = ExposureRecord(received_at=int(time.time() * 1000), id=str(uuid.uuid4()), body=exposure)
+        try:
+            if erased is None or not erased.result():
+                self._client.put_record(
+                    StreamName=self._stream,
+                    PartitionKey=base64.b64encode(unit.encode()).decode()[:256],
+                    Data=line.model_dump_json(exclude_none=True).encode() + b"\n",
+                )
+        except (ClientError, BotoCoreError) as error:
+            self._shown.drop(exposure)
+            logger.warning("an exposure was not recorded", extra={"experiment": exposure.experiment, "reason": cause(error)})
+            count(ExposureFailed=1)
 
 
 def finish(running: Future[None] | None) -> None:
@@ -76,7 +79,3 @@ def finish(running: Future[None] | None) -> None:
             running.result(LAST_WAIT)
         except TimeoutError:
             logger.info("an exposure is still being written")
-
-
-def forget() -> None:
-    _shown.clear()

@@ -12,20 +12,20 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from lambdas.aws.observability import correlate, logger, publish_counts
 from lambdas.serving.recommend.api import BadRequest, Listed, RankingRequest, parse, read_query
-from lambdas.serving.recommend.override import current_config
 from lambdas.serving.recommend.placements import NoSuchPlacement, rank, read_batch, recommend
-from lambdas.stores.deployment import NotDeployed, current_deployment
+from lambdas.serving.recommend.worker import worker
+from lambdas.stores.deployment import NotDeployed
 
 app = APIGatewayRestResolver()
 
 
 @app.get("/recommendations/<placement>")
 def get_recommendations(placement: str) -> Response[str]:
-    request, config = read_query(app.current_event.resolved_query_string_parameters), current_config()
-    answer = recommend(config, current_deployment(), placement, request)
+    request = read_query(app.current_event.resolved_query_string_parameters)
+    answer = recommend(worker(), placement, request)
     anybodys = request.user_id is None and request.session_id is None
     may_be_kept = anybodys and answer.returned and not answer.degraded
-    return answered(answer, config.serving.cache_seconds if may_be_kept else 0)
+    return answered(answer, worker().documents.config().serving.cache_seconds if may_be_kept else 0)
 
 
 @app.post("/rankings/<placement>")
@@ -34,7 +34,7 @@ def post_ranking(placement: str) -> Response[str]:
         body = json.loads(app.current_event.decoded_body or "")
     except (ValueError, RecursionError):
         raise BadRequest("body", "is not JSON") from None
-    return answered(rank(current_config(), current_deployment(), placement, parse(RankingRequest, body)))
+    return answered(rank(worker(), placement, parse(RankingRequest, body)))
 
 
 @app.get("/batch/<name>/users/(?s:.+)")
@@ -43,7 +43,7 @@ def get_batch_list(name: str) -> Response[str]:
     user_id = app.current_event.path_parameters["user_id"]
     query = app.current_event.resolved_query_string_parameters
     request = read_query({**query, "user_id": [*query.get("user_id", []), user_id]})
-    return answered(read_batch(current_config(), current_deployment(), name, request))
+    return answered(read_batch(worker(), name, request))
 
 
 def answered(answer: Listed, cache_seconds: int = 0) -> Response[str]:

@@ -1,25 +1,26 @@
 """Rules and placements that change without a deploy: a JSON document in SSM, laid over the packed config.
 
 `{"rules": {...}, "placements": {...}}`: each entry replaces the one of that name in the config, null takes it away. A
-document that does not hold keeps the last good one in force and counts RulesOverrideBroken, which rings an alarm.
+document that is not valid keeps the last good one in force and counts RulesOverrideBroken, which rings an alarm.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import random
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from lambdas.aws import clients
+from lambdas.aws.cache import TimedCache
 from lambdas.aws.observability import cause, count, logger
-from lambdas.config import Config, ConfigError, packed_config
-from lambdas.stores import deployment
+from lambdas.config import Config, ConfigError
+from lambdas.stores.deployment import CurrentDeployment, Deployment
+
+if TYPE_CHECKING:
+    from types_boto3_ssm import SSMClient
 
 #: Seconds for which a worker goes on with what it has; and after a look that failed, when the document may say otherwise by now.
 CACHE_SECONDS, AGAIN_SECONDS = 30.0, 2.0
@@ -28,71 +29,68 @@ FIRST_PAUSES = (0.05, 0.2)
 SECTIONS = ("rules", "placements")
 
 
-@dataclass
-class Kept:
-    """What this worker serves by, the document that it came from, and when to look again."""
+class Documents:
+    """The two documents in SSM that a worker serves by: the rules override, and what is deployed. One call reads both."""
 
-    config: Config = field(default_factory=packed_config)
-    text: str | None = None
-    look_at: float = 0.0
-    broken: bool = False
-    read: bool = False
+    def __init__(self, client: SSMClient, rules_parameter: str, deployment_parameter: str, packed: Config) -> None:
+        self._client, self._packed = client, packed
+        self._rules, self._deployed = rules_parameter, deployment_parameter
+        self._deployment = CurrentDeployment(client, deployment_parameter)
+        self._text: str | None = None
+        self._broken = self._read_once = False
+        self._config = TimedCache[str, Config](CACHE_SECONDS)
+        self._config.put(rules_parameter, packed, seconds=0)
 
+    def config(self) -> Config:
+        """The packed config with the last good override over it, at most CACHE_SECONDS old."""
+        kept = self._config.fresh(self._rules)
+        return kept.value if kept else self._refreshed()
 
-_kept: Kept | None = None
+    def deployment(self) -> Deployment:
+        """What is deployed. Raises NotDeployed, ClientError or BotoCoreError."""
+        return self._deployment.get()
 
-
-def current_config() -> Config:
-    """The packed config with the last good override over it, at most CACHE_SECONDS old."""
-    global _kept
-    if _kept is None:
-        _kept = Kept()
-    if time.monotonic() >= _kept.look_at:
-        _kept.look_at = time.monotonic() + CACHE_SECONDS
-        refresh(_kept)
-    return _kept.config
-
-
-def refresh(kept: Kept) -> None:
-    """Take in the document as it is now, if it changed."""
-    try:
-        text = read(() if kept.read else FIRST_PAUSES)
-    except (ClientError, BotoCoreError) as error:
-        logger.warning("the rules override could not be read", extra={"reason": cause(error)})
-        count(RulesOverrideUnread=1)
-        kept.look_at = time.monotonic() + AGAIN_SECONDS
-        return
-    kept.read = True
-    if text != kept.text:
-        kept.text, kept.broken = text, False
+    def _refreshed(self) -> Config:
+        """The config by the document as it is now."""
+        last = self._config.get(self._rules)
+        config = last.value if last else self._packed
+        self._config.put(self._rules, config)  # whoever asks meanwhile goes on with it
         try:
-            kept.config = overridden(packed_config(), text) if text else packed_config()
-        except ConfigError as error:
-            kept.broken = True
-            logger.error("the rules override is broken: the last good one stays", extra={"problems": error.problems})
-    if kept.broken:
-        count(RulesOverrideBroken=1)
+            text = self._read(() if self._read_once else FIRST_PAUSES)
+        except (ClientError, BotoCoreError) as error:
+            logger.warning("the rules override could not be read", extra={"reason": cause(error)})
+            count(RulesOverrideUnread=1)
+            return self._config.put(self._rules, config, AGAIN_SECONDS)
+        self._read_once = True
+        if text != self._text:
+            self._text, self._broken = text, False
+            try:
+                config = overridden(self._packed, text) if text else self._packed
+            except ConfigError as error:
+                self._broken = True
+                logger.error("the rules override is broken: the last good one stays", extra={"problems": error.problems})
+        if self._broken:
+            count(RulesOverrideBroken=1)
+        return self._config.put(self._rules, config)
 
+    def _read(self, pauses: Sequence[float]) -> str | None:
+        """The rules override, None where there is none; what is deployed is kept.
 
-def read(pauses: Sequence[float]) -> str | None:
-    """The document, None where there is none; in the same call what is deployed, for current_deployment.
-
-    SSM answers 40 calls a second by default, of all workers of an account and region: a call that it throttles is made again
-    after each pause. Raises ClientError or BotoCoreError.
-    """
-    rules, deployed = os.environ["RULES_PARAMETER"], os.environ["DEPLOYMENT_PARAMETER"]
-    for pause in (*pauses, None):
-        try:
-            answer = clients.prompt_ssm().get_parameters(Names=[rules, deployed])
-            break
-        except ClientError:
-            if pause is None:
-                raise
-            time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311  spreads out workers that began together
-    found = {parameter["Name"]: parameter["Value"] for parameter in answer["Parameters"]}
-    if deployed in found:
-        deployment.keep(found[deployed])
-    return found.get(rules)
+        SSM answers 40 calls a second by default, of all workers of an account and region: a call that it throttles is made
+        again after each pause. Raises ClientError or BotoCoreError.
+        """
+        for pause in (*pauses, None):
+            try:
+                answer = self._client.get_parameters(Names=[self._rules, self._deployed])
+                break
+            except ClientError:
+                if pause is None:
+                    raise
+                time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311  spreads out workers that began together
+        found = {parameter["Name"]: parameter["Value"] for parameter in answer["Parameters"]}
+        if self._deployed in found:
+            self._deployment.keep(found[self._deployed])
+        return found.get(self._rules)
 
 
 def overridden(config: Config, text: str) -> Config:
@@ -114,9 +112,3 @@ def overridden(config: Config, text: str) -> Config:
     from lambdas.config.validation import parse_config
 
     return parse_config(raw)
-
-
-def forget() -> None:
-    """Begin anew."""
-    global _kept
-    _kept = None

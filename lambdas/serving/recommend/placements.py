@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from dataclasses import replace
 from typing import TypeVar
 
-from lambdas.config import Config, Placement
+from lambdas.config import Placement
 from lambdas.config.events import Exposure
 from lambdas.config.recipes import RECIPES
 from lambdas.serving.recommend import experiments
 from lambdas.serving.recommend.api import Answer, BadRequest, BatchAnswer, RankingRequest, RecommendationRequest
 from lambdas.serving.recommend.candidates import Gathered, gather, gather_ranking
+from lambdas.serving.recommend.lookups import Lookups, begin
 from lambdas.serving.recommend.task import Task
-from lambdas.stores.deployment import Deployment
+from lambdas.serving.recommend.worker import Worker
 
 Named = TypeVar("Named")
 
@@ -40,7 +42,7 @@ class Assigned:
             self.experiment, self.variant = placement.experiment.name, experiments.variant_of(placement.experiment, unit)
         self.placement = placement.of_variant(self.variant or next(iter(placement.experiment.variants)))
 
-    def record(self, task: Task) -> Future[None] | None:
+    def record(self, lookups: Lookups) -> Future[None] | None:
         """Begin to write to the archive who got which variant."""
         if self.experiment is None or self.variant is None:
             return None
@@ -51,41 +53,46 @@ class Assigned:
             user_id=self.user_id,
             session_id=self.session_id,
         )
-        return experiments.record(exposure, task.tombstone)
+        return lookups.worker.exposures.record(exposure, lookups.deletion_record)
 
 
-def recommend(config: Config, deployed: Deployment, name: str, request: RecommendationRequest) -> Answer:
+def recommend(worker: Worker, name: str, request: RecommendationRequest) -> Answer:
     """Recommendations for one placement. Raises NoSuchPlacement, BadRequest, NotDeployed."""
+    config, deployed = worker.documents.config(), worker.documents.deployment()
     placement = find("placement", config.placements, name)
     if RECIPES[config.solutions[placement.solution].recipe].type == "PERSONALIZED_RANKING":
         raise BadRequest("placement", f"'{name}' ranks given items: call POST /rankings/{name}")
     assigned = Assigned(name, placement, request)
     wanted = request.num_results or placement.num_results
-    task = require_subject(Task(config, deployed, assigned.placement, request), "placement")
-    return answer(assigned, task, lambda of: gather(of, wanted))
+    task = Task.read(config, deployed, assigned.placement, request)
+    return answer(assigned, worker, require_subject(task, "placement"), lambda lookups: gather(lookups, wanted))
 
 
-def rank(config: Config, deployed: Deployment, name: str, request: RankingRequest) -> Answer:
+def rank(worker: Worker, name: str, request: RankingRequest) -> Answer:
     """The given items in the order that suits the user. Raises NoSuchPlacement, BadRequest, NotDeployed."""
+    config, deployed = worker.documents.config(), worker.documents.deployment()
     placement = find("placement", config.placements, name)
     if RECIPES[config.solutions[placement.solution].recipe].type != "PERSONALIZED_RANKING":
         raise BadRequest("placement", f"'{name}' does not rank: call GET /recommendations/{name}")
     assigned = Assigned(name, placement, request)
     given = list(dict.fromkeys(request.item_ids))
-    ranked = answer(assigned, Task(config, deployed, assigned.placement, request), lambda of: gather_ranking(of, given))
+    task = Task.read(config, deployed, assigned.placement, request)
+    ranked = answer(assigned, worker, task, lambda lookups: gather_ranking(lookups, given))
     kept = {item.item_id for item in ranked.items}
     ranked.filtered = [item_id for item_id in given if item_id not in kept]
     return ranked
 
 
-def read_batch(config: Config, deployed: Deployment, name: str, request: RecommendationRequest) -> BatchAnswer:
+def read_batch(worker: Worker, name: str, request: RecommendationRequest) -> BatchAnswer:
     """The list that was made for a user ahead of time, or what fallbacks have.
 
     Raises NoSuchPlacement, BadRequest, NotDeployed.
     """
+    config, deployed = worker.documents.config(), worker.documents.deployment()
     batch = find("batch", config.batch, name)
     wanted = request.num_results or batch.num_results
-    task, found = for_whom(require_subject(Task(config, deployed, batch, request), "batch"), lambda of: gather(of, wanted))
+    task = require_subject(Task.read(config, deployed, batch, request), "batch")
+    _, found = for_whom(begin(worker, task), lambda lookups: gather(lookups, wanted))
     return BatchAnswer.model_construct(
         batch=name,
         published_at=found.published_at,
@@ -93,40 +100,41 @@ def read_batch(config: Config, deployed: Deployment, name: str, request: Recomme
         items=found.items(),
         requested=wanted,
         returned=len(found.chosen),
-        degraded=sorted(task.degraded) or None,
-        explain=found.explanation(),
+        degraded=sorted(found.degraded) or None,
+        explain=found.explanation() if request.explain else None,
     )
 
 
-def answer(assigned: Assigned, task: Task, gathering: Callable[[Task], Gathered]) -> Answer:
+def answer(assigned: Assigned, worker: Worker, task: Task, gathering: Callable[[Lookups], Gathered]) -> Answer:
     """What the placement answers; the exposure is written meanwhile."""
-    exposure = assigned.record(task)
-    task, found = for_whom(task, gathering)
-    counted = task.request.user_id == assigned.user_id
+    lookups = begin(worker, task)
+    exposure = assigned.record(lookups)
+    erased, found = for_whom(lookups, gathering)
     made = Answer.model_construct(
         placement=assigned.name,
         recommendation_id=found.recommendation_id,
-        experiment=assigned.experiment if counted else None,
-        variant=assigned.variant if counted else None,
+        experiment=None if erased else assigned.experiment,
+        variant=None if erased else assigned.variant,
         source=found.source,
         items=found.items(),
         requested=found.wanted,
         returned=len(found.chosen),
-        degraded=sorted(task.degraded) or None,
-        explain=found.explanation(),
+        degraded=sorted(found.degraded) or None,
+        explain=found.explanation() if task.request.explain else None,
     )
     experiments.finish(exposure)
     return made
 
 
-def for_whom(task: Task, gathering: Callable[[Task], Gathered]) -> tuple[Task, Gathered]:
-    """The list for the user; for one who asked to be forgotten, that of somebody who is not known."""
-    found = gathering(task)
-    if task.erased:
-        task = task.anonymous()
-        found = gathering(task)
-    found.count()
-    return task, found
+def for_whom(lookups: Lookups, gathering: Callable[[Lookups], Gathered]) -> tuple[bool, Gathered]:
+    """Whether the user asked to be forgotten, and the list: for such a user, that of somebody who is not known."""
+    found = gathering(lookups)
+    erased = lookups.erased
+    if erased.value:
+        found = gathering(begin(lookups.worker, lookups.task.anonymous(), lookups.budget))
+    found = replace(found, degraded=found.degraded | erased.degraded)
+    found.count(lookups.task.of)
+    return erased.value, found
 
 
 def require_subject(task: Task, kind: str) -> Task:

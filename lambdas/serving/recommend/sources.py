@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import time
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from lambdas.aws import clients
+from lambdas.aws.cache import TimedCache
 from lambdas.aws.observability import cause, count, logger
-from lambdas.serving.recommend.breaker import breaker
+from lambdas.serving.recommend.breaker import Breaker
 from lambdas.serving.recommend.budget import Budget, start
-from lambdas.serving.recommend.catalogue import keep
 from lambdas.serving.recommend.rule_terms import Candidate
-from lambdas.stores.batch_lists import BatchList, read_list
+from lambdas.stores.batch_lists import BatchList, BatchLists
 from lambdas.stores.snapshots import read_snapshot
 
 if TYPE_CHECKING:
@@ -29,73 +26,52 @@ CAMPAIGN_SHARE = 0.7
 SNAPSHOT_SECONDS, RETRY_SECONDS = 300.0, 5.0
 
 
-@dataclass
-class Snapshot:
-    """A snapshot in this worker: its list, when to look for a newer one, and the reading that is under way."""
-
-    item_ids: list[str] = field(default_factory=list)
-    until: float = 0.0
-    loading: Future[None] | None = None
-
-
-_snapshots: dict[str, Snapshot] = {}
-
-
 class SourceFailed(Exception):
     """This source has nothing to give now; the message is for the log."""
 
 
-def begin(seconds: float) -> Budget:
-    """The time of an answer, which begins once there are clients: to make them takes a new worker longer than an answer may."""
-    runtime(seconds)
-    clients.prompt_dynamodb()
-    clients.s3()
-    return Budget(seconds)
+class Campaigns:
+    """The campaigns of Personalize, and the circuit breaker of each."""
+
+    def __init__(self, client: PersonalizeRuntimeClient) -> None:
+        self.client = client
+        self._breakers: dict[str, Breaker] = defaultdict(Breaker)
+
+    def recommendations(self, call: dict[str, Any], source: str, budget: Budget) -> tuple[list[Candidate], str]:
+        """GetRecommendations: candidates, best first, and the recommendation id. Raises SourceFailed."""
+        answer = self._ask(self.client.get_recommendations, call, budget)
+        return _candidates(answer["itemList"], source), answer["recommendationId"]
+
+    def ranking(self, call: dict[str, Any], source: str, budget: Budget) -> tuple[list[Candidate], str]:
+        """GetPersonalizedRanking: the given items, best first, and the recommendation id. Raises SourceFailed."""
+        answer = self._ask(self.client.get_personalized_ranking, call, budget)
+        return _candidates(answer["personalizedRanking"], source), answer["recommendationId"]
+
+    def _ask(self, operate: Callable[..., Any], call: dict[str, Any], budget: Budget) -> Any:
+        """One attempt; a campaign that keeps failing is not asked for a while. Raises SourceFailed."""
+        circuit = self._breakers[call["campaignArn"]]
+        if not circuit.allows():
+            raise SourceFailed("the campaign failed several times in a row: not asked")
+        try:
+            answer = budget.call(operate, CAMPAIGN_SHARE, **call)
+        except (TimeoutError, ClientError, BotoCoreError) as error:
+            refused = isinstance(error, ClientError) and error.response["Error"]["Code"] == "InvalidInputException"
+            if not refused:
+                circuit.failed()
+            count(PersonalizeFailed=1)
+            raise SourceFailed(cause(error)) from None
+        circuit.succeeded()
+        return answer
 
 
-def runtime(seconds: float) -> PersonalizeRuntimeClient:
-    """The client for the campaigns of answers that may take so many seconds: it gives up after their share."""
-    return clients.personalize_runtime(seconds * CAMPAIGN_SHARE)
-
-
-def recommendations(call: dict[str, Any], source: str, budget: Budget) -> tuple[list[Candidate], str]:
-    """GetRecommendations: candidates, best first, and the recommendation id. Raises SourceFailed."""
-    answer = ask("get_recommendations", call, budget)
-    return candidates(answer["itemList"], source), answer["recommendationId"]
-
-
-def ranking(call: dict[str, Any], source: str, budget: Budget) -> tuple[list[Candidate], str]:
-    """GetPersonalizedRanking: the given items, best first, and the recommendation id. Raises SourceFailed."""
-    answer = ask("get_personalized_ranking", call, budget)
-    return candidates(answer["personalizedRanking"], source), answer["recommendationId"]
-
-
-def candidates(entries: Sequence[Any], source: str) -> list[Candidate]:
+def _candidates(entries: Sequence[Any], source: str) -> list[Candidate]:
     return [Candidate(entry["itemId"], source, entry.get("score"), entry.get("reason")) for entry in entries]
 
 
-def ask(operation: str, call: dict[str, Any], budget: Budget) -> Any:
-    """One attempt; a campaign that keeps failing is not asked for a while. Raises SourceFailed."""
-    circuit = breaker(call["campaignArn"])
-    if not circuit.allows():
-        raise SourceFailed("failed too often lately: not asked")
-    operate = getattr(runtime(budget.seconds), operation)
-    try:
-        answer = budget.call(operate, CAMPAIGN_SHARE, **call)
-    except (TimeoutError, ClientError, BotoCoreError) as error:
-        refused = isinstance(error, ClientError) and error.response["Error"]["Code"] == "InvalidInputException"
-        if not refused:
-            circuit.failed()
-        count(PersonalizeFailed=1)
-        raise SourceFailed(cause(error)) from None
-    circuit.succeeded()
-    return answer
-
-
-def batch_list(batch: str, key: str, budget: Budget) -> BatchList:
+def batch_list(lists: BatchLists, batch: str, key: str, budget: Budget) -> BatchList:
     """The current list of a user or an item. Raises SourceFailed."""
     try:
-        found = budget.wait(start(read_list, batch, key))
+        found = budget.wait(start(lists.read, batch, key))
     except (TimeoutError, ClientError, BotoCoreError) as error:
         count(BatchListsFailed=1)
         raise SourceFailed(cause(error)) from None
@@ -104,36 +80,42 @@ def batch_list(batch: str, key: str, budget: Budget) -> BatchList:
     return found
 
 
-def prepare(solution: str) -> None:
-    """Begin to read a snapshot that is absent or too old, and its items' attributes: once a campaign stalls, it is too late."""
-    kept = _snapshots.setdefault(solution, Snapshot())
-    if time.monotonic() >= kept.until and (kept.loading is None or kept.loading.done()):
-        kept.loading = start(load_snapshot, solution, kept)
+class Snapshots:
+    """The lists of popularity counts, as one worker knows them. `on_read` is called with the items of a list that came."""
 
+    def __init__(self, bucket: str, on_read: Callable[[Sequence[str]], None]) -> None:
+        self._bucket, self._on_read = bucket, on_read
+        self._lists = TimedCache[str, list[str]](SNAPSHOT_SECONDS)
+        self._loading: dict[str, Future[None]] = {}
 
-def load_snapshot(solution: str, kept: Snapshot) -> None:
-    try:
-        kept.item_ids = read_snapshot(os.environ["DATA_BUCKET"], solution)
-        kept.until = time.monotonic() + SNAPSHOT_SECONDS
-        keep(kept.item_ids)
-    except (ClientError, BotoCoreError) as error:
-        logger.warning("the snapshot could not be read", extra={"solution": solution, "reason": cause(error)})
-        kept.until = time.monotonic() + RETRY_SECONDS
+    def prepare(self, solution: str) -> None:
+        """Begin to read a snapshot that is absent or old, and its items' attributes: once a campaign stalls, it is too late."""
+        loading = self._loading.get(solution)
+        if self._lists.fresh(solution) is None and (loading is None or loading.done()):
+            self._loading[solution] = start(self._load, solution)
 
+    def candidates(self, solution: str, budget: Budget) -> list[Candidate]:
+        """The list of a popularity count, the last one while a newer one is read. Raises SourceFailed."""
+        self.prepare(solution)
+        item_ids = self._item_ids(solution)
+        if not item_ids and solution in self._loading:
+            try:
+                budget.wait(self._loading[solution])
+            except TimeoutError:
+                raise SourceFailed(f"the snapshot of '{solution}' did not come in time") from None
+            item_ids = self._item_ids(solution)
+        if not item_ids:
+            raise SourceFailed(f"there is no snapshot of '{solution}' yet")
+        return [Candidate(item_id, solution) for item_id in item_ids]
 
-def snapshot(solution: str, budget: Budget) -> list[Candidate]:
-    """The list of a popularity count, the one before while a newer one is read. Raises SourceFailed."""
-    prepare(solution)
-    kept = _snapshots[solution]
-    if not kept.item_ids and kept.loading is not None:
+    def _item_ids(self, solution: str) -> list[str]:
+        kept = self._lists.get(solution)
+        return kept.value if kept else []
+
+    def _load(self, solution: str) -> None:
         try:
-            budget.wait(kept.loading)
-        except TimeoutError:
-            raise SourceFailed(f"the snapshot of '{solution}' did not come in time") from None
-    if not kept.item_ids:
-        raise SourceFailed(f"there is no snapshot of '{solution}' yet")
-    return [Candidate(item_id, solution) for item_id in kept.item_ids]
-
-
-def forget() -> None:
-    _snapshots.clear()
+            item_ids = self._lists.put(solution, read_snapshot(self._bucket, solution))
+            self._on_read(item_ids)
+        except (ClientError, BotoCoreError) as error:
+            logger.warning("the snapshot could not be read", extra={"solution": solution, "reason": cause(error)})
+            self._lists.put(solution, self._item_ids(solution), RETRY_SECONDS)

@@ -1,104 +1,71 @@
-"""One call to a placement or a batch: what Personalize is asked, the local twin of the filter, what rules may know."""
+"""One call to a placement or a batch: what is asked of Personalize, which filter and which rules apply."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from concurrent.futures import Future
-from functools import cached_property
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from lambdas.aws.observability import cause, count, logger
 from lambdas.config import Batch, Config, Placement
 from lambdas.config.local_filters import Facts, ItemFilter, parse_filter
 from lambdas.config.recipes import RECIPES
-from lambdas.serving.recommend import erased
+from lambdas.config.rules import Rule
 from lambdas.serving.recommend.api import RankingRequest, RecommendationRequest
-from lambdas.serving.recommend.budget import Budget, start
-from lambdas.serving.recommend.catalogue import Known, look_up
+from lambdas.serving.recommend.catalogue import Known
 from lambdas.serving.recommend.filters import placeholder_values, quoted
-from lambdas.serving.recommend.rule_terms import Call, Candidate
-from lambdas.serving.recommend.sources import SourceFailed, begin
+from lambdas.serving.recommend.rule_terms import Candidate
+from lambdas.serving.recommend.sources import SourceFailed
 from lambdas.stores.deployment import Deployment, NotDeployed
-from lambdas.stores.recent_items import recent_items
 
-Recent = dict[str, dict[str, float]]
+#: A user's recent items by event type: item id to seconds since the event.
+Recent = Mapping[str, Mapping[str, float]]
 
 
+@dataclass(frozen=True)
 class Task:
-    """Raises BadRequest for filter parameters that do not fit the placement or batch, `of`."""
+    """A request and what the config says about it; `of` is the placement or the batch.
 
-    def __init__(
-        self,
-        config: Config,
-        deployed: Deployment,
-        of: Placement | Batch,
-        request: RecommendationRequest | RankingRequest,
-        budget: Budget | None = None,
-    ) -> None:
-        self.config, self.deployed, self.of, self.request = config, deployed, of, request
-        self.budget = budget or begin(config.serving.time_budget_ms / 1000)
-        self.fallbacks = config.fallbacks(of)
-        self.degraded = set[str]()
-        self.rules = {name: config.rules[name] for name in of.rules}
-        self.needs_recent = any(rule.drop_recent for rule in self.rules.values())
-        self.expression = config.filters[of.filter] if of.filter else ""
-        self.values = placeholder_values(self.expression, request.filter_values)
-        self.item_id = request.item_id if isinstance(request, RecommendationRequest) else None
-        self.tombstone: Future[bool] | None = None
-        self._recent: Future[Recent] | None = None
-        if request.user_id:
-            self.tombstone = erased.look_up(request.user_id)
-            if self._asks_for_recent():
-                self._recent = start(recent_items, request.user_id)
+    `values` are those of the filter's placeholders. `local_filter` is for items that Personalize has not filtered; None where the
+    config needs none.
+    """
 
-    @cached_property
-    def erased(self) -> bool:
-        """Whether the user asked to be forgotten; without an answer in time, not as far as we know."""
-        try:
-            return self.tombstone is not None and self.budget.wait(self.tombstone)
-        except (TimeoutError, ClientError, BotoCoreError) as error:
-            logger.warning("the tombstone could not be looked up", extra={"reason": cause(error)})
-            count(ErasedLookupFailed=1)
-            self.degraded.add("erasures")
-            return False
+    config: Config
+    deployed: Deployment
+    of: Placement | Batch
+    request: RecommendationRequest | RankingRequest
+    values: Mapping[str, Sequence[str]]
+    local_filter: ItemFilter | None
+    rules: Mapping[str, Rule]
+    fallbacks: Sequence[str]
+
+    @classmethod
+    def read(
+        cls, config: Config, deployed: Deployment, of: Placement | Batch, request: RecommendationRequest | RankingRequest
+    ) -> Task:
+        """Raises BadRequest for filter parameters that do not fit the placement or batch."""
+        expression = config.filters[of.filter] if of.filter else ""
+        local = parse_filter(expression, config.item_columns) if expression and config.needs_twin(of) else None
+        values = placeholder_values(expression, request.filter_values)
+        rules = {name: config.rules[name] for name in of.rules}
+        return cls(config, deployed, of, request, values, local, rules, config.fallbacks(of))
 
     def anonymous(self) -> Task:
-        """The same call without its user, in the time that is left."""
-        return Task(self.config, self.deployed, self.of, self.request.model_copy(update={"user_id": None}), self.budget)
+        """The same call without its user."""
+        return replace(self, request=self.request.model_copy(update={"user_id": None}))
 
-    @cached_property
-    def twin(self) -> ItemFilter | None:
-        """The filter for items that Personalize has not filtered. The config has one wherever it is needed."""
-        return (
-            parse_filter(self.expression, self.config.item_columns)
-            if self.expression and self.config.needs_twin(self.of)
-            else None
-        )
+    @property
+    def item_id(self) -> str | None:
+        return self.request.item_id if isinstance(self.request, RecommendationRequest) else None
 
-    def _asks_for_recent(self) -> bool:
-        return self.needs_recent or (self.twin is not None and bool(self.twin.event_types(self.config.event_types)))
+    @property
+    def rules_need_recent(self) -> bool:
+        return any(rule.drop_recent for rule in self.rules.values())
 
-    @cached_property
-    def recent(self) -> Recent:
-        """The user's recent items; without an answer in time, none."""
-        if self._recent is None:
-            return {}
-        try:
-            return self.budget.wait(self._recent)
-        except (TimeoutError, ClientError, BotoCoreError) as error:
-            logger.warning("the recent items did not come", extra={"reason": cause(error)})
-            count(RecentItemsFailed=1)
-            self.degraded.add("recent_items")
-            return {}
-
-    def known(self, item_ids: Iterable[str]) -> Known:
-        """What the catalogue knows of items."""
-        known = look_up(item_ids, self.budget)
-        if not known.in_time:
-            self.degraded.add("attributes")
-        return known
+    @property
+    def needs_recent(self) -> bool:
+        """Whether rules or the local filter look at the user's recent items."""
+        local = self.local_filter
+        return self.rules_need_recent or (local is not None and bool(local.event_types(self.config.event_types)))
 
     @property
     def complete_catalogue(self) -> bool:
@@ -125,9 +92,6 @@ class Task:
         """Whose list it is: a user's, or that of the item to which others are related."""
         related = RECIPES[self.config.solutions[self.of.solution].recipe].type == "RELATED_ITEMS"
         return self.item_id if related else self.request.user_id
-
-    def rule_call(self) -> Call:
-        return Call(self.request.context, self.recent if self.needs_recent else {})
 
     def call(self, source: str) -> dict[str, Any]:
         """The parameters of a call to the campaign of a solution. Raises SourceFailed or NotDeployed when it can't be made."""
@@ -161,15 +125,12 @@ class Task:
 
     def filtered_by_service(self, source: str) -> bool:
         """Whether the service can apply the filter: one about the current item works with related items alone."""
-        if self.twin is None or source == self.of.solution:
+        if self.local_filter is None or source == self.of.solution:
             return True
-        return not self.twin.needs_current_item() or RECIPES[self.config.solutions[source].recipe].type == "RELATED_ITEMS"
+        related = RECIPES[self.config.solutions[source].recipe].type == "RELATED_ITEMS"
+        return related or not self.local_filter.needs_current_item()
 
-    def filtered(self, candidates: Sequence[Candidate]) -> list[Candidate]:
-        """Those that the local twin of the filter keeps."""
-        twin = self.twin
-        if twin is None:
-            return list(candidates)
-        known = self.known([c.item_id for c in candidates] + ([self.item_id] if self.item_id else []))
-        facts = Facts(self.values, known.attributes(self.item_id or ""), self.recent)
-        return [c for c in candidates if twin.keeps(c.item_id, known.attributes(c.item_id), facts)]
+    def kept_by(self, local: ItemFilter, candidates: Sequence[Candidate], known: Known, recent: Recent) -> list[Candidate]:
+        """The candidates that the local filter keeps."""
+        facts = Facts(self.values, known.attributes(self.item_id or ""), recent)
+        return [c for c in candidates if local.keeps(c.item_id, known.attributes(c.item_id), facts)]

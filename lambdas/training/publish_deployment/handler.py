@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from typing import Any
 
@@ -65,7 +66,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 def previous() -> Deployment | None:
     """What is deployed now, None before the first run."""
     try:
-        return read_deployment(clients.ssm())
+        return read_deployment(clients.ssm(), os.environ["DEPLOYMENT_PARAMETER"])
     except NotDeployed:
         return None
 

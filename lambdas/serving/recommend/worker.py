@@ -1,0 +1,57 @@
+"""What one execution environment of the function keeps from call to call: clients, config, deployment, caches, breakers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, partial
+
+from lambdas.aws import clients
+from lambdas.config import packed_config
+from lambdas.config.environment import Recommend
+from lambdas.serving.recommend.catalogue import Catalogue
+from lambdas.serving.recommend.erased import Erasures
+from lambdas.serving.recommend.experiments import Exposures
+from lambdas.serving.recommend.override import Documents
+from lambdas.serving.recommend.sources import CAMPAIGN_SHARE, Campaigns, Snapshots
+from lambdas.serving.recommend.task import Recent
+from lambdas.stores.batch_lists import BatchLists
+from lambdas.stores.recent_items import recent_items
+
+
+@dataclass(frozen=True)
+class Worker:
+    """All that a call asks and that outlives it. `recent_items` gives a user's, by event type: item id to seconds ago."""
+
+    documents: Documents
+    campaigns: Campaigns
+    catalogue: Catalogue
+    erasures: Erasures
+    batch_lists: BatchLists
+    recent_items: Callable[[str], Recent]
+    snapshots: Snapshots
+    exposures: Exposures
+
+
+def make_worker(environment: Recommend) -> Worker:
+    """A worker that knows nothing yet. To make its clients takes longer than an answer may: it comes before a call's budget."""
+    config = packed_config()
+    dynamodb = clients.prompt_dynamodb()
+    clients.s3()
+    catalogue = Catalogue(dynamodb, environment.catalogue_table)
+    return Worker(
+        Documents(clients.prompt_ssm(), environment.rules_parameter, environment.deployment_parameter, config),
+        Campaigns(clients.personalize_runtime(config.serving.time_budget_ms / 1000 * CAMPAIGN_SHARE)),
+        catalogue,
+        Erasures(dynamodb, environment.erasures_table),
+        BatchLists(dynamodb, environment.batch_lists_table),
+        partial(recent_items, dynamodb, environment.recent_items_table),
+        Snapshots(environment.data_bucket, catalogue.keep),
+        Exposures(clients.prompt_kinesis(), environment.event_stream),
+    )
+
+
+@cache
+def worker() -> Worker:
+    """The one of this process."""
+    return make_worker(Recommend.read())
