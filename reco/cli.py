@@ -27,6 +27,7 @@ from reco.commands import load as load_command
 from reco.commands import local as local_command
 from reco.commands import preflight as preflight_command
 from reco.commands import recommend as recommend_command
+from reco.commands import report as report_command
 from reco.commands import train as train_command
 from reco.commands import utilization as utilization_command
 from reco.commands import validate as validate_command
@@ -105,6 +106,7 @@ _add(_DATA, "load", load_command.load_command, "mine/data", "archive --aws")
 _add(_DATA, "send-events", events_command.send_events, "events.jsonl", "- < events.jsonl")
 _add(_DATA, "redrive", events_command.redrive_command, "--list", "--reason ThrottlingException")
 _add(_TRAIN, "train", train_command.train_command, "--wait", "--retrain --solution for-you --wait")
+_add(_TRAIN, "report", report_command.report, "--open", "--list")
 _add(_TRAIN, "approve", train_command.approve, "", "for-you", "for-you --reject")
 _add(_TRAIN, "rollback", train_command.rollback, "for-you", "for-you --aws")
 _add(_SERVE, "recommend", recommend_command.recommend, "home --user 42 --explain", "search --user 42 --ranking i1,i2,i3")
@@ -112,7 +114,7 @@ _add(_SERVE, "batch", batch_command.batch, "--wait", "for-you --wait")
 _add(_SERVE, "segment", batch_command.segment, "likely-buyers", "likely-buyers --output users.csv")
 _add(_OPERATE, "preflight", preflight_command.preflight, "--aws", "-c mine/config.yaml --aws --json")
 _add(_OPERATE, "verify", verify_command.verify, "--aws", "--aws --with-import")
-_add(_OPERATE, "dashboard", dashboard_command.dashboard, "dashboard.png", "dashboard.svg --minutes 60")
+_add(_OPERATE, "dashboard", dashboard_command.dashboard, "--open", "dashboard.png --minutes 60")
 _add(_OPERATE, "utilization", utilization_command.utilization, "", "--days 30 --aws")
 _add(_OPERATE, "destroy", destroy_command.destroy_command, "", "--keep-stacks --aws")
 _add(_JUDGE, "cost", cost_command.cost, "", "--traffic mine-traffic.yaml --json cost.json")

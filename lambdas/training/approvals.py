@@ -36,6 +36,7 @@ class Approval(BaseModel):
     verdict: Asked
     task_token: str
     expires: int
+    deployment: str = ""
 
 
 def approval_key(approval_id: str) -> dict[str, Any]:

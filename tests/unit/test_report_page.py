@@ -9,9 +9,13 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from playwright.sync_api import Browser
 
 from lambdas.stores.runs import VersionRecord
 from lambdas.training.report.page import report_page
+from tests.browser import browser
+
+__all__ = ["browser"]
 
 NDCG, MRR, COVERAGE = "normalized_discounted_cumulative_gain_at_25", "mean_reciprocal_rank_at_25", "coverage"
 START = datetime(2026, 3, 1, 3, tzinfo=UTC)
@@ -127,6 +131,31 @@ def test_one_table_holds_the_metrics_and_the_verdict_of_each_solution() -> None:
     assert rows[1][1:] == ["", "", "", "", "2.5000"]
     assert "refused" in page.text
     assert "NDCG@25 fell by 23 %, 10 % are allowed" in page.text
+
+
+def test_it_says_of_what_it_is_and_what_came_of_it_in_plain_words() -> None:
+    made = report(deployment="shop-prod", started="2026-03-01T03:00:00+00:00", seconds=754)
+    text = " ".join(Page(report_page(made, {})).text)
+    assert "Deployment shop-prod, started 2026-03-01 03:00:00 UTC, took 13 minutes." in text
+    assert "1 solution was trained. The new version of for-you is not used: its old version goes on serving." in text
+
+
+def test_a_figure_has_its_difference_from_the_version_that_serves() -> None:
+    solution = report()["solutions"][0] | {"deployed_metrics": {NDCG: 0.2}}
+    assert "+0.0134" in Page(report_page(report(solutions=[solution]), {})).text
+
+
+def test_ten_solutions_fit_a_window_without_scrolling(browser: Browser) -> None:
+    """1,400 points wide, with all metrics that recipes have."""
+    names = ["coverage", MRR, *(f"{kind}_at_{k}" for kind in ("precision", NDCG.removesuffix("_at_25")) for k in (5, 10, 25))]
+    metrics = dict.fromkeys([*names, "hits_at_1_percent", "recall_at_1_percent"], 0.1234)
+    one = report()["solutions"][0] | {"metrics": metrics, "deployed_metrics": metrics, "recipe": "aws-personalized-ranking-v2"}
+    made = report(solutions=[one | {"name": f"trending-this-week-{n}"} for n in range(10)])
+    page = browser.new_page(viewport={"width": 1400, "height": 900})
+    page.set_content(report_page(made, {}))
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1400
+    assert page.evaluate("(wide => wide.scrollWidth <= wide.clientWidth)(document.querySelector('.wide'))")
+    page.close()
 
 
 def test_versions_are_drawn_over_time_by_what_became_of_them() -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from html import escape
 
 from lambdas.training.approvals import Approval
+from lambdas.training.metric_labels import metric_label
 
 STYLE = """
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }
 body { max-width: 44rem; margin: 3rem auto; padding: 0 1rem }
 table { border-collapse: collapse; width: 100%; margin: 1.5rem 0 }
+table { table-layout: fixed }
 th, td { padding: .35rem .6rem; border-bottom: 1px solid #8885; text-align: right }
 th:first-child, td:first-child { text-align: left }
 button { font: inherit; padding: .5rem 1.2rem; margin-right: .8rem }
@@ -27,17 +30,24 @@ def question(approval: Approval) -> str:
     """The page that asks."""
     verdict = approval.verdict
     rows = "".join(
-        f"<tr><td>{escape(name)}</td><td>{value:.4f}</td><td>{shown(verdict.deployed_metrics.get(name))}</td></tr>"
+        f"<tr><td>{escape(metric_label(name))}</td><td>{value:.4f}</td><td>{shown(verdict.deployed_metrics.get(name))}</td>"
+        f"<td>{_difference(value, verdict.deployed_metrics.get(name))}</td></tr>"
         for name, value in sorted(verdict.metrics.items())
     )
     return document(
         f"May the new version of {verdict.name} go live?",
-        f"<p>It was trained by run {escape(approval.run_id)} and passed its gate. The campaign serves the old version until "
-        f"you decide; without an answer it keeps it.</p>"
-        f"<table><tr><th>metric</th><th>new</th><th>serving now</th></tr>{rows}</table>"
+        f"<p>Deployment {escape(approval.deployment)}. The new version was trained by run {escape(approval.run_id)} and passed "
+        f"its gate. The campaign serves the old version until you decide; without an answer until "
+        f"{datetime.fromtimestamp(approval.expires, UTC):%Y-%m-%d %H:%M} UTC the old version stays.</p>"
+        f"<p>The figures lie between 0 and 1; more is better.</p>"
+        f"<table><tr><th>metric</th><th>new</th><th>serving now</th><th>difference</th></tr>{rows}</table>"
         f'<form method="post"><button name="decision" value="approve">Approve</button>'
         f'<button name="decision" value="reject">Reject</button></form>',
     )
+
+
+def _difference(value: float, before: float | None) -> str:
+    return "–" if before is None else f"{value - before:+.4f}"
 
 
 def shown(value: float | None) -> str:

@@ -22,6 +22,7 @@ def ask(verdict: Verdict, run_id: str, task_token: str) -> None:
         verdict=Asked.model_validate(verdict.model_dump(mode="json")),
         task_token=task_token,
         expires=int(time.time()) + seconds,
+        deployment=os.environ["DEPLOYMENT"],
     )
     row = {**approval_key(approval_id), **to_row(approval.model_dump(mode="json"))}
     clients.dynamodb().put_item(TableName=os.environ["RUNS_TABLE"], Item=row)

@@ -20,7 +20,7 @@ from lambdas.training.report.report import Run, as_text, make_report, records
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     run = Run.model_validate(event)
-    report = make_report(run)
+    report = make_report(run, os.environ["DEPLOYMENT"])
     for record in records(run):
         keep_version(record)
     address = write_report(f"{run.run_id}/report.json", json.dumps(report, indent=1))

@@ -42,7 +42,7 @@ STYLE = """
   --line: #2f6fb5; --good: #17733f; --warning: #8a5a00; --bad: #b3261e; --plain: #5b6675; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e4e8ee; --dim: #9aa5b4; --paper: #14181e; --rule: #333b46;
   --panel: #1c222a; --line: #77aee8; --good: #5cc98a; --warning: #e0aa4c; --bad: #f2877f; --plain: #9aa5b4; } }
-body { margin: 0 auto; max-width: 78rem; padding: 1.5rem; background: var(--paper); color: var(--ink);
+body { margin: 0 auto; max-width: 84rem; padding: 1.5rem; background: var(--paper); color: var(--ink);
   font: 15px/1.5 system-ui, sans-serif; }
 h1 { font-size: 1.4rem; margin: 0 0 .3rem; } h2 { font-size: 1.1rem; margin: 2rem 0 .6rem; }
 h3 { font-size: 1rem; margin: 1.4rem 0 .3rem; }
@@ -51,9 +51,9 @@ h3 { font-size: 1rem; margin: 1.4rem 0 .3rem; }
 .problem { border-left: 4px solid var(--bad); background: var(--panel); padding: .6rem .9rem; margin: .6rem 0; }
 .problem p { margin: .3rem 0 0; white-space: pre-wrap; overflow-wrap: anywhere; }
 .wide { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-th, td { text-align: left; vertical-align: top; padding: .4rem .7rem; border-bottom: 1px solid var(--rule); }
-th { font-size: .85rem; font-weight: 600; white-space: nowrap; } .number { text-align: right; }
-td:first-child { white-space: nowrap; } .reasons { min-width: 13rem; }
+th, td { text-align: left; vertical-align: top; padding: .4rem .45rem; border-bottom: 1px solid var(--rule); }
+th { font-size: .85rem; font-weight: 600; overflow-wrap: anywhere; } th.number { width: 5rem; } .number { text-align: right; }
+td:first-child { overflow-wrap: anywhere; min-width: 9rem; } .reasons { min-width: 11rem; }
 td ul { margin: .2rem 0 0; padding-left: 1.1rem; } code { font-size: .85em; overflow-wrap: anywhere; }
 .charts { display: flex; flex-wrap: wrap; gap: .8rem; }
 svg { flex: 1 1 16rem; max-width: 22rem; background: var(--panel); border-radius: 6px; }
@@ -79,6 +79,7 @@ def report_page(report: Mapping[str, Any], history: Mapping[str, Sequence[Versio
     title = f"Train run {report['run_id']}"
     body = [
         f'<h1>{escape(title)}</h1><p class="status {colour}">{escape(status)}</p>',
+        f"<p>{escape(first_sentence(report))}</p>{_of_what(report)}",
         problems_section(report["problems"]),
         warnings_section(report.get("warnings", ())),
         metrics_section(report["solutions"], report["campaigns"]),
@@ -91,6 +92,34 @@ def report_page(report: Mapping[str, Any], history: Mapping[str, Sequence[Versio
         + "\n".join(filter(None, body))
         + "\n</body></html>\n"
     )
+
+
+def first_sentence(report: Mapping[str, Any]) -> str:
+    """What came of the run, for somebody who knows none of the words below."""
+    solutions = report["solutions"]
+    if not solutions:
+        return "Nothing was trained; what served before goes on serving."
+    decided = [(s["name"], s.get("verdict", {}).get("decision")) for s in solutions]
+    new = [name for name, decision in decided if decision == "deploy"]
+    held = [name for name, decision in decided if decision in ("refuse", "rejected", "unanswered", "rolled_back")]
+    said = f"{len(solutions)} solution{'s were' if len(solutions) > 1 else ' was'} trained."
+    if new:
+        said += f" Shops' pages now get recommendations of the new version of {', '.join(new)}."
+    if held:
+        said += f" The new version of {', '.join(held)} is not used: its old version goes on serving."
+    if not new and not held:
+        said += " No campaign got another version."
+    return said
+
+
+def _of_what(report: Mapping[str, Any]) -> str:
+    """The deployment, whose name ends with its environment where it has one, the time and the duration."""
+    if not report.get("started"):
+        return ""
+    seconds = int(report["seconds"])
+    took = f"{seconds} s" if seconds < 120 else f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:.1f} hours"
+    at = str(report["started"]).replace("T", " ").replace("+00:00", " UTC")
+    return f'<p class="dim">Deployment {escape(str(report["deployment"]))}, started {escape(at)}, took {took}.</p>'
 
 
 def problems_section(problems: Sequence[Mapping[str, str]]) -> str:
@@ -118,7 +147,9 @@ def metrics_section(solutions: Sequence[Mapping[str, Any]], campaigns: Sequence[
     heads = "".join(f'<th class="number">{escape(metric_label(metric))}</th>' for metric in metrics)
     rows = [solution_row(solution, metrics, solution["name"] in campaigns) for solution in solutions]
     return (
-        '<h2>Solutions of this run</h2>\n<div class="wide"><table>'
+        '<h2>Solutions of this run</h2>\n<p class="dim">NDCG, MRR, precision and coverage lie between 0 and 1; more is better. '
+        "Below a figure: its difference from the version that served when the run began.</p>"
+        '<div class="wide"><table>'
         f"<thead><tr><th>Solution</th><th>Verdict</th>{heads}</tr></thead>\n<tbody>\n"
         + "\n".join(rows)
         + "\n</tbody></table></div>"
@@ -138,13 +169,20 @@ def by_name_and_cut_off(metric: str) -> tuple[str, int]:
 
 
 def solution_row(solution: Mapping[str, Any], metrics: Sequence[str], served: bool) -> str:
-    values = [solution["metrics"].get(metric) for metric in metrics]
-    cells = "".join(f'<td class="number">{"" if value is None else f"{value:.4f}"}</td>' for value in values)
+    before = solution.get("deployed_metrics", {})
+    cells = "".join(f'<td class="number">{_figure(solution["metrics"].get(m), before.get(m))}</td>' for m in metrics)
     campaign = '<div class="dim">campaign in service</div>' if served else ""
     return (
         f"<tr><td><strong>{escape(solution['name'])}</strong><br>{escape(solution['recipe'].removeprefix('aws-'))}"
         f'{campaign}</td><td class="reasons">{verdict_cell(solution.get("verdict"))}</td>{cells}</tr>'
     )
+
+
+def _figure(value: float | None, before: float | None) -> str:
+    """A figure, and how far it is from that of the version that served."""
+    if value is None:
+        return ""
+    return f"{value:.4f}" + ("" if before is None else f'<div class="dim">{value - before:+.4f}</div>')
 
 
 def verdict_cell(verdict: Mapping[str, Any] | None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
@@ -35,6 +35,7 @@ class Judgement(BaseModel):
     arn: str
     decision: Decision
     reasons: list[str] = Field(default_factory=list)
+    deployed_metrics: dict[str, float] = Field(default_factory=dict)
 
 
 class Answer(BaseModel):
@@ -100,14 +101,21 @@ def after_answer(verdict: Judgement, answer: Answer | None) -> Judgement:
     return verdict.model_copy(update={"decision": decision, "reasons": [reason]})
 
 
-def make_report(run: Run) -> dict[str, Any]:
-    """The report of a run: its status, what went wrong and what to do, the metrics and the verdict of every solution."""
+def make_report(run: Run, deployment: str = "", now: datetime | None = None) -> dict[str, Any]:
+    """The report of a run: of what and when, its status, what went wrong and what to do, metrics and verdict of every solution.
+
+    `seconds` is how long the run took, until `now`.
+    """
+    ended = now or datetime.now(UTC)
     verdicts = final_verdicts(run)
     problems = [problem(label, failure) for label, failure in run.failed_parts()]
     if run.failure:
         problems.insert(0, problem("run", run.failure))
     return {
         "run_id": run.run_id,
+        "deployment": deployment,
+        "started": run.run_started.isoformat(timespec="seconds"),
+        "seconds": max(0, round((ended - run.run_started).total_seconds())),
         "status": status(run, bool(problems)),
         "problems": problems,
         "solutions": [solution_entry(part, verdicts) for part in run.solutions if part.status == "ACTIVE"],
@@ -122,7 +130,10 @@ def make_report(run: Run) -> dict[str, Any]:
 def solution_entry(part: Part, verdicts: Mapping[str, Judgement]) -> dict[str, Any]:
     entry = {"name": part.name, "recipe": part.recipe, "solution_version_arn": part.arn, "metrics": part.metrics}
     verdict = verdicts.get(part.name)
-    return entry | ({"verdict": {"decision": verdict.decision, "reasons": verdict.reasons}} if verdict else {})
+    if verdict is None:
+        return entry
+    before = {"deployed_metrics": verdict.deployed_metrics} if verdict.deployed_metrics else {}
+    return entry | {"verdict": {"decision": verdict.decision, "reasons": verdict.reasons}} | before
 
 
 def status(run: Run, problems: bool) -> Literal["SUCCEEDED", "PARTLY_FAILED", "FAILED"]:
