@@ -49,7 +49,7 @@ class ApiStack(cdk.Stack):
         if config.api.docs:
             add_docs(self.api)
         key = self._usage_plan()
-        browsers = BrowserApi(self, config, role)
+        browsers = BrowserApi(self, config, role, recommend)
         ssm.StringParameter(self, "ApiUrlParameter", parameter_name=names.api_url_parameter(config), string_value=self.api.url)
         cdk.CfnOutput(self, "ApiUrl", value=self.api.url)
         cdk.CfnOutput(self, "ApiAuth", value=config.api.auth)

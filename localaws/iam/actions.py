@@ -209,6 +209,15 @@ def _cloudwatch(_: Caller, operation: str, parameters: Parameters) -> Iterator[A
     yield Access(f"cloudwatch:{operation}", ANY, {"cloudwatch:namespace": namespace} if namespace else {})
 
 
+def _secretsmanager(caller: Caller, operation: str, parameters: Parameters) -> Iterator[Access]:
+    """A secret's ARN ends in six characters that its name does not tell."""
+    secret = str(parameters["SecretId"])
+    yield Access(
+        f"secretsmanager:{operation}",
+        secret if secret.startswith("arn:") else caller.arn("secretsmanager", f"secret:{secret}-AbCdEf"),
+    )
+
+
 _SERVICES: dict[str, Callable[[Caller, str, Parameters], Iterator[Access]]] = {
     "athena": _by_parameter("athena", "WorkGroup", "workgroup/{}"),
     "cloudwatch": _cloudwatch,
@@ -222,6 +231,7 @@ _SERVICES: dict[str, Callable[[Caller, str, Parameters], Iterator[Access]]] = {
     "personalize-events": _personalize_events,
     "personalize-runtime": _personalize_runtime,
     "s3": _s3,
+    "secretsmanager": _secretsmanager,
     "sns": _by_parameter("sns", "TopicArn", "{}"),
     "sqs": _queue,
     "ssm": _ssm,

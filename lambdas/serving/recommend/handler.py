@@ -11,17 +11,24 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import BotoCoreError, ClientError
 
 from lambdas.aws.observability import correlate, logger, publish_counts
+from lambdas.serving.recommend import browsers
 from lambdas.serving.recommend.api import BadRequest, Listed, RankingRequest, parse, read_query
 from lambdas.serving.recommend.override import current_config
 from lambdas.serving.recommend.placements import NoSuchPlacement, rank, read_batch, recommend
 from lambdas.stores.deployment import NotDeployed, current_deployment
+from lambdas.stores.user_tokens import InvalidToken
 
 app = APIGatewayRestResolver()
 
 
 @app.get("/recommendations/<placement>")
 def get_recommendations(placement: str) -> Response[str]:
-    request, config = read_query(app.current_event.resolved_query_string_parameters), current_config()
+    query, config = app.current_event.resolved_query_string_parameters, current_config()
+    if browsers.calls(app.current_event):
+        said = {name: values[0] if len(values) == 1 else values for name, values in query.items()}
+        read = browsers.read(config, app.current_event, placement, said)
+        query = {name: [value] if isinstance(value, str) else value for name, value in read.items()}
+    request = read_query(query)
     answer = recommend(config, current_deployment(), placement, request)
     anybodys = request.user_id is None and request.session_id is None
     may_be_kept = anybodys and answer.returned and not answer.degraded
@@ -34,7 +41,12 @@ def post_ranking(placement: str) -> Response[str]:
         body = json.loads(app.current_event.decoded_body or "")
     except (ValueError, RecursionError):
         raise BadRequest("body", "is not JSON") from None
-    return answered(rank(current_config(), current_deployment(), placement, parse(RankingRequest, body)))
+    config = current_config()
+    if browsers.calls(app.current_event) and isinstance(body, dict):
+        body = browsers.read(config, app.current_event, placement, body)
+        session = body.pop("session_id", None)
+        body.setdefault("user_id", session)
+    return answered(rank(config, current_deployment(), placement, parse(RankingRequest, body)))
 
 
 @app.get("/batch/<name>/users/(?s:.+)")
@@ -74,6 +86,17 @@ def no_such_placement(error: NoSuchPlacement) -> Response[str]:
     return refused(HTTPStatus.NOT_FOUND, f"no_such_{error.field}", str(error), error.field)
 
 
+@app.exception_handler(browsers.ForeignPage)
+def foreign_page(error: browsers.ForeignPage) -> Response[str]:
+    return refused(HTTPStatus.FORBIDDEN, "forbidden", f"pages of {error} may not call: name them in api.cors_origins", "origin")
+
+
+@app.exception_handler(InvalidToken)
+def invalid_token(error: InvalidToken) -> Response[str]:
+    code = "token_expired" if error.expired else "forbidden"
+    return refused(HTTPStatus.FORBIDDEN, code, f"user_token {error}", "user_token")
+
+
 @app.exception_handler(NotDeployed)
 def not_deployed(error: NotDeployed) -> Response[str]:
     return refused(HTTPStatus.SERVICE_UNAVAILABLE, "not_deployed", str(error))
@@ -90,5 +113,7 @@ def upstream_failed(error: Exception) -> Response[str]:
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     correlate([event["requestContext"]["requestId"]])
     answer = app.resolve(event, context)
+    if browsers.calls(event):
+        answer["multiValueHeaders"] |= browsers.headers(current_config(), event)
     publish_counts()
     return answer

@@ -23,6 +23,7 @@ from lambdas.serving.recommend.sources import SourceFailed, begin
 from lambdas.stores.deployment import Deployment, NotDeployed
 from lambdas.stores.recent_items import recent_items
 
+_NOBODY = {"user_id": None, "session_id": None}
 Recent = dict[str, dict[str, float]]
 
 
@@ -46,12 +47,15 @@ class Task:
         self.expression = config.filters[of.filter] if of.filter else ""
         self.values = placeholder_values(self.expression, request.filter_values)
         self.item_id = request.item_id if isinstance(request, RecommendationRequest) else None
+        #: Whom Personalize is asked for: it knows an anonymous visitor by the session.
+        #: docs: personalize/latest/dg/recording-events.html
+        self.subject = request.user_id or (request.session_id if isinstance(request, RecommendationRequest) else None)
         self.tombstone: Future[bool] | None = None
         self._recent: Future[Recent] | None = None
         if request.user_id:
             self.tombstone = erased.look_up(request.user_id)
-            if self._asks_for_recent():
-                self._recent = start(recent_items, request.user_id)
+        if self.subject and self._asks_for_recent():
+            self._recent = start(recent_items, self.subject)
 
     @cached_property
     def erased(self) -> bool:
@@ -66,7 +70,7 @@ class Task:
 
     def anonymous(self) -> Task:
         """The same call without its user, in the time that is left."""
-        return Task(self.config, self.deployed, self.of, self.request.model_copy(update={"user_id": None}), self.budget)
+        return Task(self.config, self.deployed, self.of, self.request.model_copy(update=_NOBODY), self.budget)
 
     @cached_property
     def twin(self) -> ItemFilter | None:
@@ -134,7 +138,7 @@ class Task:
         if self.lacks(source):
             raise SourceFailed(f"'{source}' needs a user or an item that the call does not name")
         call: dict[str, Any] = {"campaignArn": self._deployed("campaign", source)}
-        call |= {name: value for name, value in {"userId": self.request.user_id, "itemId": self.item_id}.items() if value}
+        call |= {name: value for name, value in {"userId": self.subject, "itemId": self.item_id}.items() if value}
         if self.request.context:
             call["context"] = self.request.context
         if self.of.filter and self.filtered_by_service(source):
@@ -146,7 +150,7 @@ class Task:
     def lacks(self, solution: str) -> str | None:
         """What a list of the solution needs and the call does not name: `user_id`, `item_id`, or nothing."""
         needed = RECIPES[self.config.solutions[solution].recipe].required_inputs
-        if "userId" in needed and not self.request.user_id:
+        if "userId" in needed and not self.subject:
             return "user_id"
         return "item_id" if "itemId" in needed and not self.item_id else None
 
