@@ -101,6 +101,11 @@ def prompt_ssm() -> SSMClient:
 
 
 @cache
+def apigateway() -> Any:
+    return boto3.client("apigateway", config=PATIENT)
+
+
+@cache
 def prompt_secretsmanager() -> Any:
     """For secrets without which a call can't be judged."""
     return boto3.client("secretsmanager", config=PROMPT)

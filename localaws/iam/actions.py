@@ -218,7 +218,15 @@ def _secretsmanager(caller: Caller, operation: str, parameters: Parameters) -> I
     )
 
 
+def _apigateway(caller: Caller, operation: str, parameters: Parameters) -> Iterator[Access]:
+    """Permissions of API Gateway are HTTP methods on paths. docs: list_amazonapigatewaymanagement.html"""
+    if operation != "GetApiKey":
+        raise UnknownOperation(f"apigateway:{operation}")
+    yield Access("apigateway:GET", f"arn:aws:apigateway:{caller.region}::/apikeys/{parameters['apiKey']}")
+
+
 _SERVICES: dict[str, Callable[[Caller, str, Parameters], Iterator[Access]]] = {
+    "apigateway": _apigateway,
     "athena": _by_parameter("athena", "WorkGroup", "workgroup/{}"),
     "cloudwatch": _cloudwatch,
     "dynamodb": _dynamodb,

@@ -211,7 +211,7 @@ def _unquoted(form: str) -> str:
 
 #: What may stand behind the browsers' API: the stream of events, the function that checks tokens, and pages.
 _WITH_THE_KEY = (":kinesis:action/PutRecords", "_recommend/invocations")
-_FOR_EVERYBODY = (":s3:path/", "_storefront/invocations")
+_FOR_EVERYBODY = (":s3:path/", "FunctionsShopWindow")
 
 
 def browsers_reach_their_own_api_alone(of: Deployment) -> Iterator[str]:

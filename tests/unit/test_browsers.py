@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from lambdas.config import packed_config
 from lambdas.serving.recommend import override
 from lambdas.stores import user_tokens
 from lambdas.stores.user_tokens import sign
@@ -166,7 +167,16 @@ def test_only_placements_that_the_config_names_answer_pages(away: Deployment, se
     for path, body in (("/recommendations/hidden", None), ("/rankings/hidden", {"item_ids": ["i1"], "session_id": VISITOR})):
         status, answer, _ = ask(away, {"session_id": VISITOR} if body is None else {}, path=path, body=body)
         assert (status, answer["error"]["code"]) == (404, "no_such_placement")
+
+
+def test_only_a_deployment_with_a_storefront_explains_itself_to_pages(away: Deployment, secret: str) -> None:
+    assert "explain" in ask(away, {"session_id": VISITOR, "explain": "true"})[1]
+    raw = away.config.model_dump(mode="json", by_alias=True, exclude_defaults=True) | {"storefront": None}
+    away.packed.write_text(json.dumps(raw))
+    packed_config.cache_clear()
+    override.forget()
     assert ask(away, {"session_id": VISITOR, "explain": "true"})[1]["error"]["field"] == "explain"
+    assert ask(away, {"session_id": VISITOR})[0] == 200
 
 
 def test_a_ranking_is_for_a_token_or_a_visitor_too(away: Deployment, secret: str) -> None:

@@ -7,14 +7,13 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from lambdas.aws import clients
 from lambdas.aws.observability import cause, count, logger
-from lambdas.aws.tables import READ_BATCH, deserialize, read_all
+from lambdas.aws.tables import READ_BATCH, deserialize, plain, read_all
 from lambdas.serving.recommend.budget import Budget, start
 
 #: Seconds for which attributes may be old, and how many items are kept.
@@ -98,17 +97,6 @@ def read(item_ids: Sequence[str], seconds: float) -> dict[str, Attributes]:
     keys = [{"item_id": {"S": item_id}} for item_id in item_ids]
     rows = read_all(clients.prompt_dynamodb(), os.environ["CATALOGUE_TABLE"], keys, seconds=seconds)
     return {row["item_id"]["S"]: plain(deserialize(row["attributes"])) for row in rows}
-
-
-def plain(value: Any) -> Any:
-    """DynamoDB's numbers as JSON has them."""
-    if isinstance(value, dict):
-        return {key: plain(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [plain(inner) for inner in value]
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
-    return value
 
 
 def forget() -> None:
