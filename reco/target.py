@@ -68,6 +68,16 @@ class Target:
         """The base URL of the browsers' API, without a slash at the end."""
         return self._url("BrowserApiUrl")
 
+    @cached_property
+    def browser_key(self) -> str:
+        """The value of the browsers' API key, which all may read."""
+        return str(self.client("apigateway").get_api_key(apiKey=self.output("api", "BrowserKeyId"), includeValue=True)["value"])
+
+    @cached_property
+    def storefront_url(self) -> str:
+        """The page to open. Raises RecoError where the config has no storefront."""
+        return self._url("StorefrontUrl")
+
     def _url(self, output: str) -> str:
         """The stack's output, which names AWS's host: here the same API and stage answer at the front's address."""
         url = self.output("api", output).rstrip("/")

@@ -18,10 +18,11 @@ from stacks.api_docs import add_docs
 from stacks.browser_api import BrowserApi
 from stacks.ingestion_api import IngestionRoutes, ingestion_role
 from stacks.rest_api import rest_api, settings_of
+from stacks.storefront import FIRST, Storefront
 
 
 class ApiStack(cdk.Stack):
-    """Outputs: ApiUrl, ApiAuth, ApiKeyId, BrowserApiUrl, BrowserKeyId."""
+    """Outputs: ApiUrl, ApiAuth, ApiKeyId, BrowserApiUrl, BrowserKeyId, and StorefrontUrl where there is one."""
 
     def __init__(self, scope: Construct, id_: str, config: Config, **kwargs: Any) -> None:
         super().__init__(scope, id_, **kwargs)
@@ -49,7 +50,10 @@ class ApiStack(cdk.Stack):
         if config.api.docs:
             add_docs(self.api)
         key = self._usage_plan()
-        browsers = BrowserApi(self, config, role)
+        browsers = BrowserApi(self, config, role, recommend)
+        if config.storefront is not None:
+            Storefront(self, config, browsers.api, browsers.key)
+            cdk.CfnOutput(self, "StorefrontUrl", value=browsers.api.url_for_path(f"/{FIRST}"))
         ssm.StringParameter(self, "ApiUrlParameter", parameter_name=names.api_url_parameter(config), string_value=self.api.url)
         cdk.CfnOutput(self, "ApiUrl", value=self.api.url)
         cdk.CfnOutput(self, "ApiAuth", value=config.api.auth)

@@ -69,10 +69,7 @@ class IngestionRoutes(Construct):
     def add_events(self, callers: dict[str, Any]) -> None:
         """`POST /events`; `callers` says how the method asks who calls."""
         resource = self.api.root.add_resource("events")
-        if self.origins:
-            resource.add_cors_preflight(
-                allow_origins=list(self.origins), allow_methods=["POST"], allow_headers=["Content-Type", "x-api-key"]
-            )
+        allow_pages(resource, self.origins, "POST")
         integration = apigateway.AwsIntegration(
             service="kinesis",
             action="PutRecords",
@@ -171,6 +168,17 @@ class IngestionRoutes(Construct):
             method_responses=[
                 apigateway.MethodResponse(status_code=status, response_parameters=self._cors_header(True)) for status in statuses
             ],
+        )
+
+
+def allow_pages(resource: apigateway.Resource, origins: Sequence[str], verb: str) -> None:
+    """Let a browser hear that pages of these origins may call; it keeps the answer for two hours, the most that Chromium does."""
+    if origins:
+        resource.add_cors_preflight(
+            allow_origins=list(origins),
+            allow_methods=[verb],
+            allow_headers=["Content-Type", "x-api-key"],
+            max_age=cdk.Duration.hours(2),
         )
 
 

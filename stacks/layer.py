@@ -18,8 +18,8 @@ _PLATFORM = ["--platform", "manylinux2014_aarch64", "--implementation", "cp", "-
 
 #: The services that functions call. botocore carries the descriptions of four hundred: the others stay out of the layer.
 SERVICES = frozenset({
-    "dynamodb", "events", "kinesis", "personalize", "personalize-events", "personalize-runtime", "s3", "sns", "sqs", "ssm",
-    "stepfunctions", "sts",
+    "apigateway", "dynamodb", "events", "kinesis", "personalize", "personalize-events", "personalize-runtime", "s3",
+    "secretsmanager", "sns", "sqs", "ssm", "stepfunctions", "sts",
 })  # fmt: skip
 
 

@@ -77,6 +77,19 @@ def browser_api(config: Config) -> str:
     return own_name(config, "browsers")
 
 
+def token_secrets(config: Config) -> str:
+    """The secret that signs the tokens of users. No name may end in a hyphen and six characters, as an ARN does.
+
+    docs: secretsmanager/latest/apireference/API_CreateSecret.html
+    """
+    return own_name(config, "token-secrets")
+
+
+def token_secrets_arn(config: Config) -> str:
+    """Its ARN ends in six characters that Secrets Manager chooses."""
+    return f"arn:{cdk.Aws.PARTITION}:secretsmanager:{cdk.Aws.REGION}:{cdk.Aws.ACCOUNT_ID}:secret:{token_secrets(config)}-??????"
+
+
 def event_stream(config: Config) -> str:
     return own_name(config, "events")
 

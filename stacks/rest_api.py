@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import aws_cdk as cdk
 from aws_cdk import aws_apigateway as apigateway
@@ -41,12 +41,14 @@ def rest_api(
     signed: bool = False,
     browsers: bool = False,
     logs_of_account: bool = False,
+    variables: Mapping[str, str] | None = None,
 ) -> apigateway.RestApi:
     """The API of that name and its stage.
 
     `throttle` is of each method. `origins` are those of pages that may call. `signed`: callers sign, instead of bringing a key.
     `browsers`: they have the key that may only send events.
     `logs_of_account`: with the account's setting that lets API Gateway write logs, which one API of a stack brings.
+    `variables` are the stage's: functions see them, callers can't set them.
     """
     access_log = logs.LogGroup(
         scope,
@@ -73,6 +75,7 @@ def rest_api(
             tracing_enabled=True,
             throttling_rate_limit=throttle.rate,
             throttling_burst_limit=throttle.burst,
+            variables=dict(variables) if variables else None,
         ),
     )
     acknowledge(
@@ -82,7 +85,7 @@ def rest_api(
             "AwsSolutions-APIG3": "callers are known by key, and each key has a throttle; a web ACL is the shop's choice",
             "AwsSolutions-APIG4": "methods ask for an API key or a signature; those of approvals for a random id that works "
             "once; the API's description is for everybody",
-            "AwsSolutions-COG4": "callers are servers, or browsers that post events: there is no user pool to ask",
+            "AwsSolutions-COG4": "callers are servers, or browsers with a public key: there is no user pool to ask",
             f"AwsSolutions-IAM4[Policy::{_LOGS_POLICY}]": "the policy that API Gateway documents for writing its logs",
         },
     )

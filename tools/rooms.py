@@ -50,6 +50,7 @@ _MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "lambdas.ingestion": _CAPABILITY,
     "lambdas.serving": _CAPABILITY,
     "lambdas.batch": _CAPABILITY,
+    "lambdas.storefront": _CAPABILITY,
     **dict.fromkeys(_GLUE, ("personalize_rules", *_GLUE)),
     "stacks": ("lambdas.config", "lambdas.stores", "personalize_rules"),
     "app": ("stacks", "lambdas.config"),

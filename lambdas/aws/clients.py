@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
@@ -98,6 +98,17 @@ def ssm() -> SSMClient:
 def prompt_ssm() -> SSMClient:
     """For documents of which whoever answers has a copy already, when they do not come."""
     return boto3.client("ssm", config=PROMPT)
+
+
+@cache
+def apigateway() -> Any:
+    return boto3.client("apigateway", config=PATIENT)
+
+
+@cache
+def prompt_secretsmanager() -> Any:
+    """For secrets without which a call can't be judged."""
+    return boto3.client("secretsmanager", config=PROMPT)
 
 
 @cache

@@ -54,6 +54,17 @@ def from_row(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: deserialize(value) for name, value in row.items()}
 
 
+def plain(value: Any) -> Any:
+    """DynamoDB's numbers as JSON has them."""
+    if isinstance(value, dict):
+        return {key: plain(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [plain(inner) for inner in value]
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    return value
+
+
 def write_all(table: str, rows: Iterable[Mapping[str, Any]]) -> None:
     """Write rows with distinct keys; those that the table puts off are written again, after longer and longer pauses."""
     _request_all(table, ({"PutRequest": {"Item": row}} for row in rows))

@@ -20,6 +20,7 @@ from lambdas.config.rules import Rule
 from lambdas.config.section import MAX_NAME, FilterName, Name, Section
 from lambdas.config.serving import GIVEN, Experiment, Placement, Serving, Variant
 from lambdas.config.solutions import Approval, Campaign, EventWeight, Gate, Solution
+from lambdas.config.storefront import Storefront, Switch
 from personalize_rules.limits import MAX_FILTER
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "Segment",
     "Serving",
     "Solution",
+    "Storefront",
     "Variant",
     "packed_config",
 ]
@@ -71,6 +73,9 @@ class Config(Section):
     display: Display = Field(default_factory=Display)
     serving: Serving = Field(default_factory=Serving)
     api: Api = Field(default_factory=Api)
+    storefront: Switch = Field(
+        None, description="`true`, or a section: pages that show what the deployment recommends (docs/storefront.md)"
+    )
     archive: Archive = Field(default_factory=Archive)
     schedules: Schedules = Field(default_factory=Schedules)
     alarms: Alarms = Field(default_factory=Alarms)

@@ -6,7 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from lambdas.config.section import Section
+from lambdas.config.section import Name, Section
+
+#: The stage variable that tells `recommend` who calls, and what it is at the browsers' API.
+CALLERS, BROWSERS = "callers", "browsers"
 
 Origin = Annotated[str, Field(pattern=r"^(\*|https?://[a-z0-9.-]+(:[0-9]{1,5})?)$")]
 
@@ -27,7 +30,12 @@ class Api(Section):
         "execute-api:Invoke; browsers have an API and a key of their own either way",
     )
     cors_origins: list[Origin] = Field(
-        default=[], max_length=20, description="origins of the pages that may post events, or `*` for any; without it no page may"
+        default=[], max_length=20, description="origins of the pages that may call, or `*` for any; without it no page may"
+    )
+    browser_placements: list[Name] = Field(
+        default=[],
+        max_length=50,
+        description="placements that pages may ask for themselves, for an anonymous visitor or for a user with a token",
     )
     throttle: Throttle = Field(default_factory=Throttle, description="of the servers' key, and of each method of their API")
     browser_throttle: Throttle = Field(

@@ -37,6 +37,7 @@ def _check_references(config: Config, found: Collected) -> None:
             found(_check_segment, config, f"segments.{name}", segment)
     for position, event_type in enumerate(config.archive.funnel):
         found(require, f"archive.funnel[{position}]", event_type, config.event_types, "event type")
+    found(_check_browsers, config)
     for name, rule in config.rules.items():
         _check_rule(config, f"rules.{name}", rule, found)
     _check_display(config, found)
@@ -47,6 +48,16 @@ def _check_display(config: Config, found: Collected) -> None:
     if title is not None and title not in config.item_columns and ("datasets", "items") not in found.broken:
         there = did_you_mean(title, config.item_columns) if config.item_columns else ": the config has no items"
         found.problems.append(Problem(("display", "title"), f"the items have no column '{title}'{there}"))
+
+
+def _check_browsers(config: Config) -> None:
+    """Whether pages can ask for what the config lets them ask for."""
+    for position, placement in enumerate(config.api.browser_placements):
+        require(f"api.browser_placements[{position}]", placement, config.placements, "placement")
+    if config.api.browser_placements and not config.api.cors_origins and config.storefront is None:
+        raise ValueError("api.browser_placements: no page may ask for them; name its origin in api.cors_origins")
+    if config.storefront is not None and not config.api.browser_placements:
+        raise ValueError("storefront: it has nothing to show; name its placements in api.browser_placements")
 
 
 def _check_solution(config: Config, path: str, solution: Solution, found: Collected) -> None:

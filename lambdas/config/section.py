@@ -34,7 +34,7 @@ class Section(BaseModel):
 
 
 #: Where the config has what it calls by these words.
-SECTIONS = {"solution": "solutions", "event type": "event_types", "filter": "filters", "rule": "rules"}
+SECTIONS = {"solution": "solutions", "event type": "event_types", "filter": "filters", "rule": "rules", "placement": "placements"}
 
 
 def require(path: str, name: str, known: dict[str, Any], what: str) -> None:

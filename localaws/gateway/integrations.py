@@ -86,9 +86,8 @@ class Integrations:
         if service == "lambda":
             return self._call_function(integration["uri"], payload)
         model = self._aws.client(_CLIENT_NAMES.get(service, service)).meta.service_model
-        if integration.get("credentials"):
-            calls.note_integration(integration["credentials"], model.service_name, found["target"], payload)
         path, query, headers = _mapped_parameters(call, integration)
+        method = integration.get("httpMethod") or "POST"
         headers["Authorization"] = _SCOPE.format(region=self._aws.region, name=model.signing_name)
         target = ""
         if found["kind"] == "path":
@@ -99,8 +98,11 @@ class Integrations:
         else:
             query = {"Action": found["target"], "Version": model.api_version, **query}
         headers.setdefault("Content-Type", "application/json")
+        if integration.get("credentials"):
+            operation = f"{method.title()}Object" if service == "s3" else found["target"]
+            calls.note_integration(integration["credentials"], model.service_name, operation, payload, target)
         url = f"{self._aws.endpoint}/{target}" + (f"?{urlencode(query)}" if query else "")
-        answer = self._http.request(integration.get("httpMethod") or "POST", url, body=payload.encode(), headers=headers)
+        answer = self._http.request(method, url, body=payload.encode(), headers=headers)
         return _Backend(answer.data.decode("utf-8", "replace"), dict(answer.headers), str(answer.status))
 
     def _call_function(self, uri: str, payload: str) -> _Backend:

@@ -209,7 +209,24 @@ def _cloudwatch(_: Caller, operation: str, parameters: Parameters) -> Iterator[A
     yield Access(f"cloudwatch:{operation}", ANY, {"cloudwatch:namespace": namespace} if namespace else {})
 
 
+def _secretsmanager(caller: Caller, operation: str, parameters: Parameters) -> Iterator[Access]:
+    """A secret's ARN ends in six characters that its name does not tell."""
+    secret = str(parameters["SecretId"])
+    yield Access(
+        f"secretsmanager:{operation}",
+        secret if secret.startswith("arn:") else caller.arn("secretsmanager", f"secret:{secret}-AbCdEf"),
+    )
+
+
+def _apigateway(caller: Caller, operation: str, parameters: Parameters) -> Iterator[Access]:
+    """Permissions of API Gateway are HTTP methods on paths. docs: list_amazonapigatewaymanagement.html"""
+    if operation != "GetApiKey":
+        raise UnknownOperation(f"apigateway:{operation}")
+    yield Access("apigateway:GET", f"arn:aws:apigateway:{caller.region}::/apikeys/{parameters['apiKey']}")
+
+
 _SERVICES: dict[str, Callable[[Caller, str, Parameters], Iterator[Access]]] = {
+    "apigateway": _apigateway,
     "athena": _by_parameter("athena", "WorkGroup", "workgroup/{}"),
     "cloudwatch": _cloudwatch,
     "dynamodb": _dynamodb,
@@ -222,6 +239,7 @@ _SERVICES: dict[str, Callable[[Caller, str, Parameters], Iterator[Access]]] = {
     "personalize-events": _personalize_events,
     "personalize-runtime": _personalize_runtime,
     "s3": _s3,
+    "secretsmanager": _secretsmanager,
     "sns": _by_parameter("sns", "TopicArn", "{}"),
     "sqs": _queue,
     "ssm": _ssm,

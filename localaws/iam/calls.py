@@ -117,15 +117,18 @@ def note_delivery(role: str, target: str) -> None:
         found.note(role, name, operation, parameters(target))
 
 
-def note_integration(role: str, service: str, target: str, payload: str) -> None:
+def note_integration(role: str, service: str, target: str, payload: str, path: str = "") -> None:
     """Write down what API Gateway does with an integration's role.
 
-    `target` is the name of an action, or a path whose action stands in the body.
+    `target` is the name of an action, or a path whose action stands in the body. `path` is that of an object of S3.
     """
     found = calls()
     if found is None:
         return
-    if payload.lstrip().startswith("{"):
+    if service == "s3":
+        bucket, _, key = path.partition("/")
+        found.note(role, service, target, {"Bucket": bucket, "Key": key})
+    elif payload.lstrip().startswith("{"):
         found.note(role, service, target, json.loads(payload))
     else:
         form = dict(parse_qsl(payload))

@@ -209,6 +209,11 @@ def _unquoted(form: str) -> str:
     return parse_qs(form)["MessageBody"][0]
 
 
+#: What may stand behind the browsers' API: the stream of events, the function that checks tokens, and pages.
+_WITH_THE_KEY = (":kinesis:action/PutRecords", "_recommend/invocations")
+_FOR_EVERYBODY = (":s3:path/", "FunctionsShopWindow")
+
+
 def browsers_reach_their_own_api_alone(of: Deployment) -> Iterator[str]:
     """A throttle is best effort and authorises nothing: what a key may call is the API that it belongs to.
 
@@ -225,12 +230,20 @@ def browsers_reach_their_own_api_alone(of: Deployment) -> Iterator[str]:
     apis = {stage["ApiId"]["Ref"] for plan in browsers for stage in plan["ApiStages"]}
     for _, id_, method in of.of_type("AWS::ApiGateway::Method"):
         properties = method["Properties"]
-        if properties["RestApiId"]["Ref"] in apis and properties["HttpMethod"] not in ("POST", "OPTIONS"):
-            yield f"{id_}: browsers may call it"
+        if properties["RestApiId"]["Ref"] in apis and properties["HttpMethod"] != "OPTIONS":
+            yield from _a_browser_may(id_, properties)
     for _, id_, stage in of.of_type("AWS::ApiGateway::Stage"):
         every = [settings for settings in stage["Properties"].get("MethodSettings", []) if settings["ResourcePath"] == "/*"]
         if not any(settings.get("ThrottlingRateLimit") for settings in every):
             yield f"{id_}: has no throttle"
+
+
+def _a_browser_may(id_: str, properties: dict[str, Any]) -> Iterator[str]:
+    reached = json.dumps(properties["Integration"].get("Uri"))
+    if not any(one in reached for one in (*_WITH_THE_KEY, *_FOR_EVERYBODY)):
+        yield f"{id_}: browsers may call it"
+    if any(one in reached for one in _WITH_THE_KEY) and not properties.get("ApiKeyRequired"):
+        yield f"{id_}: no ceiling bounds it, since it asks for no key"
 
 
 def what_has_a_name_goes_with_a_failed_creation(of: Deployment) -> Iterator[str]:

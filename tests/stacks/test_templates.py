@@ -137,7 +137,7 @@ def test_tables_can_be_restored(templates: Templates) -> None:
 
 def test_functions_share_runtime_layer_logs_and_traces(templates: Templates) -> None:
     functions = [function["Properties"] for _, function in resources(templates, "AWS::Lambda::Function")]
-    assert len(functions) == 20
+    assert len(functions) == 21
     for function in functions:
         assert (function["Runtime"], function["Architectures"]) == ("python3.13", ["arm64"])
         assert function["TracingConfig"] == {"Mode": "Active"}
@@ -184,7 +184,8 @@ def test_every_method_but_approval_links_and_preflights_asks_for_a_key(templates
     paths = {name: resource["Properties"]["PathPart"] for name, resource in resources(templates, "AWS::ApiGateway::Resource")}
     for _, method in resources(templates, "AWS::ApiGateway::Method"):
         path, verb = paths[method["Properties"]["ResourceId"]["Ref"]], method["Properties"]["HttpMethod"]
-        open_to_all = path in ("{approval_id}", "openapi.json", "docs") or (path, verb) == ("events", "OPTIONS")
+        page = verb == "GET" and Path(path).suffix in (".html", ".js", ".css", ".json")
+        open_to_all = page or verb == "OPTIONS" or path in ("{approval_id}", "docs")
         assert method["Properties"].get("ApiKeyRequired", False) is not open_to_all
     stages = [stage["Properties"] for _, stage in resources(templates, "AWS::ApiGateway::Stage")]
     assert len(stages) == 2

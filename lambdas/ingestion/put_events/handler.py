@@ -60,13 +60,13 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 def remember(batch: Batch, event_types: set[str]) -> None:
     """Keep the users' recent items for those event types that rules and filters look at; serving goes on without them.
 
-    Those of erased users are not kept, of whom events may come for a while.
+    An anonymous visitor's are kept under the session. Those of erased users are not, of whom events may come for a while.
     """
     events = [
-        (event.user_id, event.event["eventType"], event.event["itemId"], event.time)
+        (event.user_id or event.session_id, event.event["eventType"], event.event["itemId"], event.time)
         for lane in batch.lanes.values()
         for event in lane
-        if event.user_id is not None and event.event["eventType"] in event_types
+        if event.event["eventType"] in event_types
     ]
     try:
         gone = erased([user_id for user_id, *_ in events])

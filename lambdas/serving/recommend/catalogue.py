@@ -5,14 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from lambdas.aws.cache import TimedCache
 from lambdas.aws.observability import cause, count, logger
-from lambdas.aws.tables import READ_BATCH, deserialize, read_all
+from lambdas.aws.tables import READ_BATCH, deserialize, plain, read_all
 from lambdas.serving.recommend.budget import Budget, start
 
 if TYPE_CHECKING:
@@ -96,15 +95,4 @@ class Catalogue:
         """The items that are in the table. Raises TimeoutError where it puts off some for so long."""
         keys = [{"item_id": {"S": item_id}} for item_id in item_ids]
         rows = read_all(self._client, self._table, keys, seconds=seconds)
-        return {row["item_id"]["S"]: _plain(deserialize(row["attributes"])) for row in rows}
-
-
-def _plain(value: Any) -> Any:
-    """DynamoDB's numbers as JSON has them."""
-    if isinstance(value, dict):
-        return {key: _plain(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_plain(inner) for inner in value]
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
-    return value
+        return {row["item_id"]["S"]: plain(deserialize(row["attributes"])) for row in rows}

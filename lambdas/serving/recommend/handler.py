@@ -11,21 +11,28 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import BotoCoreError, ClientError
 
 from lambdas.aws.observability import correlate, logger, publish_counts
+from lambdas.serving.recommend import browsers
 from lambdas.serving.recommend.api import BadRequest, Listed, RankingRequest, parse, read_query
 from lambdas.serving.recommend.placements import NoSuchPlacement, rank, read_batch, recommend
 from lambdas.serving.recommend.worker import worker
 from lambdas.stores.deployment import NotDeployed
+from lambdas.stores.user_tokens import InvalidToken
 
 app = APIGatewayRestResolver()
 
 
 @app.get("/recommendations/<placement>")
 def get_recommendations(placement: str) -> Response[str]:
-    request = read_query(app.current_event.resolved_query_string_parameters)
+    query, config = app.current_event.resolved_query_string_parameters, worker().documents.config()
+    if browsers.calls(app.current_event):
+        said = {name: values[0] if len(values) == 1 else values for name, values in query.items()}
+        read = browsers.read(config, app.current_event, placement, said)
+        query = {name: [value] if isinstance(value, str) else value for name, value in read.items()}
+    request = read_query(query)
     answer = recommend(worker(), placement, request)
     anybodys = request.user_id is None and request.session_id is None
     may_be_kept = anybodys and answer.returned and not answer.degraded
-    return answered(answer, worker().documents.config().serving.cache_seconds if may_be_kept else 0)
+    return answered(answer, config.serving.cache_seconds if may_be_kept else 0)
 
 
 @app.post("/rankings/<placement>")
@@ -34,6 +41,10 @@ def post_ranking(placement: str) -> Response[str]:
         body = json.loads(app.current_event.decoded_body or "")
     except (ValueError, RecursionError):
         raise BadRequest("body", "is not JSON") from None
+    if browsers.calls(app.current_event) and isinstance(body, dict):
+        body = browsers.read(worker().documents.config(), app.current_event, placement, body)
+        session = body.pop("session_id", None)
+        body.setdefault("user_id", session)
     return answered(rank(worker(), placement, parse(RankingRequest, body)))
 
 
@@ -74,6 +85,17 @@ def no_such_placement(error: NoSuchPlacement) -> Response[str]:
     return refused(HTTPStatus.NOT_FOUND, f"no_such_{error.field}", str(error), error.field)
 
 
+@app.exception_handler(browsers.ForeignPage)
+def foreign_page(error: browsers.ForeignPage) -> Response[str]:
+    return refused(HTTPStatus.FORBIDDEN, "forbidden", f"pages of {error} may not call: name them in api.cors_origins", "origin")
+
+
+@app.exception_handler(InvalidToken)
+def invalid_token(error: InvalidToken) -> Response[str]:
+    code = "token_expired" if error.expired else "forbidden"
+    return refused(HTTPStatus.FORBIDDEN, code, f"user_token {error}", "user_token")
+
+
 @app.exception_handler(NotDeployed)
 def not_deployed(error: NotDeployed) -> Response[str]:
     return refused(HTTPStatus.SERVICE_UNAVAILABLE, "not_deployed", str(error))
@@ -90,5 +112,7 @@ def upstream_failed(error: Exception) -> Response[str]:
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     correlate([event["requestContext"]["requestId"]])
     answer = app.resolve(event, context)
+    if browsers.calls(event):
+        answer["multiValueHeaders"] |= browsers.headers(worker().documents.config(), event)
     publish_counts()
     return answer

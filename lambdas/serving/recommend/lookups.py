@@ -85,9 +85,7 @@ class Lookups:
 def begin(worker: Worker, task: Task, budget: Budget | None = None) -> Lookups:
     """Start the lookups of a call; without a budget, its time begins now."""
     budget = budget or Budget(task.config.serving.time_budget_ms / 1000)
-    user_id = task.request.user_id
-    if not user_id:
-        return Lookups(worker, task, budget)
-    deletion_record = worker.erasures.look_up(user_id)
-    recent = start(worker.recent_items, user_id) if task.needs_recent else None
+    user_id, subject = task.request.user_id, task.subject
+    deletion_record = worker.erasures.look_up(user_id) if user_id else None
+    recent = start(worker.recent_items, subject) if subject and task.needs_recent else None
     return Lookups(worker, task, budget, deletion_record, recent)

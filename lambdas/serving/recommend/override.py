@@ -108,6 +108,10 @@ def overridden(config: Config, text: str) -> Config:
     for section, entries in document.items():
         merged = {**raw.get(section, {}), **entries}
         raw[section] = {name: entry for name, entry in merged.items() if entry is not None}
+    for_pages = [name for name in config.api.browser_placements if name in raw["placements"]]
+    if for_pages != config.api.browser_placements:  # pages are refused what is taken away, as servers are
+        raw["api"] = {**raw["api"], "browser_placements": for_pages}
+        raw["storefront"] = raw.get("storefront") if for_pages else None
     # Not at the top: few starts meet an override, and the rules of the service take their time.
     from lambdas.config.validation import parse_config
 

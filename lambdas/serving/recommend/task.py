@@ -17,6 +17,8 @@ from lambdas.serving.recommend.rule_terms import Candidate
 from lambdas.serving.recommend.sources import SourceFailed
 from lambdas.stores.deployment import Deployment, NotDeployed
 
+#: Without these a call is nobody's.
+_NOBODY = {"user_id": None, "session_id": None}
 #: A user's recent items by event type: item id to seconds since the event.
 Recent = Mapping[str, Mapping[str, float]]
 
@@ -51,7 +53,16 @@ class Task:
 
     def anonymous(self) -> Task:
         """The same call without its user."""
-        return replace(self, request=self.request.model_copy(update={"user_id": None}))
+        return replace(self, request=self.request.model_copy(update=_NOBODY))
+
+    @property
+    def subject(self) -> str | None:
+        """Whom Personalize is asked for: it knows an anonymous visitor by the session.
+
+        docs: personalize/latest/dg/recording-events.html
+        """
+        session_id = self.request.session_id if isinstance(self.request, RecommendationRequest) else None
+        return self.request.user_id or session_id
 
     @property
     def item_id(self) -> str | None:
@@ -98,7 +109,7 @@ class Task:
         if self.lacks(source):
             raise SourceFailed(f"'{source}' needs a user or an item that the call does not name")
         call: dict[str, Any] = {"campaignArn": self._deployed("campaign", source)}
-        call |= {name: value for name, value in {"userId": self.request.user_id, "itemId": self.item_id}.items() if value}
+        call |= {name: value for name, value in {"userId": self.subject, "itemId": self.item_id}.items() if value}
         if self.request.context:
             call["context"] = self.request.context
         if self.of.filter and self.filtered_by_service(source):
@@ -110,7 +121,7 @@ class Task:
     def lacks(self, solution: str) -> str | None:
         """What a list of the solution needs and the call does not name: `user_id`, `item_id`, or nothing."""
         needed = RECIPES[self.config.solutions[solution].recipe].required_inputs
-        if "userId" in needed and not self.request.user_id:
+        if "userId" in needed and not self.subject:
             return "user_id"
         return "item_id" if "itemId" in needed and not self.item_id else None
 

@@ -100,10 +100,36 @@ class Parameter(Provider):
         return Created(properties["Name"], {"Type": properties["Type"], "Value": properties["Value"]})
 
 
+class Secret(Provider):
+    type = "AWS::SecretsManager::Secret"
+    name_property = "Name"
+    name_limit = 500
+    not_emulated = ("GenerateSecretString.SecretStringTemplate", "ReplicaRegions")
+
+    def create(self, aws: Aws, properties: Properties) -> Created:
+        """A value that is to be generated is hexadecimal, as long as asked for, and the same after a restart."""
+        generated = properties.get("GenerateSecretString")
+        length = int((generated or {}).get("PasswordLength", 32))
+        value = aws.derive("secret", properties["Name"], length=length) if generated is not None else ""
+        arn = str(call(aws, "secretsmanager", "CreateSecret", {"SecretString": value, **properties})["ARN"])
+        return Created(arn, {"Id": arn})
+
+    def update(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
+        """Its value stays: CloudFormation generates one at the creation alone, unless how it is generated changes."""
+        if any(properties.get(name) != previous.get(name) for name in ("Name", "GenerateSecretString", "SecretString")):
+            return super().update(aws, created, properties, previous)
+        aws.client("secretsmanager").update_secret(SecretId=created.ref, Description=properties.get("Description", ""))
+        return created
+
+    def delete(self, aws: Aws, created: Created, properties: Properties) -> None:
+        aws.client("secretsmanager").delete_secret(SecretId=created.ref, ForceDeleteWithoutRecovery=True)
+
+
 PROVIDERS: tuple[Provider, ...] = (
     Role(),
     Policy(),
     Parameter(),
+    Secret(),
     # moto would enforce the policy but without its conditions, so that "deny without TLS" would deny everything.
     Accepted("AWS::S3::BucketPolicy"),
 )
