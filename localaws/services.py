@@ -20,7 +20,7 @@ from localaws.cloudwatch.meter import Meter
 from localaws.cloudwatch.services import CampaignMetrics, QueueMetrics, counting_calls
 from localaws.gateway.checks import MAX_BODY_BYTES
 from localaws.gateway.front import Front
-from localaws.moto import app, events, iam, stepfunctions
+from localaws.moto import app, events, iam, queues, stepfunctions
 from localaws.moto.cloudformation import catalogue, engine
 from localaws.moto.glue import GlueJobs
 from localaws.moto.lambda_functions import LambdaService
@@ -72,6 +72,7 @@ class Services:
         self._state.install()
         app.install()
         iam.install()
+        queues.install()
         usage.install(meter)
         jobs = GlueJobs(aws, self._settings.data / "glue", logs)
         self._resources.callback(jobs.close)
