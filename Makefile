@@ -43,7 +43,7 @@ conformance: setup-test  ## mapping templates held against Apache Velocity, JSON
 	@$(BIN)/python -m tests.conformance
 
 walk: setup-test  ## a new user's first hour on six kinds of exports, timed (minutes)
-	@$(BIN)/python -m tools.walk
+	@$(BIN)/python -m bench.walk
 
 bench: setup-bench  ## all benchmarks at small sizes, and the page of their figures (minutes)
 	@$(BIN)/python -m bench

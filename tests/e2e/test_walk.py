@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tools import walk
+from bench import walk
 
 
 def test_from_an_export_to_recommendations_and_costs(capsys: pytest.CaptureFixture[str]) -> None:

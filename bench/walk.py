@@ -1,6 +1,6 @@
 """The first hour of a new user, on each of six exports, timed: init, check, up, load, train, recommend, cost.
 
-    python -m tools.walk [NAME ...]     the names of tests/harness/exports.py; all by default
+    python -m bench.walk [NAME ...]     the names of tests/harness/exports.py; all by default
 
 It works in a folder of its own with free ports. The exit code is 1 if a step of a shop failed.
 """
@@ -8,7 +8,6 @@ It works in a folder of its own with free ports. The exit code is 1 if a step of
 from __future__ import annotations
 
 import csv
-import importlib
 import os
 import subprocess
 import sys
@@ -18,23 +17,24 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.harness.exports import SHOPS
+
 _RECO = Path(sys.executable).with_name("reco")
 _FREE_PORTS = ("--port", "0", "--api-port", "0", "--personalize-port", "0")
 
 
 def main(names: Sequence[str]) -> int:
-    shops: dict[str, Any] = importlib.import_module("tests.harness.exports").SHOPS
-    unknown = [name for name in names if name not in shops]
+    unknown = [name for name in names if name not in SHOPS]
     if unknown:
-        print(f"There is no export {unknown[0]}; there are {', '.join(shops)}.", file=sys.stderr)
+        print(f"There is no export {unknown[0]}; there are {', '.join(SHOPS)}.", file=sys.stderr)
         return 2
     began, failed = time.monotonic(), []
-    for name in names or shops:
-        make, flags = shops[name]
+    for name in names or SHOPS:
+        make, flags = SHOPS[name]
         with tempfile.TemporaryDirectory(prefix=f"walk-{name}-") as folder:
             if not walk(name, Path(folder), make, flags):
                 failed.append(name)
-    print(f"{len(names or shops)} exports in {time.monotonic() - began:.0f} s; failed: {', '.join(failed) or 'none'}.")
+    print(f"{len(names or SHOPS)} exports in {time.monotonic() - began:.0f} s; failed: {', '.join(failed) or 'none'}.")
     return 1 if failed else 0
 
 
