@@ -16,7 +16,7 @@ export CONFIG ENV REGION QUALIFIER SINCE
 CONTEXT := -c "config=$$CONFIG" $${ENV:+-c "env=$$ENV"} $${REGION:+-c "region=$$REGION"} \
 	$${QUALIFIER:+-c "@aws-cdk/core:bootstrapQualifier=$$QUALIFIER"}
 
-.PHONY: help demo test check chaos kills permissions conformance bench bench-full lint setup setup-test setup-bench synth clean audit diff deploy
+.PHONY: help demo test check chaos kills walk permissions conformance bench bench-full lint setup setup-test setup-bench synth clean audit diff deploy
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -41,6 +41,9 @@ permissions: setup-test  ## each role's calls in the end-to-end tests, held agai
 
 conformance: setup-test  ## mapping templates held against Apache Velocity, JSONata against the JavaScript one (a minute)
 	@$(BIN)/python -m tests.conformance
+
+walk: setup-test  ## a new user's first hour on six kinds of exports, timed (minutes)
+	@$(BIN)/python -m bench.walk
 
 bench: setup-bench  ## all benchmarks at small sizes, and the page of their figures (minutes)
 	@$(BIN)/python -m bench

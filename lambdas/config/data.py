@@ -58,3 +58,4 @@ class Display(Section):
     title: str | None = Field(
         None, description="the column of the items that holds their name; without it TITLE, if there is one"
     )
+    language: Literal["en", "ko"] = Field("en", description="of the report page of a train run: English or Korean")

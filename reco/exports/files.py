@@ -72,8 +72,13 @@ def files_in(folder: Path) -> tuple[list[Path], list[tuple[Path, str]]]:
 def form_of(path: Path) -> Form:
     """How the file is written. Raises RecoError for one that can't be read."""
     encoding = _encoding_of(path)
-    with _text(path, encoding) as source:
-        sample = source.read(_SAMPLE_BYTES)
+    try:
+        with _text(path, encoding) as source:
+            sample = source.read(_SAMPLE_BYTES)
+    except UnicodeError:
+        raise RecoError(
+            f"{path}: begins as {encoding} text and goes on as something else: was it put together of two? Export it again."
+        ) from None
     if not sample.strip():
         raise RecoError(f"{path}: is empty. Export it again, or take it out of the folder.")
     if sample.lstrip()[0] in "{[" and path.name.lower().removesuffix(".gz").endswith((*_JSON, ".txt")):

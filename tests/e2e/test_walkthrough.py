@@ -7,6 +7,7 @@ borrowed too. Its `reco` takes free ports for `up`, so that the walk can go on b
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -71,16 +72,38 @@ def run(folder: Path, script: str) -> str:
     return done.stdout
 
 
+#: Pages whose calls with curl are made while the deployment of own-data.md answers.
+CALLED = ("README.md", "README.ko.md", "docs/serving.md", "docs/integrate.md")
+
+
 def test_own_data(checkout: Path) -> None:
-    """From a shop's exports to its recommendations."""
+    """From a shop's exports to its recommendations; and the calls that other pages show."""
     commands = [block for block in blocks("docs/own-data.md") if block.language == "sh" and not block.in_an_account]
     assert len(commands) >= 8
+    assert commands[-1].text.strip() == "reco down"
+    calls = [block for page in CALLED for block in blocks(page) if block.language == "bash"]
+    assert {page for page in CALLED for block in blocks(page) if block.language == "bash"} == set(CALLED)
+    script = "set -e\n" + "".join(f"echo '=== call {n}'\n{block.text}\necho\n" for n, block in enumerate(calls))
+    (checkout / "calls.sh").write_text(script)
+    commands[-1:] = [Block("sh", "bash calls.sh\n", False, "…"), commands[-1]]
     said = run(checkout, "set -e\n" + "".join(f"echo '=== block {n}'\n{block.text}" for n, block in enumerate(commands)))
     parts = [part.partition("\n")[2] for part in said.split("=== block ")[1:]]
     assert len(parts) == len(commands), said
     for block, part in zip(commands, parts, strict=True):
         assert "Traceback" not in part
         compare(block, part)
+    check_answers(calls, parts[-2])
+
+
+def check_answers(calls: list[Block], said: str) -> None:
+    """Every call is answered by what it asks for."""
+    answers = [part.partition("\n")[2] for part in said.split("=== call ")[1:]]
+    assert len(answers) == len(calls)
+    for block, answer in zip(calls, answers, strict=True):
+        found = [json.loads(line) for line in answer.splitlines() if line.strip().startswith("{")]
+        assert len(found) == block.text.count("curl "), f"{block.text}\nprinted\n{answer}"
+        for one in found:
+            assert one.get("items") or one.get("accepted") == 1, one
 
 
 def compare(block: Block, said: str) -> None:

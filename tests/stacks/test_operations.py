@@ -56,6 +56,13 @@ def test_every_alarm_mails_and_names_a_section_that_is_there(templates: Template
         assert linked[2] in anchors(ROOT / linked[1]), alarm["AlarmDescription"]
 
 
+def test_one_page_has_every_alarm_with_what_to_do(templates: Templates) -> None:
+    page = (ROOT / "docs" / "alarms.md").read_text()
+    for alarm in of_type(templates, "AWS::CloudWatch::Alarm"):
+        name = re.sub("busy-.*", "busy", alarm["Properties"]["AlarmName"].removeprefix("movielens_"))
+        assert re.search(rf"^\|[^|]*`{name}`", page, re.MULTILINE), f"docs/alarms.md lacks {name}"
+
+
 def test_the_page_of_operations_has_every_alarm_and_every_metric(templates: Templates) -> None:
     page = (ROOT / "docs" / "operations.md").read_text()
     for alarm in of_type(templates, "AWS::CloudWatch::Alarm"):

@@ -99,6 +99,10 @@ def test_the_readmes_name_every_command() -> None:
         assert set(commands().commands) - table == set(), page
 
 
+def test_the_korean_walk_has_the_commands_of_the_english_one() -> None:
+    assert blocks("docs/own-data.ko.md") == blocks("docs/own-data.md")
+
+
 def test_the_config_reference_is_that_of_the_models() -> None:
     page = (ROOT / "docs" / "config.md").read_text(encoding="utf-8")
     assert page == reference(), "reco validate --write-reference docs/config.md"

@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from lambdas.stores.runs import VersionRecord
+from lambdas.training.report.korean import KOREAN
 from lambdas.training.report.page import report_page
 from tests.browser import browser
 
@@ -138,6 +139,17 @@ def test_it_says_of_what_it_is_and_what_came_of_it_in_plain_words() -> None:
     text = " ".join(Page(report_page(made, {})).text)
     assert "Deployment shop-prod, started 2026-03-01 03:00:00 UTC, took 13 minutes." in text
     assert "1 solution was trained. The new version of for-you is not used: its old version goes on serving." in text
+
+
+def test_the_page_in_korean() -> None:
+    """All words of the page; what a run says itself stays as it is."""
+    made = report(deployment="shop", started="2026-03-01T03:00:00+00:00", seconds=754)
+    html = report_page(made, {"for-you": [record(0, 0.1)]}, "ko")
+    text = " ".join(Page(html).text)
+    assert '<html lang="ko">' in html
+    assert "솔루션 1개를 학습했습니다. for-you의 새 버전은 사용하지 않고, 기존 버전이 계속 서비스됩니다." in text
+    assert "소요 시간 13분" in text
+    assert not [words for words in KOREAN if "{" not in words and len(words) > 6 and words in text]
 
 
 def test_a_figure_has_its_difference_from_the_version_that_serves() -> None:

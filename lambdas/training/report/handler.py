@@ -25,7 +25,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         keep_version(record)
     address = write_report(f"{run.run_id}/report.json", json.dumps(report, indent=1))
     history = {name: versions(name) for name in packed_config().solutions}
-    page = write_report(f"{run.run_id}/report.html", report_page(report, history), "text/html; charset=utf-8")
+    shown = report_page(report, history, packed_config().display.language)
+    page = write_report(f"{run.run_id}/report.html", shown, "text/html; charset=utf-8")
     tell("train", report, as_text(report), page)
     put_metrics(report)
     release_lock(run.execution)

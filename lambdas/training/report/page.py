@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
-from typing import Any
+from typing import Any, Literal
 
 from lambdas.stores.runs import VersionRecord
 from lambdas.training.metric_labels import metric_label
 from lambdas.training.report.chart import Mark, Point, line_chart
+from lambdas.training.report.korean import KOREAN
+
+#: Puts words into the reader's language.
+_Say = Callable[[str], str]
 
 #: The metrics that are drawn, and that lead the table.
 LEADING = ("normalized_discounted_cumulative_gain_at_25", "mean_reciprocal_rank_at_25", "coverage")
@@ -63,30 +67,33 @@ svg polyline { fill: none; stroke: var(--line); stroke-width: 1.5; stroke-opacit
 .refused path { stroke: var(--bad); stroke-width: 2; } svg.key { flex: none; width: 12px; height: 12px; background: none; }
 .legend { display: flex; flex-wrap: wrap; gap: .3rem 1.2rem; align-items: center; } .legend svg { margin-right: .3rem; }
 """
-LEGEND = "".join(
-    f'<span><svg class="key" viewBox="0 0 12 12" aria-hidden="true"><g class="{mark}">{shape}</g></svg>{text}</span>'
-    for mark, shape, text in (
-        ("deployed", '<circle cx="6" cy="6" r="4"/>', "came into service"),
-        ("refused", '<path d="M2 2l8 8m0-8l-8 8"/>', "refused, rejected or rolled back"),
-        ("other", '<circle cx="6" cy="6" r="4"/>', "not deployed"),
-    )
+_LEGEND = (
+    ("deployed", '<circle cx="6" cy="6" r="4"/>', "came into service"),
+    ("refused", '<path d="M2 2l8 8m0-8l-8 8"/>', "refused, rejected or rolled back"),
+    ("other", '<circle cx="6" cy="6" r="4"/>', "not deployed"),
 )
 
 
-def report_page(report: Mapping[str, Any], history: Mapping[str, Sequence[VersionRecord]]) -> str:
+def report_page(
+    report: Mapping[str, Any], history: Mapping[str, Sequence[VersionRecord]], language: Literal["en", "ko"] = "en"
+) -> str:
     """The whole page. `history` holds the versions of each solution; solutions are charted in its order."""
+
+    def say(words: str) -> str:
+        return KOREAN[words] if language == "ko" and words in KOREAN else words
+
     colour, status = STATUS.get(report["status"], ("plain", report["status"]))
-    title = f"Train run {report['run_id']}"
+    title = say("Train run {run}").format(run=report["run_id"])
     body = [
-        f'<h1>{escape(title)}</h1><p class="status {colour}">{escape(status)}</p>',
-        f"<p>{escape(first_sentence(report))}</p>{_of_what(report)}",
-        problems_section(report["problems"]),
-        warnings_section(report.get("warnings", ())),
-        metrics_section(report["solutions"], report["campaigns"]),
-        history_section(history),
+        f'<h1>{escape(title)}</h1><p class="status {colour}">{escape(say(status))}</p>',
+        f"<p>{escape(_first_sentence(report, say))}</p>{_of_what(report, say)}",
+        _problems_section(report["problems"], say),
+        _warnings_section(report.get("warnings", ()), say),
+        _metrics_section(report["solutions"], report["campaigns"], say),
+        _history_section(history, say),
     ]
     return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<!DOCTYPE html>\n<html lang="{language}"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(title)}</title><style>{STYLE}</style></head>\n<body>\n"
         + "\n".join(filter(None, body))
@@ -94,63 +101,72 @@ def report_page(report: Mapping[str, Any], history: Mapping[str, Sequence[Versio
     )
 
 
-def first_sentence(report: Mapping[str, Any]) -> str:
+def _first_sentence(report: Mapping[str, Any], say: _Say) -> str:
     """What came of the run, for somebody who knows none of the words below."""
     solutions = report["solutions"]
     if not solutions:
-        return "Nothing was trained; what served before goes on serving."
+        return say("Nothing was trained; what served before goes on serving.")
     decided = [(s["name"], s.get("verdict", {}).get("decision")) for s in solutions]
     new = [name for name, decision in decided if decision == "deploy"]
     held = [name for name, decision in decided if decision in ("refuse", "rejected", "unanswered", "rolled_back")]
-    said = f"{len(solutions)} solution{'s were' if len(solutions) > 1 else ' was'} trained."
+    said = [say("1 solution was trained." if len(solutions) == 1 else "{n} solutions were trained.").format(n=len(solutions))]
     if new:
-        said += f" Shops' pages now get recommendations of the new version of {', '.join(new)}."
+        said.append(say("Shops' pages now get recommendations of the new version of {names}.").format(names=", ".join(new)))
     if held:
-        said += f" The new version of {', '.join(held)} is not used: its old version goes on serving."
+        template = say("The new version of {names} is not used: its old version goes on serving.")
+        said.append(template.format(names=", ".join(held)))
     if not new and not held:
-        said += " No campaign got another version."
-    return said
+        said.append(say("No campaign got another version."))
+    return " ".join(said)
 
 
-def _of_what(report: Mapping[str, Any]) -> str:
+def _of_what(report: Mapping[str, Any], say: _Say) -> str:
     """The deployment, whose name ends with its environment where it has one, the time and the duration."""
     if not report.get("started"):
         return ""
     seconds = int(report["seconds"])
-    took = f"{seconds} s" if seconds < 120 else f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:.1f} hours"
+    words, amount = ("{n} s", f"{seconds}") if seconds < 120 else ("{n} minutes", f"{seconds / 60:.0f}")
+    if seconds >= 7200:
+        words, amount = "{n} hours", f"{seconds / 3600:.1f}"
     at = str(report["started"]).replace("T", " ").replace("+00:00", " UTC")
-    return f'<p class="dim">Deployment {escape(str(report["deployment"]))}, started {escape(at)}, took {took}.</p>'
+    said = say("Deployment {name}, started {at}, took {took}.")
+    told = said.format(name=report["deployment"], at=at, took=say(words).format(n=amount))
+    return f'<p class="dim">{escape(told)}</p>'
 
 
-def problems_section(problems: Sequence[Mapping[str, str]]) -> str:
+def _problems_section(problems: Sequence[Mapping[str, str]], say: _Say) -> str:
     if not problems:
         return ""
     shown = [
         f'<div class="problem"><strong>{escape(p["part"])}</strong> <span class="dim">{escape(p["error"])}</span>'
-        f"<p>{escape(p['message'])}</p><p><strong>What to do:</strong> {escape(p['what_to_do'])}</p></div>"
+        f"<p>{escape(p['message'])}</p><p><strong>{say('What to do:')}</strong> {escape(p['what_to_do'])}</p></div>"
         for p in problems
     ]
-    return "<h2>Problems</h2>\n" + "\n".join(shown)
+    return f"<h2>{say('Problems')}</h2>\n" + "\n".join(shown)
 
 
-def warnings_section(warnings: Sequence[str]) -> str:
+def _warnings_section(warnings: Sequence[str], say: _Say) -> str:
     if not warnings:
         return ""
-    return "<h2>Noticed in the CSVs</h2>\n<ul>" + "".join(f"<li>{escape(warning)}</li>" for warning in warnings) + "</ul>"
+    listed = "".join(f"<li>{escape(warning)}</li>" for warning in warnings)
+    return f"<h2>{say('Noticed in the CSVs')}</h2>\n<ul>{listed}</ul>"
 
 
-def metrics_section(solutions: Sequence[Mapping[str, Any]], campaigns: Sequence[str]) -> str:
+def _metrics_section(solutions: Sequence[Mapping[str, Any]], campaigns: Sequence[str], say: _Say) -> str:
     """One row a solution, one column a metric; what a recipe does not measure stays empty."""
     if not solutions:
         return ""
     metrics = columns(solutions)
     heads = "".join(f'<th class="number">{escape(metric_label(metric))}</th>' for metric in metrics)
-    rows = [solution_row(solution, metrics, solution["name"] in campaigns) for solution in solutions]
+    rows = [_solution_row(solution, metrics, solution["name"] in campaigns, say) for solution in solutions]
+    notes = (
+        "NDCG, MRR, precision and coverage lie between 0 and 1; more is better.",
+        "Below a figure: its difference from the version that served when the run began.",
+    )
+    note = " ".join(map(say, notes))
     return (
-        '<h2>Solutions of this run</h2>\n<p class="dim">NDCG, MRR, precision and coverage lie between 0 and 1; more is better. '
-        "Below a figure: its difference from the version that served when the run began.</p>"
-        '<div class="wide"><table>'
-        f"<thead><tr><th>Solution</th><th>Verdict</th>{heads}</tr></thead>\n<tbody>\n"
+        f'<h2>{say("Solutions of this run")}</h2>\n<p class="dim">{note}</p><div class="wide"><table>'
+        f"<thead><tr><th>{say('Solution')}</th><th>{say('Verdict')}</th>{heads}</tr></thead>\n<tbody>\n"
         + "\n".join(rows)
         + "\n</tbody></table></div>"
     )
@@ -168,13 +184,13 @@ def by_name_and_cut_off(metric: str) -> tuple[str, int]:
     return name, int(cut_off) if cut_off.isdecimal() else 0
 
 
-def solution_row(solution: Mapping[str, Any], metrics: Sequence[str], served: bool) -> str:
+def _solution_row(solution: Mapping[str, Any], metrics: Sequence[str], served: bool, say: _Say) -> str:
     before = solution.get("deployed_metrics", {})
     cells = "".join(f'<td class="number">{_figure(solution["metrics"].get(m), before.get(m))}</td>' for m in metrics)
-    campaign = '<div class="dim">campaign in service</div>' if served else ""
+    campaign = f'<div class="dim">{say("campaign in service")}</div>' if served else ""
     return (
         f"<tr><td><strong>{escape(solution['name'])}</strong><br>{escape(solution['recipe'].removeprefix('aws-'))}"
-        f'{campaign}</td><td class="reasons">{verdict_cell(solution.get("verdict"))}</td>{cells}</tr>'
+        f'{campaign}</td><td class="reasons">{_verdict_cell(solution.get("verdict"), say)}</td>{cells}</tr>'
     )
 
 
@@ -185,31 +201,37 @@ def _figure(value: float | None, before: float | None) -> str:
     return f"{value:.4f}" + ("" if before is None else f'<div class="dim">{value - before:+.4f}</div>')
 
 
-def verdict_cell(verdict: Mapping[str, Any] | None) -> str:
+def _verdict_cell(verdict: Mapping[str, Any] | None, say: _Say) -> str:
     if not verdict:
         return ""
     colour, word = VERDICTS.get(verdict["decision"], ("plain", verdict["decision"]))
     reasons = "".join(f"<li>{escape(reason)}</li>" for reason in verdict["reasons"])
-    return f'<span class="verdict {colour}">{escape(word)}</span>' + (f"<ul>{reasons}</ul>" if reasons else "")
+    return f'<span class="verdict {colour}">{escape(say(word))}</span>' + (f"<ul>{reasons}</ul>" if reasons else "")
 
 
-def history_section(history: Mapping[str, Sequence[VersionRecord]]) -> str:
-    charts = {name: solution_charts(records) for name, records in history.items()}
+def _history_section(history: Mapping[str, Sequence[VersionRecord]], say: _Say) -> str:
+    charts = {name: solution_charts(records, say) for name, records in history.items()}
     shown = [f'<h3>{escape(name)}</h3><div class="charts">{drawn}</div>' for name, drawn in charts.items() if drawn]
-    return f'<h2>All versions over time</h2>\n<div class="legend dim">{LEGEND}</div>\n' + "\n".join(shown) if shown else ""
+    legend = "".join(
+        f'<span><svg class="key" viewBox="0 0 12 12" aria-hidden="true"><g class="{mark}">{shape}</g></svg>{say(text)}</span>'
+        for mark, shape, text in _LEGEND
+    )
+    return (
+        f'<h2>{say("All versions over time")}</h2>\n<div class="legend dim">{legend}</div>\n' + "\n".join(shown) if shown else ""
+    )
 
 
-def solution_charts(records: Sequence[VersionRecord]) -> str:
+def solution_charts(records: Sequence[VersionRecord], say: _Say) -> str:
     """A chart for each leading metric that the solution's recipe measures."""
     return "".join(
-        line_chart(metric_label(metric), [point(record, metric) for record in records if metric in record.metrics])
+        line_chart(metric_label(metric), [point(record, metric, say) for record in records if metric in record.metrics])
         for metric in LEADING
     )
 
 
-def point(record: VersionRecord, metric: str) -> Point:
+def point(record: VersionRecord, metric: str, say: _Say) -> Point:
     """A version that was refused, rejected or rolled back is marked as such; its title says which."""
     mark, outcome = OUTCOMES["deployed" if record.deployed else record.decision]
     value = record.metrics[metric]
-    about = f"{record.trained_at:%Y-%m-%d %H:%M}, {outcome}: {value:.4f}\n{record.version_arn}\nrun {record.run_id}"
+    about = f"{record.trained_at:%Y-%m-%d %H:%M}, {say(outcome)}: {value:.4f}\n{record.version_arn}\nrun {record.run_id}"
     return Point(record.trained_at, value, mark, about)
