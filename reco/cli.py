@@ -50,6 +50,8 @@ from reco.target import DATA
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
 app.callback()(choose_environment)
+#: The outputs of the api stack that are addresses.
+_URLS = ("ApiUrl", "BrowserApiUrl", "StorefrontUrl")
 
 
 @app.command()
@@ -116,24 +118,33 @@ def status(as_json: JsonOption = False) -> None:
         raise typer.Exit(1)
 
 
+def _browser_key(environment: Any, outputs: dict[str, str]) -> str | None:
+    """The value of the browsers' API key; None before the api stack is there."""
+    if "BrowserKeyId" not in outputs:
+        return None
+    key = environment.client("apigateway").get_api_key(apiKey=outputs["BrowserKeyId"], includeValue=True)
+    return str(key["value"])
+
+
 def _show_endpoints(environment: Any, as_json: bool) -> bool:
     """Whether all parts answer."""
+    outputs = {name: value for of in environment.stacks.values() for name, value in of.items()}
+    urls = {name: environment.url_of(outputs[name]).rstrip("/") for name in _URLS if name in outputs}
     endpoints = {
-        "api_url": next(
-            (environment.url_of(of["ApiUrl"]).rstrip("/") for of in environment.stacks.values() if "ApiUrl" in of), None
-        ),
+        "api_url": urls.get("ApiUrl"),
+        "browser_api_url": urls.get("BrowserApiUrl"),
         "aws_endpoint": environment.aws_endpoint,
         "personalize_endpoint": environment.personalize_endpoint,
     }
     parts: dict[str, str] = environment.parts()
     if as_json:
-        show_json({**endpoints, "parts": parts})
+        key = _browser_key(environment, outputs) if parts["aws"] == "up" else None
+        show_json({**endpoints, "browser_key": key, "storefront_url": urls.get("StorefrontUrl"), "parts": parts})
     else:
-        show_table(
-            "Endpoints",
-            ["what", "URL", "state"],
-            list(zip(endpoints, endpoints.values(), (parts[name] for name in ("api", "aws", "personalize")), strict=True)),
-        )
+        states = [parts[name] for name in ("api", "api", "aws", "personalize")]
+        show_table("Endpoints", ["what", "URL", "state"], list(zip(endpoints, endpoints.values(), states, strict=True)))
+        if "StorefrontUrl" in urls:
+            results.print(f"The storefront: {urls['StorefrontUrl']}")
         down = [name for name, state in parts.items() if state == "down"]
         if down:
             say(f"{' and '.join(down)} does not answer. `reco down && reco up` starts it again; what it holds is kept.")
@@ -358,9 +369,11 @@ def demo(
     data: Annotated[Path | None, typer.Option("--data", help="A folder with MovieLens 100k, instead of fetching it.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the results to this file.")] = None,
     speed: Annotated[float, typer.Option(help="How much faster than AWS waits pass.", min=1)] = 240,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave it running, with its storefront; `reco down` stops it.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="With --keep: forget what the deployment held.")] = False,
 ) -> None:
     """The main job on this machine: from MovieLens CSVs to recommendations over HTTP, and how events change them."""
-    outcome = demo_run.run(config, config_of(config), data, speed)
+    outcome = demo_run.run(config, config_of(config), data, speed, keep=keep, fresh=fresh)
     if json_file is not None:
         json_file.write_text(json.dumps(outcome, indent=2) + "\n")
 
