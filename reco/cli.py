@@ -85,9 +85,11 @@ def _demo(
     data: Annotated[Path | None, typer.Option("--data", help="A folder with MovieLens 100k, instead of fetching it.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the results to this file.")] = None,
     speed: Annotated[float, typer.Option(help="How much faster than AWS waits pass.", min=1)] = 240,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave it running, with its storefront; `reco down` stops it.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="With --keep: forget what the deployment held.")] = False,
 ) -> None:
     """The main job on this machine: from MovieLens CSVs to recommendations over HTTP, and how events change them."""
-    outcome = demo_run.run(config, config_of(config), data, speed)
+    outcome = demo_run.run(config, config_of(config), data, speed, keep=keep, fresh=fresh)
     if json_file is not None:
         json_file.write_text(json.dumps(outcome, indent=2) + "\n")
 

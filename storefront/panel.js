@@ -2,6 +2,7 @@
 import { html } from "./vendor/preact-htm.js";
 import { Picture } from "./picture.js";
 import { Move } from "./rail.js";
+import { fallen } from "./shop.js";
 
 const seconds = (ms, t) => t.seconds((ms / 1000).toFixed(1));
 
@@ -42,11 +43,11 @@ function Rule({ effect, t }) {
 function Why({ rail, t, open }) {
   const { placement, category } = rail.spec, { list, took } = rail;
   if (!list) return null;
-  const fallen = list.source !== placement.solution && list.source !== "pin";
+  const other = fallen(rail);
   return html`<details class="why" data-testid=${`why-${placement.name}`} open=${open}>
     <summary><span>${category ? t.more(category) : placement.name}</span><span class="quiet small">${t.took(took)}</span></summary>
     <ol class="flow">
-      <li><h3>${t.from}</h3><p><span class=${`chip ${fallen ? "fallen" : ""}`} data-testid="source">${list.source}</span> ${fallen && html`<span class="quiet small">${t.fallback}</span>`}</p></li>
+      <li><h3>${t.from}</h3><p><span class=${`chip ${other ? "fallen" : ""}`} data-testid="source">${list.source}</span> ${other && html`<span class="quiet small">${t.fallback}</span>`}</p></li>
       <li><h3>${t.campaign}</h3><p>${placement.solution} <span class="quiet small">${placement.recipe}</span></p></li>
       ${placement.filter && html`<li><h3>${t.filter}</h3><p>${placement.filter}${category && html` <span class="quiet small">${category}</span>`}</p></li>`}
       <li><h3>${t.rules}</h3>${list.explain?.length ? html`<ul>${list.explain.map((effect) => html`<${Rule} key=${effect.rule} effect=${effect} t=${t} />`)}</ul>` : html`<p class="quiet">${t.noRules}</p>`}</li>

@@ -4,7 +4,7 @@ import { connect } from "./recostack.js";
 const API = new URL("..", import.meta.url).href.replace(/\/$/, "");
 /** Milliseconds between looks at a list after an event: often in the first two seconds, then now and then. */
 const LOOKS = [150, 200, 250, 300, 300, 300, 400, 500, 700, 1000];
-/** Milliseconds before a list is asked for again. */
+/** Milliseconds before a list is asked for again; the last one repeats. */
 const PAUSES = [500, 1000, 2000, 4000, 8000, 16000];
 const PERSONALIZED = "USER_PERSONALIZATION", RELATED = "RELATED_ITEMS", RANKING = "PERSONALIZED_RANKING";
 const sleep = (ms) => new Promise((wake) => setTimeout(wake, ms));
@@ -24,6 +24,9 @@ export function moves(before, after) {
   const places = new Map(now.map((id, place) => [id, { from: old.indexOf(id), to: place }]));
   return { places, gone: before.items.filter((item) => !places.has(item.item_id)) };
 }
+
+/** Whether somebody else than the placement's own solution answered: Personalize throttled, or was not there in time. */
+export const fallen = ({ spec, list }) => list.source !== spec.placement.solution && list.source !== "pin";
 
 export class Shop {
   static async open() {
@@ -109,19 +112,19 @@ export class Shop {
     return items ? this.client.rank(placement.name, items, explain) : this.client.recommend(placement.name, explain);
   }
 
-  /** Gets a list; what may pass by itself (a throttle, a function that starts) is tried again while the page shows the list. */
+  /** Gets a list. What may pass by itself (a throttle, a function that starts) is tried again while the page shows the list. */
   async load(rail) {
-    for (const pause of PAUSES) {
+    for (let attempt = 0; this.rails.get(rail.spec.key) === rail; attempt++) {
       const began = performance.now();
       try {
-        return this.put(rail, await this.ask(rail.spec), Math.round(performance.now() - began));
+        this.put(rail, await this.ask(rail.spec), Math.round(performance.now() - began));
+        if (!fallen(rail) && !rail.list.degraded) return undefined;
       } catch (error) {
         Object.assign(rail, { error });
         this.tell();
         if (error.status >= 400 && error.status < 500 && error.status !== 429) return undefined;
       }
-      await sleep(pause);
-      if (this.rails.get(rail.spec.key) !== rail) return undefined;
+      await sleep(PAUSES[Math.min(attempt, PAUSES.length - 1)]);
     }
     return undefined;
   }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -29,17 +30,28 @@ _SHOWN = 10
 _PATIENCE = 30.0
 
 
-def run(config_path: Path, config: Config, source: Path | None, speed: float) -> dict[str, Any]:
-    """All steps; returns what `reco demo --json` writes. Raises RecoError when a step did not do what it should."""
+def run(
+    config_path: Path, config: Config, source: Path | None, speed: float, *, keep: bool = False, fresh: bool = False
+) -> dict[str, Any]:
+    """All steps; returns what `reco demo --json` writes. Raises RecoError when a step did not do what it should.
+
+    `keep` leaves it running where `reco status`, `recommend` and `down` find it; `fresh` lets it forget what was there before.
+    """
     began = time.monotonic()
+    data = DATA if keep else DATA / "demo"
+    if keep and not fresh and (data / "deployments" / config.name).exists():
+        raise RecoError(
+            f"The deployment {config.name} holds data of an earlier run: `reco up --detach` starts it with them, "
+            "`reco demo --keep --fresh` forgets them."
+        )
     with step("Get MovieLens 100k"):
         folder = _CACHE / "csv"
         counts = movielens.write_csvs(source or movielens.fetch(_CACHE), folder)
     show_table("Data", ["users", "items", "interactions"], [[counts.users, counts.items, counts.interactions]])
-    data = DATA / "demo"
     ports = {"port": 0, "api_port": 0, "personalize_port": 0}
-    environment, seconds = start_local(config, config_path, data, detach=False, speed=speed, ports=ports, fresh=True)
-    with environment:
+    environment, seconds = start_local(config, config_path, data, detach=keep, speed=speed, ports=ports, fresh=True)
+    with contextlib.ExitStack() as until_the_end:
+        until_the_end.enter_context(environment)
         target = Target(config.name, environment)
         with step("Upload the CSVs to S3") as clock:
             load.upload(target, load.find_csvs(folder))
@@ -49,7 +61,11 @@ def run(config_path: Path, config: Config, source: Path | None, speed: float) ->
         results.print(recipes(report["solutions"]), markup=False)
         recommendations = _before_and_after(target, folder)
         made, lists = batch_lists(target, folder)
+        storefront = _invite(target, config, keep)
+        if keep:
+            until_the_end.pop_all()
     return {
+        "storefront_url": storefront,
         "dataset": counts.as_dict(),
         "train": {
             "status": outcome.status,
@@ -69,6 +85,19 @@ def run(config_path: Path, config: Config, source: Path | None, speed: float) ->
             }.items()
         },
     }
+
+
+def _invite(target: Target, config: Config, kept: bool) -> str | None:
+    """Say how to see it; the address, if it stays."""
+    if kept:
+        say("It goes on: `reco status` says where, `reco down` stops it.")
+    if config.storefront is None:
+        return None
+    if not kept:
+        say("See the lists change as you click: `.venv/bin/reco demo --keep` leaves all of this running, with a storefront.")
+        return None
+    results.print(f"The storefront: {target.storefront_url}")
+    return target.storefront_url
 
 
 def _train_all(target: Target) -> tuple[train.Outcome, dict[str, Any]]:

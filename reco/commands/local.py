@@ -16,6 +16,9 @@ from reco.options import DEFAULT_CONFIG, ConfigOption, JsonOption, config_of
 from reco.remembered import remember
 from reco.target import DATA, Target
 
+#: The outputs of the api stack that are addresses.
+_URLS = ("ApiUrl", "BrowserApiUrl", "StorefrontUrl")
+
 
 def up(
     config: ConfigOption = DEFAULT_CONFIG,
@@ -65,23 +68,32 @@ def status(as_json: JsonOption = False) -> None:
 
 def _show_endpoints(environment: Any, as_json: bool) -> bool:
     """Whether all parts answer."""
+    outputs = {name: value for of in environment.stacks.values() for name, value in of.items()}
+    urls = {name: environment.url_of(outputs[name]).rstrip("/") for name in _URLS if name in outputs}
     endpoints = {
-        "api_url": next(
-            (environment.url_of(of["ApiUrl"]).rstrip("/") for of in environment.stacks.values() if "ApiUrl" in of), None
-        ),
+        "api_url": urls.get("ApiUrl"),
+        "browser_api_url": urls.get("BrowserApiUrl"),
         "aws_endpoint": environment.aws_endpoint,
         "personalize_endpoint": environment.personalize_endpoint,
     }
     parts: dict[str, str] = environment.parts()
     if as_json:
-        show_json({**endpoints, "parts": parts})
+        key = _browser_key(environment, outputs) if parts["aws"] == "up" else None
+        show_json({**endpoints, "browser_key": key, "storefront_url": urls.get("StorefrontUrl"), "parts": parts})
     else:
-        show_table(
-            "Endpoints",
-            ["what", "URL", "state"],
-            list(zip(endpoints, endpoints.values(), (parts[name] for name in ("api", "aws", "personalize")), strict=True)),
-        )
+        states = [parts[name] for name in ("api", "api", "aws", "personalize")]
+        show_table("Endpoints", ["what", "URL", "state"], list(zip(endpoints, endpoints.values(), states, strict=True)))
+        if "StorefrontUrl" in urls:
+            results.print(f"The storefront: {urls['StorefrontUrl']}")
         down = [name for name, state in parts.items() if state == "down"]
         if down:
             say(f"{' and '.join(down)} does not answer. `reco down && reco up` starts it again; what it holds is kept.")
     return "down" not in parts.values()
+
+
+def _browser_key(environment: Any, outputs: dict[str, str]) -> str | None:
+    """The value of the browsers' API key; None before the api stack is there."""
+    if "BrowserKeyId" not in outputs:
+        return None
+    key = environment.client("apigateway").get_api_key(apiKey=outputs["BrowserKeyId"], includeValue=True)
+    return str(key["value"])

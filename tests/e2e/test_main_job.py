@@ -25,7 +25,9 @@ PORTS = ("--port", "0", "--api-port", "0", "--personalize-port", "0")
 def up(reco: CommandLine) -> CommandLine:
     """The shop deployed on this machine, in the background."""
     endpoints = reco.json("up", "--detach", *SHOP, *PORTS, "--speed", "1000")
-    assert set(endpoints) == {"api_url", "aws_endpoint", "personalize_endpoint", "parts"}
+    addresses = {"api_url", "browser_api_url", "storefront_url", "aws_endpoint", "personalize_endpoint"}
+    assert set(endpoints) == {*addresses, "browser_key", "parts"}
+    assert endpoints["storefront_url"] == f"{endpoints['browser_api_url']}/storefront/index.html"
     assert endpoints["parts"] == {"aws": "up", "api": "up", "personalize": "up"}
     assert reco.json("status") == endpoints
     return reco
@@ -89,6 +91,16 @@ def until_recommendations_differ(up: CommandLine, before: dict[str, Any]) -> Non
 
 def test_the_api_as_a_shop_calls_it(up: CommandLine) -> None:
     url = up.json("status")["api_url"]
+    told = up.json("status")
+    asked = urllib.request.Request(
+        f"{told['browser_api_url']}/recommendations/home?session_id=visitor-0123456789abcdef",
+        headers={"x-api-key": told["browser_key"]},
+    )
+    with urllib.request.urlopen(asked, timeout=20) as answer:
+        assert json.loads(answer.read())["placement"] == "home"
+    with urllib.request.urlopen(told["storefront_url"], timeout=20) as page:
+        assert page.headers.get_content_type() == "text/html"
+    assert f"The storefront: {told['storefront_url']}" in up.run("status")[0]
     with pytest.raises(urllib.error.HTTPError) as refused:
         urllib.request.urlopen(f"{url}/recommendations/home?user_id=u1", timeout=20)
     assert refused.value.code == 403

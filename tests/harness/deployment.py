@@ -25,11 +25,11 @@ PATIENCE = 60.0
 
 
 @contextmanager
-def deployed(folder: Path, speed: float = 1000) -> Iterator[Target]:
-    """The shop of `config/shop.yaml`, up until the end of the block. Nothing is trained."""
-    assembly = synthesize(CONFIG, folder / "cdk.out", validate=False)
+def deployed(folder: Path, speed: float = 1000, config: Path = CONFIG) -> Iterator[Target]:
+    """The shop of `config/shop.yaml`, or of another config, up until the end of the block. Nothing is trained."""
+    assembly = synthesize(config, folder / "cdk.out", validate=False)
     with launch(assembly, folder / "aws", port=0, api_port=0, personalize_port=0, speed=speed) as environment:
-        yield Target(load_config(CONFIG).name, environment)
+        yield Target(load_config(config).name, environment)
 
 
 def personalize_of(target: Target) -> str:
