@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -16,7 +15,7 @@ from lambdas.aws.tables import READ_BATCH, deserialize, read_all
 from lambdas.serving.recommend.budget import Budget, start
 
 if TYPE_CHECKING:
-    from types_boto3_dynamodb import DynamoDBClient
+    from lambdas.aws.signed import SignedClient
 
 #: Seconds for which attributes may be old, and how many items are kept.
 FRESH_SECONDS, MOST_ITEMS = 60.0, 20_000
@@ -51,19 +50,20 @@ class Known:
 class Catalogue:
     """The catalogue table, as one worker knows it."""
 
-    def __init__(self, client: DynamoDBClient, table: str) -> None:
+    def __init__(self, client: SignedClient, table: str) -> None:
         self._client, self._table = client, table
         self._kept = TimedCache[str, Attributes | None](FRESH_SECONDS, MOST_ITEMS)
         self._has_waited = False
 
     def look_up(self, item_ids: Iterable[str], budget: Budget) -> Known:
         """What the catalogue knows of the items; when the table does not answer in time, what was known before."""
-        kept = {item_id: self._kept.get(item_id) for item_id in item_ids}  # DynamoDB refuses a call that names a key twice
-        now = time.monotonic()
-        missing = [item_id for item_id, entry in kept.items() if entry is None or entry.until <= now]
-        known = {item_id: entry.value for item_id, entry in kept.items() if entry is not None}
-        if not missing:
+        wanted = dict.fromkeys(item_ids)  # DynamoDB refuses a call that names a key twice
+        kept, now = self._kept.get_all(wanted), time.monotonic()
+        known = {item_id: entry[0] for item_id, entry in kept.items()}
+        fresh = {item_id for item_id, entry in kept.items() if entry[1] > now}
+        if len(fresh) == len(wanted):
             return Known(known)
+        missing = [item_id for item_id in wanted if item_id not in fresh]
         found, in_time = self._fetch(missing, budget)
         return Known(known | found, in_time)
 
@@ -96,15 +96,4 @@ class Catalogue:
         """The items that are in the table. Raises TimeoutError where it puts off some for so long."""
         keys = [{"item_id": {"S": item_id}} for item_id in item_ids]
         rows = read_all(self._client, self._table, keys, seconds=seconds)
-        return {row["item_id"]["S"]: _plain(deserialize(row["attributes"])) for row in rows}
-
-
-def _plain(value: Any) -> Any:
-    """DynamoDB's numbers as JSON has them."""
-    if isinstance(value, dict):
-        return {key: _plain(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_plain(inner) for inner in value]
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
-    return value
+        return {row["item_id"]["S"]: deserialize(row["attributes"]) for row in rows}
