@@ -3,7 +3,8 @@
     python -m bench.serving --json serving.json
 
 Personalize and DynamoDB are stubbed at the socket. 25 results, 100 candidates, 5 rules, 100 attributes cached; then 500
-candidates. Own time is the whole request less the same call through the function's own client, in the same run; that client signs its
+candidates. Own time is the whole request less the same call through the function's own client, in the same run; that
+client signs its
 calls without boto3 (lambdas/aws/signed.py), so it is faster than the bare call, which has boto3's defaults.
 """
 
