@@ -44,7 +44,7 @@ def serving(figures: dict[str, Any]) -> Figure:
     figure, axes = _canvas(1.7)
     client, powertools = figures["own_client_ms"]["p50"], figures["powertools_ms"]["p50"]
     parts = {
-        "boto3, as we set it up": (client, THEIRS),
+        "the signed call": (client, THEIRS),
         "Powertools": (powertools, THIRD),
         "rules, attributes, the answer": (figures["own_ms"]["p50"] - powertools, OURS),
     }

@@ -3,8 +3,9 @@
     python -m bench.serving --json serving.json
 
 Personalize and DynamoDB are stubbed at the socket. 25 results, 100 candidates, 5 rules, 100 attributes cached; then 500
-candidates. Own time is the whole request less the same call through the function's own client, in the same run; that client
-leaves out boto3's validation of parameters, so it is faster than the bare call, which has boto3's defaults.
+candidates. Own time is the whole request less the same call through the function's own client, in the same run; that
+client signs its
+calls without boto3 (lambdas/aws/signed.py), so it is faster than the bare call, which has boto3's defaults.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ from botocore.credentials import Credentials
 from rich.console import Console
 from rich.table import Table
 
+from lambdas.config.environment import Recommend
 from lambdas.config.file import load_config
 from lambdas.stores.deployment import Deployment
 from stacks.layer import ROOT, layer_directory
@@ -51,11 +53,21 @@ RULES: dict[str, Any] = {
     "cheap": {"boost": {"attribute": "PRICE", "below": 20, "factor": 2}},
     "hero": {"pin": {"item": "i7", "position": 3}},
 }
+#: A worker from its start to its first whole answer; the event is in sys.argv.
+COLD = """
+import json, sys
+from types import SimpleNamespace
+from lambdas.serving.recommend.handler import handler
+context = SimpleNamespace(function_name="f", memory_limit_in_mb=1024, invoked_function_arn="arn", aws_request_id="r")
+answer = handler(json.loads(sys.argv[1]), context)
+assert json.loads(answer["body"])["source"] == "for-you", answer
+"""
 #: What a worker imports before its first call, and the libraries in it by themselves.
 IMPORTS = {
     "nothing": "pass",
+    "cold": COLD,
     "all": "import lambdas.serving.recommend.handler",
-    "boto3": "import boto3",
+    "signed calls": "import lambdas.aws.signed",
     "pydantic": "from pydantic import BaseModel",
     "powertools": "from aws_lambda_powertools import Logger, Metrics, event_handler",
     "config": "import lambdas.config",
@@ -83,17 +95,14 @@ class Stub(BaseHTTPRequestHandler):
             self.answer(catalogue(json.loads(body)))
         elif target.endswith("GetItem"):
             self.answer(b"{}")
-        elif target.endswith("GetParameter"):
-            self.answer(parameter(json.loads(body)["Name"]))
+        elif target.endswith("GetParameters"):
+            self.answer(deployed())
         else:
             wanted = json.loads(body)["numResults"]
             self.answer(self.bodies[CANDIDATES[1] if wanted > CANDIDATES[0] else CANDIDATES[0]])
 
-    def answer(self, body: bytes | None) -> None:
-        status, body = (200, body) if body is not None else (400, b'{"__type": "ParameterNotFound", "message": "none"}')
-        self.wfile.write(
-            b"HTTP/1.1 %d x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (status, len(body), body)
-        )
+    def answer(self, body: bytes) -> None:
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Nothing to stderr."""
@@ -113,11 +122,10 @@ def catalogue(request: dict[str, Any]) -> bytes:
     return json.dumps({"Responses": {"catalogue": rows}, "UnprocessedKeys": {}}).encode()
 
 
-def parameter(name: str) -> bytes | None:
-    if name != "deployment":
-        return None
+def deployed() -> bytes:
+    """Of the two documents in SSM, the one that says what is deployed."""
     there = Deployment(run_id="r", dataset_group_arn="g", tracking_id="t", campaigns={"for-you": CAMPAIGN}, filters={})
-    return json.dumps({"Parameters": [{"Name": name, "Type": "String", "Value": there.model_dump_json()}]}).encode()
+    return json.dumps({"Parameters": [{"Name": "deployment", "Type": "String", "Value": there.model_dump_json()}]}).encode()
 
 
 def serve(pipe: Connection) -> None:
@@ -140,10 +148,16 @@ def environment(folder: Path, port: int) -> dict[str, str]:
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
         "CONFIG_PATH": str(folder / "config.json"),
-        "CATALOGUE_TABLE": "catalogue",
-        "ERASURES_TABLE": "erasures",
-        "DEPLOYMENT_PARAMETER": "deployment",
-        "RULES_PARAMETER": "rules",
+        **Recommend(
+            batch_lists_table="lists",
+            catalogue_table="catalogue",
+            data_bucket="data",
+            deployment_parameter="deployment",
+            erasures_table="erasures",
+            event_stream="events",
+            recent_items_table="recent",
+            rules_parameter="rules",
+        ).variables(),
         "POWERTOOLS_METRICS_NAMESPACE": "bench",
         "POWERTOOLS_LOG_LEVEL": "ERROR",
     }
@@ -234,14 +248,16 @@ def measure() -> dict[int, dict[str, dict[str, float]]]:
 
 
 def import_ms(env: dict[str, str]) -> dict[str, float]:
-    """Processor time of the imports, boto3 included, and of their parts when each is imported alone: the least of many fresh
-    interpreters, taken in turn, less that of an empty one. Processor time, because other work on the machine must not count.
+    """Processor time of the imports, of their parts when each is imported alone, and of a worker's start to its first answer: the
+    least of many fresh interpreters, taken in turn, less that of an empty one. Processor time, because other work on the machine
+    must not count.
     """
     taken: dict[str, list[float]] = {name: [] for name in IMPORTS}
     for _ in range(IMPORT_RUNS):
         for name, code in IMPORTS.items():
             before = children_ms()
-            subprocess.run([sys.executable, "-c", code], env=os.environ | env, cwd=ROOT, check=True)
+            command = [sys.executable, "-c", code, json.dumps(event(RESULTS))]
+            subprocess.run(command, env=os.environ | env, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
             taken[name].append(children_ms() - before)
     least = {name: min(values) for name, values in taken.items()}
     return {name: ms - least["nothing"] for name, ms in least.items() if name != "nothing"}
@@ -259,7 +275,7 @@ def zipped_mb() -> float:
         with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
             for folder in (layer_directory(), ROOT / "lambdas"):
                 for path in folder.rglob("*"):
-                    if path.is_file() and "__pycache__" not in path.parts:
+                    if path.is_file() and (folder != ROOT / "lambdas" or "__pycache__" not in path.parts):
                         archive.write(path, path.relative_to(folder))
         return file.tell() / 1e6
 
@@ -298,6 +314,7 @@ def results(found: dict[int, dict[str, dict[str, float]]], imported: dict[str, f
         "lean_signed_call_ms": found[CANDIDATES[0]]["lean"],
         "new_user_ms": found[CANDIDATES[0]]["new_user"],
         "requests_per_s": 1000 / whole["p50"],
+        "cold_ms": imported.pop("cold"),
         "import_ms": imported.pop("all"),
         "import_parts_ms": imported,
         "zipped_mb": zipped_mb(),

@@ -10,6 +10,7 @@ import aws_cdk as cdk
 from constructs import Construct
 
 from lambdas.config import Config
+from stacks.bytecode import compile_modules
 from stacks.layer import ROOT
 
 #: The rules of Amazon Personalize: functions and Spark jobs bring them along.
@@ -32,5 +33,6 @@ def _write(folder: Path, packed: str) -> Path:
     ignore = shutil.ignore_patterns("__pycache__", "requirements.txt")
     for package in (ROOT / "lambdas", RULES):
         shutil.copytree(package, folder / package.name, ignore=ignore)
+    compile_modules(folder, "/var/task")
     (folder / CONFIG_PATH).write_text(packed)
     return folder

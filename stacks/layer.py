@@ -9,12 +9,14 @@ import sys
 import tempfile
 from pathlib import Path
 
+from stacks.bytecode import VERSION, compile_modules, interpreter
+
 ROOT = Path(__file__).parents[1]
 REQUIREMENTS = ROOT / "lambdas" / "requirements.txt"
 _CONSTRAINTS = ROOT / "constraints.txt"
 
 #: The functions' runtime: Python 3.13 on Graviton.
-_PLATFORM = ["--platform", "manylinux2014_aarch64", "--implementation", "cp", "--python-version", "3.13"]
+_PLATFORM = ["--platform", "manylinux2014_aarch64", "--implementation", "cp", "--python-version", VERSION]
 
 #: The services that functions call. botocore carries the descriptions of four hundred: the others stay out of the layer.
 SERVICES = frozenset({
@@ -32,6 +34,7 @@ def layer_directory() -> Path:
     digest = hashlib.sha256()
     for source in (REQUIREMENTS, _CONSTRAINTS, Path(__file__)):
         digest.update(source.read_bytes())
+    digest.update(b"with byte code" if interpreter() else b"")
     built = ROOT / ".cache" / f"layer-{digest.hexdigest()[:12]}"
     if not built.exists():
         built.parent.mkdir(exist_ok=True)
@@ -39,6 +42,7 @@ def layer_directory() -> Path:
             unfinished = Path(folder) / "layer"
             install(unfinished / "python")
             prune(unfinished / "python")
+            compile_modules(unfinished, "/opt")
             if not built.exists():
                 unfinished.rename(built)
     return built

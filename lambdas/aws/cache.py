@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from contextlib import suppress
+from collections.abc import Iterable
 from typing import Generic, NamedTuple, TypeVar
 
 Key = TypeVar("Key")
@@ -37,11 +37,19 @@ class TimedCache(Generic[Key, Value]):
 
     def get(self, key: Key) -> Kept[Value] | None:
         """What was put last, fresh or not."""
-        kept = self._kept.get(key)
-        if kept is not None:
-            with suppress(KeyError):  # another thread has just dropped it
-                self._kept.move_to_end(key)
-        return kept
+        return self.get_all((key,)).get(key)
+
+    def get_all(self, keys: Iterable[Key]) -> dict[Key, Kept[Value]]:
+        """What was put last under those of the keys that are known."""
+        kept, touch, found = self._kept, self._kept.move_to_end, {}
+        for key in keys:
+            if key in kept:
+                try:
+                    found[key] = kept[key]
+                    touch(key)
+                except KeyError:  # another thread has just dropped it
+                    continue
+        return found
 
     def fresh(self, key: Key) -> Kept[Value] | None:
         """What was put last, if it is fresh."""

@@ -7,14 +7,16 @@ import random
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
+from functools import cache
 from typing import TYPE_CHECKING, Any
-
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from lambdas.aws import clients
 
 if TYPE_CHECKING:
+    from boto3.dynamodb.types import TypeSerializer
     from types_boto3_dynamodb import DynamoDBClient
+
+    from lambdas.aws.signed import SignedClient
 
 #: BatchWriteItem takes this many at once (amazondynamodb/latest/APIReference/API_BatchWriteItem.html).
 WRITE_BATCH = 25
@@ -23,8 +25,27 @@ READ_BATCH = 100
 #: For how long a table may put off keys: the caller's own caller waits (a queue, a stream, a state machine), and asks again.
 READ_SECONDS = 20.0
 
-_serialize = TypeSerializer().serialize
-deserialize = TypeDeserializer().deserialize
+
+def deserialize(value: Mapping[str, Any]) -> Any:
+    """A value of DynamoDB as JSON has it: numbers as int or float, sets as lists; binary values are bytes."""
+    ((kind, held),) = value.items()
+    if kind == "N":
+        return _number(held)
+    if kind == "M":
+        return {name: deserialize(inner) for name, inner in held.items()}
+    if kind == "L":
+        return [deserialize(inner) for inner in held]
+    if kind == "NS":
+        return [_number(text) for text in held]
+    return None if kind == "NULL" else held
+
+
+def _number(text: str) -> int | float:
+    try:
+        return int(text)
+    except ValueError:
+        number = Decimal(text)
+        return int(number) if number == number.to_integral_value() else float(number)
 
 
 def serialize(value: Any) -> Any:
@@ -32,7 +53,14 @@ def serialize(value: Any) -> Any:
 
     docs: amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html (38 digits, from 1E-130 to 9.9E+125)
     """
-    return _serialize(_decimals(value))
+    return _serializer().serialize(_decimals(value))
+
+
+@cache
+def _serializer() -> TypeSerializer:
+    from boto3.dynamodb.types import TypeSerializer  # not at the top: who only reads needs no boto3
+
+    return TypeSerializer()
 
 
 def _decimals(value: Any) -> Any:
@@ -52,17 +80,6 @@ def to_row(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def from_row(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: deserialize(value) for name, value in row.items()}
-
-
-def plain(value: Any) -> Any:
-    """DynamoDB's numbers as JSON has them."""
-    if isinstance(value, dict):
-        return {key: plain(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [plain(inner) for inner in value]
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
-    return value
 
 
 def write_all(table: str, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -86,7 +103,7 @@ def _request_all(table: str, requests: Iterator[dict[str, Any]]) -> None:
 
 
 def read_all(
-    client: DynamoDBClient,
+    client: DynamoDBClient | SignedClient,
     table: str,
     keys: Sequence[Mapping[str, Any]],
     *,

@@ -30,7 +30,7 @@ FilterName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=MAX_N
 class Section(BaseModel):
     """What every part of the config shares: unknown keys are errors, values don't change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 #: Where the config has what it calls by these words.

@@ -21,6 +21,8 @@ from lambdas.stores.published import Published, as_published
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
+    from lambdas.aws.signed import SignedClient
+
 #: Seconds for which a reader believes that a version is current. Versions stay for a day at least after they are replaced.
 VERSION_SECONDS = 60.0
 
@@ -50,7 +52,7 @@ def pack(item_ids: Sequence[str], scores: Sequence[float | None], reasons: Seque
 class BatchLists:
     """The table, as one worker or call knows it."""
 
-    def __init__(self, client: DynamoDBClient, table: str) -> None:
+    def __init__(self, client: DynamoDBClient | SignedClient, table: str) -> None:
         self._client, self._table = client, table
         self._versions = TimedCache[str, Published | None](VERSION_SECONDS)
 

@@ -17,6 +17,8 @@ from lambdas.aws.cache import TimedCache
 if TYPE_CHECKING:
     from types_boto3_ssm import SSMClient
 
+    from lambdas.aws.signed import SignedClient
+
 #: Seconds for which a reader may go on with what it has.
 CACHE_SECONDS = 60.0
 
@@ -54,7 +56,7 @@ class NotDeployed(Exception):
 class CurrentDeployment:
     """The published deployment, as one worker knows it."""
 
-    def __init__(self, client: SSMClient, parameter: str) -> None:
+    def __init__(self, client: SSMClient | SignedClient, parameter: str) -> None:
         self._client, self._parameter = client, parameter
         self._kept = TimedCache[str, Deployment](CACHE_SECONDS)
 
@@ -78,11 +80,13 @@ class CurrentDeployment:
         self._kept.put(self._parameter, Deployment.model_validate_json(text))
 
 
-def read_deployment(client: SSMClient, parameter: str) -> Deployment:
+def read_deployment(client: SSMClient | SignedClient, parameter: str) -> Deployment:
     """The document as it is now. Raises NotDeployed."""
     try:
         found = client.get_parameter(Name=parameter)["Parameter"]
-    except client.exceptions.ParameterNotFound:
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ParameterNotFound":
+            raise
         raise NotDeployed("nothing is deployed yet: run the train state machine first") from None
     return Deployment.model_validate_json(found["Value"])
 

@@ -16,6 +16,8 @@ from lambdas.aws.tables import delete_all, write_all
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
+    from lambdas.aws.signed import SignedClient
+
 KEPT_DAYS = 90
 #: The latest rows of a user that are looked at, and the index that has them by time.
 MOST, NEWEST = 1000, "newest"
@@ -39,7 +41,7 @@ def keep(events: Iterable[tuple[str, str, str, float]]) -> None:
     write_all(os.environ["RECENT_ITEMS_TABLE"], rows)
 
 
-def recent_items(client: DynamoDBClient, table: str, user_id: str) -> dict[str, dict[str, float]]:
+def recent_items(client: DynamoDBClient | SignedClient, table: str, user_id: str) -> dict[str, dict[str, float]]:
     """A user's, by event type: item id to seconds since the event."""
     found: dict[str, dict[str, float]] = {}
     now = time.time()

@@ -7,8 +7,10 @@ docs: personalize/latest/dg/getting-batch-recommendations.html
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
-from lambdas.aws import clients
+if TYPE_CHECKING:
+    from lambdas.aws.signed import SignedObjects
 
 #: Longest list of a job.
 LENGTH = 500
@@ -28,7 +30,7 @@ def output_key(solution: str) -> str:
     return f"{output_prefix(solution)}{INPUT}.out"
 
 
-def read_snapshot(bucket: str, solution: str) -> list[str]:
+def read_snapshot(objects: SignedObjects, bucket: str, solution: str) -> list[str]:
     """Item ids, most popular first. Raises ClientError when there is no snapshot yet."""
-    text = clients.s3().get_object(Bucket=bucket, Key=output_key(solution))["Body"].read()
+    text = objects.read(bucket, output_key(solution))
     return [str(item_id) for item_id in json.loads(text.splitlines()[0])["output"]["recommendedItems"]]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ast
+import os
+import subprocess
 import sys
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
 
+from stacks.bytecode import compile_modules
 from stacks.layer import REQUIREMENTS, SERVICES
 
 #: config/file.py runs at synth, not in Lambda.
@@ -46,6 +49,23 @@ def test_the_layer_has_the_versions_of_this_environment() -> None:
 
 def test_the_layer_keeps_the_service_descriptions_that_functions_use() -> None:
     source = Path("lambdas/aws/clients.py").read_text()
-    called = {line.split('"')[1] for line in source.splitlines() if "boto3.client(" in line}
+    called = {line.split('"')[1] for line in source.splitlines() if "= _made(" in line}
     assert called
     assert called <= SERVICES
+
+
+def test_byte_code_is_the_same_each_time_and_used_whatever_time_an_archive_gives_to_the_source(tmp_path: Path) -> None:
+    made = []
+    for name in ("one", "two"):
+        module = tmp_path / name / "package" / "module.py"
+        module.parent.mkdir(parents=True)
+        module.write_text("def where():\n    return where.__code__.co_filename\n")
+        compile_modules(tmp_path / name, "/var/task", sys.executable)
+        (compiled,) = module.parent.glob("__pycache__/*.pyc")
+        made.append(compiled.read_bytes())
+    assert made[0] == made[1]
+    module.write_text("this is no Python any more")
+    os.utime(module, (0, 0))
+    asked = [sys.executable, "-c", "from package.module import where; print(where())"]
+    said = subprocess.run(asked, cwd=tmp_path / "two", capture_output=True, text=True, check=True).stdout
+    assert said.endswith("package/module.py\n")

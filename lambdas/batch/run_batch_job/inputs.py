@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from lambdas.aws import clients
 from lambdas.aws.ensure import ResourceFailed
+from lambdas.aws.signed import SignedObjects
 from lambdas.batch.runs import Making
 from lambdas.config import Batch, Config
 from lambdas.config.recipes import RECIPES
@@ -58,7 +59,7 @@ def write_candidates(making: Making, batch: Batch) -> str:
     """The best sellers, one id a line; returns their address. Raises ResourceFailed when they were not counted yet."""
     bucket, solution = os.environ["DATA_BUCKET"], str(batch.candidates)
     try:
-        item_ids = read_snapshot(bucket, solution)[:MOST_CANDIDATES]
+        item_ids = read_snapshot(SignedObjects(), bucket, solution)[:MOST_CANDIDATES]
     except ClientError as error:
         if error.response["Error"]["Code"] != "NoSuchKey":
             raise

@@ -13,9 +13,9 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import BotoCoreError, ClientError
 
-from lambdas.aws import clients
 from lambdas.aws.observability import correlate, count, logger, metrics
 from lambdas.aws.retry import Patience
+from lambdas.aws.signed import SSM, SignedClient
 from lambdas.config import packed_config
 from lambdas.ingestion import dead_letters
 from lambdas.ingestion.put_events.batch import Batch, read_batch, reject
@@ -79,7 +79,7 @@ def remember(batch: Batch, event_types: set[str]) -> None:
 @cache
 def deployment() -> CurrentDeployment:
     """What this worker knows of the deployment."""
-    return CurrentDeployment(clients.prompt_ssm(), os.environ["DEPLOYMENT_PARAMETER"])
+    return CurrentDeployment(SignedClient(SSM), os.environ["DEPLOYMENT_PARAMETER"])
 
 
 def put_all(batch: Batch, patience: Patience) -> Sent:

@@ -11,11 +11,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from lambdas.aws.cache import TimedCache
 from lambdas.aws.observability import cause, count, logger
-from lambdas.aws.tables import READ_BATCH, deserialize, plain, read_all
+from lambdas.aws.tables import READ_BATCH, deserialize, read_all
 from lambdas.serving.recommend.budget import Budget, start
 
 if TYPE_CHECKING:
-    from types_boto3_dynamodb import DynamoDBClient
+    from lambdas.aws.signed import SignedClient
 
 #: Seconds for which attributes may be old, and how many items are kept.
 FRESH_SECONDS, MOST_ITEMS = 60.0, 20_000
@@ -50,19 +50,20 @@ class Known:
 class Catalogue:
     """The catalogue table, as one worker knows it."""
 
-    def __init__(self, client: DynamoDBClient, table: str) -> None:
+    def __init__(self, client: SignedClient, table: str) -> None:
         self._client, self._table = client, table
         self._kept = TimedCache[str, Attributes | None](FRESH_SECONDS, MOST_ITEMS)
         self._has_waited = False
 
     def look_up(self, item_ids: Iterable[str], budget: Budget) -> Known:
         """What the catalogue knows of the items; when the table does not answer in time, what was known before."""
-        kept = {item_id: self._kept.get(item_id) for item_id in item_ids}  # DynamoDB refuses a call that names a key twice
-        now = time.monotonic()
-        missing = [item_id for item_id, entry in kept.items() if entry is None or entry.until <= now]
-        known = {item_id: entry.value for item_id, entry in kept.items() if entry is not None}
-        if not missing:
+        wanted = dict.fromkeys(item_ids)  # DynamoDB refuses a call that names a key twice
+        kept, now = self._kept.get_all(wanted), time.monotonic()
+        known = {item_id: entry[0] for item_id, entry in kept.items()}
+        fresh = {item_id for item_id, entry in kept.items() if entry[1] > now}
+        if len(fresh) == len(wanted):
             return Known(known)
+        missing = [item_id for item_id in wanted if item_id not in fresh]
         found, in_time = self._fetch(missing, budget)
         return Known(known | found, in_time)
 
@@ -95,4 +96,4 @@ class Catalogue:
         """The items that are in the table. Raises TimeoutError where it puts off some for so long."""
         keys = [{"item_id": {"S": item_id}} for item_id in item_ids]
         rows = read_all(self._client, self._table, keys, seconds=seconds)
-        return {row["item_id"]["S"]: plain(deserialize(row["attributes"])) for row in rows}
+        return {row["item_id"]["S"]: deserialize(row["attributes"]) for row in rows}

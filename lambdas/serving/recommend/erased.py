@@ -9,7 +9,7 @@ from lambdas.aws.cache import TimedCache
 from lambdas.serving.recommend.budget import start
 
 if TYPE_CHECKING:
-    from types_boto3_dynamodb import DynamoDBClient
+    from lambdas.aws.signed import SignedClient
 
 #: Seconds for which an answer is believed, and how many users are remembered.
 FRESH_SECONDS, MOST_USERS = 30.0, 20_000
@@ -18,7 +18,7 @@ FRESH_SECONDS, MOST_USERS = 30.0, 20_000
 class Erasures:
     """The deletion records of users, as one worker knows them."""
 
-    def __init__(self, client: DynamoDBClient, table: str) -> None:
+    def __init__(self, client: SignedClient, table: str) -> None:
         self._client, self._table = client, table
         self._kept = TimedCache[str, bool](FRESH_SECONDS, MOST_USERS)
 

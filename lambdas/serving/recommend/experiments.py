@@ -22,7 +22,7 @@ from lambdas.config.events import Exposure, ExposureRecord
 from lambdas.serving.recommend.budget import start
 
 if TYPE_CHECKING:
-    from types_boto3_kinesis import KinesisClient
+    from lambdas.aws.signed import SignedClient
 
 #: Seconds for which a worker does not record the same exposure again, and how many exposures it remembers.
 AGAIN_AFTER, MOST_SHOWN = 3600.0, 20_000
@@ -44,7 +44,7 @@ def variant_of(experiment: Experiment, unit: str) -> str:
 class Exposures:
     """The stream that exposures are written to, and those that this worker has written."""
 
-    def __init__(self, client: KinesisClient, stream: str) -> None:
+    def __init__(self, client: SignedClient, stream: str) -> None:
         self._client, self._stream = client, stream
         self._shown = TimedCache[Exposure, None](AGAIN_AFTER, MOST_SHOWN)
 

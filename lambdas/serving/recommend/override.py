@@ -20,7 +20,7 @@ from lambdas.config import Config, ConfigError
 from lambdas.stores.deployment import CurrentDeployment, Deployment
 
 if TYPE_CHECKING:
-    from types_boto3_ssm import SSMClient
+    from lambdas.aws.signed import SignedClient
 
 #: Seconds for which a worker goes on with what it has; and after a look that failed, when the document may say otherwise by now.
 CACHE_SECONDS, AGAIN_SECONDS = 30.0, 2.0
@@ -32,7 +32,7 @@ SECTIONS = ("rules", "placements")
 class Documents:
     """The two documents in SSM that a worker serves by: the rules override, and what is deployed. One call reads both."""
 
-    def __init__(self, client: SSMClient, rules_parameter: str, deployment_parameter: str, packed: Config) -> None:
+    def __init__(self, client: SignedClient, rules_parameter: str, deployment_parameter: str, packed: Config) -> None:
         self._client, self._packed = client, packed
         self._rules, self._deployed = rules_parameter, deployment_parameter
         self._deployment = CurrentDeployment(client, deployment_parameter)

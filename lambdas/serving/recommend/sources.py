@@ -18,7 +18,7 @@ from lambdas.stores.batch_lists import BatchList, BatchLists
 from lambdas.stores.snapshots import read_snapshot
 
 if TYPE_CHECKING:
-    from types_boto3_personalize_runtime import PersonalizeRuntimeClient
+    from lambdas.aws.signed import SignedClient, SignedObjects
 
 #: The share of the time budget that a campaign may take: the rest is for fallbacks.
 CAMPAIGN_SHARE = 0.7
@@ -33,7 +33,7 @@ class SourceFailed(Exception):
 class Campaigns:
     """The campaigns of Personalize, and the circuit breaker of each."""
 
-    def __init__(self, client: PersonalizeRuntimeClient) -> None:
+    def __init__(self, client: SignedClient) -> None:
         self.client = client
         self._breakers: dict[str, Breaker] = defaultdict(Breaker)
 
@@ -83,8 +83,8 @@ def batch_list(lists: BatchLists, batch: str, key: str, budget: Budget) -> Batch
 class Snapshots:
     """The lists of popularity counts, as one worker knows them. `on_read` is called with the items of a list that came."""
 
-    def __init__(self, bucket: str, on_read: Callable[[Sequence[str]], None]) -> None:
-        self._bucket, self._on_read = bucket, on_read
+    def __init__(self, objects: SignedObjects, bucket: str, on_read: Callable[[Sequence[str]], None]) -> None:
+        self._objects, self._bucket, self._on_read = objects, bucket, on_read
         self._lists = TimedCache[str, list[str]](SNAPSHOT_SECONDS)
         self._loading: dict[str, Future[None]] = {}
 
@@ -114,7 +114,7 @@ class Snapshots:
 
     def _load(self, solution: str) -> None:
         try:
-            item_ids = self._lists.put(solution, read_snapshot(self._bucket, solution))
+            item_ids = self._lists.put(solution, read_snapshot(self._objects, self._bucket, solution))
             self._on_read(item_ids)
         except (ClientError, BotoCoreError) as error:
             logger.warning("the snapshot could not be read", extra={"solution": solution, "reason": cause(error)})

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
 
-from lambdas.aws import clients
+from lambdas.aws.signed import DYNAMODB, KINESIS, PERSONALIZE_RUNTIME, SSM, SignedClient, SignedObjects
 from lambdas.config import packed_config
 from lambdas.config.environment import Recommend
 from lambdas.serving.recommend.catalogue import Catalogue
@@ -34,20 +34,20 @@ class Worker:
 
 
 def make_worker(environment: Recommend) -> Worker:
-    """A worker that knows nothing yet. To make its clients takes longer than an answer may: it comes before a call's budget."""
+    """A worker that knows nothing yet. To make its clients takes time: it comes before the budget of the first call begins."""
     config = packed_config()
-    dynamodb = clients.prompt_dynamodb()
-    clients.s3()
+    dynamodb = SignedClient(DYNAMODB)
+    seconds = config.serving.time_budget_ms / 1000 * CAMPAIGN_SHARE
     catalogue = Catalogue(dynamodb, environment.catalogue_table)
     return Worker(
-        Documents(clients.prompt_ssm(), environment.rules_parameter, environment.deployment_parameter, config),
-        Campaigns(clients.personalize_runtime(config.serving.time_budget_ms / 1000 * CAMPAIGN_SHARE)),
+        Documents(SignedClient(SSM), environment.rules_parameter, environment.deployment_parameter, config),
+        Campaigns(SignedClient(PERSONALIZE_RUNTIME, connect_seconds=seconds, seconds=seconds)),
         catalogue,
         Erasures(dynamodb, environment.erasures_table),
         BatchLists(dynamodb, environment.batch_lists_table),
         partial(recent_items, dynamodb, environment.recent_items_table),
-        Snapshots(environment.data_bucket, catalogue.keep),
-        Exposures(clients.prompt_kinesis(), environment.event_stream),
+        Snapshots(SignedObjects(), environment.data_bucket, catalogue.keep),
+        Exposures(SignedClient(KINESIS), environment.event_stream),
     )
 
 

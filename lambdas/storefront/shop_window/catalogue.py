@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lambdas.aws import clients
-from lambdas.aws.tables import deserialize, plain
+from lambdas.aws.tables import deserialize
 
 #: Seconds for which items are kept, for which an empty catalogue is (until the first train run), and how many are read at most.
 _FRESH, _AGAIN, MOST = 300.0, 2.0, 10_000
@@ -42,7 +42,7 @@ def _read() -> Catalogue:
     found: dict[str, Mapping[str, Any]] = {}
     pages = clients.dynamodb().get_paginator("scan").paginate(TableName=os.environ["CATALOGUE_TABLE"])
     for page in pages:
-        found |= {row["item_id"]["S"]: plain(deserialize(row["attributes"])) for row in page["Items"]}
+        found |= {row["item_id"]["S"]: deserialize(row["attributes"]) for row in page["Items"]}
         if len(found) >= MOST:
             return Catalogue(dict(list(found.items())[:MOST]), "LastEvaluatedKey" not in page and len(found) == MOST)
     return Catalogue(found, True)
