@@ -99,7 +99,7 @@ def fire(target: Target, machine: str, output: str) -> str:
         return bool(found)
 
     assert target.local is not None
-    target.local.fire(f"arn:aws:scheduler:{ACCOUNT}:schedule/default/shop-{machine}")
+    target.local.fire(f"arn:aws:scheduler:{ACCOUNT}:schedule/default/shop_{machine}")
     until(started)
     return found.pop()
 
