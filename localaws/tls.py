@@ -25,7 +25,7 @@ _DAYS = 30
 
 
 @dataclass(frozen=True)
-class Certificate:
+class _Certificate:
     """Files: the certificate, its key, and the certificate after those that programs trust anyway."""
 
     own: Path
@@ -43,10 +43,10 @@ class Certificate:
         return context
 
 
-def make_certificate(folder: Path) -> Certificate:
+def make_certificate(folder: Path) -> _Certificate:
     """A new certificate for 127.0.0.1 and localhost; its key is readable by its owner alone."""
     folder.mkdir(parents=True, exist_ok=True)
-    made = Certificate(folder / "own.pem", folder / "key.pem", folder / "bundle.pem")
+    made = _Certificate(folder / "own.pem", folder / "key.pem", folder / "bundle.pem")
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localaws")])
     names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]

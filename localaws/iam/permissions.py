@@ -17,7 +17,7 @@ from localaws.iam.policies import Access, Principal, UnknownCondition, Verdict, 
 _LOG = logging.getLogger(__name__)
 _MOST_KEPT = 20_000
 #: An access key that is the name of a service stands for the service itself: it can assume the roles that trust it.
-SERVICE_SUFFIX = ".amazonaws.com"
+_SERVICE_SUFFIX = ".amazonaws.com"
 #: What a service does in its own name, without a role: publish its metrics.
 _OF_SERVICES = frozenset({"cloudwatch:PutMetricData"})
 
@@ -31,7 +31,7 @@ class RolePolicies:
     boundary: list[Mapping[str, Any]] | None = None
 
 
-class Directory(Protocol):
+class _Directory(Protocol):
     """Where policies and sessions are kept."""
 
     def session(self, key: str) -> Principal | None:
@@ -61,7 +61,7 @@ class Permissions:
     """Decides, keeps decisions until a policy changes, and lets each be written down by `note`."""
 
     caller: Caller
-    directory: Directory
+    directory: _Directory
     enforced: bool = True
     note: Callable[[str, Access, bool], None] = lambda role, access, allowed: None
     _decisions: dict[Any, _Kept] = field(default_factory=dict)
@@ -69,8 +69,8 @@ class Permissions:
 
     def principal(self, key: str) -> Principal | None:
         """Who an access key stands for; None for the administrator."""
-        if key.endswith(SERVICE_SUFFIX):
-            return self.service(key.removesuffix(SERVICE_SUFFIX))
+        if key.endswith(_SERVICE_SUFFIX):
+            return self.service(key.removesuffix(_SERVICE_SUFFIX))
         return self.directory.session(key)
 
     def check_call(
@@ -112,7 +112,7 @@ class Permissions:
 
     def service(self, name: str) -> Principal:
         """An AWS service (`lambda`) that calls in its own name."""
-        return Principal(arn=f"{name}{SERVICE_SUFFIX}", service=f"{name}{SERVICE_SUFFIX}", account=self.caller.account)
+        return Principal(arn=f"{name}{_SERVICE_SUFFIX}", service=f"{name}{_SERVICE_SUFFIX}", account=self.caller.account)
 
     def _verdict(self, principal: Principal, access: Access, source: str) -> Verdict:
         """A decision is kept with the policies that it was made of, and made anew when these are others."""
@@ -163,7 +163,7 @@ class Permissions:
             "aws:PrincipalAccount": account,
         }
         if principal.service:
-            service = principal.service.removesuffix(SERVICE_SUFFIX)
+            service = principal.service.removesuffix(_SERVICE_SUFFIX)
             added |= {
                 "aws:SourceAccount": account,
                 "aws:SourceArn": source or self.caller.arn(service, "any"),

@@ -31,7 +31,7 @@ _MOST_KEPT = 10_000
 _NAMED = frozenset({"campaignArn", "recommenderArn", "filterArn", "datasetArn", "trackingId"})
 
 
-class Guarded:
+class _Guarded:
     """A WSGI application that lets through what is allowed."""
 
     def __init__(self, app: WsgiApp) -> None:
@@ -94,4 +94,4 @@ def _parameters(operation: wire.Operation, environ: Environ) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Guarded))
+    sys.exit(main(_Guarded))

@@ -28,7 +28,7 @@ from localaws.iam.permissions import RolePolicies
 from localaws.iam.policies import Access, Principal, evaluate, statements_of
 from localaws.patching import intercept, locate, replace
 
-Statements = list[Mapping[str, Any]]
+_Statements = list[Mapping[str, Any]]
 
 
 class Policies:
@@ -61,7 +61,7 @@ class Policies:
             roles[arn] = self._read(arn)
         return roles[arn]
 
-    def resource_policy(self, arn: str) -> Statements:
+    def resource_policy(self, arn: str) -> _Statements:
         parts = arn.split(":", 5)
         if len(parts) < 6:
             return []
@@ -105,10 +105,10 @@ class Policies:
         if role.permissions_boundary_arn:
             with contextlib.suppress(NotFoundException):
                 boundary = _statements([_document(backend.get_policy(role.permissions_boundary_arn))])
-        return RolePolicies(role_statements(role), _statements([role.assume_role_policy_document]), boundary)
+        return RolePolicies(_role_statements(role), _statements([role.assume_role_policy_document]), boundary)
 
 
-def role_statements(role: Any) -> Statements:
+def _role_statements(role: Any) -> _Statements:
     """Of a role's own policies and those attached to it."""
     return _statements([*role.policies.values(), *map(_document, role.managed_policies.values())])
 
@@ -118,13 +118,13 @@ def _document(policy: Any) -> Any:
     return next(version.document for version in policy.versions if version.version_id == policy.default_version_id)
 
 
-def _statements(documents: Iterable[Any]) -> Statements:
+def _statements(documents: Iterable[Any]) -> _Statements:
     parsed = [json.loads(document) if isinstance(document, str) else document for document in documents]
     return [statement for document in parsed for statement in statements_of(document)]
 
 
 @functools.lru_cache(maxsize=500)
-def _parsed(text: str) -> Statements:
+def _parsed(text: str) -> _Statements:
     return _statements([text])
 
 
@@ -164,7 +164,7 @@ def _simulate_principal_policy(response: IamResponse) -> ActionResult:
     role = next((role for role in response.backend.get_roles() if role.arn == arn), None)
     if role is None:
         raise NotFoundException(f"Policy source {arn} not found")
-    statements = role_statements(role)
+    statements = _role_statements(role)
     keys = response._get_param("ContextEntries", [])
     context = {entry["ContextKeyName"]: entry["ContextKeyValues"][0] for entry in keys}
     results = [
