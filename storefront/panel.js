@@ -13,9 +13,9 @@ function Steps({ event, t }) {
 }
 
 function LastClick({ shop, t }) {
-  const event = shop.watched, rail = shop.rails.get("home");
+  const event = shop.watched, list = shop.own;
   if (!event) return html`<p class="quiet" data-testid="moves">${t.nothingYet}</p>`;
-  const list = rail?.list, changed = event.moves && list ? list.items.filter(({ item_id }) => {
+  const changed = event.moves && list ? list.items.filter(({ item_id }) => {
     const move = event.moves.places.get(item_id);
     return move && move.from !== move.to;
   }) : [];

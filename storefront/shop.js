@@ -77,7 +77,7 @@ export class Shop {
     if (again) {
       this.client.signOut();
       this.events = [];
-      this.watched = undefined;
+      this.watched = this.own = undefined;
     }
     if (this.persona) this.client.signIn({ id, token: () => this.token(id) });
     const shown = [...this.rails.values()].map((rail) => rail.spec);
@@ -133,6 +133,7 @@ export class Shop {
     for (const item of list.items) this.known.set(item.item_id, item);
     const before = rail.list;
     Object.assign(rail, { list, took, error: undefined, moves: moved ?? (before && moves(before, list)) });
+    if (rail.spec.key === "home") this.own = list;
     if (rail.spec.placement === this.main) this.fill();
     this.tell();
   }
@@ -174,19 +175,23 @@ export class Shop {
 
   /** Look at the visitor's list for a while: the first change is told at once, with those that follow, since the click. */
   async watch(event) {
-    const since = () => Math.round(performance.now() - event.began), rail = this.rails.get("home"), before = rail?.list;
+    const since = () => Math.round(performance.now() - event.began), before = this.own;
     await this.client.flush();
     while (this.client.waiting && this.watched === event) await sleep(300);
     event.taken = since();
     this.tell();
+    let seen = before && idsOf(before).join();
     for (const pause of LOOKS) {
       await sleep(pause);
-      if (this.watched !== event || this.rails.get("home") !== rail || !before) break;
-      const began = performance.now(), list = await this.ask(rail.spec).catch(() => undefined);
-      if (this.watched !== event || !list || idsOf(list).join() === idsOf(rail.list).join()) continue;
+      if (this.watched !== event || !before) break;
+      const began = performance.now(), list = await this.ask({ placement: this.main }).catch(() => undefined);
+      if (this.watched !== event || !list || idsOf(list).join() === seen) continue;
+      seen = idsOf(list).join();
       event.changed ??= since();
       event.moves = moves(before, list);
-      this.put(rail, list, Math.round(performance.now() - began), event.moves);
+      const rail = this.rails.get("home");
+      if (rail) this.put(rail, list, Math.round(performance.now() - began), event.moves);
+      this.own = list;
       for (const other of this.rails.values()) if (other !== rail && other.list) this.load(other);
     }
     event.unchanged = !event.changed;
