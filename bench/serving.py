@@ -140,6 +140,7 @@ def environment(folder: Path, port: int) -> dict[str, str]:
     raw = load_config(ROOT / "config" / "shop.yaml").model_dump(mode="json", by_alias=True, exclude_defaults=True)
     raw["rules"], raw["batch"] = RULES, {}
     raw["placements"] = {"home": {"solution": "for-you", "rules": list(RULES)}}
+    raw["api"]["browser_placements"] = ["home"]
     raw["serving"] = {"time_budget_ms": 1000 * BUDGET_SECONDS}
     (folder / "config.json").write_text(json.dumps(raw))
     return {

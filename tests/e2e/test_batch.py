@@ -39,6 +39,7 @@ def config() -> dict[str, Any]:
     raw["filters"] = {"not_bought": raw["filters"]["not_bought"]}
     raw["rules"] = {}
     raw["placements"] = {"home": {"solution": "for-you", "filter": "not_bought", "fallback": ["batch"]}}
+    raw["api"]["browser_placements"] = ["home"]
     raw["batch"] = {
         "for-you": {"solution": "for-you", "filter": "not_bought", "num_results": 20, "active_within_days": 1},
         "related": {"solution": "related", "num_results": 10, "active_within_days": 36_500},  # the CSVs are old

@@ -56,6 +56,7 @@ def base_config() -> dict[str, Any]:
         "item-page": {"solution": "related"},
         "search": {"solution": "ranking"},
     }
+    raw["api"]["browser_placements"] = ["home"]
     return raw
 
 
