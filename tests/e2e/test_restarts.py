@@ -22,7 +22,7 @@ from localaws.environment import Environment
 from reco.target import DATA
 from tests.e2e.conftest import RECO, ROOT, CommandLine
 from tests.e2e.test_main_job import PORTS, SHOP, client_of
-from tests.harness.processes import children_of, command_of, processes_in
+from tests.harness.processes import children_of, command_of, emulators_of, processes_in
 from tests.harness.shop_csvs import write
 from tests.harness.waiting import eventually
 
@@ -100,7 +100,7 @@ def test_a_part_that_died_is_started_again(up: CommandLine, stopped: None) -> No
     before = client_of(up, "personalize").create_dataset_group(name="outlives")["datasetGroupArn"]
     environment = Environment.attach(up.folder / DATA)
     assert environment is not None
-    (emulator,) = (pid for pid in children_of(environment.pid) if "personalize_emulator " in command_of(pid))
+    (emulator,) = emulators_of(environment.pid)
     os.kill(emulator, signal.SIGKILL)
     eventually(lambda: parsed(up, "personalize") == "up" and emulator not in children_of(environment.pid))
     assert before in [group["datasetGroupArn"] for group in client_of(up, "personalize").list_dataset_groups()["datasetGroups"]]

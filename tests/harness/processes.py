@@ -46,7 +46,12 @@ def descendants_of(root: int) -> list[int]:
 
 def emulators_of(environment: int) -> list[int]:
     """The processes of the Personalize emulator of an embedded AWS."""
-    return [pid for pid in descendants_of(environment) if "personalize_emulator" in command_of(pid).split(" ")]
+    return [pid for pid in descendants_of(environment) if is_emulator(pid)]
+
+
+def is_emulator(pid: int) -> bool:
+    """Whether it is the Personalize emulator, alone or with permissions in front of it."""
+    return bool({"personalize_emulator", "localaws.iam.personalize"} & {*command_of(pid).split(" ")})
 
 
 def _parent_of(pid: int) -> int | None:

@@ -16,7 +16,7 @@ import pytest
 from localaws import isolation
 from localaws.environment import Environment, launch
 from localaws.glue.run import Assumed, Ended, Job, Run
-from tests.harness.processes import command_of, environment_of, processes_in
+from tests.harness.processes import command_of, environment_of, is_emulator, processes_in
 from tests.localaws.apps import create_function, function, role, write_app, zipped
 
 pytestmark = pytest.mark.xdist_group("localaws-isolation")
@@ -123,7 +123,7 @@ def test_children_of_a_function_are_kept_in_too(environment: Environment) -> Non
 
 def test_the_emulator_and_its_jobs_are_kept_in(environment: Environment) -> None:
     folder = Path(command_of(environment.pid).split("--data ")[1].split()[0])
-    (emulator,) = [pid for pid in processes_in(folder) if "personalize_emulator " in command_of(pid)]
+    (emulator,) = [pid for pid in processes_in(folder) if is_emulator(pid)]
     kept = environment_of(emulator)
     assert "AKIAOFTHEOWNER" not in kept.values()
     assert "AWS_PROFILE" not in kept
