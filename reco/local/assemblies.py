@@ -18,14 +18,18 @@ ROOT = Path(__file__).parents[2]
 KEPT = ROOT / ".cache" / "assemblies"
 #: What the app is made of, beside the config.
 SOURCES = (
+    "api_docs",
     "app.py",
     "cdk.json",
+    "client/recostack.js",
     "constraints.txt",
+    "docs/openapi.json",
     "glue",
     "lambdas",
     "packages/personalize-emulator/src/personalize_rules",
     "stacks",
     "statemachines",
+    "storefront",
 )
 _PACKAGES = ("aws-cdk-lib", "cdk-nag", "constructs", "pydantic")
 #: A megabyte or twenty each.
