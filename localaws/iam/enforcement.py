@@ -40,8 +40,10 @@ class Enforcement:
         try:
             self._permissions.check_call(principal, found.service, call.operation, call.parameters, source)
             if found.service == "s3":
-                for access in (*self._key_accesses(principal, call), *self._when_missing(call)):
+                for access in self._key_accesses(principal, call):
                     self._permissions.check(principal, access, source)
+                for access in self._when_missing(call):
+                    self._permissions.check_quietly(principal, access, source)
         except Denied as denied:
             return denial(found.service, denied.message, environ)
         return None

@@ -86,9 +86,13 @@ class Permissions:
 
     def check(self, principal: Principal, access: Access, source: str = "") -> None:
         """Raises Denied unless the principal is allowed the access."""
-        verdict = self._verdict(principal, access, source)
         if principal.role:
-            self.note(principal.role, access, verdict.allowed)
+            self.note(principal.role, access, self._verdict(principal, access, source).allowed)
+        self.check_quietly(principal, access, source)
+
+    def check_quietly(self, principal: Principal, access: Access, source: str = "") -> None:
+        """As `check`, for an access that a call only needs to be answered in another way: it is no lacking permission."""
+        verdict = self._verdict(principal, access, source)
         if verdict.allowed or not self.enforced:
             return
         named = access.resource if ":" in access.resource else "*"

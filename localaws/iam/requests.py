@@ -120,7 +120,9 @@ def _rest(service: str, protocol: str, environ: Environ) -> Asked:
         return Asked(_NO_SUCH_OPERATION, {})
     parameters = {**request.args.to_dict(), **found}
     body = {} if model.name in _PAYLOADS or environ["REQUEST_METHOD"] in ("GET", "DELETE") else _json(environ)
-    return Asked(model.name, {**body, **parameters})
+    members = getattr(model.input_shape, "members", {})
+    names = {member.serialization.get("name", name): name for name, member in members.items()}  # `api_Key` is `apiKey`
+    return Asked(model.name, {names.get(name, name): value for name, value in {**body, **parameters}.items()})
 
 
 def _json(environ: Environ) -> dict[str, Any]:
