@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
 
 from personalize_emulator.http_server import HttpServer
 from tools import browser as brought
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 #: Nothing of the browser's own goes to the network.
 _QUIET = [f"--disable-{what}" for what in ("background-networking", "component-update", "sync", "gpu", "quic")]
@@ -19,6 +21,8 @@ _QUIET = [f"--disable-{what}" for what in ("background-networking", "component-u
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Chromium. Where none can be had, its tests are skipped."""
+    from playwright.sync_api import sync_playwright
+
     program = brought.executable()
     if program is None:
         pytest.skip("there is no Chromium: `python -m tools.browser` says why")

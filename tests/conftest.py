@@ -7,9 +7,10 @@ from __future__ import annotations
 import gc
 import os
 
+from tests.browser import browser
 from tests.run_end import pytest_configure, pytest_sessionfinish
 
-__all__ = ["pytest_configure", "pytest_sessionfinish"]
+__all__ = ["browser", "pytest_configure", "pytest_sessionfinish"]
 
 os.environ.setdefault("POWERTOOLS_METRICS_NAMESPACE", "recostack/test")
 # What a developer's `reco up` has chosen in this checkout is no test's config.

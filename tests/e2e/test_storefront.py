@@ -25,13 +25,11 @@ from personalize_emulator.http_server import HttpServer
 from reco.data import load
 from reco.deployment import train
 from reco.target import Target
-from tests.browser import browser, site
+from tests.browser import site
 from tests.harness import shop_csvs
 from tests.harness.deployment import CONFIG, deployed, until
 from tests.harness.waiting import eventually
 from tools.browser import axe
-
-__all__ = ["browser"]
 
 WAIT = 60_000  # milliseconds, for a busy machine
 #: What an invented shop sells: by category, as in tests/harness/shop_csvs.py.

@@ -15,11 +15,10 @@ from playwright.sync_api import Error as PlaywrightError
 from localaws.environment import Environment
 from localaws.workers.runtime_api import Invocation, RuntimeApi
 from personalize_emulator.emulator import PersonalizeEmulator
-from tests.browser import browser, site
+from tests.browser import site
 from tests.localaws.apps import write_app
 from tests.localaws.test_api_gateway import Api, proxy
 
-__all__ = ["browser"]
 pytestmark = pytest.mark.xdist_group("localaws")
 
 HTTP = urllib3.PoolManager(retries=False)

@@ -14,9 +14,6 @@ from playwright.sync_api import Browser
 from lambdas.stores.runs import VersionRecord
 from lambdas.training.report.korean import KOREAN
 from lambdas.training.report.page import report_page
-from tests.browser import browser
-
-__all__ = ["browser"]
 
 NDCG, MRR, COVERAGE = "normalized_discounted_cumulative_gain_at_25", "mean_reciprocal_rank_at_25", "coverage"
 START = datetime(2026, 3, 1, 3, tzinfo=UTC)
