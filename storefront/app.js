@@ -40,7 +40,7 @@ function Header({ shop, t, toggleTheme, toggleLanguage, words }) {
     <a class="skip" href="#main" onClick=${(event) => { event.preventDefault(); document.getElementById("main").focus(); }}>${t.skip}</a>
     <a class="brand" href="#/" data-testid="brand"><span class="mark" aria-hidden="true"></span>${shop.about.name}</a>
     ${shop.ranking && html`<form role="search" onSubmit=${search}><label class="unseen" for="q">${t.searchFor}</label>
-      <input id="q" name="q" type="search" key=${words} value=${words} placeholder=${t.searchFor} autocomplete="off" maxlength="200" data-testid="search" /></form>`}
+      <input id="q" name="q" type="search" key=${words} defaultValue=${words} placeholder=${t.searchFor} autocomplete="off" maxlength="200" data-testid="search" /></form>`}
     <nav><button class="round text" onClick=${toggleLanguage} aria-label=${`${t === LANGUAGES.en ? "KO" : "EN"}: ${t.language}`} data-testid="language">${t === LANGUAGES.en ? "KO" : "EN"}</button>
       <button class="round" onClick=${toggleTheme} aria-label=${t.theme} data-testid="theme"><${Icon} d="M10 3a7 7 0 1 0 7 7 5.5 5.5 0 0 1-7-7z" /></button>
       ${shop.sells && html`<a class="round" href="#/cart" aria-label=${`${t.cart}: ${shop.cart.length}`} data-testid="cart"><${Icon} d="M4 6h12l-1.2 9.5H5.2zM7 6a3 3 0 0 1 6 0" />

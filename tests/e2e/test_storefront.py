@@ -144,6 +144,14 @@ def test_search_is_ranked_for_the_visitor_and_the_category_page_lists_one_catego
     assert {*named} == {"toys"}
 
 
+def test_what_one_types_stays_while_the_page_draws_itself_again(context: BrowserContext, shop: Target) -> None:
+    page = opened(context, shop, visitor="u1")
+    page.get_by_test_id("search").fill("mar")
+    page.locator(CARDS).nth(0).get_by_test_id("quick").click(force=True)
+    page.wait_for_selector("[data-testid=steps]", state="attached")
+    expect(page.get_by_test_id("search")).to_have_value("mar")
+
+
 def test_events_of_a_page_that_was_closed_offline_arrive_after_it_opens_again(context: BrowserContext, shop: Target) -> None:
     page = opened(context, shop, visitor="u1")
     item = cards(page)[3]
