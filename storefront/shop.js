@@ -3,7 +3,9 @@ import { connect } from "./recostack.js";
 
 const API = new URL("..", import.meta.url).href.replace(/\/$/, "");
 /** Milliseconds between looks at a list after an event: often in the first two seconds, then now and then. */
-const LOOKS = [150, 200, 250, 300, 300, 300, 400, 500, 700, 1000];
+const LOOKS = [150, 200, 250, 300, 300, 300, 400, 500, 700, 1000, 2000, 4000, 8000, 16000];
+/** After so many of them a list that is as it was is said to be unchanged, which a later one may still correct. */
+const PATIENT_LOOKS = 10;
 /** Milliseconds before a list is asked for again; the last one repeats. */
 const PAUSES = [500, 1000, 2000, 4000, 8000, 16000];
 const PERSONALIZED = "USER_PERSONALIZATION", RELATED = "RELATED_ITEMS", RANKING = "PERSONALIZED_RANKING";
@@ -181,13 +183,18 @@ export class Shop {
     event.taken = since();
     this.tell();
     let seen = before && idsOf(before).join();
-    for (const pause of LOOKS) {
+    for (const [look, pause] of LOOKS.entries()) {
+      if (look === PATIENT_LOOKS && !event.changed) {
+        event.unchanged = true;
+        this.tell();
+      }
       await sleep(pause);
       if (this.watched !== event || !before) break;
       const began = performance.now(), list = await this.ask({ placement: this.main }).catch(() => undefined);
       if (this.watched !== event || !list || idsOf(list).join() === seen) continue;
       seen = idsOf(list).join();
       event.changed ??= since();
+      event.unchanged = false;
       event.moves = moves(before, list);
       const rail = this.rails.get("home");
       if (rail) this.put(rail, list, Math.round(performance.now() - began), event.moves);

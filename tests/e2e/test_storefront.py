@@ -307,6 +307,7 @@ def test_pictures(browser: Browser, shop: Target, tmp_path: Path, name: str) -> 
     context = browser.new_context(
         viewport=size, device_scale_factor=1.5, color_scheme=scheme, locale="en", has_touch=name == "phone"
     )  # type: ignore[arg-type]
+    context.set_default_timeout(WAIT)
     page = opened(context, shop, visitor="u1")
     for place in (2, 5):
         page.locator(CARDS).nth(place).hover()
