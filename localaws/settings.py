@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 
 @dataclass(frozen=True)
 class Settings:
     """`data` is where a running environment is found, `state` what is there again after a restart. Port 0 takes any free one;
-    `speed` is the factor of the clock. `enforced`: whether a call that a role is not allowed is refused."""
+    `speed` is the factor of the clock."""
 
     data: Path
     state: Path
@@ -21,7 +20,6 @@ class Settings:
     account: str = "123456789012"
     speed: float = 1.0
     personalize: bool = True
-    enforced: bool = field(default_factory=lambda: os.environ.get("LOCALAWS_IAM") != "off")
 
 
 def personalize_environ(endpoint: str | None) -> dict[str, str]:

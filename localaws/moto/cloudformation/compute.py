@@ -62,11 +62,8 @@ def _code(properties: Properties) -> Properties:
     if "ZipFile" in code:
         archive = io.BytesIO()
         with zipfile.ZipFile(archive, "w") as content:
-            if str(properties.get("Runtime")).startswith("nodejs"):
-                content.writestr("index.js", code["ZipFile"])
-            else:
-                content.writestr("index.py", code["ZipFile"])
-                content.writestr("cfnresponse.py", _CFN_RESPONSE)
+            content.writestr("index.py", code["ZipFile"])
+            content.writestr("cfnresponse.py", _CFN_RESPONSE)
         code["ZipFile"] = archive.getvalue()
     return code
 

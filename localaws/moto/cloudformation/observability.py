@@ -105,8 +105,4 @@ PROVIDERS: tuple[Provider, ...] = (
     ),
     Accepted("AWS::Budgets::Budget"),
     Accepted("AWS::CDK::Metadata"),
-    *(
-        Accepted(f"AWS::ServiceCatalogAppRegistry::{kind}", attributes=("Arn", "Id", "ApplicationArn", "AttributeGroupArn"))
-        for kind in ("Application", "AttributeGroup", "AttributeGroupAssociation", "ResourceAssociation")
-    ),
 )
