@@ -12,13 +12,12 @@ from typing import Any
 import pytest
 
 from lambdas.config import packed_config
-from lambdas.serving.recommend import override
 from lambdas.stores import user_tokens
 from lambdas.stores.user_tokens import sign
 from reco.local.synth import node_path
 from tests.pages import blocks
 from tests.unit.conftest import Deployment
-from tests.unit.serving import Campaign, put_item
+from tests.unit.serving import Campaign, new_worker, put_item
 
 SHOP = "https://shop.example"
 VISITOR = "visitor-0123456789abcdef"
@@ -174,7 +173,7 @@ def test_only_a_deployment_with_a_storefront_explains_itself_to_pages(away: Depl
     raw = away.config.model_dump(mode="json", by_alias=True, exclude_defaults=True) | {"storefront": None}
     away.packed.write_text(json.dumps(raw))
     packed_config.cache_clear()
-    override.forget()
+    new_worker()
     assert ask(away, {"session_id": VISITOR, "explain": "true"})[1]["error"]["field"] == "explain"
     assert ask(away, {"session_id": VISITOR})[0] == 200
 
@@ -216,6 +215,6 @@ def test_the_servers_of_the_page_make_tokens_that_are_valid(away: Deployment, se
 def test_a_placement_that_an_operator_takes_away_is_taken_from_pages_too(away: Deployment, secret: str) -> None:
     document = {"placements": {"item-page": None}}
     away.client("ssm").put_parameter(Name=os.environ["RULES_PARAMETER"], Type="String", Value=json.dumps(document))
-    override.forget()
+    new_worker()
     assert ask(away, {"session_id": VISITOR, "item_id": "i1"}, path="/recommendations/item-page")[0] == 404
     assert ask(away, {"session_id": VISITOR})[0] == 200
