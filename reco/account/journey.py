@@ -9,9 +9,7 @@ from __future__ import annotations
 import gzip
 import json
 import time
-import urllib.error
 import urllib.parse
-import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -181,15 +179,12 @@ class Journey:
 
     def _call(self, method: str, path: str, body: Any = None) -> tuple[int, Any, str]:
         """Status, JSON and request id of an answer. Raises RecoError where none came."""
-        data, url = None if body is None else json.dumps(body).encode(), self._target.api_url + path
-        request = urllib.request.Request(url, data, self._target.headers(method, url, data), method=method)  # noqa: S310  the API's
+        data = None if body is None else json.dumps(body).encode()
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
-                return answer.status, _json(answer.read()), answer.headers.get("x-amzn-RequestId", "")
-        except urllib.error.HTTPError as error:
-            return error.code, _json(error.read()), error.headers.get("x-amzn-RequestId", "")
+            answer = self._target.send(method, path, data)
         except OSError as error:
             raise RecoError(f"The API at {self._target.api_url} can't be reached: {error}") from None
+        return answer.status, _json(answer.body), answer.request_id
 
     def _until(self, look: Callable[[], _T], seconds: float) -> _T:
         """What a look gives as soon as it gives anything, or else its last."""
