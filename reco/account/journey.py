@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 from botocore.exceptions import BotoCoreError, ClientError
 
 from lambdas.config import Config
+from lambdas.config.recipes import RECIPES
 from lambdas.stores.deployment import parameter_name
 from personalize_rules.schemas import Schema
 from reco.account.stacks import StackResources
@@ -200,8 +201,7 @@ class Journey:
         return "$" in self._config.filters[named] if named else False, self._about_items(placement)
 
     def _about_items(self, placement: str) -> bool:
-        recipe = str(self._config.solutions[self._config.placements[placement].solution].recipe)
-        return "similar" in recipe or "sims" in recipe
+        return RECIPES[self._config.solutions[self._config.placements[placement].solution].recipe].type == "RELATED_ITEMS"
 
     def _some_item(self) -> str:
         table = self._target.output("storage", "CatalogueTable")
@@ -221,10 +221,9 @@ class Journey:
 def _record(schema: Schema) -> dict[str, Any]:
     """A record that the dataset takes: each required column with some value."""
     values: dict[str, Any] = {"string": ITEM, "int": 0, "long": 1_700_000_000, "float": 0.0, "double": 0.0, "boolean": False}
-    columns = [column for column in schema.document["fields"] if column["name"] != "ITEM_ID"]
-    types = [(column["name"], column["type"] if isinstance(column["type"], list) else [column["type"]]) for column in columns]
-    record = {name: values[kinds[0]] for name, kinds in types if "null" not in kinds}
-    return record or {types[0][0]: values[next(kind for kind in types[0][1] if kind != "null")]}
+    columns = [column for column in schema.fields if column.name != "ITEM_ID"]
+    required = [column for column in columns if not column.nullable]
+    return {column.name: values[column.type] for column in required or columns[:1]}
 
 
 def _first(value: Any) -> Any:
