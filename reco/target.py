@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import urllib.error
+import urllib.request
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -31,6 +34,15 @@ class _Local(Protocol):
 
     def url_of(self, url: str) -> str:
         """Where it serves what API Gateway serves at `url`."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the API answered; `request_id` is "" where API Gateway gave none."""
+
+    status: int
+    body: bytes
+    request_id: str
 
 
 class Target:
@@ -96,6 +108,16 @@ class Target:
     def _key(self, output: str) -> str:
         key = self.client("apigateway").get_api_key(apiKey=self.output("api", output), includeValue=True)
         return str(key["value"])
+
+    def send(self, method: str, path: str, body: bytes | None = None) -> Answer:
+        """One call to the servers' API, whatever its status. Raises OSError where no answer came."""
+        url = self.api_url + path
+        request = urllib.request.Request(url, body, self.headers(method, url, body), method=method)  # noqa: S310  the API's own URL
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+                return Answer(answer.status, answer.read(), answer.headers.get("x-amzn-RequestId", ""))
+        except urllib.error.HTTPError as error:
+            return Answer(error.code, error.read(), error.headers.get("x-amzn-RequestId", ""))
 
     def headers(self, method: str, url: str, body: bytes | None = None) -> dict[str, str]:
         """What a JSON call to the API has to carry: the key, and a signature where the config asks for one."""

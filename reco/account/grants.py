@@ -9,6 +9,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from reco.account.templates import pseudo_parameters, text
+
 _STACK = re.compile(r"recostack-.+-(\w+)\.template\.json")
 
 
@@ -16,7 +18,7 @@ class Grants:
     """Actions and resource patterns by role, as in calls.json; what only a deployment knows of a pattern stands as `*`."""
 
     def __init__(self, assembly: Path, account: str, region: str) -> None:
-        self._known = {"AWS::AccountId": account, "AWS::Region": region, "AWS::Partition": "aws"}
+        self._known = pseudo_parameters(account, region)
         self._by_role: dict[str, list[tuple[list[str], list[str]]]] = {}
         for path in assembly.glob("*.template.json"):
             if found := _STACK.fullmatch(path.name):
@@ -44,17 +46,8 @@ class Grants:
         held = self._by_role.setdefault(f"{stack}/{logical[:-8]}", [])
         for statement in document["Statement"]:
             if statement["Effect"] == "Allow":
-                held.append((_listed(statement["Action"]), [self._text(one) for one in _listed(statement["Resource"])]))
-
-    def _text(self, value: Any) -> str:
-        if isinstance(value, str):
-            return value
-        if "Ref" in value:
-            return self._known.get(value["Ref"], "*")
-        if "Fn::Join" in value:
-            between, parts = value["Fn::Join"]
-            return str(between).join(self._text(part) for part in parts)
-        return "*"
+                resources = [text(one, self._known, "*") or "*" for one in _listed(statement["Resource"])]
+                held.append((_listed(statement["Action"]), resources))
 
 
 def _listed(value: Any) -> list[Any]:

@@ -9,9 +9,7 @@ from __future__ import annotations
 import gzip
 import json
 import time
-import urllib.error
 import urllib.parse
-import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,6 +19,7 @@ from typing import Any, TypeVar
 from botocore.exceptions import BotoCoreError, ClientError
 
 from lambdas.config import Config
+from lambdas.config.recipes import RECIPES
 from lambdas.stores.deployment import parameter_name
 from personalize_rules.schemas import Schema
 from reco.account.stacks import StackResources
@@ -181,15 +180,12 @@ class Journey:
 
     def _call(self, method: str, path: str, body: Any = None) -> tuple[int, Any, str]:
         """Status, JSON and request id of an answer. Raises RecoError where none came."""
-        data, url = None if body is None else json.dumps(body).encode(), self._target.api_url + path
-        request = urllib.request.Request(url, data, self._target.headers(method, url, data), method=method)  # noqa: S310  the API's
+        data = None if body is None else json.dumps(body).encode()
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
-                return answer.status, _json(answer.read()), answer.headers.get("x-amzn-RequestId", "")
-        except urllib.error.HTTPError as error:
-            return error.code, _json(error.read()), error.headers.get("x-amzn-RequestId", "")
+            answer = self._target.send(method, path, data)
         except OSError as error:
             raise RecoError(f"The API at {self._target.api_url} can't be reached: {error}") from None
+        return answer.status, _json(answer.body), answer.request_id
 
     def _until(self, look: Callable[[], _T], seconds: float) -> _T:
         """What a look gives as soon as it gives anything, or else its last."""
@@ -205,8 +201,7 @@ class Journey:
         return "$" in self._config.filters[named] if named else False, self._about_items(placement)
 
     def _about_items(self, placement: str) -> bool:
-        recipe = str(self._config.solutions[self._config.placements[placement].solution].recipe)
-        return "similar" in recipe or "sims" in recipe
+        return RECIPES[self._config.solutions[self._config.placements[placement].solution].recipe].type == "RELATED_ITEMS"
 
     def _some_item(self) -> str:
         table = self._target.output("storage", "CatalogueTable")
@@ -226,10 +221,9 @@ class Journey:
 def _record(schema: Schema) -> dict[str, Any]:
     """A record that the dataset takes: each required column with some value."""
     values: dict[str, Any] = {"string": ITEM, "int": 0, "long": 1_700_000_000, "float": 0.0, "double": 0.0, "boolean": False}
-    columns = [column for column in schema.document["fields"] if column["name"] != "ITEM_ID"]
-    types = [(column["name"], column["type"] if isinstance(column["type"], list) else [column["type"]]) for column in columns]
-    record = {name: values[kinds[0]] for name, kinds in types if "null" not in kinds}
-    return record or {types[0][0]: values[next(kind for kind in types[0][1] if kind != "null")]}
+    columns = [column for column in schema.fields if column.name != "ITEM_ID"]
+    required = [column for column in columns if not column.nullable]
+    return {column.name: values[column.type] for column in required or columns[:1]}
 
 
 def _first(value: Any) -> Any:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from reco.account.templates import pseudo_parameters, text
+
 #: An on-demand stream starts with so many shards (kinesis/latest/dev/how-do-i-size-a-stream.html).
 _ON_DEMAND_SHARDS = 4
 #: Seconds for which a call of the API holds its function, at most: what recommend gives itself, and what surrounds it.
@@ -44,7 +46,7 @@ class Needs:
 
 def needs_of(assembly: Path, account: str, region: str) -> Needs:
     """What the templates of a cloud assembly ask for."""
-    known = {"AWS::AccountId": account, "AWS::Region": region, "AWS::Partition": "aws"}
+    known = pseudo_parameters(account, region)
     templates = {
         path.name.removesuffix(".template.json"): json.loads(path.read_text()) for path in assembly.glob("*.template.json")
     }
@@ -78,22 +80,9 @@ def _executions(mapping: Mapping[str, Any], shards: int) -> int:
 def _names(template: Mapping[str, Any], known: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     for resource in template["Resources"].values():
         value = resource.get("Properties", {}).get(_NAMED.get(resource["Type"], ""))
-        name = _text(value, known)
+        name = text(value, known)
         if name is not None:
             yield resource["Type"], name
-
-
-def _text(value: Any, known: Mapping[str, str]) -> str | None:
-    """A name; None where only a deployment knows it."""
-    if isinstance(value, str) or value is None:
-        return value
-    if "Ref" in value:
-        return known.get(value["Ref"])
-    if "Fn::Join" in value:
-        between, parts = value["Fn::Join"]
-        texts = [_text(part, known) for part in parts]
-        return None if None in texts else str(between).join(text for text in texts if text is not None)
-    return None
 
 
 def _bootstrap_version(template: Mapping[str, Any]) -> int:

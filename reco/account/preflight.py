@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -110,7 +111,7 @@ class Preflight:
         yield Finding("CDK bootstrap", "ok" if enough else "mend", found, f"version {wanted}", "" if enough else remedy)
 
     def _stacks(self) -> Iterator[Finding]:
-        statuses = {stack: self._status(stack) for stack in self._needs.names}
+        statuses = self._statuses
         there = {stack: status for stack, status in statuses.items() if status}
         stuck = {stack: status for stack, status in there.items() if status not in _STEADY}
         for stack, status in stuck.items():
@@ -118,6 +119,11 @@ class Preflight:
         if not stuck:
             found = f"{len(there)} of {len(statuses)} are deployed" if there else "none yet"
             yield Finding("stacks", "ok", found, "complete")
+
+    @cached_property
+    def _statuses(self) -> dict[str, str]:
+        """The status of each stack."""
+        return {stack: self._status(stack) for stack in self._needs.names}
 
     def _status(self, stack: str) -> str:
         """The stack's status; "" if there is none."""
@@ -130,7 +136,7 @@ class Preflight:
 
     def _names(self) -> Iterator[Finding]:
         """Names of stacks that are not there yet must be free: those of deployed stacks are their own."""
-        new = [stack for stack in self._needs.names if not self._status(stack)]
+        new = [stack for stack, status in self._statuses.items() if not status]
         wanted = [named for stack in new for named in self._needs.names[stack] if named[0] in _LOOKUPS]
         taken: list[str] = []
         hidden: list[str] = []
@@ -180,7 +186,7 @@ class Preflight:
 
     def _streams(self) -> Iterator[Finding]:
         found = self._client("kinesis").describe_limits()
-        deployed = any(self._status(stack) for stack in self._needs.names if stack.endswith("-ingestion"))
+        deployed = any(status for stack, status in self._statuses.items() if stack.endswith("-ingestion"))
         for check, used, limit, needed in (
             ("Kinesis on-demand streams", "OnDemandStreamCount", "OnDemandStreamCountLimit", self._needs.on_demand_streams),
             ("Kinesis shards", "OpenShardCount", "ShardLimit", self._needs.shards),

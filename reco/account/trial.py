@@ -12,7 +12,9 @@ from typing import Any
 from lambdas.config import Config
 from lambdas.config.schemas import DATASET_TYPES, DatasetKind
 from personalize_rules import limits
+from personalize_rules.schemas import Field
 from reco.account.journey import Step
+from reco.cost.estimate import TRAINING_BY_INTERACTIONS, campaign_price, training_price
 from reco.cost.inputs import load_prices
 from reco.data.load import keys_of, upload
 from reco.deployment import train
@@ -51,12 +53,11 @@ class Trial:
         """What it will come to, at most, as a sentence."""
         known = load_prices()
         solution = self._config.solutions[self._solution]
-        second = "_v2" if str(solution.recipe).endswith("v2") else ""
-        hours = known["personalize_training_hours"].dollars(1)
-        training = known["personalize_training_interactions_v2"].dollars(USERS * EACH) if second else hours
+        by = training_price(solution)
+        training = known[by].dollars(USERS * EACH if by == TRAINING_BY_INTERACTIONS else 1)
         campaign = 0.0
         if solution.campaign is not None:
-            campaign = known[f"personalize_requests{second}"].dollars(3600 * solution.campaign.min_provisioned_tps)
+            campaign = known[campaign_price(solution)].dollars(3600 * solution.campaign.min_provisioned_tps)
         total = training + campaign + 0.01
         return (
             f"A train run of {self._solution} over {USERS * EACH:,} invented interactions costs about ${total:.2f} in "
@@ -97,11 +98,11 @@ class Trial:
         for kind, dataset in self._config.datasets.present().items():
             files[kind] = folder / f"{kind}.csv"
             with files[kind].open("w", newline="") as file:
-                fields = dataset.avro.document["fields"]
-                writer = csv.DictWriter(file, [field["name"] for field in fields])
+                fields = dataset.avro.fields
+                writer = csv.DictWriter(file, [field.name for field in fields])
                 writer.writeheader()
                 for number, row in enumerate(rows[kind]):
-                    writer.writerow({field["name"]: row.get(field["name"], _value(field, number)) for field in fields})
+                    writer.writerow({field.name: row.get(field.name, _value(field, number)) for field in fields})
         return files
 
     def _interactions(self) -> Iterator[dict[str, Any]]:
@@ -126,12 +127,10 @@ def _item(number: int) -> str:
     return f"verify-item-{number}"
 
 
-def _value(field: dict[str, Any], number: int) -> Any:
+def _value(field: Field, number: int) -> Any:
     """A value of the column's type; few different texts, so that they can be categories."""
-    kinds = field["type"] if isinstance(field["type"], list) else [field["type"]]
-    kind = next(kind for kind in kinds if kind != "null")
-    if kind == "string":
+    if field.is_text:
         return f"value-{number % 4}"
-    if kind == "boolean":
+    if not field.is_number:
         return str(number % 2 == 0).lower()
-    return _START if field["name"].endswith("TIMESTAMP") else number % 7 + 1
+    return _START if field.name.endswith("TIMESTAMP") else number % 7 + 1

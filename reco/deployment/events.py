@@ -6,7 +6,6 @@ import json
 import random
 import time
 import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -64,12 +63,8 @@ def _post_all(target: Target, call: Sequence[str]) -> None:
 def post(target: Target, call: Sequence[str]) -> tuple[int, dict[str, Any]]:
     """One call: status and answer."""
     body = f'{{"events": [{",".join(call)}]}}'.encode()
-    url = f"{target.api_url}/events"
-    request = urllib.request.Request(url, body, target.headers("POST", url, body))  # noqa: S310  the API's own URL
     try:
-        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
-            return answer.status, json.load(answer)
-    except urllib.error.HTTPError as error:
-        return error.code, json.loads(error.read() or b"{}")
+        answer = target.send("POST", "/events", body)
     except (urllib.error.URLError, TimeoutError):
         return 503, {}
+    return answer.status, json.loads(answer.body or b"{}")

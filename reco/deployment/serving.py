@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import urllib.error
 import urllib.parse
-import urllib.request
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -72,17 +71,15 @@ def item_rows(items: list[dict[str, Any]], title: str | None) -> tuple[list[str]
 
 
 def call(target: Target, path: str, body: object = None) -> dict[str, Any]:
-    data, url = None if body is None else json.dumps(body).encode(), target.api_url + path
-    headers = target.headers("GET" if data is None else "POST", url, data)
-    request = urllib.request.Request(url, data, headers)  # noqa: S310  the API's own URL
+    data = None if body is None else json.dumps(body).encode()
     try:
-        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
-            return dict(json.load(answer))
-    except urllib.error.HTTPError as error:
-        raise RecoError(f"The API answered {error.code}: {message_of(error.read())}") from None
+        answer = target.send("GET" if data is None else "POST", path, data)
     except urllib.error.URLError as error:
         again = " `reco down && reco up` starts the embedded AWS again." if target.local else ""
         raise RecoError(f"The API at {target.api_url} can't be reached: {error.reason}.{again}") from None
+    if answer.status >= 300:
+        raise RecoError(f"The API answered {answer.status}: {message_of(answer.body)}")
+    return dict(json.loads(answer.body))
 
 
 def message_of(body: bytes) -> str:

@@ -74,7 +74,7 @@ def without_erased(changes: Sequence[Change]) -> list[Change]:
 def sort_unknown(messages: Mapping[str, Message], outcome: Outcome) -> tuple[list[Change], list[tuple[Change, str]]]:
     """Patches whose record may still come; and all that is refused, with the reason."""
     early = [change for change, _ in outcome.unknown if receives(messages[change.message_id]) < _LOOKS]
-    late = [(change, reason) for change, reason in outcome.unknown if change not in early]
+    late = [(change, reason) for change, reason in outcome.unknown if receives(messages[change.message_id]) >= _LOOKS]
     return early, [*outcome.refused, *late]
 
 
