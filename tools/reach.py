@@ -88,8 +88,17 @@ def _names() -> dict[str, list[str]]:
         path = PurePosixPath(file)
         if path.suffix != ".py" or not (ROOT / path.parent / "__init__.py").exists():
             found[path.name].append(file)
+    return found
+
+
+@functools.cache
+def _folders() -> dict[str, list[str]]:
+    """The files of a folder without modules, by its name: `Path("docs").glob(...)`."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for file in _files():
+        path = PurePosixPath(file)
         if path.suffix != ".py" and not any((ROOT / path.parent).glob("*.py")):
-            found[path.parent.name].append(file)  # `Path("docs").glob(...)`
+            found[path.parent.name].append(file)
     return found
 
 
@@ -100,7 +109,7 @@ def _uses(file: str) -> Iterator[str]:
     if PurePosixPath(file).name.startswith("test_"):
         for folder in PurePosixPath(file).parents:
             yield str(folder / "conftest.py")
-    for node in ast.walk(ast.parse((ROOT / file).read_text())):
+    for node in _walk(ast.parse((ROOT / file).read_text())):
         if isinstance(node, ast.Import):
             yield from (_modules()[alias.name] for alias in node.names if alias.name in _modules())
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -108,6 +117,24 @@ def _uses(file: str) -> Iterator[str]:
             yield from (_modules()[name] for name in names if name in _modules())
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and len(node.value) < 200:
             yield from _named(node.value)
+        elif opened := _opened(node):
+            yield from _folders().get(PurePosixPath(opened).name, ())
+
+
+def _opened(node: ast.AST) -> str:
+    """The folder that `Path("docs")` or `root / "docs"` names."""
+    last = node.right if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div) else None
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Path" and node.args:
+        last = node.args[0]
+    return last.value if isinstance(last, ast.Constant) and isinstance(last.value, str) else ""
+
+
+def _walk(tree: ast.AST) -> Iterator[ast.AST]:
+    """All nodes but docstrings, which open nothing."""
+    for node in ast.iter_child_nodes(tree):
+        if not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):
+            yield node
+            yield from _walk(node)
 
 
 def _named(text: str) -> Iterator[str]:

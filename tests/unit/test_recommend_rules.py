@@ -26,6 +26,7 @@ def deploy(shop: Deployment, rules: dict[str, Any], **placement: Any) -> None:
     home = {"solution": "for-you", "fallback": ["best-sellers"], "rules": list(rules)} | placement
     raw |= {
         "api": {},
+        "storefront": None,
         "rules": rules,
         "batch": {},
         "placements": {"home": home, "search": {"solution": "ranking", "rules": list(rules)}},
@@ -107,7 +108,8 @@ def test_the_filter_of_the_placement_holds_for_pinned_items(away: Deployment) ->
 def test_a_filter_that_only_personalize_can_apply_and_a_pin_do_not_go_together(away: Deployment) -> None:
     raw = away.config.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     raw["filters"]["adults"] = "INCLUDE ItemID WHERE Items.STOCK > 0 IF CurrentUser.AGE > 18"
-    raw |= {"api": {}, "rules": {"hero": HERO}, "batch": {}, "placements": {"home": {"solution": "for-you", "filter": "adults"}}}
+    home = {"solution": "for-you", "filter": "adults"}
+    raw |= {"api": {}, "storefront": None, "rules": {"hero": HERO}, "batch": {}, "placements": {"home": home}}
     parse_config(raw)
     raw["placements"]["home"]["rules"] = ["hero"]
     with pytest.raises(ConfigError, match=r"placements\.home\.filter: 'adults' can't be applied to pinned items"):

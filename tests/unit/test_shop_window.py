@@ -22,7 +22,9 @@ from tests.unit.serving import put_item
 @pytest.fixture
 def window(shop: Deployment, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
     """The shop with a key, a secret and some items."""
-    key = shop.client("apigateway").create_api_key(name=shop.config.name, enabled=True, value=f"key-of-{shop.config.name}")
+    key = shop.client("apigateway").create_api_key(
+        name=shop.config.name, enabled=True, value=f"key-of-browsers-of-{shop.config.name}"
+    )
     monkeypatch.setenv("BROWSER_KEY_ID", key["id"])
     monkeypatch.setenv("TOKEN_SECRETS", f"{shop.config.name}-secrets")
     shop.client("secretsmanager").create_secret(Name=f"{shop.config.name}-secrets", SecretString="first")
@@ -65,7 +67,7 @@ def get(shop: Deployment, document: str, **query: str) -> tuple[int, dict[str, A
 def test_the_pages_learn_what_they_need_and_no_secret(window: Deployment) -> None:
     status, about = get(window, "shop.json")
     assert status == 200
-    assert about["key"] == f"key-of-{window.config.name}"
+    assert about["key"] == f"key-of-browsers-of-{window.config.name}"
     assert about["columns"] == {
         "title": "TITLE", "category": "CATEGORY", "brand": "BRAND", "price": "PRICE", "stock": "STOCK", "description": "DESCRIPTION",
     }  # fmt: skip
