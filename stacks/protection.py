@@ -1,7 +1,7 @@
-"""What the config's `protection` means for resources: how long logs are kept, what outlives its stack, what can't be deleted.
+"""What the config's `protection` means for resources: how long logs are kept, and what outlives its stack.
 
 What a failed first deployment made is deleted with it (RetainExceptOnCreate): it holds no data, and its
-name would block the next.
+name would block the next. So a table has no deletion protection of DynamoDB's: CloudFormation could not roll it back.
 docs: AWSCloudFormation/latest/TemplateReference/aws-attribute-deletionpolicy.html
 """
 
@@ -39,9 +39,7 @@ class Protect:
             )
 
     def _protect_table(self, table: dynamodb.CfnTable) -> None:
-        """A table that is kept is also one that no call can delete, until the protection is taken off."""
         kept = self.keep == "everything"
-        table.deletion_protection_enabled = kept
         table.apply_removal_policy(cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE if kept else cdk.RemovalPolicy.DESTROY)
         if self.keep == "nothing":
             table.point_in_time_recovery_specification = None
