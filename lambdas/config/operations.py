@@ -71,7 +71,7 @@ class Protection(Section):
     keep: Literal["nothing", "buckets", "everything"] = Field(
         "buckets",
         description="when stacks are deleted: `buckets` outlive them, tables too with `everything`, which also protects stacks "
-        "and tables from deletion; `nothing` is for data that can be loaded again",
+        "from deletion; `nothing` is for data that can be loaded again",
     )
     log_days: LogDays = Field(90, description="for which logs are kept")
     personalize_conditions: bool = Field(
