@@ -309,7 +309,7 @@ def test_pictures(browser: Browser, shop: Target, tmp_path: Path, name: str) -> 
     )  # type: ignore[arg-type]
     context.set_default_timeout(WAIT)
     page = opened(context, shop, visitor="u1")
-    buyable = page.locator(f"{CARDS}:not(:has(.done))")  # the list has changed since the first: what is in the cart may stand anywhere
+    buyable = page.locator(f"{CARDS}:not(:has(.done))")  # what is in the cart may stand anywhere once the list has changed
     for place in (2, 4):
         buyable.nth(place).hover()
         buyable.nth(place).get_by_test_id("quick").click()
