@@ -39,8 +39,10 @@ from botocore.credentials import Credentials
 from rich.console import Console
 from rich.table import Table
 
+from lambdas.config import Config
 from lambdas.config.environment import Recommend
 from lambdas.config.file import load_config
+from lambdas.config.packed import pack
 from lambdas.stores.deployment import Deployment
 from stacks.layer import ROOT, layer_directory
 
@@ -142,13 +144,13 @@ def environment(folder: Path, port: int) -> dict[str, str]:
     raw["placements"] = {"home": {"solution": "for-you", "rules": list(RULES)}}
     raw["api"]["browser_placements"] = ["home"]
     raw["serving"] = {"time_budget_ms": 1000 * BUDGET_SECONDS}
-    (folder / "config.json").write_text(json.dumps(raw))
+    (folder / "config.pickle").write_bytes(pack(Config.model_validate(raw)))
     return {
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
-        "CONFIG_PATH": str(folder / "config.json"),
+        "CONFIG_PATH": str(folder / "config.pickle"),
         **Recommend(
             batch_lists_table="lists",
             catalogue_table="catalogue",

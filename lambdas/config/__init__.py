@@ -1,10 +1,7 @@
-"""The one description of a deployment: validated models, loaded from YAML at synth and from the packed JSON in a function."""
+"""The one description of a deployment: validated models, loaded from YAML at synth, and packed for the functions."""
 
 from __future__ import annotations
 
-import os
-from functools import cache
-from pathlib import Path as FilePath
 from typing import Annotated
 
 from pydantic import Field, field_validator
@@ -50,7 +47,6 @@ __all__ = [
     "Solution",
     "Storefront",
     "Variant",
-    "packed_config",
 ]
 
 
@@ -142,9 +138,3 @@ class Config(Section):
             if reader.filter and self.needs_twin(reader):
                 found |= parse_filter(self.filters[reader.filter], self.item_columns).event_types(self.event_types)
         return found
-
-
-@cache
-def packed_config() -> Config:
-    """The config that was packed into the function's code at synth, where it was checked as a whole."""
-    return Config.model_validate_json(FilePath(os.environ["CONFIG_PATH"]).read_bytes())

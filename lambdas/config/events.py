@@ -21,7 +21,7 @@ Number = Annotated[float, Field(allow_inf_nan=False)]
 class Event(BaseModel):
     """One event. `timestamp` is in seconds since 1970; without it and `event_id`, the API's time and id of receipt stand in."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, defer_build=True)
 
     event_type: Id
     session_id: Id
@@ -41,7 +41,7 @@ class EventRecord(BaseModel):
     `request_id` is the id by which the API's logs know the request, in base64. Callers can choose it, so it only correlates.
     """
 
-    model_config = ConfigDict(strict=True)
+    model_config = ConfigDict(strict=True, defer_build=True)
 
     kind: Literal["event"]
     received_at: int
@@ -53,7 +53,7 @@ class EventRecord(BaseModel):
 class Exposure(BaseModel):
     """A user, or a session without a user, got the answer of a variant of an experiment."""
 
-    model_config = ConfigDict(strict=True, frozen=True)
+    model_config = ConfigDict(strict=True, frozen=True, defer_build=True)
 
     experiment: str
     variant: str
@@ -65,7 +65,7 @@ class Exposure(BaseModel):
 class ExposureRecord(BaseModel):
     """A record of the stream that `recommend` writes, for the archive alone."""
 
-    model_config = ConfigDict(strict=True)
+    model_config = ConfigDict(strict=True, defer_build=True)
 
     kind: Literal["exposure"] = "exposure"
     received_at: int

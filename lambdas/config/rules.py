@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from lambdas.config.section import Section
 
 Attribute = Annotated[
     str,
@@ -20,17 +22,13 @@ ItemId = Annotated[str, Field(min_length=1, max_length=256)]
 COMPARISONS = ("equals", "differs_from", "one_of", "above", "below", "at_least", "at_most")
 
 
-class Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class FromContext(Part):
+class FromContext(Section):
     """A value that the call brings along: `{context: BUDGET}` is the query parameter `context.BUDGET`."""
 
     context: Attribute = Field(description="its name, without `context.`")
 
 
-class Comparison(Part):
+class Comparison(Section):
     """Exactly one comparison. Of a list of categories, one that fits is enough; `differs_from` wants that none is equal."""
 
     equals: Value | FromContext | None = None
@@ -64,28 +62,28 @@ class ContextTest(Comparison):
     context: Attribute = Field(description="the value's name, without `context.`")
 
 
-class DropRecent(Part):
+class DropRecent(Section):
     """Drops what the user lately did something with, as of the latest event."""
 
     event_types: list[str] = Field(min_length=1, max_length=10, description="of `event_types`")
     within_days: Number = Field(30, gt=0, le=365, description="events are known for 90 days at most")
 
 
-class Cap(Part):
+class Cap(Section):
     """At most so many items of one value; each value of a list counts."""
 
     by: Attribute
     at_most: int = Field(ge=1, le=500)
 
 
-class Distance(Part):
+class Distance(Section):
     """Items that share a value stand at least so many places apart (2: not side by side). Pinned items are not looked at."""
 
     by: Attribute
     at_least: int = Field(ge=2, le=100)
 
 
-class Pin(Part):
+class Pin(Section):
     """This item of the catalogue at this place (from 1), unless the placement's filter or another rule takes it out."""
 
     item: ItemId
@@ -98,14 +96,14 @@ class Boost(AttributeTest):
     factor: Number = Field(gt=0, le=1000)
 
 
-class Sort(Part):
+class Sort(Section):
     """Sorts the chosen items; those without the attribute come last."""
 
     by: Attribute
     order: Literal["ascending", "descending"] = "ascending"
 
 
-class Diversify(Part):
+class Diversify(Section):
     """Maximal marginal relevance (Carbonell and Goldstein, SIGIR 1998): each place takes the item with the largest
     `relevance * place in the list - (1 - relevance) * likeness to those above`; likeness is the share of equal values."""
 
@@ -116,7 +114,7 @@ class Diversify(Part):
 ACTIONS = ("drop", "drop_recent", "cap", "distance", "pin", "boost", "sort", "diversify")
 
 
-class Rule(Part):
+class Rule(Section):
     """One action, and optionally the call that it is for."""
 
     drop: AttributeTest | None = None

@@ -39,7 +39,7 @@ class Deployment(BaseModel):
     `catalogue`: a run has loaded all items of the shop into the catalogue, so that an item which is not there is gone.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     run_id: str
     dataset_group_arn: str

@@ -24,6 +24,7 @@ from lambdas.aws import clients, retry
 from lambdas.config import Config
 from lambdas.config.file import load_config
 from lambdas.config.names import dataset_arn
+from lambdas.config.packed import pack, packed_config
 from lambdas.config.schemas import DatasetKind
 from lambdas.ingestion.put_events import handler as put_events
 from lambdas.stores import deployment, recent_items
@@ -47,6 +48,15 @@ class Deployment:
     config: Config
     bucket: str
     packed: Path
+
+    def raw(self) -> dict[str, Any]:
+        """The config as it is packed now, as plain data."""
+        return packed_config().model_dump(mode="json", by_alias=True, exclude_defaults=True)
+
+    def pack(self, raw: dict[str, Any]) -> None:
+        """Let the functions have another config."""
+        self.packed.write_bytes(pack(Config.model_validate(raw)))
+        packed_config.cache_clear()
 
     def put_csv(self, kind: str, text: str | None = None, name: str | None = None) -> None:
         body = csv_text(kind, rows()[kind]) if text is None else text
@@ -119,8 +129,8 @@ def shop(moto_endpoint: str, personalize_endpoint: str, monkeypatch: pytest.Monk
     name = f"shop{time.time_ns() % 10**12:x}"
     # A busy machine must not make answers fall back.
     shop_config = load_config(SHOP).model_copy(update={"name": name, "serving": config.Serving(time_budget_ms=4000)})
-    packed = tmp_path / "config.json"
-    packed.write_text(shop_config.model_dump_json(by_alias=True, exclude_defaults=True))
+    packed = tmp_path / "config.pickle"
+    packed.write_bytes(pack(shop_config))
     for key, value in environment(name, packed, moto_endpoint, personalize_endpoint).items():
         monkeypatch.setenv(key, value)
     forget()

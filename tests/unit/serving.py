@@ -15,7 +15,7 @@ import urllib3
 
 from lambdas.aws import cache, clients
 from lambdas.aws.tables import serialize
-from lambdas.config import packed_config
+from lambdas.config.packed import packed_config
 from lambdas.serving.recommend import catalogue
 from lambdas.serving.recommend.worker import worker
 from lambdas.stores import deployment, snapshots

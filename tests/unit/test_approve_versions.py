@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lambdas.config import Solution, packed_config
+from lambdas.config import Solution
 from lambdas.stores.runs import VersionRecord, keep_version, release_lock, take_lock, versions
 from lambdas.training.approval_page import handler as approval_page
 from lambdas.training.approve_versions import handler as approve_versions
@@ -63,8 +63,7 @@ def test_no_gate_lets_through_what_is_no_number(shop: Deployment) -> None:
     raw = shop.config.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     for gate in ({"at_least": 0.1}, {"may_fall_by": 0.1}, {"beats": "best-sellers"}, {"at_least": 0.0}):
         raw["solutions"]["for-you"]["gate"] = gate
-        shop.packed.write_text(json.dumps(raw))
-        packed_config.cache_clear()
+        shop.pack(raw)
         for number in (NAN, None):
             (verdict,) = shop.call(approve_versions.handler, step="judge", trained=[trained(number)])
             assert (verdict["decision"], verdict["metrics"]) == ("refuse", {}), gate

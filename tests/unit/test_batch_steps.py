@@ -6,9 +6,7 @@ import json
 from typing import Any
 
 import pytest
-import yaml
 
-from lambdas import config
 from lambdas.batch.export_erasures.handler import handler as export
 from lambdas.batch.plan_batch.handler import handler as plan
 from lambdas.batch.report_batch.handler import handler as report
@@ -16,6 +14,7 @@ from lambdas.batch.run_batch_job.handler import handler as step
 from lambdas.batch.run_batch_job.jobs import NotTrained, serving_version
 from lambdas.config import ConfigError
 from lambdas.config.file import load_config
+from lambdas.config.packed import packed_config
 from lambdas.config.validation import parse_config
 from lambdas.stores.erasures import erase
 from lambdas.stores.snapshots import output_key
@@ -33,7 +32,7 @@ SEGMENT = {"solution": "fans", "item_ids": ["i1", "i2"], "num_users": 10}
 @pytest.fixture
 def batch(shop: Deployment) -> Deployment:
     """The shop with a batch of each kind of input, and a segment."""
-    raw = yaml.safe_load(shop.packed.read_text())
+    raw = shop.raw()
     raw["solutions"] |= {"popular": {"recipe": "aws-popularity-count"}, "fans": {"recipe": "aws-item-affinity"}}
     raw["batch"] = {
         "for-you": {"solution": "for-you", "active_within_days": 7},
@@ -41,8 +40,7 @@ def batch(shop: Deployment) -> Deployment:
         "ranking": {"solution": "ranking", "candidates": "popular"},
     }
     raw["segments"] = {"fans": SEGMENT}
-    shop.packed.write_text(json.dumps(raw))
-    config.packed_config.cache_clear()
+    shop.pack(raw)
     return shop
 
 
@@ -108,11 +106,10 @@ def test_what_keeps_a_job_from_starting_is_a_sentence(batch: Deployment, lines: 
 
 
 def test_a_solution_without_a_campaign_takes_the_version_that_passed_its_gate_last(batch: Deployment) -> None:
-    raw = json.loads(batch.packed.read_text())
+    raw = batch.raw()
     raw["solutions"]["fans"]["gate"] = {"metric": "coverage", "at_least": 0.5}
-    batch.packed.write_text(json.dumps(raw))
-    config.packed_config.cache_clear()
-    fans = config.packed_config()
+    batch.pack(raw)
+    fans = packed_config()
     with pytest.raises(NotTrained, match="'fans' has no version that may go live"):
         serving_version(fans, "fans")
     for day, coverage in enumerate((0.6, 0.7, 0.4), 1):

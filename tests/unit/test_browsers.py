@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from lambdas.config import packed_config
 from lambdas.stores import user_tokens
 from lambdas.stores.user_tokens import sign
 from reco.local.synth import node_path
@@ -171,8 +170,7 @@ def test_only_placements_that_the_config_names_answer_pages(away: Deployment, se
 def test_only_a_deployment_with_a_storefront_explains_itself_to_pages(away: Deployment, secret: str) -> None:
     assert "explain" in ask(away, {"session_id": VISITOR, "explain": "true"})[1]
     raw = away.config.model_dump(mode="json", by_alias=True, exclude_defaults=True) | {"storefront": None}
-    away.packed.write_text(json.dumps(raw))
-    packed_config.cache_clear()
+    away.pack(raw)
     new_worker()
     assert ask(away, {"session_id": VISITOR, "explain": "true"})[1]["error"]["field"] == "explain"
     assert ask(away, {"session_id": VISITOR})[0] == 200

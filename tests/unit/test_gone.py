@@ -17,9 +17,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from moto.s3.models import s3_backends
 
-from lambdas import config
 from lambdas.batch.load_recommendations import handler as load_recommendations
 from lambdas.batch.publish_batch import handler as publish_batch
+from lambdas.config.packed import packed_config
 from lambdas.ingestion.put_events import handler as put_events
 from lambdas.ingestion.put_records import handler as put_records
 from lambdas.stores import snapshots
@@ -156,9 +156,8 @@ def world(shop: Deployment, personalize_endpoint: str) -> Iterator[World]:
         "search": {"solution": "ranking"},
     }
     raw["batch"] = {"for-you": {"solution": "for-you", "filter": "not_bought", "fallback": ["best-sellers"], "num_results": 500}}
-    shop.packed.write_text(json.dumps(raw))
-    config.packed_config.cache_clear()
-    shop.config = config.packed_config()
+    shop.pack(raw)
+    shop.config = packed_config()
     made = World(shop, personalize_endpoint)
     shop.put_all_csvs()
     shop.until_active(prepare_resources.handler, **prepare_request("dataset_group"))

@@ -15,11 +15,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import yaml
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 
-from lambdas import config
 from lambdas.aws import clients
 from lambdas.aws.retry import OutOfTime
 from lambdas.batch.load_recommendations.handler import handler as load
@@ -84,14 +82,13 @@ class Batch:
 
 @pytest.fixture
 def batch(shop: Deployment, monkeypatch: pytest.MonkeyPatch) -> Batch:
-    raw = yaml.safe_load(shop.packed.read_text())
+    raw = shop.raw()
     raw["solutions"]["fans"] = {"recipe": "aws-item-attribute-affinity"}
     raw["batch"] = {"for-you": {"solution": "for-you"}}
     raw["segments"] = {
         "garden": {"solution": "fans", "item_attributes": ['ITEMS.CATEGORY = "garden"', 'ITEMS.CATEGORY = "toys"']}
     }
-    shop.packed.write_text(json.dumps(raw))
-    config.packed_config.cache_clear()
+    shop.pack(raw)
     table = f"{shop.config.name}-segments"
     monkeypatch.setenv("SEGMENTS_TABLE", table)
     shop.client("dynamodb").create_table(

@@ -107,10 +107,10 @@ def bucket_endpoint() -> Iterator[str]:
 
 def test_a_plan_on_five_gigabytes(shop: Deployment, bucket_endpoint: str) -> None:
     assert len(row(0)) == len(row(123_456_789)) == WIDTH
-    raw = json.loads(shop.packed.read_text())
+    raw = shop.raw()
     for solution in raw["solutions"].values():  # the generated events are views and carts
         solution.pop("event_type", None)
-    shop.packed.write_text(json.dumps(raw))
+    shop.pack(raw)
     environ = os.environ | {"AWS_ENDPOINT_URL_S3": bucket_endpoint}
     done = subprocess.run([sys.executable, "-c", PLAN], env=environ, capture_output=True, text=True, check=True)
     answer = json.loads(done.stdout.splitlines()[-1])

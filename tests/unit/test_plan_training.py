@@ -100,9 +100,9 @@ def test_the_minimum_counts_what_a_solution_trains_on(shop: Deployment) -> None:
     assert "training needs at least 1,000 distinct interactions of type buy, found 0" in refusal(shop)
 
 
-def test_imports_that_add_count_with_what_is_there(shop: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_imports_that_add_count_with_what_is_there(shop: Deployment) -> None:
     """`best-sellers` trains on buy alone: the first import brought enough of them, the second brings none."""
-    change_config(shop, monkeypatch, lambda raw: raw["datasets"]["interactions"].update(import_mode="INCREMENTAL"))
+    change_config(shop, lambda raw: raw["datasets"]["interactions"].update(import_mode="INCREMENTAL"))
     shop.put_all_csvs()
     first = plan(shop)
     assert first["warnings"] == []

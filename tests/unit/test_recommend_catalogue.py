@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from typing import Any
 
@@ -30,7 +29,7 @@ def stall(dynamodb: Relay, seconds: float, *operations: str) -> None:
 def hurry(shop: Deployment) -> None:
     """Deploy with a time budget that a stalled table exceeds."""
     raw = shop.config.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-    shop.packed.write_text(json.dumps(raw | {"serving": {"time_budget_ms": BUDGET_MS}}))
+    shop.pack(raw | {"serving": {"time_budget_ms": BUDGET_MS}})
     new_worker()
 
 
@@ -96,7 +95,7 @@ def test_an_answer_without_attributes_says_so_and_is_not_kept_for_others(
     """Whoever asks for what everybody gets has it from a cache, but not for a minute without its rules."""
     raw = away.config.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     raw["placements"]["best-sellers"] = {"solution": "best-sellers", "rules": ["sold_out"]}
-    away.packed.write_text(json.dumps(raw))
+    away.pack(raw)
     new_worker()
     away.client("dynamodb").delete_table(TableName=f"{away.config.name}-catalogue")
     _, answer, headers = call_with_headers(away, "GET", "/recommendations/best-sellers")

@@ -32,7 +32,7 @@ def deploy(shop: Deployment, rules: dict[str, Any], **placement: Any) -> None:
         "placements": {"home": home, "search": {"solution": "ranking", "rules": list(rules)}},
     }
     parse_config(raw)
-    shop.packed.write_text(json.dumps(raw))
+    shop.pack(raw)
     new_worker()
 
 

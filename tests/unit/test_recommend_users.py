@@ -39,7 +39,7 @@ def change(shop: Deployment, **placements: dict[str, Any]) -> None:
     raw["placements"] |= {name: raw["placements"].get(name, {}) | changed for name, changed in placements.items()}
     raw["batch"] = {"daily": {"solution": "for-you", "num_results": 5, "rules": ["sold_out"], "fallback": ["best-sellers"]}}
     parse_config(raw)
-    shop.packed.write_text(json.dumps(raw))
+    shop.pack(raw)
     new_worker()
 
 

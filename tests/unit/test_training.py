@@ -13,7 +13,6 @@ import pytest
 from moto.s3.models import s3_backends
 
 from lambdas.aws.signed import SignedObjects
-from lambdas.config import packed_config
 from lambdas.ingestion.put_records import handler as put_records
 from lambdas.stores import snapshots
 from lambdas.stores.runs import versions
@@ -200,8 +199,7 @@ def test_an_item_may_move_from_one_csv_to_an_older_one(imported: Deployment) -> 
 def test_an_incremental_import_takes_nothing_away(imported: Deployment) -> None:
     raw = imported.config.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     raw["datasets"]["items"]["import_mode"] = "INCREMENTAL"
-    imported.packed.write_text(json.dumps(raw))
-    packed_config.cache_clear()
+    imported.pack(raw)
     import_items(imported, "00000002", rows()["items"][:10])
     assert len(catalogue_of(imported)) == 60
 
@@ -293,11 +291,11 @@ def test_a_solution_is_trained_again_only_for_new_data_or_on_demand(imported: De
     assert new_data["arn"] not in (first["arn"], on_demand["arn"])
 
 
-def test_a_new_version_and_more_capacity_reach_the_campaign(imported: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_version_and_more_capacity_reach_the_campaign(imported: Deployment) -> None:
     first = imported.until_active(train_solutions.handler, **train_request("related"))
     campaign = imported.until_active(deploy_campaigns.handler, **deploy_request("related", first["arn"]))
     second = imported.until_active(train_solutions.handler, **train_request("related", retrain=True))
-    change_config(imported, monkeypatch, lambda raw: raw["solutions"]["related"]["campaign"].update(min_provisioned_tps=3))
+    change_config(imported, lambda raw: raw["solutions"]["related"]["campaign"].update(min_provisioned_tps=3))
     imported.until_active(deploy_campaigns.handler, **deploy_request("related", second["arn"]))
     described = imported.client("personalize").describe_campaign(campaignArn=campaign["arn"])["campaign"]
     assert (described["solutionVersionArn"], described["minProvisionedTPS"]) == (second["arn"], 3)
@@ -419,9 +417,9 @@ def test_only_a_person_approves_and_only_a_person_rejects(
     assert [record.decision for record in versions("related")] == [decision]
 
 
-def test_a_changed_recipe_is_drift_that_names_both_values(imported: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_changed_recipe_is_drift_that_names_both_values(imported: Deployment) -> None:
     imported.until_active(train_solutions.handler, **train_request("related"))
-    change_config(imported, monkeypatch, lambda raw: raw["solutions"]["related"].update(recipe="aws-sims"))
+    change_config(imported, lambda raw: raw["solutions"]["related"].update(recipe="aws-sims"))
     (failed,) = imported.until_done(train_solutions.handler, **train_request("related"))
     assert failed["failure"]["Error"] == "ConfigurationDrift"
     assert (
@@ -443,14 +441,11 @@ def test_a_solution_of_our_name_in_another_dataset_group_is_not_taken_over(impor
     assert f"belongs to dataset-group/{imported.config.name}-two" in failed["failure"]["Cause"]
 
 
-def change_config(shop: Deployment, monkeypatch: pytest.MonkeyPatch, change: Any) -> None:
+def change_config(shop: Deployment, change: Any) -> None:
     """Deploy the functions with another config."""
-    raw = json.loads(shop.config.model_dump_json(by_alias=True, exclude_defaults=True))
+    raw = shop.raw()
     change(raw)
-    file = shop.packed.with_name("changed.json")
-    file.write_text(json.dumps(raw))
-    monkeypatch.setenv("CONFIG_PATH", str(file))
-    packed_config.cache_clear()
+    shop.pack(raw)
 
 
 def test_the_report_says_what_went_wrong_and_what_to_do(shop: Deployment) -> None:

@@ -21,7 +21,7 @@ from lambdas.batch.load_recommendations.lines import read_lines
 from lambdas.batch.load_recommendations.rejected import RejectedLines
 from lambdas.batch.load_recommendations.rows import ERASED, Rejected, Row, list_rows, segment_rows
 from lambdas.batch.load_recommendations.writer import Writer
-from lambdas.config import packed_config
+from lambdas.config.packed import packed_config
 from lambdas.config.recipes import RECIPES
 from lambdas.stores.erasures import all_erased
 

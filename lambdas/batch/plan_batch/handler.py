@@ -10,7 +10,8 @@ from pydantic import BaseModel
 
 from lambdas.aws.observability import logger
 from lambdas.batch.runs import Making, version_of
-from lambdas.config import Config, packed_config
+from lambdas.config import Config
+from lambdas.config.packed import packed_config
 from lambdas.stores.runs import take_lock
 
 

@@ -14,7 +14,7 @@ from lambdas.aws.observability import logger
 from lambdas.batch.run_batch_job.inputs import prepare
 from lambdas.batch.run_batch_job.jobs import ensure_job
 from lambdas.batch.runs import Making
-from lambdas.config import packed_config
+from lambdas.config.packed import packed_config
 
 
 class StepRequest(BaseModel):

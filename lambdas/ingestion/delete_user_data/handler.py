@@ -16,8 +16,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from lambdas.aws import clients
 from lambdas.aws.ensure import newest
 from lambdas.aws.observability import count, logger, metrics
-from lambdas.config import Config, packed_config
+from lambdas.config import Config
 from lambdas.config.names import dataset_group_arn, own_name
+from lambdas.config.packed import packed_config
 from lambdas.config.tags import deployment_tags
 from lambdas.ingestion import user_data
 from lambdas.stores.erasures import all_erased

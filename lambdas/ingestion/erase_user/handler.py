@@ -10,7 +10,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import BotoCoreError, ClientError
 
 from lambdas.aws.observability import correlate, count, logger, publish_counts
-from lambdas.config import packed_config
+from lambdas.config.packed import packed_config
 from lambdas.ingestion import user_data
 from lambdas.stores.erasures import erase
 from personalize_rules.limits import MAX_ID

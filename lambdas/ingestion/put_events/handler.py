@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from lambdas.aws.observability import correlate, count, logger, metrics
 from lambdas.aws.retry import Patience
 from lambdas.aws.signed import SSM, SignedClient
-from lambdas.config import packed_config
+from lambdas.config.packed import packed_config
 from lambdas.ingestion import dead_letters
 from lambdas.ingestion.put_events.batch import Batch, read_batch, reject
 from lambdas.ingestion.put_events.sending import Sent, send

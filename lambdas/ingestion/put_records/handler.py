@@ -15,7 +15,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from lambdas.aws import clients
 from lambdas.aws.observability import correlate, count, logger, metrics
 from lambdas.aws.retry import Patience
-from lambdas.config import packed_config
+from lambdas.config.packed import packed_config
 from lambdas.ingestion import dead_letters
 from lambdas.ingestion.dead_letters import DeadLetter
 from lambdas.ingestion.put_records.putting import Outcome, put_all

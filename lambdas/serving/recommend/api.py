@@ -35,7 +35,7 @@ class RecommendationRequest(BaseModel):
     Without a user, the session decides which variant of an experiment answers.
     """
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     user_id: Id | None = None
     item_id: Id | None = None
@@ -49,7 +49,7 @@ class RecommendationRequest(BaseModel):
 class RankingRequest(BaseModel):
     """POST /rankings/{placement}."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     user_id: Id
     item_ids: list[Id] = Field(min_length=1, max_length=500)

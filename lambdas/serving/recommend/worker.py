@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import cache, partial
 
 from lambdas.aws.signed import DYNAMODB, KINESIS, PERSONALIZE_RUNTIME, SSM, SignedClient, SignedObjects
-from lambdas.config import packed_config
 from lambdas.config.environment import Recommend
+from lambdas.config.packed import packed_config
 from lambdas.serving.recommend.catalogue import Catalogue
 from lambdas.serving.recommend.erased import Erasures
 from lambdas.serving.recommend.experiments import Exposures

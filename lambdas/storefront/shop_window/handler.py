@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from lambdas.aws import clients
 from lambdas.aws.observability import correlate, logger
-from lambdas.config import packed_config
+from lambdas.config.packed import packed_config
 from lambdas.storefront.shop_window.catalogue import catalogue, categories, matching, named, of_category
 from lambdas.storefront.shop_window.shop import shop
 from lambdas.stores.user_tokens import secrets

@@ -11,7 +11,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel
 
 from lambdas.aws.observability import logger
-from lambdas.config import packed_config
+from lambdas.config.packed import packed_config
 from lambdas.training.approve_versions import approvals
 from lambdas.training.approve_versions.gate import Verdict
 from lambdas.training.approve_versions.versions import judge_versions

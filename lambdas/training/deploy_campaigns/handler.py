@@ -11,7 +11,8 @@ from pydantic import BaseModel, Field
 
 from lambdas.aws.ensure import answer, part
 from lambdas.aws.observability import logger
-from lambdas.config import Config, packed_config
+from lambdas.config import Config
+from lambdas.config.packed import packed_config
 from lambdas.stores.runs import Decision
 from lambdas.training.deploy_campaigns.campaigns import ensure_campaign
 from lambdas.training.deploy_campaigns.snapshots import ensure_snapshot

@@ -11,7 +11,8 @@ from pydantic import BaseModel, Field
 
 from lambdas.aws.ensure import Look, answer, part, pending
 from lambdas.aws.observability import logger
-from lambdas.config import Config, packed_config
+from lambdas.config import Config
+from lambdas.config.packed import packed_config
 from lambdas.config.schemas import DatasetKind
 from lambdas.training.import_data.datasets import ensure_dataset, ensure_import
 from lambdas.training.import_data.records import load_records, remove_gone

@@ -9,7 +9,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel
 
 from lambdas.aws.observability import logger
-from lambdas.config import packed_config
+from lambdas.config.packed import packed_config
 from lambdas.stores.reports import write_report
 from lambdas.stores.runs import take_lock
 from lambdas.training.findings import Findings, described

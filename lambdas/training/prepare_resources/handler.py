@@ -10,7 +10,8 @@ from pydantic import BaseModel
 
 from lambdas.aws.ensure import Look, answer, part
 from lambdas.aws.observability import logger
-from lambdas.config import Config, packed_config
+from lambdas.config import Config
+from lambdas.config.packed import packed_config
 from lambdas.training.prepare_resources.resources import ensure_dataset_group, ensure_event_tracker, ensure_filter
 
 

@@ -12,8 +12,9 @@ from pydantic import BaseModel
 from lambdas.aws import clients
 from lambdas.aws.ensure import answer
 from lambdas.aws.observability import logger
-from lambdas.config import Config, packed_config
+from lambdas.config import Config
 from lambdas.config.names import dataset_group_arn
+from lambdas.config.packed import packed_config
 from lambdas.stores.deployment import Deployment, NotDeployed, publish, read_deployment
 from lambdas.training.publish_deployment.tidy import GRACE_SECONDS, delete_filters, find_leftovers, names, prune, retag
 

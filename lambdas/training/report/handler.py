@@ -10,7 +10,7 @@ from aws_lambda_powertools.metrics import MetricUnit, single_metric
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from lambdas.aws.observability import logger
-from lambdas.config import packed_config
+from lambdas.config.packed import packed_config
 from lambdas.stores.reports import tell, write_report
 from lambdas.stores.runs import keep_version, release_lock, versions
 from lambdas.training.report.page import report_page

@@ -11,7 +11,8 @@ from pydantic import BaseModel
 
 from lambdas.aws.ensure import Look, active, answer, part
 from lambdas.aws.observability import logger
-from lambdas.config import Config, packed_config
+from lambdas.config import Config
+from lambdas.config.packed import packed_config
 from lambdas.training.train_solutions.solutions import ensure_solution, ensure_version
 from lambdas.training.version_metrics import version_metrics
 
