@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from reco.cost.estimate import Bill, Line, answering, campaign_price, requests_per_month, traces_per_month, watching
 
-ANSWERS = 1_000_000
+_ANSWERS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ def million(bill: Bill, time_from: str = "", reads_from: str = "") -> Answers:
     whole, own = assumed.recommend_milliseconds, assumed.recommend_own_milliseconds
     least = whole if time_from else min(own, whole)
     share = least / whole if whole else 1.0
-    lines = [*answering(bill, ANSWERS, personal=True), *watching(bill, ANSWERS, ANSWERS * traced)]
-    calls = ANSWERS * assumed.campaign_calls_per_request
+    lines = [*answering(bill, _ANSWERS, personal=True), *watching(bill, _ANSWERS, _ANSWERS * traced)]
+    calls = _ANSWERS * assumed.campaign_calls_per_request
     campaigns = [
         bill.line("Personalize", f"campaign {name}", "inference", campaign_price(solution), calls)
         for name, solution in bill.config.solutions.items()
