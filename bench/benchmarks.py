@@ -248,8 +248,8 @@ BENCHMARKS = (
     Benchmark(
         "scale",
         "Growth by simulation",
-        "The example's busiest hour at many times its size, simulated with the figures of the benchmarks above, the defaults of the "
-        "config and the quotas of an account as it comes; then with `api.throttle` as high as the config takes it.",
+        "The example's busiest hour at many times its size, simulated with the figures of these benchmarks, the config's "
+        "defaults and the quotas of an account as it comes; then with `api.throttle` as high as the config takes it.",
         "bench.scale",
         "scale.md",
         tuple(
