@@ -2,10 +2,10 @@
 
     python -m bench.scale [--sizes 1,10,100,1000] [--seconds 20] [--surge 1] [--seed 1] [--json scale.json]
 
-A discrete-event simulation of ingestion and serving: with the config's defaults and the quotas of an account as it comes; with
-`api.throttle` raised to the most that the config takes; and without quotas, which shows what to ask for. Then the arithmetic of a
-batch run and of the archive. Figures are those of the last benchmarks (.cache/bench), else those below, each with where it was
-measured; what nobody has measured is named as assumed.
+A discrete-event simulation of ingestion and serving: with the config's defaults and the quotas of an account as it comes; the
+same where pages make all calls, and not servers; with `api.throttle` raised to the most that the config takes; and without quotas,
+which shows what to ask for. Then the arithmetic of a batch run and of the archive. Figures are those of the last benchmarks
+(.cache/bench), else those below, each with where it was measured; what nobody has measured is named as assumed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from bench.scale_model import Cost, EventSource, Limits, Load, Simulation
 from lambdas.aws.clients import PARALLEL_PUTS
 from lambdas.batch.load_counts import Counts
 from lambdas.config import Config
-from lambdas.config.api import Throttle
+from lambdas.config.api import Api, Throttle
 from lambdas.config.file import load_config
 from personalize_rules.limits import EVENTS_PER_CALL, MAX_BATCH_BYTES, MAX_BATCH_FILES
 from reco.cost.inputs import ROOT, TRAFFIC, Traffic, load_prices, load_traffic
@@ -32,8 +32,8 @@ from reco.cost.inputs import ROOT, TRAFFIC, Traffic, load_prices, load_traffic
 SIZES = (1, 10, 100, 1000)
 #: Seconds before and behind those that are looked at: buckets are full at first, and what is on its way arrives.
 WARM_UP, COOL_DOWN = 3.0, 5.0
-#: The runs: with the defaults, with `api.throttle` as high as the config takes it, and without quotas.
-SHIPPED, RAISED, UNLIMITED = "as_shipped", "throttle_raised", "without_quotas"
+#: The runs: with the defaults; the same through the browsers' API; with the highest `api.throttle`; and without quotas.
+SHIPPED, PAGES, RAISED, UNLIMITED = "as_shipped", "from_pages", "throttle_raised", "without_quotas"
 
 # Quotas of an account as it comes. docs/scale.md has the page of AWS for each.
 API_RATE, API_BURST = 10_000, 5_000
@@ -121,6 +121,11 @@ class Shop:
         second = self.traffic.assumptions.campaign_calls_per_request - 1
         return Load(events * surge / per_post, per_post, size_bytes, answers, second, max(LEAST_SHARDS, math.ceil(wanted)))
 
+    def calls_per_day(self, size: float) -> float:
+        """Of the API: posts and answers of a mean day."""
+        answers = sum(sum(self.traffic.hours_of(name)) * 3600 for name in self.config.placements)
+        return size * (self.traffic.events_per_day / self.traffic.events_per_call + answers)
+
     def cost(self) -> Cost:
         """Times of a function of 1,024 MB, which has so much of a processor as its memory is of 1,769 MB."""
         slower = PROCESSOR_MB / MEMORY_MB
@@ -144,7 +149,7 @@ def limits(run: str) -> Limits:
     none = (math.inf, math.inf)
     if run == UNLIMITED:
         return Limits(none, none, math.inf, math.inf, math.inf, math.inf, SHARD_RECORDS, SHARD_BYTES)
-    throttle = Throttle() if run == SHIPPED else MOST_THROTTLE
+    throttle = {SHIPPED: Api().throttle, PAGES: Api().browser_throttle, RAISED: MOST_THROTTLE}[run]
     return Limits(
         api=(throttle.rate, throttle.burst),
         account_api=(API_RATE, API_BURST),
@@ -164,6 +169,8 @@ def simulate(shop: Shop, size: float, run: str, *, seconds: float, surge: float,
     seen = made.run(seconds, COOL_DOWN)
     counts = seen.counts
     return {
+        "calls_per_day": shop.calls_per_day(size) * surge,
+        "posts_per_s": load.posts,
         "events_per_s": load.posts * load.events_per_post,
         "shards": load.shards,
         "lag_s": _spread(seen.lags),
@@ -187,7 +194,7 @@ def _used(shop: Shop, load: Load, allowed: Limits) -> dict[str, float]:
     answers, calls = sum(load.answers.values()), {name: rate * (1 + load.second_call) for name, rate in load.answers.items()}
     api, seconds = load.posts + answers, shop.traffic.assumptions.recommend_milliseconds / 1000
     return {
-        "api.throttle": api / allowed.api[0],
+        "throttle": api / allowed.api[0],
         "API Gateway": api / allowed.account_api[0],
         "Lambda": answers * seconds / allowed.workers,
         **{f"campaign {name}": rate / allowed.campaign for name, rate in calls.items()},
@@ -255,7 +262,7 @@ def run(shop: Shop, sizes: Sequence[int], *, seconds: float, surge: float, seed:
         "figures": {name: asdict(figure) for name, figure in shop.figures.items()},
         "seconds": seconds,
         "surge": surge,
-        **{name: simulated(name) for name in (SHIPPED, RAISED, UNLIMITED)},
+        **{name: simulated(name) for name in (SHIPPED, PAGES, RAISED, UNLIMITED)},
         "batch_run": {str(size): batch_run(shop, size) for size in sizes},
         "archive": {str(size): archive(shop, size) for size in sizes},
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from lambdas.config.api import Api
 from reco.console import results, show_table
 
 _TITLES = {"as_shipped": "as shipped", "throttle_raised": "with api.throttle as high as the config takes it"}
@@ -12,12 +13,17 @@ _SERVING = ["size", "answers\n/s", "ms\np50/p99", "concur-\nrency", "API\n429", 
 _NEEDS = ["size", "API\ncalls/s", "busiest\ncampaign/s", "all\ncampaigns/s", "PutEvents\n/s", "concur-\nrency", "lag s\np99"]
 _BATCH = ["size", "lists", "input", "files", "state\nKiB", "write\nunits", "minutes:\nloaders/\nnew table/\nquota", "dollars"]
 
+_PAGES = ["size", "calls\n/s", "API 429\n(throttle)", "calls a day", "of browser_calls_per_day"]
+
 
 def show(made: dict[str, Any]) -> None:
     """The tables, and what they were made of."""
     for name, title in _TITLES.items():
         show_table(f"Ingestion, {title}", _INGESTION, [_ingestion(size, of) for size, of in made[name].items()])
         show_table(f"Serving, {title}", _SERVING, [_serving(size, of) for size, of in made[name].items()])
+    show_table(
+        "With the browsers' defaults, where pages make all calls", _PAGES, [_pages(*one) for one in made["from_pages"].items()]
+    )
     needs = [_needs(size, of) for size, of in made["without_quotas"].items()]
     show_table("The most of a second, without quotas", _NEEDS, needs)
     show_table("A batch run", _BATCH, [_batch(size, of) for size, of in made["batch_run"].items()])
@@ -48,7 +54,7 @@ def _ingestion(size: str, of: dict[str, Any]) -> list[str]:
         f"{lag['p50']:.1f}/{lag['p99']:.1f}{more}",
         _percent(of["posts_refused"]),
         _percent(of["put_events_throttled"]),
-        _narrowest(of, ("api", "API", "PutEvents", "shards")),
+        _narrowest(of, ("throttle", "API", "PutEvents", "shards")),
     ]
 
 
@@ -61,7 +67,17 @@ def _serving(size: str, of: dict[str, Any]) -> list[str]:
         _percent(of["answers_refused"]),
         _percent(of["answers_without_a_worker"]),
         _percent(of["answers_of_fallbacks"]),
-        _narrowest(of, ("api", "API", "Lambda", "campaign", "all")),
+        _narrowest(of, ("throttle", "API", "Lambda", "campaign", "all")),
+    ]
+
+
+def _pages(size: str, of: dict[str, Any]) -> list[str]:
+    return [
+        f"{int(size):,}x",
+        f"{of['answers_per_s'] + of['posts_per_s']:,.0f}",
+        _percent(of["answers_refused"]),
+        f"{of['calls_per_day']:,.0f}",
+        _percent(of["calls_per_day"] / Api().browser_calls_per_day),
     ]
 
 
