@@ -2,10 +2,11 @@
 
     python -m bench.scale [--sizes 1,10,100,1000] [--seconds 20] [--surge 1] [--seed 1] [--json scale.json]
 
-A discrete-event simulation of ingestion and serving: with the config's defaults and the quotas of an account as it comes; the
-same where pages make all calls, and not servers; with `api.throttle` raised to the most that the config takes; and without quotas,
-which shows what to ask for. Then the arithmetic of a batch run and of the archive. Figures are those of the last benchmarks
-(.cache/bench), else those below, each with where it was measured; what nobody has measured is named as assumed.
+A discrete-event simulation of ingestion and serving: with the config's defaults and the quotas of an account as it comes;
+the same where pages make all calls, and not servers; with `api.throttle` raised to the most that the config takes; and
+without quotas, which shows what to ask for. Then the arithmetic of a batch run and of the archive. Figures are those of the
+last benchmarks (.cache/bench), else those below, each with where it was measured; what nobody has measured is named as
+assumed.
 """
 
 from __future__ import annotations

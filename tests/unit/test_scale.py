@@ -7,6 +7,7 @@ import math
 import statistics
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -90,6 +91,21 @@ def test_the_example_itself_fits_and_its_events_are_put_within_seconds(made: dic
     assert one["answers_per_s"] == pytest.approx(5 * 2.8)
     assert 0 < one["lag_s"]["p50"] < one["lag_s"]["p99"] < 2.5
     assert not one["lag_grows"]
+
+
+@pytest.mark.parametrize(
+    ("run", "surge", "throttle"), [(scale.SHIPPED, 5, (2000, 4000)), (scale.PAGES, 1, (500, 1000))], ids=["servers", "pages"]
+)
+def test_at_ten_times_the_defaults_refuse_calls_and_what_the_page_says_to_set_does_not(
+    run: str, surge: float, throttle: tuple[float, float]
+) -> None:
+    shop, page = scale.example(Path("none")), (ROOT / "docs" / "scale.md").read_text()
+    assert f"{{rate: {throttle[0]}, burst: {throttle[1]}}}" in page
+    assert scale.simulate(shop, 10, run, seconds=10, surge=surge, seed=1)["answers_refused"] == pytest.approx(0.4, abs=0.05)
+    allowed = replace(scale.limits(run), api=throttle)
+    seen = Simulation(shop.load(10, surge), allowed, scale.EVENT_SOURCE, shop.cost(), threads=8, seed=1).run(10)
+    assert seen.counts["answers"] > 1000
+    assert seen.counts["answers refused"] == seen.counts["posts refused"] == 0
 
 
 def test_a_lag_that_grows_is_called_so() -> None:
