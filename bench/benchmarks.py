@@ -246,6 +246,25 @@ BENCHMARKS = (
         plots.spark_seconds,
     ),
     Benchmark(
+        "scale",
+        "Growth by simulation",
+        "The example's busiest hour at many times its size, simulated with the figures of these benchmarks, the config's "
+        "defaults and the quotas of an account as it comes; then with `api.throttle` as high as the config takes it.",
+        "bench.scale",
+        "scale.md",
+        tuple(
+            Measure(f"{what}, {int(size):,} times, {said}", at(run, size, *keys), unit=unit)
+            for run, said in (("as_shipped", "as shipped"), ("throttle_raised", "throttle raised"))
+            for what, keys, unit in (
+                ("lag of an event, p99", ("lag_s", "p99"), " s"),
+                ("share of answers that the API refuses", ("answers_refused",), ""),
+                ("share of answers by fallbacks", ("answers_of_fallbacks",), ""),
+            )
+            for size in ("1", "10", "100", "1000")
+        ),
+        {"small": ("--seconds", "5"), "full": ()},
+    ),
+    Benchmark(
         "emulator",
         "The Personalize emulator",
         "Imports, trainings and answers over HTTP, one call after the other; the filter is on a category and on purchases.",

@@ -11,8 +11,8 @@ import typer
 
 from lambdas.config import Config
 from reco.console import progress
+from reco.cost import answers, measured, report
 from reco.cost import estimate as arithmetic
-from reco.cost import measured, report
 from reco.cost.inputs import TRAFFIC, load_prices, load_traffic
 from reco.data import load
 from reco.errors import RecoError
@@ -44,6 +44,7 @@ def cost(
         if target is not None and traffic == TRAFFIC:
             hours, note = measured.calls(target, deployment, expected)
             notes.append(note[:1].upper() + note[1:] + ".")
+            counted |= measured.answers(target, deployment)
     numbers |= counted
     if traffic == TRAFFIC and len(hours) < len(deployment.placements):
         notes.append(
@@ -51,9 +52,14 @@ def cost(
         )
     own = measured.with_numbers(expected, counted, hours)
     estimate = arithmetic.estimate(deployment, own, known)
+    sources = {name: counted[name].source for name in (measured.TIME, measured.READS) if name in counted}
+    bill = arithmetic.Bill(deployment, own, known)
+    million = answers.million(bill, sources.get(measured.TIME, ""), sources.get(measured.READS, ""))
     report.show(estimate, deployment, known, list(numbers.values()), notes)
+    report.show_answers(million)
     if json_file is not None:
         answer = report.as_json(estimate, deployment, known, list(numbers.values()), notes)
+        answer["million_answers"] = report.answers_as_json(million)
         json_file.write_text(json.dumps(answer, indent=2) + "\n")
     if plot is not None:
         report.draw(estimate, deployment, known, plot)

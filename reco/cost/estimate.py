@@ -330,8 +330,13 @@ def _segments(bill: Bill) -> Iterator[Line]:
 
 
 def serving(bill: Bill, *, personal: bool) -> Iterator[Line]:
-    """The API's answers: with `personal` from campaigns and the catalogue, else a list that is read beside the catalogue."""
-    assumed, requests = bill.traffic.assumptions, requests_per_month(bill)
+    """The API's answers of a month."""
+    return answering(bill, requests_per_month(bill), personal=personal)
+
+
+def answering(bill: Bill, requests: float, *, personal: bool) -> Iterator[Line]:
+    """So many answers: with `personal` from campaigns and the catalogue, else a list that is read beside the catalogue."""
+    assumed = bill.traffic.assumptions
     reads = requests * (assumed.catalogue_reads_per_request + (0.5 if personal else 1.0))
     yield bill.line("API Gateway", "recommendations", "inference", "api_gateway_requests", requests)
     yield bill.line("Lambda", "recommend, calls", "inference", "lambda_requests", requests)
@@ -339,21 +344,26 @@ def serving(bill: Bill, *, personal: bool) -> Iterator[Line]:
     yield bill.line("DynamoDB", "reads of the catalogue and the user", "inference", "dynamodb_reads", reads)
 
 
-def _watching(bill: Bill) -> Iterator[Line]:
-    traffic, assumed, requests = bill.traffic, bill.traffic.assumptions, requests_per_month(bill)
-    logs_gb = requests * assumed.log_bytes_per_request / BYTES_PER_GB
+def watching(bill: Bill, requests: float, traces: float) -> Iterator[Line]:
+    """The logs of so many answers, and so many traces."""
+    logs_gb = requests * bill.traffic.assumptions.log_bytes_per_request / BYTES_PER_GB
     yield bill.line("CloudWatch", "logs", "platform", "cloudwatch_logs", logs_gb)
+    yield bill.line("X-Ray", "traces", "platform", "xray_traces", traces)
+
+
+def _watching(bill: Bill) -> Iterator[Line]:
+    traffic, assumed = bill.traffic, bill.traffic.assumptions
+    yield from watching(bill, requests_per_month(bill), traces_per_month(bill))
     yield bill.line("CloudWatch", "metrics", "platform", "cloudwatch_metrics", assumed.custom_metrics)
     yield bill.line("CloudWatch", "alarms", "platform", "cloudwatch_alarms", assumed.alarms)
     yield bill.line("CloudWatch", "dashboard", "platform", "cloudwatch_dashboards", 1)
-    yield bill.line("X-Ray", "traces", "platform", "xray_traces", _traces_per_month(bill))
     tables_gb = (traffic.items * assumed.catalogue_item_bytes + traffic.users * assumed.recent_user_bytes) / BYTES_PER_GB
     yield bill.line("DynamoDB", "catalogue and recent items kept", "platform", "dynamodb_storage", tables_gb)
     if bill.config.protection.keep != "nothing":
         yield bill.line("DynamoDB", "point-in-time recovery", "platform", "dynamodb_backup", tables_gb)
 
 
-def _traces_per_month(bill: Bill) -> float:
+def traces_per_month(bill: Bill) -> float:
     """X-Ray samples the first request of each second, and a share of the others."""
     share = bill.traffic.assumptions.traced_share
     per_second = [sum(bill.traffic.hours_of(name)[hour] for name in bill.config.placements) for hour in range(HOURS_PER_DAY)]

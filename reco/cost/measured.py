@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lambdas.config import Config
-from lambdas.config.names import campaign_name
+from lambdas.config.names import campaign_name, own_name
 from lambdas.config.recipes import RECIPES
 from lambdas.config.schemas import DatasetKind
 from reco.cost.inputs import HOURS_PER_DAY, TRAFFIC, Traffic
@@ -19,8 +19,10 @@ from reco.target import Target
 
 #: The newest days of the interactions, which stand for a month.
 _DAYS, _DAY_SECONDS = 30, 86_400
-#: Days of calls that are looked at.
-_CALL_DAYS = 7
+#: Days of calls that are looked at, and how many calls tell what one takes.
+_CALL_DAYS, _ENOUGH_CALLS = 7, 100
+#: What the traffic file assumes of an answer, and a deployment measures.
+TIME, READS = "assumptions.recommend_milliseconds", "assumptions.catalogue_reads_per_request"
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,38 @@ def calls(target: Target, config: Config, traffic: Traffic) -> tuple[dict[str, l
             f"calls of {', '.join(found)}: measured, last {min(longest / 24, _CALL_DAYS):.0f} days of their campaigns",
         )
     return {}, f"{longest:.0f} hours of calls were measured, too few: those of the file are taken"
+
+
+def answers(target: Target, config: Config) -> dict[str, Number]:
+    """What an answer takes: milliseconds of a function of 1 GB, read units of the catalogue. Only what CloudWatch knows of enough
+    calls; the units hold what train runs read too.
+    """
+    function = own_name(config, "recommend")
+    calls = _sum(target, "AWS/Lambda", "Invocations", FunctionName=function)
+    if calls < _ENOUGH_CALLS:
+        return {}
+    memory = target.client("lambda").get_function_configuration(FunctionName=function)["MemorySize"]
+    milliseconds = _sum(target, "AWS/Lambda", "Duration", FunctionName=function) / calls * memory / 1024
+    where = "on this machine, with the emulator of Personalize" if target.local else "in the account"
+    source = f"measured {where}, {calls:,.0f} calls of {_CALL_DAYS} days"
+    found = {TIME: Number(TIME, milliseconds, source)}
+    if units := _sum(target, "AWS/DynamoDB", "ConsumedReadCapacityUnits", TableName=own_name(config, "catalogue")):
+        found[READS] = Number(READS, units / calls, source)
+    return found
+
+
+def _sum(target: Target, namespace: str, name: str, **dimensions: str) -> float:
+    """Of a metric, over the last days; 0 where nothing was measured."""
+    metric = {
+        "Namespace": namespace,
+        "MetricName": name,
+        "Dimensions": [{"Name": key, "Value": value} for key, value in dimensions.items()],
+    }
+    query = {"Id": "m", "MetricStat": {"Metric": metric, "Period": 3600, "Stat": "Sum"}}
+    end = datetime.datetime.now(datetime.UTC).replace(minute=0, second=0, microsecond=0) + datetime.timedelta(hours=1)
+    pages = target.client("cloudwatch").get_paginator("get_metric_data")
+    found = pages.paginate(MetricDataQueries=[query], StartTime=end - datetime.timedelta(days=_CALL_DAYS), EndTime=end)
+    return float(sum(sum(result["Values"]) for page in found for result in page["MetricDataResults"]))
 
 
 def _by_hour(used: Sequence[float]) -> list[float]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from lambdas.config import Config
 from reco.console import results, show_table
+from reco.cost.answers import Answers
 from reco.cost.estimate import DRIVERS, Estimate, Line
 from reco.cost.inputs import Prices
 from reco.cost.measured import Number
@@ -106,6 +107,32 @@ def _break_even_sentence(estimate: Estimate) -> str:
         why = " (its campaigns cost more while they idle)" if other == "real time" else ""
         return f"At any number of requests {estimate.break_even.cheaper} is cheaper than {other}{why}; {here}"
     return f"Real time costs as much as batch at {estimate.break_even.requests_per_month:,.0f} requests a month; {here}"
+
+
+def show_answers(answers: Answers) -> None:
+    """What a million answers cost, Personalize apart; and where the function's time is from."""
+    columns = ["what", "quantity", "unit", "dollars"]
+    rows = [[f"{line.service}: {line.what}", f"{line.quantity:,.0f}", line.unit, str(_Sum([line]))] for line in answers.lines]
+    show_table("One million answers, Personalize apart", columns, [*rows, ["all", "", "", str(_Sum(answers.lines))]])
+    rows = [[line.what, f"{line.quantity:,.0f}", line.unit, str(_Sum([line]))] for line in answers.campaigns]
+    show_table("What Personalize asks for them, from whichever campaign answers", columns, rows)
+    time = f"{answers.milliseconds:,.1f} ms of a function with 1 GB, {answers.time_from}"
+    if answers.at_least_ms < answers.milliseconds:
+        time += f"; at least {answers.at_least_ms:,.1f} ms, by the benchmark, whose Personalize answers at once"
+    results.print(f"Lambda's time of an answer: {time}. Reads of the catalogue: {answers.reads_from}.", markup=False)
+
+
+def answers_as_json(answers: Answers) -> dict[str, Any]:
+    """Dollars, and of the function's time and the table's reads where they are from."""
+    return {
+        **_Sum(answers.lines).as_json(),
+        "lines": [asdict(line) for line in answers.lines],
+        "campaigns": [asdict(line) for line in answers.campaigns],
+        "milliseconds": answers.milliseconds,
+        "at_least_milliseconds": answers.at_least_ms,
+        "time_from": answers.time_from,
+        "reads_from": answers.reads_from,
+    }
 
 
 def as_json(

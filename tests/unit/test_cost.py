@@ -7,15 +7,19 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 import yaml
+from moto import mock_aws
 
 from lambdas.config import Campaign, Config, Placement, Segment
 from lambdas.config.file import load_config
 from reco.commands import cost as cost_command
+from reco.cost import answers, measured
 from reco.cost import estimate as cost
 from reco.cost.inputs import PRICES, TRAFFIC, Price, Prices, Traffic, load_prices, load_traffic
 from reco.errors import RecoError
+from reco.target import Target
 from tests.harness.shop_csvs import write
 
 SHOP = Path(__file__).parents[2] / "config" / "shop.yaml"
@@ -206,6 +210,74 @@ def test_the_drivers_and_the_services_sum_up_to_the_total(tmp_path: Path) -> Non
         assert {line["certain"] for line in answer[way]["lines"]} == {True, False}
         assert set(answer[way]["lines"][0]) == {field.name for field in fields(cost.Line)}
     assert "<svg" in (tmp_path / "cost.svg").read_text()
+
+
+def test_a_million_answers_by_hand(shop: Config, prices: Prices) -> None:
+    """20 ms of 1 GB are 20,000 GB-seconds; 4 units of the catalogue and half a one of the user are read each time."""
+    assumed = {"recommend_milliseconds": 20, "recommend_own_milliseconds": 5, "catalogue_reads_per_request": 4}
+    asked = traffic(assumptions={**assumed, "campaign_calls_per_request": 1.5, "traced_share": 0})
+    found = answers.million(cost.Bill(shop, asked, prices))
+    assert dollars(found.lines, "API Gateway", "recommendations") == pytest.approx(3.50)
+    assert dollars(found.lines, "Lambda", "recommend, calls") == pytest.approx(0.20)
+    assert dollars(found.lines, "Lambda", "recommend, time") == pytest.approx(20_000 * 0.0000133334)
+    assert dollars(found.lines, "DynamoDB", "reads of the catalogue and the user") == pytest.approx(4.5 * 0.125)
+    assert dollars(found.lines, "X-Ray", "traces") == pytest.approx(5 / len(shop.placements))  # one of a second's five
+    assert dollars(found.campaigns, "Personalize", "campaign related") == pytest.approx(1500 * 0.0556)
+    assert [line.what for line in found.campaigns] == [f"campaign {name}" for name in shop.solutions]
+
+
+def test_time_that_nobody_measured_is_a_range_from_the_benchmark_to_the_assumption(shop: Config, prices: Prices) -> None:
+    asked = traffic(assumptions={"recommend_milliseconds": 20, "recommend_own_milliseconds": 5})
+    assumed, known = (answers.million(cost.Bill(shop, asked, prices), said) for said in ("", "measured, 700 calls"))
+    [low] = [line for line in assumed.lines if line.unit == "GB-seconds"]
+    assert low.low == pytest.approx(low.dollars / 4)
+    assert (assumed.at_least_ms, assumed.time_from) == (5, "assumed in the traffic file")
+    assert all(line.low == line.high for line in known.lines)
+    assert (known.at_least_ms, known.time_from) == (20, "measured, 700 calls")
+    nothing = traffic(assumptions={"recommend_milliseconds": 0}, requests_per_second={"default": [0.0] * 24})
+    assert dollars(answers.million(cost.Bill(shop, nothing, prices)).lines, "X-Ray", "traces") == pytest.approx(
+        5
+    )  # all are traced
+
+
+def test_the_command_says_what_a_million_answers_cost(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "cost.json"
+    cost_command.cost(SHOP, json_file=file)
+    found, said = json.loads(file.read_text())["million_answers"], capsys.readouterr().out
+    assert found["low"] < found["dollars"] == pytest.approx(sum(line["dollars"] for line in found["lines"]), abs=0.01)
+    assert found["milliseconds"] == 50 > found["at_least_milliseconds"] == 2
+    assert "One million answers, Personalize apart" in said
+    assert "50.0 ms of a function with 1 GB, assumed in the traffic file; at least 2.0 ms, by the benchmark" in said
+
+
+@mock_aws
+def test_time_and_reads_of_an_answer_are_measured_where_a_deployment_has_answered(
+    shop: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """200 calls of 30 ms with 2,048 MB are 60 ms of 1 GB each; with fewer than a hundred calls nothing is said."""
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    target = Target("shop", None)
+
+    def put(namespace: str, name: str, dimension: tuple[str, str], value: float) -> None:
+        data = {"MetricName": name, "Dimensions": [{"Name": dimension[0], "Value": dimension[1]}], "Value": value}
+        boto3.client("cloudwatch").put_metric_data(Namespace=namespace, MetricData=[data])
+
+    put("AWS/Lambda", "Invocations", ("FunctionName", "shop_recommend"), 90)
+    assert measured.answers(target, shop) == {}
+    role = boto3.client("iam").create_role(RoleName="r", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    boto3.client("lambda").create_function(
+        FunctionName="shop_recommend", Role=role, Code={"ZipFile": b"x"}, Runtime="python3.13", Handler="h.h", MemorySize=2048
+    )
+    put("AWS/Lambda", "Invocations", ("FunctionName", "shop_recommend"), 110)
+    put("AWS/Lambda", "Duration", ("FunctionName", "shop_recommend"), 200 * 30)
+    assert measured.answers(target, shop).keys() == {measured.TIME}
+    put("AWS/DynamoDB", "ConsumedReadCapacityUnits", ("TableName", "shop_catalogue"), 1400)
+    found = measured.answers(target, shop)
+    assert found[measured.TIME].value == pytest.approx(60)
+    assert found[measured.READS].value == pytest.approx(7)
+    assert found[measured.TIME].source == "measured in the account, 200 calls of 7 days"
+    own = measured.with_numbers(traffic(), found, {})
+    assert (own.assumptions.recommend_milliseconds, own.assumptions.catalogue_reads_per_request) == pytest.approx((60, 7))
 
 
 def test_the_operators_prices_replace_those_that_come_along(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

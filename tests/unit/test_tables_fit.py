@@ -18,7 +18,8 @@ from reco.account.preflight import Finding
 from reco.cli import app
 from reco.commands import batch, evaluate, experiment, preflight, train, utilization, verify
 from reco.cost import report
-from reco.cost.estimate import estimate
+from reco.cost.answers import million
+from reco.cost.estimate import Bill, estimate
 from reco.cost.inputs import TRAFFIC, Price, load_prices, load_traffic
 from reco.cost.measured import sources
 from reco.cost.utilization import judge
@@ -112,6 +113,7 @@ def costs(_: Path) -> None:
     traffic = load_traffic(TRAFFIC)
     numbers = list(sources(traffic, TRAFFIC).values())
     report.show(estimate(config, traffic, load_prices(None)), config, load_prices(None), numbers, ["A note."])
+    report.show_answers(million(Bill(config, traffic, load_prices(None))))
 
 
 def addresses(_: Path) -> None:
