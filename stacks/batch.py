@@ -11,7 +11,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_stepfunctions as stepfunctions
 
-from lambdas.config import Config
+from lambdas.config import Config, environment
 from stacks import names
 from stacks.alarms import Alarms
 from stacks.functions import Functions
@@ -186,18 +186,14 @@ class BatchStack(cdk.Stack):
         keys = {"s3:GetObject": "Decrypt", "s3:PutObject": "GenerateDataKey"}
         return [Grant(calls, [f"{self.bucket}/{prefix}*"], _OWN_FILES), *use_key(self.config, *(keys[call] for call in calls))]
 
-    def _environment(self, **more: str) -> dict[str, str]:
-        return {"DATA_BUCKET": names.data_bucket(self.config), "ERASURES_TABLE": names.erasures_table(self.config), **more}
-
-    def _tables(self) -> dict[str, str]:
-        return {"BATCH_LISTS_TABLE": self.lists.table_name, "SEGMENTS_TABLE": self.segments.table_name}
-
     def _export_erasures(self) -> lambda_.Function:
         return self.functions.add(
             "export_erasures",
             description="Lists the erased users for the Spark jobs",
             may=[self._on(names.erasures_table(self.config), "Scan"), *self._files("batch/erased/", "s3:PutObject")],
-            environment=self._environment(),
+            environment=environment.ExportErasures(
+                data_bucket=names.data_bucket(self.config), erasures_table=names.erasures_table(self.config)
+            ),
             timeout=cdk.Duration.minutes(5),
         )
 
@@ -213,7 +209,7 @@ class BatchStack(cdk.Stack):
                     "an execution's name is made when it starts",
                 ),
             ],
-            environment={"RUNS_TABLE": names.runs_table(self.config)},
+            environment=environment.PlanBatch(runs_table=names.runs_table(self.config)),
         )
 
     def _run_batch_job(self) -> lambda_.Function:
@@ -233,10 +229,11 @@ class BatchStack(cdk.Stack):
                 # Without it, S3 answers that access is denied where an object is not there.
                 Grant(["s3:ListBucket"], [self.bucket], conditions={"StringLike": {"s3:prefix": ["batch/*", "snapshots/*"]}}),
             ],
-            environment=self._environment(
-                PERSONALIZE_ARN_PREFIX=names.personalize_prefix(),
-                PERSONALIZE_ROLE_ARN=self.personalize_role.role_arn,
-                RUNS_TABLE=names.runs_table(self.config),
+            environment=environment.RunBatchJob(
+                data_bucket=names.data_bucket(self.config),
+                personalize_arn_prefix=names.personalize_prefix(),
+                personalize_role_arn=self.personalize_role.role_arn,
+                runs_table=names.runs_table(self.config),
             ),
             timeout=cdk.Duration.minutes(2),
         )
@@ -251,7 +248,12 @@ class BatchStack(cdk.Stack):
                 self._on(names.erasures_table(self.config), "Scan"),
                 *self._files("batch/", "s3:GetObject", "s3:PutObject"),
             ],
-            environment=self._environment(**self._tables()),
+            environment=environment.LoadRecommendations(
+                batch_lists_table=self.lists.table_name,
+                data_bucket=names.data_bucket(self.config),
+                erasures_table=names.erasures_table(self.config),
+                segments_table=self.segments.table_name,
+            ),
             memory_mb=1769,
             timeout=cdk.Duration.minutes(15),
         )
@@ -267,7 +269,12 @@ class BatchStack(cdk.Stack):
                 *self._files("batch/", "s3:GetObject"),
                 Grant(["s3:ListBucket"], [self.bucket], conditions={"StringLike": {"s3:prefix": "batch/*"}}),
             ],
-            environment=self._environment(**self._tables()),
+            environment=environment.PublishBatch(
+                batch_lists_table=self.lists.table_name,
+                data_bucket=names.data_bucket(self.config),
+                erasures_table=names.erasures_table(self.config),
+                segments_table=self.segments.table_name,
+            ),
             timeout=cdk.Duration.minutes(15),
         )
 
@@ -282,10 +289,10 @@ class BatchStack(cdk.Stack):
                 Grant(["events:PutEvents"], [self.format_arn(service="events", resource="event-bus/default")]),
                 self._on(names.runs_table(self.config), "DeleteItem"),
             ],
-            environment={
-                "DATA_BUCKET": names.data_bucket(self.config),
-                "DEPLOYMENT": self.config.name,
-                "RUNS_TABLE": names.runs_table(self.config),
-                "TOPIC_ARN": topic,
-            },
+            environment=environment.ReportBatch(
+                data_bucket=names.data_bucket(self.config),
+                deployment=self.config.name,
+                runs_table=names.runs_table(self.config),
+                topic_arn=topic,
+            ),
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
@@ -11,6 +11,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from lambdas.config import Config
+from lambdas.config.environment import Environment, class_name
 from stacks import names
 from stacks.acknowledged import acknowledge
 from stacks.code import CONFIG_PATH, code_directory
@@ -43,12 +44,12 @@ class Functions(Construct):
         *,
         description: str,
         may: Sequence[Grant],
-        environment: Mapping[str, str],
+        environment: Environment,
         memory_mb: int = 512,
         timeout: cdk.Duration | None = None,
     ) -> lambda_.Function:
         """The function of `lambdas/<capability>/<folder>/`, allowed what `may` says and to write its own log and traces."""
-        name, title = names.function(self.config, folder), folder.title().replace("_", "")
+        name, title = names.function(self.config, folder), class_name(folder)
         log_group = logs.LogGroup(
             self,
             f"{title}Log",
@@ -76,7 +77,7 @@ class Functions(Construct):
                 "CONFIG_PATH": CONFIG_PATH,
                 "POWERTOOLS_SERVICE_NAME": folder,
                 "POWERTOOLS_METRICS_NAMESPACE": f"recostack/{self.config.name}",
-                **environment,
+                **environment.variables(),
             },
         )
         acknowledge(

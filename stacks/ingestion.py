@@ -14,7 +14,7 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from lambdas.config import Config
+from lambdas.config import Config, environment
 from lambdas.stores.deployment import parameter_name
 from stacks import names
 from stacks.acknowledged import acknowledge
@@ -110,12 +110,13 @@ class IngestionStack(cdk.Stack):
                     ["s3:PutObject"], [self.bucket.arn_for_objects("aws/lambda/*")], "Lambda names the batches that it gave up"
                 ),
             ],
-            environment={
-                "DEPLOYMENT_PARAMETER": parameter,
-                "ERASURES_TABLE": self.erasures.table_name,
-                "RECENT_ITEMS_TABLE": recent,
-                **self._graveyard(),
-            },
+            environment=environment.PutEvents(
+                deployment_parameter=parameter,
+                erasures_table=self.erasures.table_name,
+                recent_items_table=recent,
+                data_bucket=self.bucket.bucket_name,
+                dead_letter_queue_url=self.dead_letters.queue_url,
+            ),
             memory_mb=1024,
             timeout=cdk.Duration.minutes(5),
         )
@@ -162,14 +163,15 @@ class IngestionStack(cdk.Stack):
                 Grant(["dynamodb:BatchGetItem"], [self.erasures.table_arn]),
                 *self._bury(),
             ],
-            environment={
-                "CATALOGUE_TABLE": names.catalogue_table(self.config),
-                "ERASURES_TABLE": self.erasures.table_name,
-                "RECORDS_TABLE": names.records_table(self.config),
-                "RECORD_QUEUE_URL": queue.queue_url,
-                "PERSONALIZE_ARN_PREFIX": names.personalize_prefix(),
-                **self._graveyard(),
-            },
+            environment=environment.PutRecords(
+                catalogue_table=names.catalogue_table(self.config),
+                erasures_table=self.erasures.table_name,
+                records_table=names.records_table(self.config),
+                record_queue_url=queue.queue_url,
+                personalize_arn_prefix=names.personalize_prefix(),
+                data_bucket=self.bucket.bucket_name,
+                dead_letter_queue_url=self.dead_letters.queue_url,
+            ),
             timeout=timeout,
         )
         function.add_event_source(
@@ -182,9 +184,6 @@ class IngestionStack(cdk.Stack):
             )
         )
         return function, queue, stuck
-
-    def _graveyard(self) -> dict[str, str]:
-        return {"DATA_BUCKET": self.bucket.bucket_name, "DEAD_LETTER_QUEUE_URL": self.dead_letters.queue_url}
 
     def _bury(self) -> list[Grant]:
         large = self.bucket.arn_for_objects("dead-letters/*")
@@ -199,7 +198,12 @@ class IngestionStack(cdk.Stack):
             "erase_user",
             description="Writes the tombstone of a user who asked to be forgotten, and empties the tables of the user's data",
             may=[Grant(["dynamodb:PutItem"], [self.erasures.table_arn]), *self._forget()],
-            environment={"ERASURES_TABLE": self.erasures.table_name, **self._tables_of_users()},
+            environment=environment.EraseUser(
+                erasures_table=self.erasures.table_name,
+                batch_lists_table=names.batch_lists_table(self.config),
+                recent_items_table=names.recent_items_table(self.config),
+                records_table=names.records_table(self.config),
+            ),
         )
         bucket = self.erasure_lists = self._erasure_lists()
         lists = bucket.arn_for_objects("*")
@@ -219,13 +223,15 @@ class IngestionStack(cdk.Stack):
                 Grant(["s3:PutObject"], [lists], "each day has a list of its own"),
                 hand_over(reader),
             ],
-            environment={
-                "ERASURE_BUCKET": bucket.bucket_name,
-                "ERASURES_TABLE": self.erasures.table_name,
-                **self._tables_of_users(),
-                "PERSONALIZE_ARN_PREFIX": names.personalize_prefix(),
-                "PERSONALIZE_ROLE_ARN": reader.role_arn,
-            },
+            environment=environment.DeleteUserData(
+                erasure_bucket=bucket.bucket_name,
+                erasures_table=self.erasures.table_name,
+                batch_lists_table=names.batch_lists_table(self.config),
+                recent_items_table=names.recent_items_table(self.config),
+                records_table=names.records_table(self.config),
+                personalize_arn_prefix=names.personalize_prefix(),
+                personalize_role_arn=reader.role_arn,
+            ),
             timeout=cdk.Duration.minutes(5),
         )
         self._daily(function)
@@ -250,17 +256,12 @@ class IngestionStack(cdk.Stack):
         acknowledge(bucket, {"CKV_AWS_21": "a list is written once and expires: an old version would keep erased users"})
         return bucket
 
-    def _tables_of_users(self) -> dict[str, str]:
-        """The tables that erasure empties of a user (lambdas/ingestion/user_data.py)."""
-        return {
-            "RECENT_ITEMS_TABLE": names.recent_items_table(self.config),
-            "RECORDS_TABLE": names.records_table(self.config),
-            "BATCH_LISTS_TABLE": names.batch_lists_table(self.config),
-        }
-
     def _forget(self) -> list[Grant]:
-        tables = self._tables_of_users().values()
-        recent, records, lists = (self.format_arn(service="dynamodb", resource=f"table/{table}") for table in tables)
+        """On the tables that erasure empties of a user (lambdas/ingestion/user_data.py)."""
+        recent, records, lists = (
+            self.format_arn(service="dynamodb", resource=f"table/{table_of(self.config)}")
+            for table_of in (names.recent_items_table, names.records_table, names.batch_lists_table)
+        )
         return [
             Grant(["dynamodb:Query", "dynamodb:BatchWriteItem"], [recent]),
             Grant(["dynamodb:BatchWriteItem"], [records]),

@@ -10,8 +10,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
-from lambdas.config import Config
-from lambdas.config.environment import Recommend
+from lambdas.config import Config, environment
 from lambdas.config.names import own_name
 from lambdas.stores.deployment import parameter_name, rules_parameter_name
 from lambdas.stores.recent_items import NEWEST
@@ -75,19 +74,17 @@ class ServingStack(cdk.Stack):
                 *([Grant(["secretsmanager:GetSecretValue"], [names.token_secrets_arn(config)])] if browsers else []),
                 *use_key(config, "Decrypt"),
             ],
-            environment={
-                **Recommend(
-                    batch_lists_table=lists,
-                    catalogue_table=table,
-                    data_bucket=names.data_bucket(config),
-                    deployment_parameter=deployed,
-                    erasures_table=erasures,
-                    event_stream=stream,
-                    recent_items_table=recent_items.table_name,
-                    rules_parameter=rules,
-                ).variables(),
-                **({"TOKEN_SECRETS": names.token_secrets(config)} if browsers else {}),
-            },
+            environment=environment.Recommend(
+                batch_lists_table=lists,
+                catalogue_table=table,
+                data_bucket=names.data_bucket(config),
+                deployment_parameter=deployed,
+                erasures_table=erasures,
+                event_stream=stream,
+                recent_items_table=recent_items.table_name,
+                rules_parameter=rules,
+                token_secrets=names.token_secrets(config) if browsers else "",
+            ),
             memory_mb=1024,
             timeout=cdk.Duration.seconds(10),
         )

@@ -13,7 +13,7 @@ from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_stepfunctions as stepfunctions
 from constructs import Construct
 
-from lambdas.config import Config
+from lambdas.config import Config, environment
 from lambdas.stores.deployment import parameter_name
 from stacks import names
 from stacks.acknowledged import acknowledge
@@ -209,11 +209,11 @@ class TrainingStack(cdk.Stack):
                     "an execution's name is made when it starts",
                 ),
             ],
-            environment={
-                "DATA_BUCKET": names.data_bucket(self.config),
-                "RUNS_TABLE": self.runs.table_name,
-                "PERSONALIZE_ARN_PREFIX": names.personalize_prefix(),
-            },
+            environment=environment.PlanTraining(
+                data_bucket=names.data_bucket(self.config),
+                runs_table=self.runs.table_name,
+                personalize_arn_prefix=names.personalize_prefix(),
+            ),
             memory_mb=1024,
             timeout=cdk.Duration.minutes(15),
         )
@@ -238,7 +238,7 @@ class TrainingStack(cdk.Stack):
                     OWN_NAMES,
                 ),
             ],
-            environment={"PERSONALIZE_ARN_PREFIX": names.personalize_prefix()},
+            environment=environment.PrepareResources(personalize_arn_prefix=names.personalize_prefix()),
         )
 
     def _import_data(self) -> lambda_.Function:
@@ -271,14 +271,14 @@ class TrainingStack(cdk.Stack):
                 Grant(["dynamodb:Scan"], [self.format_arn(service="dynamodb", resource=f"table/{erasures}")]),
                 *self._leave_out_erased(),
             ],
-            environment={
-                "DATA_BUCKET": names.data_bucket(self.config),
-                "CATALOGUE_TABLE": names.catalogue_table(self.config),
-                "RECORDS_TABLE": names.records_table(self.config),
-                "ERASURES_TABLE": erasures,
-                "PERSONALIZE_ARN_PREFIX": names.personalize_prefix(),
-                "PERSONALIZE_ROLE_ARN": self.personalize_role.role_arn,
-            },
+            environment=environment.ImportData(
+                data_bucket=names.data_bucket(self.config),
+                catalogue_table=names.catalogue_table(self.config),
+                records_table=names.records_table(self.config),
+                erasures_table=erasures,
+                personalize_arn_prefix=names.personalize_prefix(),
+                personalize_role_arn=self.personalize_role.role_arn,
+            ),
             memory_mb=1024,
             timeout=cdk.Duration.minutes(15),
         )
@@ -293,7 +293,7 @@ class TrainingStack(cdk.Stack):
                 Grant([f"personalize:{call}" for call in calls], self._ours("solution/{}_*", "dataset-group/{}"), OWN_NAMES),
                 Grant(["personalize:ListDatasetImportJobs", "personalize:ListSolutionVersions"], ["*"], NO_RESOURCE),
             ],
-            environment={"PERSONALIZE_ARN_PREFIX": names.personalize_prefix()},
+            environment=environment.TrainSolutions(personalize_arn_prefix=names.personalize_prefix()),
             timeout=cdk.Duration.minutes(2),
         )
 
@@ -310,13 +310,13 @@ class TrainingStack(cdk.Stack):
                 Grant(["sns:Publish"], [self.topic.topic_arn]),
                 Grant(["ssm:GetParameter"], [parameter]),
             ],
-            environment={
-                "API_URL_PARAMETER": names.api_url_parameter(self.config),
-                "DEPLOYMENT": self.config.name,
-                "PERSONALIZE_ARN_PREFIX": names.personalize_prefix(),
-                "RUNS_TABLE": self.runs.table_name,
-                "TOPIC_ARN": self.topic.topic_arn,
-            },
+            environment=environment.ApproveVersions(
+                api_url_parameter=names.api_url_parameter(self.config),
+                deployment=self.config.name,
+                personalize_arn_prefix=names.personalize_prefix(),
+                runs_table=self.runs.table_name,
+                topic_arn=self.topic.topic_arn,
+            ),
         )
 
     def _approval_page(self) -> None:
@@ -328,7 +328,7 @@ class TrainingStack(cdk.Stack):
                 self._table("GetItem", "DeleteItem"),
                 Grant(["states:SendTaskSuccess"], [machine_arn(self, self.config, "train")]),
             ],
-            environment={"RUNS_TABLE": self.runs.table_name},
+            environment=environment.ApprovalPage(runs_table=self.runs.table_name),
         )
 
     def _deploy_campaigns(self) -> lambda_.Function:
@@ -349,11 +349,11 @@ class TrainingStack(cdk.Stack):
                 *use_key(self.config, "GenerateDataKey"),
                 hand_over(self.personalize_role),
             ],
-            environment={
-                "DATA_BUCKET": names.data_bucket(self.config),
-                "PERSONALIZE_ARN_PREFIX": names.personalize_prefix(),
-                "PERSONALIZE_ROLE_ARN": self.personalize_role.role_arn,
-            },
+            environment=environment.DeployCampaigns(
+                data_bucket=names.data_bucket(self.config),
+                personalize_arn_prefix=names.personalize_prefix(),
+                personalize_role_arn=self.personalize_role.role_arn,
+            ),
             timeout=cdk.Duration.minutes(2),
         )
 
@@ -376,10 +376,10 @@ class TrainingStack(cdk.Stack):
                     [self.format_arn(service="ssm", resource=f"parameter{parameter}")],
                 ),
             ],
-            environment={
-                "DEPLOYMENT_PARAMETER": parameter,
-                "PERSONALIZE_ARN_PREFIX": names.personalize_prefix(),
-            },
+            environment=environment.PublishDeployment(
+                deployment_parameter=parameter,
+                personalize_arn_prefix=names.personalize_prefix(),
+            ),
         )
 
     def _report(self) -> lambda_.Function:
@@ -392,10 +392,10 @@ class TrainingStack(cdk.Stack):
                 Grant(["events:PutEvents"], [self.format_arn(service="events", resource="event-bus/default")]),
                 self._table("UpdateItem", "DeleteItem", "Query"),
             ],
-            environment={
-                "DATA_BUCKET": names.data_bucket(self.config),
-                "DEPLOYMENT": self.config.name,
-                "RUNS_TABLE": self.runs.table_name,
-                "TOPIC_ARN": self.topic.topic_arn,
-            },
+            environment=environment.Report(
+                data_bucket=names.data_bucket(self.config),
+                deployment=self.config.name,
+                runs_table=self.runs.table_name,
+                topic_arn=self.topic.topic_arn,
+            ),
         )

@@ -45,7 +45,7 @@ _MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "personalize_emulator": ("personalize_rules",),
     "lambdas.config": ("personalize_rules",),
     "lambdas.aws": (),
-    "lambdas.stores": ("lambdas.aws", "personalize_rules"),
+    "lambdas.stores": ("lambdas.aws", "lambdas.config.environment", "personalize_rules"),
     "lambdas.training": _CAPABILITY,
     "lambdas.ingestion": _CAPABILITY,
     "lambdas.serving": _CAPABILITY,

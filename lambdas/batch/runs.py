@@ -6,11 +6,12 @@ Below `batch/<batch or segment>/<version>/` of the data bucket: `input/`, `outpu
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime
 from typing import Literal
 
 from pydantic import BaseModel
+
+from lambdas.config import environment
 
 Kind = Literal["batch", "segment"]
 
@@ -26,7 +27,7 @@ class Making(BaseModel):
         return f"batch/{self.name}/{self.version}/{name}"
 
     def address(self, name: str) -> str:
-        return f"s3://{os.environ['DATA_BUCKET']}/{self.key(name)}"
+        return f"s3://{environment.current().data_bucket}/{self.key(name)}"
 
 
 def version_of(run_started: datetime) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from functools import cache
 from pathlib import Path as FilePath
 from typing import Annotated
@@ -12,6 +11,7 @@ from pydantic import Field, field_validator
 from lambdas.config.api import Api
 from lambdas.config.batch import BATCH, Archive, Batch, Segment
 from lambdas.config.data import Dataset, Datasets, Display, EventType
+from lambdas.config.environment import variable
 from lambdas.config.local_filters import parse_filter
 from lambdas.config.operations import Alarms, Protection, Schedules
 from lambdas.config.problems import ConfigError
@@ -147,4 +147,4 @@ class Config(Section):
 @cache
 def packed_config() -> Config:
     """The config that was packed into the function's code at synth, where it was checked as a whole."""
-    return Config.model_validate_json(FilePath(os.environ["CONFIG_PATH"]).read_bytes())
+    return Config.model_validate_json(FilePath(variable("CONFIG_PATH")).read_bytes())

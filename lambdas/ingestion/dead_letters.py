@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from lambdas.aws import clients
+from lambdas.config import environment
 
 #: SendMessageBatch takes this many messages, 256 KB together.
 #: docs: AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html
@@ -40,7 +40,7 @@ def store(letters: Sequence[DeadLetter]) -> None:
         bodies = [json.dumps(message(letter)) for letter in letters[start : start + BATCH]]
         waiting: list[Any] = [{"Id": str(n), "MessageBody": body} for n, body in enumerate(bodies)]
         for _ in range(ATTEMPTS):
-            answer = clients.sqs().send_message_batch(QueueUrl=os.environ["DEAD_LETTER_QUEUE_URL"], Entries=waiting)
+            answer = clients.sqs().send_message_batch(QueueUrl=environment.current().dead_letter_queue_url, Entries=waiting)
             failed = {entry["Id"] for entry in answer.get("Failed", [])}
             waiting = [entry for entry in waiting if entry["Id"] in failed]
             if not waiting:
@@ -62,6 +62,6 @@ def message(letter: DeadLetter) -> dict[str, str]:
 
 def put_aside(record: bytes) -> str:
     """The s3:// address of a large record; the same record has the same address."""
-    bucket, key = os.environ["DATA_BUCKET"], f"dead-letters/{hashlib.sha256(record).hexdigest()}"
+    bucket, key = environment.current().data_bucket, f"dead-letters/{hashlib.sha256(record).hexdigest()}"
     clients.s3().put_object(Bucket=bucket, Key=key, Body=record)
     return f"s3://{bucket}/{key}"

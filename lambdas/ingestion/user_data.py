@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 
 from lambdas.aws import clients
-from lambdas.config import Config
+from lambdas.config import Config, environment
 from lambdas.config.recipes import RECIPES
 from lambdas.stores import recent_items, whole_records
 from lambdas.stores.batch_lists import BatchLists
@@ -29,7 +28,7 @@ OTHERS: dict[str, str] = {
 
 
 def _batch_lists() -> BatchLists:
-    return BatchLists(clients.dynamodb(), os.environ["BATCH_LISTS_TABLE"])
+    return BatchLists(clients.dynamodb(), environment.current().batch_lists_table)
 
 
 def delete_from_tables(config: Config, users: Sequence[str]) -> None:

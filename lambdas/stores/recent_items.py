@@ -5,13 +5,13 @@ Writing a row again changes nothing but its time, so events may come twice and i
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from lambdas.aws import clients
 from lambdas.aws.tables import delete_all, write_all
+from lambdas.config import environment
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -38,7 +38,7 @@ def keep(events: Iterable[tuple[str, str, str, float]]) -> None:
         }
         for (user_id, what), at in latest.items()
     )
-    write_all(os.environ["RECENT_ITEMS_TABLE"], rows)
+    write_all(environment.current().recent_items_table, rows)
 
 
 def recent_items(client: DynamoDBClient | SignedClient, table: str, user_id: str) -> dict[str, dict[str, float]]:
@@ -66,7 +66,7 @@ def delete_items_of(user_ids: Iterable[str]) -> None:
 
 
 def _delete(user_id: str) -> None:
-    table = os.environ["RECENT_ITEMS_TABLE"]
+    table = environment.current().recent_items_table
     pages = (
         clients.dynamodb()
         .get_paginator("query")

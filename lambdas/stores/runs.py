@@ -5,7 +5,6 @@ Keys: `lock / <state machine>`, `version#<solution> / <version ARN>`, `approval#
 
 from __future__ import annotations
 
-import os
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,6 +12,7 @@ from pydantic import BaseModel, Field
 
 from lambdas.aws import clients
 from lambdas.aws.tables import from_row, to_row
+from lambdas.config import environment
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -41,7 +41,7 @@ def keep_version(record: VersionRecord) -> None:
     values = record.model_dump(mode="json")
     try:
         clients.dynamodb().update_item(
-            TableName=os.environ["RUNS_TABLE"],
+            TableName=environment.current().runs_table,
             Key=version_key(record.solution, record.version_arn),
             UpdateExpression="SET "
             + ", ".join(
@@ -64,7 +64,7 @@ FIRST_STANDS = frozenset({"run_id", "trained_at"})
 
 def versions(solution: str) -> list[VersionRecord]:
     """All remembered versions of a solution, oldest first."""
-    return read_versions(clients.dynamodb(), os.environ["RUNS_TABLE"], solution)
+    return read_versions(clients.dynamodb(), environment.current().runs_table, solution)
 
 
 def accepted(solution: str) -> VersionRecord | None:
@@ -89,7 +89,7 @@ def read_versions(client: DynamoDBClient, table: str, solution: str) -> list[Ver
 
 def take_lock(execution_arn: str, machine: str = "train") -> str | None:
     """Make this execution the one that the machine runs. Returns the ARN of another that runs; one that has ended is replaced."""
-    table = os.environ["RUNS_TABLE"]
+    table = environment.current().runs_table
     row = {**key("lock", machine), "holder": {"S": execution_arn}}
     held: dict[str, Any] = {}
     for _ in range(3):  # somebody else may take it over between a look and a write
@@ -120,7 +120,7 @@ def release_lock(execution_arn: str, machine: str = "train") -> None:
     """Let the next run begin; a lock that another execution holds stays."""
     try:
         clients.dynamodb().delete_item(
-            TableName=os.environ["RUNS_TABLE"],
+            TableName=environment.current().runs_table,
             Key=key("lock", machine),
             ConditionExpression="holder = :holder",
             ExpressionAttributeValues={":holder": {"S": execution_arn}},

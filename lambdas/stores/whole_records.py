@@ -9,13 +9,13 @@ import_data).
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from lambdas.aws import clients
 from lambdas.aws.tables import delete_all, from_row, read_all, to_row
+from lambdas.config import environment
 from personalize_rules.schemas import Schema
 
 RecordKind = Literal["item", "user"]
@@ -102,7 +102,7 @@ def row_of(kind: RecordKind, id_: str, whole: Whole) -> dict[str, Any]:
 
 def read(kind: RecordKind, ids: Sequence[str]) -> dict[str, Whole]:
     """Those of the records that there are, by id."""
-    rows = read_all(clients.dynamodb(), os.environ["RECORDS_TABLE"], [key_of(kind, id_) for id_ in ids], consistent=True)
+    rows = read_all(clients.dynamodb(), environment.current().records_table, [key_of(kind, id_) for id_ in ids], consistent=True)
     return {row["record"]["S"].partition("#")[2]: _whole(row) for row in rows}
 
 
@@ -113,7 +113,7 @@ def write(kind: RecordKind, id_: str, whole: Whole, over: Whole | None) -> bool:
     more: Any = {"ExpressionAttributeValues": values} if values else {}
     try:
         clients.dynamodb().put_item(
-            TableName=os.environ["RECORDS_TABLE"], Item=row_of(kind, id_, whole), ConditionExpression=condition, **more
+            TableName=environment.current().records_table, Item=row_of(kind, id_, whole), ConditionExpression=condition, **more
         )
     except clients.dynamodb().exceptions.ConditionalCheckFailedException:
         return False
@@ -122,7 +122,7 @@ def write(kind: RecordKind, id_: str, whole: Whole, over: Whole | None) -> bool:
 
 def delete_users(user_ids: Iterable[str]) -> None:
     """Delete the records of users."""
-    delete_all(os.environ["RECORDS_TABLE"], (key_of("user", user_id) for user_id in user_ids))
+    delete_all(environment.current().records_table, (key_of("user", user_id) for user_id in user_ids))
 
 
 def _whole(row: Mapping[str, Any]) -> Whole:

@@ -6,7 +6,6 @@ at which it began, and writes the same rows again: counts are those of calls tha
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from typing import Any, Literal
@@ -21,7 +20,7 @@ from lambdas.batch.load_recommendations.lines import read_lines
 from lambdas.batch.load_recommendations.rejected import RejectedLines
 from lambdas.batch.load_recommendations.rows import ERASED, Rejected, Row, list_rows, segment_rows
 from lambdas.batch.load_recommendations.writer import Writer
-from lambdas.config import packed_config
+from lambdas.config import environment, packed_config
 from lambdas.config.recipes import RECIPES
 from lambdas.stores.erasures import all_erased
 
@@ -58,7 +57,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 def load(request: LoadRequest, patience: Patience, reading_ends: float) -> tuple[bool, int, dict[str, int]]:
     """Load lines from `request.offset` on into `request.counts`. Returns whether all are loaded, where to go on, reasons."""
-    bucket, counts, offset = os.environ["DATA_BUCKET"], request.counts, request.offset
+    bucket, counts, offset = environment.current().data_bucket, request.counts, request.offset
     prefix = f"{request.rejected_prefix}{request.key.rsplit('/', 1)[-1]}."
     rejected, make_rows, done = RejectedLines(bucket, prefix), maker(request), True
     table, keys = target(request.kind)
@@ -95,5 +94,5 @@ def maker(request: LoadRequest) -> Callable[[bytes], list[Row]]:
 def target(kind: Literal["batch", "segment"]) -> tuple[str, list[str]]:
     """The table and its keys."""
     if kind == "segment":
-        return os.environ["SEGMENTS_TABLE"], ["segment", "part"]
-    return os.environ["BATCH_LISTS_TABLE"], ["list"]
+        return environment.current().segments_table, ["segment", "part"]
+    return environment.current().batch_lists_table, ["list"]

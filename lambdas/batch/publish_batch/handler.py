@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,6 +15,7 @@ from lambdas.aws.tables import delete_all
 from lambdas.batch.load_counts import Counts
 from lambdas.batch.publish_batch.rejected import not_made
 from lambdas.batch.runs import Making, started
+from lambdas.config import environment
 from lambdas.stores.batch_lists import row_key
 from lambdas.stores.erasures import erased_since
 from lambdas.stores.published import Published, publish
@@ -61,7 +61,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         rejected=found["rejected"],
     )
     segment = making.kind == "segment"
-    table = os.environ["SEGMENTS_TABLE" if segment else "BATCH_LISTS_TABLE"]
+    table = environment.current().segments_table if segment else environment.current().batch_lists_table
     if not publish(table, pointer(making.name) if segment else {"list": making.name}, published):
         raise Superseded(f"{making.name}: a newer version than {making.version} is current")
     return {"status": "ACTIVE", **found}
@@ -70,7 +70,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 def result(request: PublishRequest) -> dict[str, Any]:
     """The counts of all files. `lines` are those that the input asked for; what has no output line is `missing`."""
     making = request.making
-    body = clients.s3().get_object(Bucket=os.environ["DATA_BUCKET"], Key=making.key("input.json"))["Body"]
+    body = clients.s3().get_object(Bucket=environment.current().data_bucket, Key=making.key("input.json"))["Body"]
     made = json.loads(body.read())
     asked = int(made["lines"])
     sums = {name: sum(getattr(load.counts, name) for load in request.loads) for name in Counts.model_fields}
@@ -111,4 +111,4 @@ def forget_erased(making: Making) -> None:
         return
     users = erased_since(started(making.version))
     keys = ({"list": {"S": row_key(making.name, making.version, user)}} for user in users)
-    delete_all(os.environ["BATCH_LISTS_TABLE"], keys)
+    delete_all(environment.current().batch_lists_table, keys)

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 from collections.abc import Iterator
 from typing import Any
 
 from lambdas.aws import clients
 from lambdas.batch.runs import Making
+from lambdas.config import environment
 
 #: So many are named.
 MOST_NAMED = 50
@@ -25,7 +25,7 @@ def not_made(making: Making) -> list[dict[str, str]]:
 
 
 def rejected_lines(making: Making) -> Iterator[dict[str, Any]]:
-    bucket = os.environ["DATA_BUCKET"]
+    bucket = environment.current().data_bucket
     pages = clients.s3().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=making.key("rejected/"))
     for page in pages:
         for entry in page.get("Contents", []):

@@ -6,7 +6,6 @@ docs: personalize/latest/dg/batch-data-upload.html, personalize/latest/dg/prepar
 from __future__ import annotations
 
 import json
-import os
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,7 +15,7 @@ from lambdas.aws import clients
 from lambdas.aws.ensure import ResourceFailed
 from lambdas.aws.signed import SignedObjects
 from lambdas.batch.runs import Making
-from lambdas.config import Batch, Config
+from lambdas.config import Batch, Config, environment
 from lambdas.config.recipes import RECIPES
 from lambdas.stores.snapshots import read_snapshot
 
@@ -41,7 +40,7 @@ def prepare(config: Config, making: Making, run_started: datetime, erased: str) 
 
 def arguments(config: Config, making: Making, run_started: datetime, erased: str) -> dict[str, str]:
     """The arguments of glue/batch_input.py."""
-    batch, data = config.batch[making.name], f"s3://{os.environ['DATA_BUCKET']}"
+    batch, data = config.batch[making.name], f"s3://{environment.current().data_bucket}"
     given = {
         "--archive": f"{data}/events/",
         "--interactions": f"{data}/datasets/interactions/",
@@ -57,7 +56,7 @@ def arguments(config: Config, making: Making, run_started: datetime, erased: str
 
 def write_candidates(making: Making, batch: Batch) -> str:
     """The best sellers, one id a line; returns their address. Raises ResourceFailed when they were not counted yet."""
-    bucket, solution = os.environ["DATA_BUCKET"], str(batch.candidates)
+    bucket, solution = environment.current().data_bucket, str(batch.candidates)
     try:
         item_ids = read_snapshot(SignedObjects(), bucket, solution)[:MOST_CANDIDATES]
     except ClientError as error:
@@ -74,5 +73,5 @@ def write_queries(config: Config, making: Making) -> None:
     field = "itemId" if segment.item_ids else "itemAttributes"
     lines = [json.dumps({field: query}) for query in segment.queries]
     put = clients.s3().put_object
-    put(Bucket=os.environ["DATA_BUCKET"], Key=making.key("input/queries.json"), Body="\n".join(lines).encode())
-    put(Bucket=os.environ["DATA_BUCKET"], Key=making.key("input.json"), Body=json.dumps({"lines": len(lines)}).encode())
+    put(Bucket=environment.current().data_bucket, Key=making.key("input/queries.json"), Body="\n".join(lines).encode())
+    put(Bucket=environment.current().data_bucket, Key=making.key("input.json"), Body=json.dumps({"lines": len(lines)}).encode())

@@ -6,13 +6,12 @@ docs: personalize/latest/dg/API_CreateBatchInferenceJob.html, personalize/latest
 from __future__ import annotations
 
 import json
-import os
 from typing import Any
 
 from lambdas.aws import clients
 from lambdas.aws.ensure import Look, create_or_wait, described, found_status
 from lambdas.batch.runs import Making
-from lambdas.config import Config
+from lambdas.config import Config, environment
 from lambdas.config.names import arn, campaign_arn, filter_name, fingerprint, own_name
 from lambdas.config.tags import deployment_tags
 from lambdas.stores.runs import accepted
@@ -44,7 +43,7 @@ def ensure_job(config: Config, making: Making) -> Look:
         "jobName": name,
         "jobInput": {"s3DataSource": {"path": making.address("input/")}},
         "jobOutput": {"s3DataDestination": {"path": making.address("output/")}},
-        "roleArn": os.environ["PERSONALIZE_ROLE_ARN"],
+        "roleArn": environment.current().personalize_role_arn,
         "tags": deployment_tags(config),
     }
     if making.kind == "segment":
@@ -59,7 +58,7 @@ def ensure_job(config: Config, making: Making) -> Look:
 
 
 def input_lines(making: Making) -> int:
-    body = clients.s3().get_object(Bucket=os.environ["DATA_BUCKET"], Key=making.key("input.json"))["Body"]
+    body = clients.s3().get_object(Bucket=environment.current().data_bucket, Key=making.key("input.json"))["Body"]
     return int(json.loads(body.read())["lines"])
 
 

@@ -6,7 +6,6 @@ docs: personalize/latest/dg/delete-records.html
 
 from __future__ import annotations
 
-import os
 import re
 from datetime import UTC, datetime
 from typing import Any
@@ -16,7 +15,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from lambdas.aws import clients
 from lambdas.aws.ensure import newest
 from lambdas.aws.observability import count, logger, metrics
-from lambdas.config import Config, packed_config
+from lambdas.config import Config, environment, packed_config
 from lambdas.config.names import dataset_group_arn, own_name
 from lambdas.config.tags import deployment_tags
 from lambdas.ingestion import user_data
@@ -71,13 +70,13 @@ def start_job(config: Config, users: list[str]) -> str:
     if len(named) < len(users):
         logger.error("ids with line breaks can't stand in a CSV", extra={"users_not_deleted": len(users) - len(named)})
     text = "".join(f"{line_of([cell])}\n" for cell in ("USER_ID", *named))
-    bucket, folder = os.environ["ERASURE_BUCKET"], started
+    bucket, folder = environment.current().erasure_bucket, started
     clients.s3().put_object(Bucket=bucket, Key=f"{folder}/users.csv", Body=text.encode())
     answer = clients.personalize().create_data_deletion_job(
         jobName=own_name(config, f"erasure-{started}"),
         datasetGroupArn=dataset_group_arn(config),
         dataSource={"dataLocation": f"s3://{bucket}/{folder}/"},
-        roleArn=os.environ["PERSONALIZE_ROLE_ARN"],
+        roleArn=environment.current().personalize_role_arn,
         tags=deployment_tags(config),
     )
     return answer["dataDeletionJobArn"]

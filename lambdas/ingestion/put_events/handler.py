@@ -5,7 +5,6 @@ lambda/latest/dg/services-kinesis-batchfailurereporting.html: the batch goes on 
 
 from __future__ import annotations
 
-import os
 import time
 from functools import cache
 from typing import Any
@@ -16,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from lambdas.aws.observability import correlate, count, logger, metrics
 from lambdas.aws.retry import Patience
 from lambdas.aws.signed import SSM, SignedClient
-from lambdas.config import packed_config
+from lambdas.config import environment, packed_config
 from lambdas.ingestion import dead_letters
 from lambdas.ingestion.put_events.batch import Batch, read_batch, reject
 from lambdas.ingestion.put_events.sending import Sent, send
@@ -79,7 +78,7 @@ def remember(batch: Batch, event_types: set[str]) -> None:
 @cache
 def deployment() -> CurrentDeployment:
     """What this worker knows of the deployment."""
-    return CurrentDeployment(SignedClient(SSM), os.environ["DEPLOYMENT_PARAMETER"])
+    return CurrentDeployment(SignedClient(SSM), environment.current().deployment_parameter)
 
 
 def put_all(batch: Batch, patience: Patience) -> Sent:

@@ -5,7 +5,6 @@ lambda/latest/dg/services-sqs-errorhandling.html: messages that are reported com
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,7 +14,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from lambdas.aws import clients
 from lambdas.aws.observability import correlate, count, logger, metrics
 from lambdas.aws.retry import Patience
-from lambdas.config import packed_config
+from lambdas.config import environment, packed_config
 from lambdas.ingestion import dead_letters
 from lambdas.ingestion.dead_letters import DeadLetter
 from lambdas.ingestion.put_records.putting import Outcome, put_all
@@ -85,7 +84,7 @@ def receives(message: Message) -> int:
 
 def show_again(message: Message, seconds: int) -> None:
     """Let the queue give out a message after so many seconds: its visibility timeout is for functions that died."""
-    queue = os.environ["RECORD_QUEUE_URL"]
+    queue = environment.current().record_queue_url
     clients.sqs().change_message_visibility(QueueUrl=queue, ReceiptHandle=message["receiptHandle"], VisibilityTimeout=seconds)
 
 

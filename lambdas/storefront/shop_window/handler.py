@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from functools import cache
 from http import HTTPStatus
 from typing import Any
@@ -14,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from lambdas.aws import clients
 from lambdas.aws.observability import correlate, logger
-from lambdas.config import packed_config
+from lambdas.config import environment, packed_config
 from lambdas.storefront.shop_window.catalogue import catalogue, categories, matching, named, of_category
 from lambdas.storefront.shop_window.shop import shop
 from lambdas.stores.user_tokens import secrets
@@ -57,7 +56,7 @@ def shop_columns() -> dict[str, str]:
 @cache
 def _browser_key() -> str:
     """The value of the browsers' API key, which all may read; kept for the life of the worker."""
-    return str(clients.apigateway().get_api_key(apiKey=os.environ["BROWSER_KEY_ID"], includeValue=True)["value"])
+    return str(clients.apigateway().get_api_key(apiKey=environment.current().browser_key_id, includeValue=True)["value"])
 
 
 @app.not_found

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from datetime import datetime
 from typing import Any
 
 from lambdas.aws import clients
 from lambdas.aws.ensure import IN_TRANSITION, Look, ResourceFailed, active, create_or_wait, found_status, short
-from lambdas.config import Config
+from lambdas.config import Config, environment
 from lambdas.config.names import arn, fingerprint, own_name
 from lambdas.config.tags import deployment_tags
 from lambdas.stores.snapshots import LENGTH, input_key, output_key, output_prefix
@@ -47,16 +46,16 @@ def latest_job(version: str, output: str) -> dict[str, Any] | None:
 
 def is_there(solution: str) -> bool:
     """Whether the data bucket has a snapshot."""
-    listed = clients.s3().list_objects_v2(Bucket=os.environ["DATA_BUCKET"], Prefix=output_key(solution))
+    listed = clients.s3().list_objects_v2(Bucket=environment.current().data_bucket, Prefix=output_key(solution))
     return bool(listed["KeyCount"])
 
 
 def output_address(solution: str) -> str:
-    return f"s3://{os.environ['DATA_BUCKET']}/{output_prefix(solution)}"
+    return f"s3://{environment.current().data_bucket}/{output_prefix(solution)}"
 
 
 def create_job(config: Config, solution: str, version: str, name: str) -> None:
-    bucket = os.environ["DATA_BUCKET"]
+    bucket = environment.current().data_bucket
     clients.s3().put_object(Bucket=bucket, Key=input_key(solution), Body=json.dumps({"userId": "anyone"}).encode())
     clients.personalize().create_batch_inference_job(
         jobName=name,
@@ -64,6 +63,6 @@ def create_job(config: Config, solution: str, version: str, name: str) -> None:
         numResults=LENGTH,
         jobInput={"s3DataSource": {"path": f"s3://{bucket}/{input_key(solution)}"}},
         jobOutput={"s3DataDestination": {"path": output_address(solution)}},
-        roleArn=os.environ["PERSONALIZE_ROLE_ARN"],
+        roleArn=environment.current().personalize_role_arn,
         tags=deployment_tags(config),
     )

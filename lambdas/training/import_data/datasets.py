@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -19,7 +18,7 @@ from lambdas.aws.ensure import (
     pending,
     short,
 )
-from lambdas.config import Config
+from lambdas.config import Config, environment
 from lambdas.config.names import arn, dataset_arn, dataset_group_arn, import_job_name, imported_files, own_name, schema_name
 from lambdas.config.schemas import RECORD_NAME, DatasetKind
 from lambdas.config.tags import deployment_tags
@@ -112,7 +111,7 @@ def ensure_import(config: Config, kind: DatasetKind, location: Callable[[], str]
             jobName=name,
             datasetArn=dataset,
             dataSource={"dataLocation": location()},
-            roleArn=os.environ["PERSONALIZE_ROLE_ARN"],
+            roleArn=environment.current().personalize_role_arn,
             importMode=mode if latest is not None else "FULL",
             tags=deployment_tags(config),
         ),

@@ -9,7 +9,6 @@ of the CSVs that had it last) and `loaded_at` (the time of the upload whose colu
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -17,6 +16,7 @@ from typing import Any, Literal
 
 from lambdas.aws import clients
 from lambdas.aws.tables import WRITE_BATCH, to_row, write_all
+from lambdas.config import environment
 from lambdas.stores import whole_records
 from lambdas.stores.erasures import all_erased
 from lambdas.stores.whole_records import RecordKind, Whole, id_column, row_of
@@ -81,10 +81,10 @@ def loaded(kept: Whole | None, columns: Mapping[str, Any], uploaded: int, loaded
 def keep(kind: Kind, schema: Schema, wholes: Mapping[str, Whole], kept: Mapping[str, Whole]) -> None:
     """Write records; of users, of whom there may be millions, only those that differ from what is kept."""
     if kind == "items":
-        write_all(os.environ["CATALOGUE_TABLE"], (catalogue_row(schema, id_, whole) for id_, whole in wholes.items()))
+        write_all(environment.current().catalogue_table, (catalogue_row(schema, id_, whole) for id_, whole in wholes.items()))
     else:
         wholes = {id_: whole for id_, whole in wholes.items() if id_ not in kept or differs(whole, kept[id_])}
-    write_all(os.environ["RECORDS_TABLE"], (row_of(KINDS[kind], id_, whole) for id_, whole in wholes.items()))
+    write_all(environment.current().records_table, (row_of(KINDS[kind], id_, whole) for id_, whole in wholes.items()))
 
 
 def differs(one: Whole, other: Whole) -> bool:
@@ -126,7 +126,7 @@ def candidates(kind: Kind, expression: str, values: Mapping[str, Any]) -> Iterat
     scan = clients.dynamodb().get_paginator("scan")
     if kind == "items":
         pages = scan.paginate(
-            TableName=os.environ["CATALOGUE_TABLE"],
+            TableName=environment.current().catalogue_table,
             ProjectionExpression="item_id",
             FilterExpression=expression,
             ExpressionAttributeValues=values,
@@ -135,7 +135,7 @@ def candidates(kind: Kind, expression: str, values: Mapping[str, Any]) -> Iterat
         yield from ([row["item_id"]["S"] for row in page["Items"]] for page in pages)
         return
     pages = scan.paginate(
-        TableName=os.environ["RECORDS_TABLE"],
+        TableName=environment.current().records_table,
         ProjectionExpression="#record",
         FilterExpression=f"begins_with(#record, :kind) AND {expression}",
         ExpressionAttributeNames={"#record": "record"},
@@ -148,9 +148,9 @@ def candidates(kind: Kind, expression: str, values: Mapping[str, Any]) -> Iterat
 def delete(kind: Kind, id_: str, condition: Any) -> bool:
     """Delete a record everywhere, unless it was put a moment ago."""
     database = clients.dynamodb()
-    places: list[tuple[str, Any]] = [(os.environ["RECORDS_TABLE"], whole_records.key_of(KINDS[kind], id_))]
+    places: list[tuple[str, Any]] = [(environment.current().records_table, whole_records.key_of(KINDS[kind], id_))]
     if kind == "items":
-        places.append((os.environ["CATALOGUE_TABLE"], {"item_id": {"S": id_}}))
+        places.append((environment.current().catalogue_table, {"item_id": {"S": id_}}))
     try:
         for table, key in places:
             database.delete_item(TableName=table, Key=key, **condition)

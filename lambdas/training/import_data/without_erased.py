@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 from collections.abc import Iterator, Set
 from dataclasses import asdict, dataclass
 from typing import BinaryIO, cast
@@ -15,6 +14,7 @@ from typing import BinaryIO, cast
 from boto3.s3.transfer import TransferConfig
 
 from lambdas.aws import clients
+from lambdas.config import environment
 from lambdas.config.names import fingerprint
 from lambdas.config.schemas import DatasetKind
 from lambdas.stores.erasures import all_erased
@@ -34,7 +34,7 @@ class Source:
 
 def source_of(kind: DatasetKind, files: str, run_id: str) -> Source:
     """Decided at the first look of a run, and the same at all others: who is erased meanwhile is left out by the next run."""
-    bucket, key = os.environ["DATA_BUCKET"], f"reports/{run_id}/left-out-{kind}.json"
+    bucket, key = environment.current().data_bucket, f"reports/{run_id}/left-out-{kind}.json"
     if clients.s3().list_objects_v2(Bucket=bucket, Prefix=key)["KeyCount"]:
         return Source(**json.load(clients.s3().get_object(Bucket=bucket, Key=key)["Body"]))
     source = look_for_erased(kind, files) if kind != "items" else Source(files)
@@ -59,7 +59,7 @@ def look_for_erased(kind: DatasetKind, files: str) -> Source:
 def copy_without_erased(kind: DatasetKind, run_id: str) -> str:
     """Copy the CSVs of a dataset without the rows of erased users, once in a run; returns the copy's folder."""
     gone = set(all_erased())
-    bucket, folder = os.environ["DATA_BUCKET"], f"datasets/{kind}/without-erased/{run_id}/"
+    bucket, folder = environment.current().data_bucket, f"datasets/{kind}/without-erased/{run_id}/"
     there = {
         entry["Key"]
         for page in clients.s3().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=folder)

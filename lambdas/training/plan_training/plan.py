@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from typing import Any
 
 from lambdas.aws import clients
-from lambdas.config import Config
+from lambdas.config import Config, environment
 from lambdas.config.names import dataset_arn, imported_files
 from lambdas.config.schemas import DatasetKind
 from lambdas.stores.reports import write_report
@@ -91,7 +90,7 @@ def counts_of(fingerprint: str) -> Earlier:
     """What the plan of an earlier run counted of its files."""
     client = clients.s3()
     try:
-        body = client.get_object(Bucket=os.environ["DATA_BUCKET"], Key=f"reports/{counts_key(fingerprint)}")["Body"]
+        body = client.get_object(Bucket=environment.current().data_bucket, Key=f"reports/{counts_key(fingerprint)}")["Body"]
     except client.exceptions.NoSuchKey:
         return None
     found: dict[str, Any] = json.load(body)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +11,7 @@ from pydantic import BaseModel
 from lambdas.aws import clients
 from lambdas.aws.ensure import answer
 from lambdas.aws.observability import logger
-from lambdas.config import Config, packed_config
+from lambdas.config import Config, environment, packed_config
 from lambdas.config.names import dataset_group_arn
 from lambdas.stores.deployment import Deployment, NotDeployed, publish, read_deployment
 from lambdas.training.publish_deployment.tidy import GRACE_SECONDS, delete_filters, find_leftovers, names, prune, retag
@@ -66,7 +65,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 def previous() -> Deployment | None:
     """What is deployed now, None before the first run."""
     try:
-        return read_deployment(clients.ssm(), os.environ["DEPLOYMENT_PARAMETER"])
+        return read_deployment(clients.ssm(), environment.current().deployment_parameter)
     except NotDeployed:
         return None
 
