@@ -12,6 +12,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_stepfunctions as stepfunctions
 
 from lambdas.config import Config, environment
+from lambdas.stores import keys, prefixes
 from stacks import names
 from stacks.alarms import Alarms
 from stacks.functions import Functions
@@ -36,8 +37,8 @@ class BatchStack(cdk.Stack):
         self.config = config
         self.bucket = f"arn:{cdk.Aws.PARTITION}:s3:::{names.data_bucket(config)}"
         self.functions, self.spark = Functions(self, config, "batch"), SparkJobs(self, config)
-        self.lists = add_table(self, "BatchLists", names.batch_lists_table(config), partition="list", ttl="expires")
-        self.segments = add_table(self, "Segments", names.segments_table(config), partition="segment", sort="part", ttl="expires")
+        self.lists = add_table(self, "BatchLists", names.batch_lists_table(config), attributes=keys.BATCH_LISTS, expires=True)
+        self.segments = add_table(self, "Segments", names.segments_table(config), attributes=keys.SEGMENTS, expires=True)
         self.personalize_role = self._personalize_role()
         export = self._export_erasures()
         batch, archive = self._batch(export), self._archive(export)
@@ -60,12 +61,12 @@ class BatchStack(cdk.Stack):
         inputs = self.inputs = self.spark.add(
             "batch_input",
             description="Builds the input of a batch inference job",
-            reads=["events/", "datasets/interactions/"],
-            writes=["batch/"],
+            reads=[prefixes.EVENTS, prefixes.INTERACTIONS],
+            writes=[prefixes.BATCH],
             at_once=5,
         )
         own = machine_arn(self, self.config, "batch")
-        below = {"StringLike": {"s3:prefix": "batch/*"}}
+        below = {"StringLike": {"s3:prefix": f"{prefixes.BATCH}*"}}
         return add_machine(
             self,
             self.config,
@@ -95,15 +96,15 @@ class BatchStack(cdk.Stack):
         erasure = self.spark.add(
             "erasure",
             description="Rewrites the archive without erased users",
-            reads=["events/", "batch/erased/"],
-            writes=["events/", "events-staging/", "reports/erasures/"],
+            reads=[prefixes.EVENTS, prefixes.ERASED],
+            writes=[prefixes.EVENTS, prefixes.EVENTS_STAGING, prefixes.ERASURE_REPORTS],
         )
         funnel = {"--funnel": ",".join(self.config.archive.funnel)} if self.config.archive.funnel else {}
         retention = self.spark.add(
             "retention",
             description="Counts retention, conversion and churn",
-            reads=["events/", "batch/erased/"],
-            writes=["retention/"],
+            reads=[prefixes.EVENTS, prefixes.ERASED],
+            writes=[prefixes.RETENTION],
             arguments={"--churn_days": str(self.config.archive.churn_days), **funnel},
         )
         return add_machine(
@@ -112,26 +113,32 @@ class BatchStack(cdk.Stack):
             "archive",
             {"ExportErasures": export},
             may=[run_jobs(self, [erasure, retention])],
-            substitutions={"Erasure": erasure, "Retention": retention, "DataBucket": names.data_bucket(self.config)},
+            substitutions={
+                "Erasure": erasure,
+                "Retention": retention,
+                "Archive": self._address(prefixes.EVENTS),
+                "ErasureReports": self._address(prefixes.ERASURE_REPORTS),
+                "Figures": self._address(prefixes.RETENTION),
+            },
         )
 
     def _interactions_job(self) -> str:
         """`reco load archive` starts it."""
-        config, data = self.config, f"s3://{names.data_bucket(self.config)}"
+        config = self.config
         archive_only = [name for name, kind in config.event_types.items() if kind.archive_only]
         given = {
-            "--archive": f"{data}/events/",
-            "--output": f"{data}/datasets/interactions/",
-            "--rejected": f"{data}/batch/rejected-interactions/",
-            "--report": f"{data}/batch/interactions.json",
+            "--archive": self._address(prefixes.EVENTS),
+            "--output": self._address(prefixes.INTERACTIONS),
+            "--rejected": self._address(prefixes.REJECTED_INTERACTIONS),
+            "--report": self._address(prefixes.INTERACTIONS_REPORT),
             "--schema": b64encode(json.dumps(config.datasets.interactions.avro.document).encode()).decode(),
             "--event_types": ",".join(name for name in config.event_types if name not in archive_only),
         }
         return self.spark.add(
             "interactions",
             description="Rebuilds the Interactions CSVs from the archive",
-            reads=["events/", "batch/erased/"],
-            writes=["datasets/interactions/", "batch/"],
+            reads=[prefixes.EVENTS, prefixes.ERASED],
+            writes=[prefixes.INTERACTIONS, prefixes.BATCH],
             arguments=given | ({"--archive_only": ",".join(archive_only)} if archive_only else {}),
         )
 
@@ -170,8 +177,8 @@ class BatchStack(cdk.Stack):
 
     def _personalize_role(self) -> iam.Role:
         role = personalize_role(self, "Lets Amazon Personalize read the input of batch jobs and write their output")
-        list_below(self.config, self.bucket, "batch/").give(role)
-        Grant(["s3:GetObject", "s3:PutObject"], [f"{self.bucket}/batch/*"], _OWN_FILES).give(role)
+        list_below(self.config, self.bucket, prefixes.BATCH).give(role)
+        Grant(["s3:GetObject", "s3:PutObject"], [f"{self.bucket}/{prefixes.BATCH}*"], _OWN_FILES).give(role)
         for grant in use_key_in_jobs(self.config):
             grant.give(role)
         return role
@@ -186,11 +193,14 @@ class BatchStack(cdk.Stack):
         keys = {"s3:GetObject": "Decrypt", "s3:PutObject": "GenerateDataKey"}
         return [Grant(calls, [f"{self.bucket}/{prefix}*"], _OWN_FILES), *use_key(self.config, *(keys[call] for call in calls))]
 
+    def _address(self, prefix: str) -> str:
+        return prefixes.address(names.data_bucket(self.config), prefix)
+
     def _export_erasures(self) -> lambda_.Function:
         return self.functions.add(
             "export_erasures",
             description="Lists the erased users for the Spark jobs",
-            may=[self._on(names.erasures_table(self.config), "Scan"), *self._files("batch/erased/", "s3:PutObject")],
+            may=[self._on(names.erasures_table(self.config), "Scan"), *self._files(prefixes.ERASED, "s3:PutObject")],
             environment=environment.ExportErasures(
                 data_bucket=names.data_bucket(self.config), erasures_table=names.erasures_table(self.config)
             ),
@@ -224,10 +234,14 @@ class BatchStack(cdk.Stack):
                 Grant(["personalize:DescribeCampaign"], self._ours("campaign/{}_*"), OWN_NAMES),
                 hand_over(self.personalize_role),
                 self._on(names.runs_table(self.config), "Query"),
-                *self._files("batch/", "s3:GetObject", "s3:PutObject"),
-                *self._files("snapshots/", "s3:GetObject"),
+                *self._files(prefixes.BATCH, "s3:GetObject", "s3:PutObject"),
+                *self._files(prefixes.SNAPSHOTS, "s3:GetObject"),
                 # Without it, S3 answers that access is denied where an object is not there.
-                Grant(["s3:ListBucket"], [self.bucket], conditions={"StringLike": {"s3:prefix": ["batch/*", "snapshots/*"]}}),
+                Grant(
+                    ["s3:ListBucket"],
+                    [self.bucket],
+                    conditions={"StringLike": {"s3:prefix": [f"{prefixes.BATCH}*", f"{prefixes.SNAPSHOTS}*"]}},
+                ),
             ],
             environment=environment.RunBatchJob(
                 data_bucket=names.data_bucket(self.config),
@@ -246,7 +260,7 @@ class BatchStack(cdk.Stack):
             may=[
                 Grant(["dynamodb:BatchWriteItem"], [self.lists.table_arn, self.segments.table_arn]),
                 self._on(names.erasures_table(self.config), "Scan"),
-                *self._files("batch/", "s3:GetObject", "s3:PutObject"),
+                *self._files(prefixes.BATCH, "s3:GetObject", "s3:PutObject"),
             ],
             environment=environment.LoadRecommendations(
                 batch_lists_table=self.lists.table_name,
@@ -266,8 +280,8 @@ class BatchStack(cdk.Stack):
                 Grant(["dynamodb:PutItem", "dynamodb:BatchWriteItem"], [self.lists.table_arn]),
                 Grant(["dynamodb:PutItem"], [self.segments.table_arn]),
                 self._on(names.erasures_table(self.config), "Scan"),
-                *self._files("batch/", "s3:GetObject"),
-                Grant(["s3:ListBucket"], [self.bucket], conditions={"StringLike": {"s3:prefix": "batch/*"}}),
+                *self._files(prefixes.BATCH, "s3:GetObject"),
+                Grant(["s3:ListBucket"], [self.bucket], conditions={"StringLike": {"s3:prefix": f"{prefixes.BATCH}*"}}),
             ],
             environment=environment.PublishBatch(
                 batch_lists_table=self.lists.table_name,
@@ -284,7 +298,7 @@ class BatchStack(cdk.Stack):
             "report_batch",
             description="Reports how a batch run went",
             may=[
-                *self._files("reports/", "s3:PutObject"),
+                *self._files(prefixes.REPORTS, "s3:PutObject"),
                 Grant(["sns:Publish"], [topic]),
                 Grant(["events:PutEvents"], [self.format_arn(service="events", resource="event-bus/default")]),
                 self._on(names.runs_table(self.config), "DeleteItem"),

@@ -15,6 +15,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from lambdas.config import Config, environment
+from lambdas.stores import keys, prefixes
 from lambdas.stores.deployment import parameter_name
 from stacks import names
 from stacks.acknowledged import acknowledge
@@ -92,7 +93,7 @@ class IngestionStack(cdk.Stack):
         return queue
 
     def _erasures(self) -> dynamodb.Table:
-        return add_table(self, "Erasures", names.erasures_table(self.config), partition="user_id")
+        return add_table(self, "Erasures", names.erasures_table(self.config), attributes=keys.ERASURES)
 
     def _put_events(self) -> lambda_.Function:
         parameter, recent = parameter_name(self.config.name), names.recent_items_table(self.config)
@@ -107,7 +108,9 @@ class IngestionStack(cdk.Stack):
                 *self._bury(),
                 Grant(["s3:ListBucket"], [self.bucket.bucket_arn]),
                 Grant(
-                    ["s3:PutObject"], [self.bucket.arn_for_objects("aws/lambda/*")], "Lambda names the batches that it gave up"
+                    ["s3:PutObject"],
+                    [self.bucket.arn_for_objects(f"{prefixes.GIVEN_UP}*")],
+                    "Lambda names the batches that it gave up",
                 ),
             ],
             environment=environment.PutEvents(
@@ -186,7 +189,7 @@ class IngestionStack(cdk.Stack):
         return function, queue, stuck
 
     def _bury(self) -> list[Grant]:
-        large = self.bucket.arn_for_objects("dead-letters/*")
+        large = self.bucket.arn_for_objects(f"{prefixes.DEAD_LETTERS}*")
         return [
             Grant(["sqs:SendMessage"], [self.dead_letters.queue_arn]),
             Grant(["s3:PutObject"], [large], "large dead letters are named by their content"),

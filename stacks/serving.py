@@ -12,6 +12,7 @@ from constructs import Construct
 
 from lambdas.config import Config, environment
 from lambdas.config.names import own_name
+from lambdas.stores import keys, prefixes
 from lambdas.stores.deployment import parameter_name, rules_parameter_name
 from lambdas.stores.recent_items import NEWEST
 from stacks import names
@@ -43,9 +44,7 @@ class ServingStack(cdk.Stack):
 
     def _recent_items(self) -> dynamodb.Table:
         """Written by `put_events`, read for rules and for the local twins of filters."""
-        table = add_table(
-            self, "RecentItems", names.recent_items_table(self.config), partition="user_id", sort="what", ttl="expires"
-        )
+        table = add_table(self, "RecentItems", names.recent_items_table(self.config), attributes=keys.RECENT_ITEMS, expires=True)
         by_time = dynamodb.Attribute(name="at", type=dynamodb.AttributeType.NUMBER)
         table.add_local_secondary_index(index_name=NEWEST, sort_key=by_time)
         return table
@@ -70,7 +69,7 @@ class ServingStack(cdk.Stack):
                 Grant(["dynamodb:GetItem"], [self._table(erasures), self._table(lists)]),
                 Grant(["dynamodb:Query"], [f"{recent_items.table_arn}/index/{NEWEST}"]),
                 Grant(["kinesis:PutRecord"], [self.format_arn(service="kinesis", resource=f"stream/{stream}")]),
-                Grant(["s3:GetObject"], [f"{bucket}/snapshots/*"], "each popularity count has a snapshot"),
+                Grant(["s3:GetObject"], [f"{bucket}/{prefixes.SNAPSHOTS}*"], "each popularity count has a snapshot"),
                 *([Grant(["secretsmanager:GetSecretValue"], [names.token_secrets_arn(config)])] if browsers else []),
                 *use_key(config, "Decrypt"),
             ],

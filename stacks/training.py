@@ -14,6 +14,7 @@ from aws_cdk import aws_stepfunctions as stepfunctions
 from constructs import Construct
 
 from lambdas.config import Config, environment
+from lambdas.stores import keys, prefixes
 from lambdas.stores.deployment import parameter_name
 from stacks import names
 from stacks.acknowledged import acknowledge
@@ -68,7 +69,7 @@ class TrainingStack(cdk.Stack):
         return [f"{names.personalize_prefix()}:{pattern.format(self.config.name)}" for pattern in patterns]
 
     def _read_csvs(self) -> list[Grant]:
-        below = {"StringLike": {"s3:prefix": "datasets/*"}}
+        below = {"StringLike": {"s3:prefix": f"{prefixes.DATASETS}*"}}
         return [
             Grant(["s3:ListBucket"], [self.bucket], conditions=below),
             self._get_csvs(),
@@ -76,7 +77,7 @@ class TrainingStack(cdk.Stack):
         ]
 
     def _get_csvs(self) -> Grant:
-        return Grant(["s3:GetObject"], [f"{self.bucket}/datasets/*"], "the names of the CSVs are the shop's to choose")
+        return Grant(["s3:GetObject"], [f"{self.bucket}/{prefixes.DATASETS}*"], "the names of the CSVs are the shop's to choose")
 
     def _earlier_imports(self) -> list[Grant]:
         """Where imports add interactions to what is there, the plan looks up what they brought."""
@@ -84,26 +85,26 @@ class TrainingStack(cdk.Stack):
             return []
         return [
             Grant(["personalize:ListDatasetImportJobs"], ["*"], NO_RESOURCE),
-            Grant(["s3:ListBucket"], [self.bucket], conditions={"StringLike": {"s3:prefix": "reports/*"}}),
-            Grant(["s3:GetObject"], [f"{self.bucket}/reports/counts/*"], "each import has counts of its own"),
+            Grant(["s3:ListBucket"], [self.bucket], conditions={"StringLike": {"s3:prefix": f"{prefixes.REPORTS}*"}}),
+            Grant(["s3:GetObject"], [f"{self.bucket}/{prefixes.REPORTS}counts/*"], "each import has counts of its own"),
         ]
 
     def _leave_out_erased(self) -> list[Grant]:
         """Where CSVs hold rows of erased users, an import reads a copy without them; the count is beside the run's report."""
-        left_out, copies = f"{self.bucket}/reports/*/left-out-*.json", f"{self.bucket}/datasets/*/without-erased/*"
+        left_out, copies = f"{self.bucket}/{prefixes.REPORTS}*/left-out-*.json", f"{self.bucket}/{prefixes.without_erased('*')}*"
         return [
-            Grant(["s3:ListBucket"], [self.bucket], conditions={"StringLike": {"s3:prefix": "reports/*"}}),
+            Grant(["s3:ListBucket"], [self.bucket], conditions={"StringLike": {"s3:prefix": f"{prefixes.REPORTS}*"}}),
             Grant(["s3:GetObject", "s3:PutObject"], [left_out], "each run has a folder of its own"),
             Grant(["s3:PutObject", "s3:AbortMultipartUpload"], [copies], "each run's copy has a folder of its own"),
             *use_key(self.config, "GenerateDataKey"),
         ]
 
     def _snapshots(self, *calls: str) -> list[Grant]:
-        return [Grant(calls, [f"{self.bucket}/snapshots/*"], "each popularity count has a snapshot")]
+        return [Grant(calls, [f"{self.bucket}/{prefixes.SNAPSHOTS}*"], "each popularity count has a snapshot")]
 
     def _write_reports(self) -> list[Grant]:
         return [
-            Grant(["s3:PutObject"], [f"{self.bucket}/reports/*"], "each run has a folder of its own"),
+            Grant(["s3:PutObject"], [f"{self.bucket}/{prefixes.REPORTS}*"], "each run has a folder of its own"),
             *use_key(self.config, "GenerateDataKey"),
         ]
 
@@ -119,14 +120,14 @@ class TrainingStack(cdk.Stack):
 
     def _runs_table(self) -> dynamodb.Table:
         """The lock, the versions and what became of them, approvals that are waited for."""
-        return add_table(self, "RunRecords", names.runs_table(self.config), partition="pk", sort="sk", ttl="expires")
+        return add_table(self, "RunRecords", names.runs_table(self.config), attributes=keys.RUNS, expires=True)
 
     def _starts(self, machine: stepfunctions.StateMachine) -> None:
         """A run starts by schedule, and when somebody puts the marker `datasets/_READY` beside the CSVs."""
         starter = schedule_role(self, "StartRole", "Starts train runs", "events")
         missed = self._missed_starts()
         Grant(["states:StartExecution"], [machine.state_machine_arn]).give(starter)
-        marker = {"bucket": {"name": [names.data_bucket(self.config)]}, "object": {"key": ["datasets/_READY"]}}
+        marker = {"bucket": {"name": [names.data_bucket(self.config)]}, "object": {"key": [prefixes.READY]}}
         rule = events.CfnRule(
             self,
             "ReadyRule",
@@ -186,7 +187,7 @@ class TrainingStack(cdk.Stack):
         """Personalize assumes it to read the CSVs and to write snapshots; for this account's resources only."""
         role = personalize_role(self, "Lets Amazon Personalize read the CSVs and write snapshots")
         for grant in (
-            list_below(self.config, self.bucket, "datasets/", "snapshots/"),
+            list_below(self.config, self.bucket, prefixes.DATASETS, prefixes.SNAPSHOTS),
             self._get_csvs(),
             *self._snapshots("s3:GetObject", "s3:PutObject"),
             *use_key_in_jobs(self.config),
@@ -344,7 +345,7 @@ class TrainingStack(cdk.Stack):
                     OWN_NAMES,
                 ),
                 Grant(["personalize:ListBatchInferenceJobs"], ["*"], NO_RESOURCE),
-                Grant(["s3:ListBucket"], [self.bucket], conditions={"StringLike": {"s3:prefix": "snapshots/*"}}),
+                Grant(["s3:ListBucket"], [self.bucket], conditions={"StringLike": {"s3:prefix": f"{prefixes.SNAPSHOTS}*"}}),
                 *self._snapshots("s3:PutObject"),
                 *use_key(self.config, "GenerateDataKey"),
                 hand_over(self.personalize_role),

@@ -11,6 +11,7 @@ from typing import Any
 
 from lambdas.aws import clients
 from lambdas.config import environment
+from lambdas.stores import prefixes
 
 #: SendMessageBatch takes this many messages, 256 KB together.
 #: docs: AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html
@@ -62,6 +63,6 @@ def message(letter: DeadLetter) -> dict[str, str]:
 
 def put_aside(record: bytes) -> str:
     """The s3:// address of a large record; the same record has the same address."""
-    bucket, key = environment.current().data_bucket, f"dead-letters/{hashlib.sha256(record).hexdigest()}"
+    bucket, key = environment.current().data_bucket, f"{prefixes.DEAD_LETTERS}{hashlib.sha256(record).hexdigest()}"
     clients.s3().put_object(Bucket=bucket, Key=key, Body=record)
-    return f"s3://{bucket}/{key}"
+    return prefixes.address(bucket, key)

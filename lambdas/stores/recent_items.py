@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from lambdas.aws import clients
 from lambdas.aws.tables import delete_all, write_all
 from lambdas.config import environment
+from lambdas.stores import keys
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -31,10 +32,9 @@ def keep(events: Iterable[tuple[str, str, str, float]]) -> None:
         latest[what] = max(at, latest.get(what, 0))
     rows = (
         {
-            "user_id": {"S": user_id},
-            "what": {"S": what},
+            **keys.key(keys.RECENT_ITEMS, user_id, what),
             "at": {"N": str(round(at))},
-            "expires": {"N": str(round(at) + KEPT_DAYS * 86_400)},
+            keys.EXPIRES: {"N": str(round(at) + KEPT_DAYS * 86_400)},
         }
         for (user_id, what), at in latest.items()
     )
@@ -48,13 +48,13 @@ def recent_items(client: DynamoDBClient | SignedClient, table: str, user_id: str
     answer = client.query(
         TableName=table,
         IndexName=NEWEST,
-        KeyConditionExpression="user_id = :user",
+        KeyConditionExpression=f"{keys.RECENT_ITEMS[0]} = :user",
         ExpressionAttributeValues={":user": {"S": user_id}},
         ScanIndexForward=False,
         Limit=MOST,
     )
     for entry in answer["Items"]:
-        event_type, _, item_id = entry["what"]["S"].partition("#")
+        event_type, _, item_id = entry[keys.RECENT_ITEMS[1]]["S"].partition("#")
         found.setdefault(event_type, {})[item_id] = now - float(entry["at"]["N"])
     return found
 
@@ -72,9 +72,9 @@ def _delete(user_id: str) -> None:
         .get_paginator("query")
         .paginate(
             TableName=table,
-            KeyConditionExpression="user_id = :user",
+            KeyConditionExpression=f"{keys.RECENT_ITEMS[0]} = :user",
             ExpressionAttributeValues={":user": {"S": user_id}},
-            ProjectionExpression="user_id, what",
+            ProjectionExpression=", ".join(keys.RECENT_ITEMS),
         )
     )
     delete_all(table, (row for page in pages for row in page["Items"]))

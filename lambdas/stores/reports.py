@@ -10,13 +10,15 @@ from botocore.exceptions import ClientError
 
 from lambdas.aws import clients
 from lambdas.config import environment
+from lambdas.stores import prefixes
 
 
 def write_report(key: str, text: str, content_type: str = "application/json") -> str:
     """Put a text below `reports/`; returns its s3:// address."""
     bucket = environment.current().data_bucket
-    clients.s3().put_object(Bucket=bucket, Key=f"reports/{key}", Body=text.encode(), ContentType=content_type)
-    return f"s3://{bucket}/reports/{key}"
+    key = f"{prefixes.REPORTS}{key}"
+    clients.s3().put_object(Bucket=bucket, Key=key, Body=text.encode(), ContentType=content_type)
+    return prefixes.address(bucket, key)
 
 
 def tell(machine: Literal["train", "batch"], report: Mapping[str, Any], text: str, page: str) -> None:

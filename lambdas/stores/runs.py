@@ -1,6 +1,6 @@
 """The table of runs: who holds the lock, which versions were trained and what became of them, approvals that are waited for.
 
-Keys: `lock / <state machine>`, `version#<solution> / <version ARN>`, `approval#<hash> / -`. Approvals leave by TTL (`expires`).
+Keys: `lock / <state machine>`, `version#<solution> / <version ARN>`, `approval#<hash> / -`. Approvals expire (`expires`).
 """
 
 from __future__ import annotations
@@ -13,9 +13,13 @@ from pydantic import BaseModel, Field
 from lambdas.aws import clients
 from lambdas.aws.tables import from_row, to_row
 from lambdas.config import environment
+from lambdas.stores import keys
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
+
+#: The kinds of rows: the locks, and what comes before the hash of an approval's id.
+LOCK, APPROVAL = "lock", "approval#"
 
 Decision = Literal["keep", "deploy", "ask", "refuse", "rejected", "unanswered", "rolled_back"]
 
@@ -33,7 +37,7 @@ class VersionRecord(BaseModel):
 
 
 def key(kind: str, name: str = "-") -> dict[str, Any]:
-    return {"pk": {"S": kind}, "sk": {"S": name}}
+    return keys.key(keys.RUNS, kind, name)
 
 
 def keep_version(record: VersionRecord) -> None:
@@ -72,16 +76,20 @@ def accepted(solution: str) -> VersionRecord | None:
     return next((record for record in reversed(versions(solution)) if record.decision in ("deploy", "keep")), None)
 
 
+def _versions_of(solution: str) -> str:
+    return f"version#{solution}"
+
+
 def version_key(solution: str, version_arn: str) -> dict[str, Any]:
-    return key(f"version#{solution}", version_arn)
+    return key(_versions_of(solution), version_arn)
 
 
 def read_versions(client: DynamoDBClient, table: str, solution: str) -> list[VersionRecord]:
     """The same for whoever brings a client and the table's name."""
     pages = client.get_paginator("query").paginate(
         TableName=table,
-        KeyConditionExpression="pk = :pk",
-        ExpressionAttributeValues={":pk": {"S": f"version#{solution}"}},
+        KeyConditionExpression=f"{keys.RUNS[0]} = :pk",
+        ExpressionAttributeValues={":pk": {"S": _versions_of(solution)}},
     )  # fmt: skip
     found = [VersionRecord.model_validate(from_row(row)) for page in pages for row in page["Items"]]
     return sorted(found, key=lambda record: record.trained_at)
@@ -90,15 +98,15 @@ def read_versions(client: DynamoDBClient, table: str, solution: str) -> list[Ver
 def take_lock(execution_arn: str, machine: str = "train") -> str | None:
     """Make this execution the one that the machine runs. Returns the ARN of another that runs; one that has ended is replaced."""
     table = environment.current().runs_table
-    row = {**key("lock", machine), "holder": {"S": execution_arn}}
+    row = {**key(LOCK, machine), "holder": {"S": execution_arn}}
     held: dict[str, Any] = {}
     for _ in range(3):  # somebody else may take it over between a look and a write
-        condition = {"ConditionExpression": "attribute_not_exists(pk) OR holder = :holder"}
+        condition = {"ConditionExpression": f"attribute_not_exists({keys.RUNS[0]}) OR holder = :holder"}
         values = {":holder": {"S": held.get("holder", execution_arn)}}
         try:
             clients.dynamodb().put_item(TableName=table, Item=row, ExpressionAttributeValues=values, **condition)  # type: ignore[arg-type]
         except clients.dynamodb().exceptions.ConditionalCheckFailedException:
-            stored = clients.dynamodb().get_item(TableName=table, Key=key("lock", machine), ConsistentRead=True)
+            stored = clients.dynamodb().get_item(TableName=table, Key=key(LOCK, machine), ConsistentRead=True)
             held = from_row(stored.get("Item", {}))
             if held and still_running(held["holder"]):
                 return str(held["holder"])
@@ -121,7 +129,7 @@ def release_lock(execution_arn: str, machine: str = "train") -> None:
     try:
         clients.dynamodb().delete_item(
             TableName=environment.current().runs_table,
-            Key=key("lock", machine),
+            Key=key(LOCK, machine),
             ConditionExpression="holder = :holder",
             ExpressionAttributeValues={":holder": {"S": execution_arn}},
         )

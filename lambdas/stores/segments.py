@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lambdas.aws.tables import from_row
+from lambdas.stores import keys
 from lambdas.stores.published import Published, as_published
 
 if TYPE_CHECKING:
@@ -22,8 +23,8 @@ USERS_PER_PART = 5_000
 MOST_BYTES = 380_000
 
 
-def pointer(segment: str) -> dict[str, str]:
-    return {"segment": segment, "part": "-"}
+def pointer(segment: str) -> dict[str, Any]:
+    return keys.key(keys.SEGMENTS, segment, "-")
 
 
 def parts(users: Sequence[str]) -> Iterator[bytes]:
@@ -36,25 +37,23 @@ def parts(users: Sequence[str]) -> Iterator[bytes]:
 def part_row(segment: str, version: str, query: str, place: tuple[int, int], users: bytes, expires: int) -> dict[str, Any]:
     """A row of the table; `place` is the number of the query among the segment's, and that of the part."""
     return {
-        "segment": {"S": f"{segment}#{version}"},
-        "part": {"S": f"{place[0]:04d}#{place[1]:06d}"},
+        **keys.key(keys.SEGMENTS, f"{segment}#{version}", f"{place[0]:04d}#{place[1]:06d}"),
         "query": {"S": query},
         "users": {"B": users},
-        "expires": {"N": str(expires)},
+        keys.EXPIRES: {"N": str(expires)},
     }
 
 
 def current_segment(client: DynamoDBClient, table: str, segment: str) -> Published | None:
     """What readers shall read; None before the first load."""
-    key = {name: {"S": value} for name, value in pointer(segment).items()}
-    return as_published(from_row(client.get_item(TableName=table, Key=key).get("Item", {})))
+    return as_published(from_row(client.get_item(TableName=table, Key=pointer(segment)).get("Item", {})))
 
 
 def read_users(client: DynamoDBClient, table: str, segment: str, version: str) -> Iterator[tuple[str, list[str]]]:
     """Each query with users of it, likeliest first; a query with many users comes in several parts."""
     pages = client.get_paginator("query").paginate(
         TableName=table,
-        KeyConditionExpression="segment = :segment",
+        KeyConditionExpression=f"{keys.SEGMENTS[0]} = :segment",
         ExpressionAttributeValues={":segment": {"S": f"{segment}#{version}"}},
     )
     for page in pages:

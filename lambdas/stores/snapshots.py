@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from lambdas.stores import prefixes
+
 if TYPE_CHECKING:
     from lambdas.aws.signed import SignedObjects
 
@@ -18,11 +20,11 @@ INPUT = "anyone.json"
 
 
 def input_key(solution: str) -> str:
-    return f"snapshots/{solution}/input/{INPUT}"
+    return f"{output_prefix(solution)}input/{INPUT}"
 
 
 def output_prefix(solution: str) -> str:
-    return f"snapshots/{solution}/"
+    return f"{prefixes.SNAPSHOTS}{solution}/"
 
 
 def output_key(solution: str) -> str:

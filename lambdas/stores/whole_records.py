@@ -16,6 +16,7 @@ from typing import Any, Literal
 from lambdas.aws import clients
 from lambdas.aws.tables import delete_all, from_row, read_all, to_row
 from lambdas.config import environment
+from lambdas.stores import keys
 from personalize_rules.schemas import Schema
 
 RecordKind = Literal["item", "user"]
@@ -84,7 +85,11 @@ def attributes(schema: Schema, row: Columns) -> dict[str, Any]:
 
 def key_of(kind: RecordKind, id_: str) -> dict[str, Any]:
     """The key of a row. An id may hold any character: it comes last."""
-    return {"record": {"S": f"{kind}#{id_}"}}
+    return keys.key(keys.RECORDS, f"{kind}#{id_}")
+
+
+def id_of(row: Mapping[str, Any]) -> str:
+    return keys.partition_of(row, keys.RECORDS).partition("#")[2]
 
 
 def row_of(kind: RecordKind, id_: str, whole: Whole) -> dict[str, Any]:
@@ -103,7 +108,7 @@ def row_of(kind: RecordKind, id_: str, whole: Whole) -> dict[str, Any]:
 def read(kind: RecordKind, ids: Sequence[str]) -> dict[str, Whole]:
     """Those of the records that there are, by id."""
     rows = read_all(clients.dynamodb(), environment.current().records_table, [key_of(kind, id_) for id_ in ids], consistent=True)
-    return {row["record"]["S"].partition("#")[2]: _whole(row) for row in rows}
+    return {id_of(row): _whole(row) for row in rows}
 
 
 def write(kind: RecordKind, id_: str, whole: Whole, over: Whole | None) -> bool:

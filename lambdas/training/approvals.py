@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from lambdas.aws import clients
 from lambdas.aws.tables import from_row
 from lambdas.config import environment
-from lambdas.stores.runs import key
+from lambdas.stores.runs import APPROVAL, key
 
 
 class Asked(BaseModel):
@@ -40,7 +40,7 @@ class Approval(BaseModel):
 
 
 def approval_key(approval_id: str) -> dict[str, Any]:
-    return key(f"approval#{hashlib.sha256(approval_id.encode()).hexdigest()}")
+    return key(f"{APPROVAL}{hashlib.sha256(approval_id.encode()).hexdigest()}")
 
 
 def find(approval_id: str) -> Approval | None:

@@ -20,6 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from lambdas.config import Config
 from lambdas.config.recipes import RECIPES
+from lambdas.stores import keys
 from lambdas.stores.deployment import parameter_name
 from personalize_rules.schemas import Schema
 from reco.account.stacks import StackResources
@@ -97,7 +98,7 @@ class Journey:
             return
         counts = self._counts("FunctionsPutRecords", request_id, ("RecordsPut", "RecordsDeadLettered", "PutRecordsFailed"))
         yield "item put to Personalize", {"RecordsPut": 1, "RecordsDeadLettered": 0, "PutRecordsFailed": 0}, counts
-        table = {"TableName": self._target.output("storage", "CatalogueTable"), "Key": {"item_id": {"S": ITEM}}}
+        table = {"TableName": self._target.output("storage", "CatalogueTable"), "Key": keys.key(keys.CATALOGUE, ITEM)}
         dynamodb = self._target.client("dynamodb")
         there = self._until(lambda: "Item" in dynamodb.get_item(**table), FUNCTION_SECONDS)
         dynamodb.delete_item(**table)
@@ -206,7 +207,7 @@ class Journey:
     def _some_item(self) -> str:
         table = self._target.output("storage", "CatalogueTable")
         found = self._target.client("dynamodb").scan(TableName=table, Limit=1)["Items"]
-        return str(found[0]["item_id"]["S"]) if found else ITEM
+        return keys.partition_of(found[0], keys.CATALOGUE) if found else ITEM
 
     def _published(self) -> dict[str, Any] | None:
         """What the last train run published; None before the first."""

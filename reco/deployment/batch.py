@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from lambdas.stores import prefixes
 from lambdas.stores.segments import current_segment, read_users
 from reco.deployment import train
 from reco.deployment.progress import Doing
@@ -86,4 +87,4 @@ def rebuild_interactions(target: Target, on_state: Callable[[str], None], every:
         time.sleep(every)
     if state != "SUCCEEDED":
         raise RecoError(f"The archive could not be read: {run.get('ErrorMessage', state)}")
-    return dict(json.loads(s3.get_object(Bucket=bucket, Key="batch/interactions.json")["Body"].read()))
+    return dict(json.loads(s3.get_object(Bucket=bucket, Key=prefixes.INTERACTIONS_REPORT)["Body"].read()))

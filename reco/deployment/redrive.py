@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lambdas.stores import prefixes
 from reco.target import Target
 
 #: PutRecords of Kinesis takes this many records; ours are small.
@@ -125,7 +126,7 @@ def record_of(target: Target, body: dict[str, str]) -> bytes:
 def _given_up(target: Target) -> Iterator[_Letter]:
     """The records of the batches in S3; an object goes with the last of its records."""
     s3, bucket = target.client("s3"), target.output("storage", "DataBucket")
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="aws/lambda/")
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefixes.GIVEN_UP)
     for key in [entry["Key"] for page in pages for entry in page.get("Contents", [])]:
         notice = json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
         waiting = {record["eventID"] for record in json.loads(notice["payload"])["Records"]}

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from lambdas.config import Config
+from lambdas.stores import keys
+from lambdas.stores.runs import APPROVAL, LOCK
 from localaws.environment import Environment, launch
 from localaws.state import locked
 from reco.console import progress, say
@@ -79,10 +81,10 @@ def _end_interrupted_runs(target: Target) -> list[str]:
     found = []
     for page in dynamodb.get_paginator("scan").paginate(TableName=table):
         for row in page["Items"]:
-            kind = row["pk"]["S"]
-            if kind == "lock" or kind.startswith("approval#"):
-                dynamodb.delete_item(TableName=table, Key={"pk": row["pk"], "sk": row["sk"]})
-            if kind == "lock":
+            kind = keys.partition_of(row, keys.RUNS)
+            if kind == LOCK or kind.startswith(APPROVAL):
+                dynamodb.delete_item(TableName=table, Key={name: row[name] for name in keys.RUNS})
+            if kind == LOCK:
                 found.append(row["holder"]["S"].rsplit(":", 1)[-1])
     return found
 

@@ -140,7 +140,7 @@ def test_what_outlives_its_stack(keep: str, bucket: str, table: str, restorable:
     stack = cdk.Stack(app, "Stack")
     s3.Bucket(stack, "Bucket")
     logs.LogGroup(stack, "Log")
-    add_table(stack, "Table", "things", partition="id")
+    add_table(stack, "Table", "things", attributes=("id",))
     cdk.Aspects.of(app).add(Protect(Protection.model_validate({"keep": keep, "log_days": 7})))
     made = {r["Type"]: r for r in Template.from_stack(stack).to_json()["Resources"].values()}
     assert made["AWS::S3::Bucket"]["DeletionPolicy"] == bucket

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from lambdas.aws.signed import SignedObjects
 from lambdas.stores import snapshots
 from lambdas.training.deploy_campaigns import handler as deploy_campaigns
 from lambdas.training.import_data import handler as import_data
@@ -113,7 +114,7 @@ def the_popular_list_is_kept_as_a_file(serving: Deployment) -> None:
     """Deploying started the batch job; its output is what fallbacks are served from."""
     wanted = {"Bucket": serving.bucket, "Prefix": snapshots.output_key("best-sellers")}
     eventually(lambda: serving.client("s3").list_objects_v2(**wanted)["KeyCount"])
-    popular = snapshots.read_snapshot(serving.bucket, "best-sellers")
+    popular = snapshots.read_snapshot(SignedObjects(), serving.bucket, "best-sellers")
     assert len(set(popular)) == len(popular) > 20
 
 

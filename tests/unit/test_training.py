@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from moto.s3.models import s3_backends
 
+from lambdas.aws.signed import SignedObjects
 from lambdas.config import packed_config
 from lambdas.ingestion.put_records import handler as put_records
 from lambdas.stores import snapshots
@@ -376,13 +377,13 @@ def test_a_snapshot_is_made_again_when_its_job_failed_or_its_file_is_gone(
     faulty()
     assert run() == []
     ended("CREATE FAILED", "ACTIVE")
-    assert len(snapshots.read_snapshot(imported.bucket, "best-sellers")) > 20
+    assert len(snapshots.read_snapshot(SignedObjects(), imported.bucket, "best-sellers")) > 20
     assert run() == []
     assert snapshot_jobs(imported, version) == ["CREATE FAILED", "ACTIVE"], "what is there is not made again"
     imported.client("s3").delete_object(Bucket=imported.bucket, Key=snapshots.output_key("best-sellers"))
     assert run() == []
     ended("CREATE FAILED", "ACTIVE", "ACTIVE")
-    assert len(snapshots.read_snapshot(imported.bucket, "best-sellers")) > 20
+    assert len(snapshots.read_snapshot(SignedObjects(), imported.bucket, "best-sellers")) > 20
 
 
 @pytest.mark.parametrize(

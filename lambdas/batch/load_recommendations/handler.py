@@ -22,6 +22,7 @@ from lambdas.batch.load_recommendations.rows import ERASED, Rejected, Row, list_
 from lambdas.batch.load_recommendations.writer import Writer
 from lambdas.config import environment, packed_config
 from lambdas.config.recipes import RECIPES
+from lambdas.stores import keys
 from lambdas.stores.erasures import all_erased
 
 #: Milliseconds before the end of a call: no more lines are read, and no more attempts are made to write.
@@ -60,8 +61,8 @@ def load(request: LoadRequest, patience: Patience, reading_ends: float) -> tuple
     bucket, counts, offset = environment.current().data_bucket, request.counts, request.offset
     prefix = f"{request.rejected_prefix}{request.key.rsplit('/', 1)[-1]}."
     rejected, make_rows, done = RejectedLines(bucket, prefix), maker(request), True
-    table, keys = target(request.kind)
-    with Writer(table, keys, patience) as writer:
+    table, attributes = target(request.kind)
+    with Writer(table, attributes, patience) as writer:
         for number, line in enumerate(read_lines(bucket, request.key, offset), 1):
             counts.lines += 1
             try:
@@ -91,8 +92,8 @@ def maker(request: LoadRequest) -> Callable[[bytes], list[Row]]:
     return list_rows(request.name, request.version, of, erased, request.expires)
 
 
-def target(kind: Literal["batch", "segment"]) -> tuple[str, list[str]]:
-    """The table and its keys."""
+def target(kind: Literal["batch", "segment"]) -> tuple[str, tuple[str, ...]]:
+    """The table and the attributes of its key."""
     if kind == "segment":
-        return environment.current().segments_table, ["segment", "part"]
-    return environment.current().batch_lists_table, ["list"]
+        return environment.current().segments_table, keys.SEGMENTS
+    return environment.current().batch_lists_table, keys.BATCH_LISTS

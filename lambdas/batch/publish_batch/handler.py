@@ -16,6 +16,7 @@ from lambdas.batch.load_counts import Counts
 from lambdas.batch.publish_batch.rejected import not_made
 from lambdas.batch.runs import Making, started
 from lambdas.config import environment
+from lambdas.stores import keys
 from lambdas.stores.batch_lists import row_key
 from lambdas.stores.erasures import erased_since
 from lambdas.stores.published import Published, publish
@@ -62,7 +63,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     )
     segment = making.kind == "segment"
     table = environment.current().segments_table if segment else environment.current().batch_lists_table
-    if not publish(table, pointer(making.name) if segment else {"list": making.name}, published):
+    if not publish(table, pointer(making.name) if segment else keys.key(keys.BATCH_LISTS, making.name), published):
         raise Superseded(f"{making.name}: a newer version than {making.version} is current")
     return {"status": "ACTIVE", **found}
 
@@ -110,5 +111,5 @@ def forget_erased(making: Making) -> None:
     if making.kind == "segment":
         return
     users = erased_since(started(making.version))
-    keys = ({"list": {"S": row_key(making.name, making.version, user)}} for user in users)
-    delete_all(environment.current().batch_lists_table, keys)
+    rows = (keys.key(keys.BATCH_LISTS, row_key(making.name, making.version, user)) for user in users)
+    delete_all(environment.current().batch_lists_table, rows)

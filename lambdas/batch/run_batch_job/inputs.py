@@ -17,6 +17,7 @@ from lambdas.aws.signed import SignedObjects
 from lambdas.batch.runs import Making
 from lambdas.config import Batch, Config, environment
 from lambdas.config.recipes import RECIPES
+from lambdas.stores import prefixes
 from lambdas.stores.snapshots import read_snapshot
 
 KINDS = {"PERSONALIZED_RANKING": "rankings", "RELATED_ITEMS": "items"}
@@ -40,10 +41,10 @@ def prepare(config: Config, making: Making, run_started: datetime, erased: str) 
 
 def arguments(config: Config, making: Making, run_started: datetime, erased: str) -> dict[str, str]:
     """The arguments of glue/batch_input.py."""
-    batch, data = config.batch[making.name], f"s3://{environment.current().data_bucket}"
+    batch, bucket = config.batch[making.name], environment.current().data_bucket
     given = {
-        "--archive": f"{data}/events/",
-        "--interactions": f"{data}/datasets/interactions/",
+        "--archive": prefixes.address(bucket, prefixes.EVENTS),
+        "--interactions": prefixes.address(bucket, prefixes.INTERACTIONS),
         "--erased": erased,
         "--output": making.address("input/"),
         "--report": making.address("input.json"),

@@ -18,7 +18,7 @@ from lambdas.aws.tables import serialize
 from lambdas.config import Config, environment
 from lambdas.config.names import dataset_arn
 from lambdas.ingestion.put_records.records import DATASETS, Change, Row, UnknownRecord, batches, by_record, merge, schema_of
-from lambdas.stores import whole_records
+from lambdas.stores import keys, whole_records
 from personalize_rules.limits import RECORDS_PER_CALL
 
 
@@ -129,7 +129,7 @@ def _write_catalogue(config: Config, item_id: str, whole: whole_records.Whole) -
     try:
         clients.dynamodb().update_item(
             TableName=environment.current().catalogue_table,
-            Key={"item_id": {"S": item_id}},
+            Key=keys.key(keys.CATALOGUE, item_id),
             UpdateExpression="SET attributes = :attributes, received_at = :received_at, version = :version",
             ConditionExpression="attribute_not_exists(version) OR version <= :version",
             ExpressionAttributeValues=values,

@@ -13,6 +13,7 @@ from lambdas.aws.cache import TimedCache
 from lambdas.aws.observability import cause, count, logger
 from lambdas.aws.tables import READ_BATCH, deserialize, read_all
 from lambdas.serving.recommend.budget import Budget, start
+from lambdas.stores import keys
 
 if TYPE_CHECKING:
     from lambdas.aws.signed import SignedClient
@@ -94,6 +95,6 @@ class Catalogue:
 
     def _read(self, item_ids: Sequence[str], seconds: float) -> dict[str, Attributes]:
         """The items that are in the table. Raises TimeoutError where it puts off some for so long."""
-        keys = [{"item_id": {"S": item_id}} for item_id in item_ids]
-        rows = read_all(self._client, self._table, keys, seconds=seconds)
-        return {row["item_id"]["S"]: deserialize(row["attributes"]) for row in rows}
+        wanted = [keys.key(keys.CATALOGUE, item_id) for item_id in item_ids]
+        rows = read_all(self._client, self._table, wanted, seconds=seconds)
+        return {keys.partition_of(row, keys.CATALOGUE): deserialize(row["attributes"]) for row in rows}

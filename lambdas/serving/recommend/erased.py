@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from lambdas.aws.cache import TimedCache
 from lambdas.serving.recommend.budget import start
+from lambdas.stores import keys
 
 if TYPE_CHECKING:
     from lambdas.aws.signed import SignedClient
@@ -32,6 +33,6 @@ class Erasures:
         return known
 
     def _read(self, user_id: str) -> bool:
-        key = {"user_id": {"S": user_id}}
+        key = keys.key(keys.ERASURES, user_id)
         answer = self._client.get_item(TableName=self._table, Key=key, ProjectionExpression="user_id")
         return self._kept.put(user_id, "Item" in answer)

@@ -17,7 +17,7 @@ from typing import Any, Literal
 from lambdas.aws import clients
 from lambdas.aws.tables import WRITE_BATCH, to_row, write_all
 from lambdas.config import environment
-from lambdas.stores import whole_records
+from lambdas.stores import keys, whole_records
 from lambdas.stores.erasures import all_erased
 from lambdas.stores.whole_records import RecordKind, Whole, id_column, row_of
 from lambdas.training.csv_files import csv_files, rows
@@ -95,7 +95,7 @@ def catalogue_row(schema: Schema, item_id: str, whole: Whole) -> dict[str, Any]:
     """A record as the catalogue keeps it."""
     when = {"received_at": whole.received_at, "loaded_from": whole.loaded_from, "loaded_at": whole.loaded_at}
     attributes = whole_records.attributes(schema, whole.columns)
-    return to_row({"item_id": item_id, "attributes": attributes, "version": whole.version, **when})
+    return to_row({keys.CATALOGUE[0]: item_id, "attributes": attributes, "version": whole.version, **when})
 
 
 def remove_gone(kind: Kind, loaded_from: str, out_of_time: Callable[[], bool]) -> tuple[int, bool]:
@@ -127,22 +127,22 @@ def candidates(kind: Kind, expression: str, values: Mapping[str, Any]) -> Iterat
     if kind == "items":
         pages = scan.paginate(
             TableName=environment.current().catalogue_table,
-            ProjectionExpression="item_id",
+            ProjectionExpression=keys.CATALOGUE[0],
             FilterExpression=expression,
             ExpressionAttributeValues=values,
             ConsistentRead=True,
         )
-        yield from ([row["item_id"]["S"] for row in page["Items"]] for page in pages)
+        yield from ([keys.partition_of(row, keys.CATALOGUE) for row in page["Items"]] for page in pages)
         return
     pages = scan.paginate(
         TableName=environment.current().records_table,
         ProjectionExpression="#record",
         FilterExpression=f"begins_with(#record, :kind) AND {expression}",
-        ExpressionAttributeNames={"#record": "record"},
+        ExpressionAttributeNames={"#record": keys.RECORDS[0]},
         ExpressionAttributeValues={**values, ":kind": {"S": f"{KINDS[kind]}#"}},
         ConsistentRead=True,
     )
-    yield from ([row["record"]["S"].partition("#")[2] for row in page["Items"]] for page in pages)
+    yield from ([whole_records.id_of(row) for row in page["Items"]] for page in pages)
 
 
 def delete(kind: Kind, id_: str, condition: Any) -> bool:
@@ -150,7 +150,7 @@ def delete(kind: Kind, id_: str, condition: Any) -> bool:
     database = clients.dynamodb()
     places: list[tuple[str, Any]] = [(environment.current().records_table, whole_records.key_of(KINDS[kind], id_))]
     if kind == "items":
-        places.append((environment.current().catalogue_table, {"item_id": {"S": id_}}))
+        places.append((environment.current().catalogue_table, keys.key(keys.CATALOGUE, id_)))
     try:
         for table, key in places:
             database.delete_item(TableName=table, Key=key, **condition)

@@ -17,6 +17,7 @@ from lambdas.aws import clients
 from lambdas.config import environment
 from lambdas.config.names import fingerprint
 from lambdas.config.schemas import DatasetKind
+from lambdas.stores import prefixes
 from lambdas.stores.erasures import all_erased
 from lambdas.training.csv_files import CsvFile, csv_files, rows
 from personalize_rules.imports import normal
@@ -34,7 +35,7 @@ class Source:
 
 def source_of(kind: DatasetKind, files: str, run_id: str) -> Source:
     """Decided at the first look of a run, and the same at all others: who is erased meanwhile is left out by the next run."""
-    bucket, key = environment.current().data_bucket, f"reports/{run_id}/left-out-{kind}.json"
+    bucket, key = environment.current().data_bucket, f"{prefixes.REPORTS}{run_id}/left-out-{kind}.json"
     if clients.s3().list_objects_v2(Bucket=bucket, Prefix=key)["KeyCount"]:
         return Source(**json.load(clients.s3().get_object(Bucket=bucket, Key=key)["Body"]))
     source = look_for_erased(kind, files) if kind != "items" else Source(files)
@@ -59,7 +60,7 @@ def look_for_erased(kind: DatasetKind, files: str) -> Source:
 def copy_without_erased(kind: DatasetKind, run_id: str) -> str:
     """Copy the CSVs of a dataset without the rows of erased users, once in a run; returns the copy's folder."""
     gone = set(all_erased())
-    bucket, folder = environment.current().data_bucket, f"datasets/{kind}/without-erased/{run_id}/"
+    bucket, folder = environment.current().data_bucket, f"{prefixes.without_erased(kind)}{run_id}/"
     there = {
         entry["Key"]
         for page in clients.s3().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=folder)
@@ -70,7 +71,7 @@ def copy_without_erased(kind: DatasetKind, run_id: str) -> str:
         if key not in there:
             copy = io.BufferedReader(cast(io.RawIOBase, _Bytes(kept_text(file, gone))), 1 << 18)
             clients.s3().upload_fileobj(cast(BinaryIO, copy), bucket, key, Config=ONE_PART_AT_A_TIME)
-    return f"s3://{bucket}/{folder}"
+    return prefixes.address(bucket, folder)
 
 
 def kept_text(file: CsvFile, gone: Set[str]) -> Iterator[bytes]:

@@ -10,6 +10,7 @@ from lambdas.aws import clients
 from lambdas.config import Config, environment
 from lambdas.config.names import dataset_arn, imported_files
 from lambdas.config.schemas import DatasetKind
+from lambdas.stores import prefixes
 from lambdas.stores.reports import write_report
 from lambdas.training.csv_files import CsvFile, csv_files, files_fingerprint, location
 from lambdas.training.data_checks import DataCheck, Earlier
@@ -90,7 +91,7 @@ def counts_of(fingerprint: str) -> Earlier:
     """What the plan of an earlier run counted of its files."""
     client = clients.s3()
     try:
-        body = client.get_object(Bucket=environment.current().data_bucket, Key=f"reports/{counts_key(fingerprint)}")["Body"]
+        body = client.get_object(Bucket=environment.current().data_bucket, Key=prefixes.REPORTS + counts_key(fingerprint))["Body"]
     except client.exceptions.NoSuchKey:
         return None
     found: dict[str, Any] = json.load(body)
