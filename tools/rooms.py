@@ -31,6 +31,7 @@ _RECO = (
     "lambdas.config",
     "lambdas.stores",
     "personalize_rules",
+    "lambdas.aws.backoff",
     "lambdas.aws.ensure",  # how an ARN is shown
     "lambdas.aws.tables",  # plain values out of rows
     "lambdas.ingestion.put_events.batch",  # an event is checked before it is sent as it is when it arrives

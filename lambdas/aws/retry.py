@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,6 +9,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnection
+
+from lambdas.aws.backoff import pause
 
 #: Seconds of the first pause, and of the longest.
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 10.0
@@ -45,8 +46,7 @@ class Patience:
                 self._count(error)
             except (NoConnection, HTTPClientError):  # no connection, no answer in time
                 self.failed += 1
-            # A random part of a doubling pause keeps callers from coming back together.
-            seconds = random.uniform(0.5, 1) * min(FIRST_PAUSE * 2**attempt, LONGEST_PAUSE)  # noqa: S311
+            seconds = pause(attempt, FIRST_PAUSE, LONGEST_PAUSE)
             if time.monotonic() + seconds > self.deadline:
                 raise OutOfTime
             self.pause(seconds)

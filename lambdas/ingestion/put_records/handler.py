@@ -12,6 +12,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from lambdas.aws import clients
+from lambdas.aws.backoff import doubled
 from lambdas.aws.observability import correlate, count, logger, metrics
 from lambdas.aws.retry import Patience
 from lambdas.config import environment, packed_config
@@ -49,7 +50,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         show_again(messages[change.message_id], _SECONDS_BETWEEN)
     for change in outcome.undone:
         message = messages[change.message_id]
-        show_again(message, min(_FIRST_RETURN * 2 ** (receives(message) - 1), _LAST_RETURN))
+        show_again(message, int(doubled(receives(message) - 1, _FIRST_RETURN, _LAST_RETURN)))
     return {"batchItemFailures": [{"itemIdentifier": change.message_id} for change in [*early, *outcome.undone]]}
 
 
