@@ -57,7 +57,7 @@ class Alarms(Construct):
         days = min(gap + 1, _LOOKS_BACK_DAYS)
         self._add(
             name,
-            f"{what} in the last {days} days: look for what keeps it from starting or ending ({runbook})",
+            f"{what} in the last {days} days: look at the alarm missed-starts and at the last execution ({runbook})",
             metric=successes.with_(period=cdk.Duration.days(1), statistic="Sum"),
             threshold=1,
             evaluation_periods=days,

@@ -157,14 +157,14 @@ class BatchStack(cdk.Stack):
         alarms = Alarms(self, self.config)
         alarms.add(
             "batch-run-failed",
-            "A batch run failed, timed out or was stopped: readers have the lists of the last run",
+            "A batch run failed: the API serves the last run's lists until they expire. Run `reco batch --wait`",
             unsuccessful(batch),
             1,
             runbook=_RUNBOOK,
         )
         alarms.add(
             "archive-run-failed",
-            "The archive run failed: erased users may remain, retention figures are stale",
+            "The archive run failed: erased users may remain, retention figures are stale. Look at its execution",
             unsuccessful(archive),
             1,
             runbook=_RUNBOOK,

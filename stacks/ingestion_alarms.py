@@ -1,4 +1,4 @@
-"""The alarms of ingestion. docs/ingestion.md says what to do when each rings."""
+"""The alarms of ingestion. docs/ingestion.md says what to do in each alarm."""
 
 from __future__ import annotations
 
@@ -40,16 +40,60 @@ def add_alarms(
         return queue.metric_approximate_number_of_messages_visible(statistic="Maximum", period=minute)
 
     age = put_events.metric("IteratorAge", statistic="Maximum", period=minute)
-    add("events-late", "Events wait for more than a minute before they reach Personalize", age, 60_000, periods=5)
-    add("dead-letters", "There are dead letters", waiting(dead_letters), 1)
-    add("records-stuck", "Items or users could not be put in a hundred attempts", waiting(stuck), 1)
+    add(
+        "events-late",
+        "Events reach Personalize more than a minute late: lists don't follow what users do. Look at put-events-throttled",
+        age,
+        60_000,
+        periods=5,
+    )
+    add(
+        "dead-letters",
+        "Records were rejected: Personalize does not learn from them. Run `reco redrive --list`",
+        waiting(dead_letters),
+        1,
+    )
+    add(
+        "records-stuck",
+        "Items or users failed 100 attempts: lists show old prices and stock. Read the log of `put_records`, then `reco redrive`",
+        waiting(stuck),
+        1,
+    )
     throttled = metrics.own("put_events", "PutEventsThrottled")
-    add("put-events-throttled", "Personalize throttles PutEvents", throttled, 100, periods=3)
-    add("put-events-errors", "put_events fails", put_events.metric_errors(period=_FIVE_MINUTES), 1, periods=3)
-    add("put-records-errors", "put_records fails", put_records.metric_errors(period=_FIVE_MINUTES), 1, periods=3)
+    add(
+        "put-events-throttled",
+        "Personalize throttles PutEvents: events arrive late, none is lost. Ask AWS for a higher quota",
+        throttled,
+        100,
+        periods=3,
+    )
+    add(
+        "put-events-errors",
+        "Lambda reports errors of `put_events`: events arrive late. Read the function's log, then run `reco redrive`",
+        put_events.metric_errors(period=_FIVE_MINUTES),
+        1,
+        periods=3,
+    )
+    add(
+        "put-records-errors",
+        "Lambda reports errors of `put_records`: items and users arrive late. Read the function's log, then run `reco redrive`",
+        put_records.metric_errors(period=_FIVE_MINUTES),
+        1,
+        periods=3,
+    )
     failed = metrics.own("delete_user_data", "DeletionJobsFailed")
-    add("user-deletion-failed", "Personalize failed to delete the data of erased users", failed, 1)
-    add("user-deletion-errors", "delete_user_data fails", delete_user_data.metric_errors(period=_FIVE_MINUTES), 1)
+    add(
+        "user-deletion-failed",
+        "A deletion job of Personalize failed: models still learn from erased users. Read the log of `delete_user_data`",
+        failed,
+        1,
+    )
+    add(
+        "user-deletion-errors",
+        "Lambda reports errors of `delete_user_data`: Personalize keeps data of erased users. Read the function's log",
+        delete_user_data.metric_errors(period=_FIVE_MINUTES),
+        1,
+    )
     ended = metrics.own("delete_user_data", "DeletionRuns")
     alarms.add_overdue(
         "user-deletion-overdue", "The daily deletion of erased users did not succeed", ended, DAILY, runbook=_RUNBOOK
@@ -61,4 +105,10 @@ def add_alarms(
         statistic="Maximum",
         period=_FIVE_MINUTES,
     )
-    add("archive-late", "Events wait for more than 15 minutes before they are archived", freshness, 900, periods=3)
+    add(
+        "archive-late",
+        "Firehose archives events more than 15 minutes late: the stream keeps them 7 days. Read the log of Firehose",
+        freshness,
+        900,
+        periods=3,
+    )

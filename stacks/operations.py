@@ -50,24 +50,73 @@ class OperationsStack(cdk.Stack):
         def add(name: str, description: str, metric: cloudwatch.IMetric, threshold: float, periods: int = 1) -> None:
             self.alarms.add(name, description, metric, threshold, runbook=f"{_RUNBOOK}#{name}", periods=periods)
 
-        add("api-errors", "More than one call in a hundred fails at the API", of.of_api("5XXError", "Average"), 0.01, periods=3)
+        add(
+            "api-errors",
+            "More than 1 % of the API's calls fail: pages lack recommendations. Run `reco verify`",
+            of.of_api("5XXError", "Average"),
+            0.01,
+            periods=3,
+        )
         browsers = of.of_browser_api("5XXError", "Average")
-        add("browser-api-errors", "Of the browsers' events, more than one call in a hundred fails", browsers, 0.01, periods=3)
-        add("api-slow", "One call in a hundred takes longer than a second", of.of_api("Latency", "p99"), 1000, periods=3)
-        add("recommend-errors", "recommend fails", of.of_function("recommend", "Errors", "Sum"), 1, periods=3)
+        add(
+            "browser-api-errors",
+            "More than 1 % of the browsers' calls fail: pages send their events again. Look at stream-full",
+            browsers,
+            0.01,
+            periods=3,
+        )
+        add(
+            "api-slow",
+            "1 % of the API's calls take longer than a second: pages are slow. Compare the campaigns' latency in the dashboard",
+            of.of_api("Latency", "p99"),
+            1000,
+            periods=3,
+        )
+        add(
+            "recommend-errors",
+            "Lambda reports errors of `recommend`: its callers get 502. Read the function's log",
+            of.of_function("recommend", "Errors", "Sum"),
+            1,
+            periods=3,
+        )
         add(
             "recommend-throttled",
-            "recommend may not run as often as it is called",
+            "Lambda throttles `recommend`: the account's concurrency is used up; callers get 5xx. Ask AWS for more",
             of.of_function("recommend", "Throttles", "Sum"),
             1,
         )
-        add("catalogue-failing", "Items' attributes can't be read", of.own("recommend", "CatalogueFailed"), 100)
-        add("erasures-failing", "Users who ask to be forgotten are turned away", of.own("erase_user", "ErasuresFailed"), 1)
-        add("erase-user-errors", "erase_user fails", of.of_function("erase_user", "Errors", "Sum"), 1)
-        full = of.of_stream("WriteProvisionedThroughputExceeded", "Sum")
-        add("stream-full", "The stream takes fewer events than the API is sent", full, 1, periods=3)
         add(
-            "recent-items-failing", "What users did lately can't be kept", of.own("put_events", "RecentItemsFailed"), 1, periods=3
+            "catalogue-failing",
+            "`recommend` can't read items' attributes: lists come without business rules. Look at DynamoDB's throttled requests",
+            of.own("recommend", "CatalogueFailed"),
+            100,
+        )
+        add(
+            "erasures-failing",
+            "Deletion requests fail with 503 and are not recorded: call them again. Read the log of `erase_user`",
+            of.own("erase_user", "ErasuresFailed"),
+            1,
+        )
+        add(
+            "erase-user-errors",
+            "Lambda reports errors of `erase_user`: deletion requests fail with 502, call them again. Read the function's log",
+            of.of_function("erase_user", "Errors", "Sum"),
+            1,
+        )
+        full = of.of_stream("WriteProvisionedThroughputExceeded", "Sum")
+        add(
+            "stream-full",
+            "Kinesis is throttling writes: API callers get 503 or 207 and must retry. Warm the stream up",
+            full,
+            1,
+            periods=3,
+        )
+        add(
+            "recent-items-failing",
+            "`put_events` can't write users' recent items: lists may show what users just bought. Read the function's log",
+            of.own("put_events", "RecentItemsFailed"),
+            1,
+            periods=3,
         )
 
     def _campaign_alarms(self) -> None:
@@ -75,7 +124,7 @@ class OperationsStack(cdk.Stack):
         for n, (solution, tps) in enumerate(self.provisioned_tps.items()):
             self.alarms.add(
                 f"campaign-busy-{solution}",
-                f"The campaign of {solution} is asked for all of its {tps} provisioned TPS",
+                f"Calls use all {tps} provisioned TPS of the campaign of {solution}: some get fallbacks. Run `reco utilization`",
                 self.metrics.utilization(solution, f"c{n}", tps),
                 100,
                 runbook=f"{_RUNBOOK}#campaign-busy",

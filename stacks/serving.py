@@ -24,9 +24,24 @@ from stacks.metrics import Metrics
 from stacks.tables import add_table
 
 _ALARMS = [
-    ("rules-override-broken", "RulesOverrideBroken", "The rules override in SSM is not valid", 1),
-    ("personalize-failing", "PersonalizeFailed", "Personalize often fails to answer: fallbacks do", 100),
-    ("short-lists", "MissingItems", "Answers hold fewer items than were asked for", 1000),
+    (
+        "rules-override-broken",
+        "RulesOverrideBroken",
+        "The document of business rules in SSM is not valid: `recommend` keeps the last valid one. Correct or delete it",
+        1,
+    ),
+    (
+        "personalize-failing",
+        "PersonalizeFailed",
+        "Calls of campaigns fail: users get fallback lists. Run `reco utilization`",
+        100,
+    ),
+    (
+        "short-lists",
+        "MissingItems",
+        "Lists are shorter than callers ask for: relax filters or add a fallback. Run `reco recommend` with --explain",
+        1000,
+    ),
 ]
 
 
@@ -43,7 +58,7 @@ class ServingStack(cdk.Stack):
             alarms.add(name, description, metrics.own("recommend", metric), threshold, runbook="docs/serving.md#alarms")
 
     def _recent_items(self) -> dynamodb.Table:
-        """Written by `put_events`, read for rules and for the local twins of filters."""
+        """Written by `put_events`, read for rules and for local filters."""
         table = add_table(self, "RecentItems", names.recent_items_table(self.config), attributes=keys.RECENT_ITEMS, expires=True)
         by_time = dynamodb.Attribute(name="at", type=dynamodb.AttributeType.NUMBER)
         table.add_local_secondary_index(index_name=NEWEST, sort_key=by_time)

@@ -172,13 +172,13 @@ class TrainingStack(cdk.Stack):
         alarms, runbook = Alarms(self, self.config), "docs/training.md#how-it-fails"
         alarms.add(
             "train-run-failed",
-            "A train run failed, timed out or was stopped: its report says why and what to do",
+            "A train run failed, timed out or was stopped: the old versions go on serving. Run `reco report --open`",
             unsuccessful(machine),
             1,
             runbook=runbook,
         )
         waiting = Metrics(self.config).of_queue(names.missed_starts_queue(self.config))
-        what = "EventBridge could not start a run or the daily deletion of erased users: its message in the queue says why"
+        what = "EventBridge could not start a run or the daily deletion: lists and models get old. Read its message in the queue"
         alarms.add("missed-starts", what, waiting, 1, runbook="docs/operations.md#missed-starts")
         if expression := self.config.schedules.train:
             alarms.add_overdue("train-overdue", "No train run succeeded", machine.metric_succeeded(), expression, runbook=runbook)
