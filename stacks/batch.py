@@ -18,7 +18,7 @@ from stacks.alarms import Alarms
 from stacks.functions import Functions
 from stacks.grants import OWN_NAMES, Grant, use_key
 from stacks.machines import add_machine, executions, machine_arn, schedule_role, start_by_schedule, unsuccessful
-from stacks.personalize_role import hand_over, list_below, personalize_role, use_key_in_jobs
+from stacks.personalize_role import list_below, pass_role, personalize_role, use_key_in_jobs
 from stacks.spark import SparkJobs, add_retention_table, run_jobs
 from stacks.tables import add_table
 
@@ -79,7 +79,7 @@ class BatchStack(cdk.Stack):
                 "PublishBatch": self._publish_batch(),
                 "ReportBatch": self._report_batch(),
             },
-            may=[
+            grants=[
                 run_jobs(self, [inputs]),
                 Grant(["s3:ListBucket"], [self.bucket], conditions=below),
                 Grant(["states:StartExecution"], [own]),
@@ -112,7 +112,7 @@ class BatchStack(cdk.Stack):
             self.config,
             "archive",
             {"ExportErasures": export},
-            may=[run_jobs(self, [erasure, retention])],
+            grants=[run_jobs(self, [erasure, retention])],
             substitutions={
                 "Erasure": erasure,
                 "Retention": retention,
@@ -200,7 +200,7 @@ class BatchStack(cdk.Stack):
         return self.functions.add(
             "export_erasures",
             description="Lists the erased users for the Spark jobs",
-            may=[self._on(names.erasures_table(self.config), "Scan"), *self._files(prefixes.ERASED, "s3:PutObject")],
+            grants=[self._on(names.erasures_table(self.config), "Scan"), *self._files(prefixes.ERASED, "s3:PutObject")],
             environment=environment.ExportErasures(
                 data_bucket=names.data_bucket(self.config), erasures_table=names.erasures_table(self.config)
             ),
@@ -211,7 +211,7 @@ class BatchStack(cdk.Stack):
         return self.functions.add(
             "plan_batch",
             description="Says what a batch run will make, and lets one run at a time",
-            may=[
+            grants=[
                 self._on(names.runs_table(self.config), "PutItem", "GetItem"),
                 Grant(
                     ["states:DescribeExecution"],
@@ -229,10 +229,10 @@ class BatchStack(cdk.Stack):
         return self.functions.add(
             "run_batch_job",
             description="Prepares the input of batch jobs and runs them in Personalize",
-            may=[
+            grants=[
                 Grant([*calls, "personalize:TagResource"], self._ours(*patterns), OWN_NAMES),
                 Grant(["personalize:DescribeCampaign"], self._ours("campaign/{}_*"), OWN_NAMES),
-                hand_over(self.personalize_role),
+                pass_role(self.personalize_role),
                 self._on(names.runs_table(self.config), "Query"),
                 *self._files(prefixes.BATCH, "s3:GetObject", "s3:PutObject"),
                 *self._files(prefixes.SNAPSHOTS, "s3:GetObject"),
@@ -257,7 +257,7 @@ class BatchStack(cdk.Stack):
         return self.functions.add(
             "load_recommendations",
             description="Loads the output of batch jobs into DynamoDB",
-            may=[
+            grants=[
                 Grant(["dynamodb:BatchWriteItem"], [self.lists.table_arn, self.segments.table_arn]),
                 self._on(names.erasures_table(self.config), "Scan"),
                 *self._files(prefixes.BATCH, "s3:GetObject", "s3:PutObject"),
@@ -276,7 +276,7 @@ class BatchStack(cdk.Stack):
         return self.functions.add(
             "publish_batch",
             description="Makes complete loads current",
-            may=[
+            grants=[
                 Grant(["dynamodb:PutItem", "dynamodb:BatchWriteItem"], [self.lists.table_arn]),
                 Grant(["dynamodb:PutItem"], [self.segments.table_arn]),
                 self._on(names.erasures_table(self.config), "Scan"),
@@ -297,7 +297,7 @@ class BatchStack(cdk.Stack):
         return self.functions.add(
             "report_batch",
             description="Reports how a batch run went",
-            may=[
+            grants=[
                 *self._files(prefixes.REPORTS, "s3:PutObject"),
                 Grant(["sns:Publish"], [topic]),
                 Grant(["events:PutEvents"], [self.format_arn(service="events", resource="event-bus/default")]),

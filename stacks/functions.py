@@ -43,12 +43,12 @@ class Functions(Construct):
         folder: str,
         *,
         description: str,
-        may: Sequence[Grant],
+        grants: Sequence[Grant],
         environment: Environment,
         memory_mb: int = 512,
         timeout: cdk.Duration | None = None,
     ) -> lambda_.Function:
-        """The function of `lambdas/<capability>/<folder>/`, allowed what `may` says and to write its own log and traces."""
+        """The function of `lambdas/<capability>/<folder>/`, allowed the `grants` and to write its own log and traces."""
         name, title = names.function(self.config, folder), class_name(folder)
         log_group = logs.LogGroup(
             self,
@@ -67,7 +67,7 @@ class Functions(Construct):
             code=self.code,
             handler=f"lambdas.{self.capability}.{folder}.handler.handler",
             layers=[self.layer],
-            role=self._role(title, name, log_group, may),
+            role=self._role(title, name, log_group, grants),
             memory_size=memory_mb,
             timeout=timeout or cdk.Duration.seconds(30),
             tracing=lambda_.Tracing.ACTIVE,
@@ -86,7 +86,7 @@ class Functions(Construct):
         )
         return function
 
-    def _role(self, title: str, function_name: str, log_group: logs.LogGroup, may: Sequence[Grant]) -> iam.Role:
+    def _role(self, title: str, function_name: str, log_group: logs.LogGroup, grants: Sequence[Grant]) -> iam.Role:
         role = iam.Role(
             self,
             f"{title}Role",
@@ -94,7 +94,7 @@ class Functions(Construct):
             description=f"What {function_name} may do",
         )
         log_group.grant_write(role)
-        for grant in may:
+        for grant in grants:
             grant.give(role)
         acknowledge(role, {"AwsSolutions-IAM5[Resource::*]": "X-Ray and Personalize's List calls take no resource but *"})
         return role

@@ -24,8 +24,8 @@ from stacks.functions import Functions
 from stacks.grants import NO_RESOURCE, OWN_NAMES, Grant, use_key
 from stacks.ingestion_alarms import DAILY, add_alarms
 from stacks.machines import schedule_role, start_by_schedule
-from stacks.personalize_role import hand_over, personalize_role, reach_bucket
-from stacks.storage import let_personalize_in
+from stacks.personalize_role import pass_role, personalize_role, reach_bucket
+from stacks.storage import allow_personalize
 from stacks.tables import add_table
 
 
@@ -100,12 +100,12 @@ class IngestionStack(cdk.Stack):
         function = self.functions.add(
             "put_events",
             description="Puts events from the stream to Personalize",
-            may=[
+            grants=[
                 Grant(["personalize:PutEvents"], ["*"], NO_RESOURCE),
                 Grant(["ssm:GetParameter"], [self.format_arn(service="ssm", resource=f"parameter{parameter}")]),
                 Grant(["dynamodb:BatchWriteItem"], [self.format_arn(service="dynamodb", resource=f"table/{recent}")]),
                 Grant(["dynamodb:BatchGetItem"], [self.erasures.table_arn]),
-                *self._bury(),
+                *self._write_dead_letters(),
                 Grant(["s3:ListBucket"], [self.bucket.bucket_arn]),
                 Grant(
                     ["s3:PutObject"],
@@ -159,12 +159,12 @@ class IngestionStack(cdk.Stack):
         function = self.functions.add(
             "put_records",
             description="Puts items and users from their queue to Personalize and the catalogue",
-            may=[
+            grants=[
                 Grant(["personalize:PutItems", "personalize:PutUsers"], [datasets], OWN_NAMES),
                 Grant(["dynamodb:BatchGetItem", "dynamodb:PutItem"], [self.records_arn]),
                 Grant(["dynamodb:UpdateItem"], [catalogue]),
                 Grant(["dynamodb:BatchGetItem"], [self.erasures.table_arn]),
-                *self._bury(),
+                *self._write_dead_letters(),
             ],
             environment=environment.PutRecords(
                 catalogue_table=names.catalogue_table(self.config),
@@ -188,7 +188,7 @@ class IngestionStack(cdk.Stack):
         )
         return function, queue, stuck
 
-    def _bury(self) -> list[Grant]:
+    def _write_dead_letters(self) -> list[Grant]:
         large = self.bucket.arn_for_objects(f"{prefixes.DEAD_LETTERS}*")
         return [
             Grant(["sqs:SendMessage"], [self.dead_letters.queue_arn]),
@@ -200,7 +200,7 @@ class IngestionStack(cdk.Stack):
         self.functions.add(
             "erase_user",
             description="Writes the tombstone of a user who asked to be forgotten, and empties the tables of the user's data",
-            may=[Grant(["dynamodb:PutItem"], [self.erasures.table_arn]), *self._forget()],
+            grants=[Grant(["dynamodb:PutItem"], [self.erasures.table_arn]), *self._forget()],
             environment=environment.EraseUser(
                 erasures_table=self.erasures.table_name,
                 batch_lists_table=names.batch_lists_table(self.config),
@@ -218,13 +218,13 @@ class IngestionStack(cdk.Stack):
         function = self.functions.add(
             "delete_user_data",
             description="Has Personalize delete the data of erased users",
-            may=[
+            grants=[
                 Grant([f"personalize:{call}" for call in calls], ours, OWN_NAMES),
                 Grant(["personalize:ListDataDeletionJobs"], ["*"], NO_RESOURCE),
                 Grant(["dynamodb:Scan"], [self.erasures.table_arn]),
                 *self._forget(),
                 Grant(["s3:PutObject"], [lists], "each day has a list of its own"),
-                hand_over(reader),
+                pass_role(reader),
             ],
             environment=environment.DeleteUserData(
                 erasure_bucket=bucket.bucket_name,
@@ -253,7 +253,7 @@ class IngestionStack(cdk.Stack):
             lifecycle_rules=[s3.LifecycleRule(expiration=cdk.Duration.days(7))],
             removal_policy=cdk.RemovalPolicy.DESTROY,
         )
-        let_personalize_in(bucket, reach_bucket(self.config), "s3:GetObject")
+        allow_personalize(bucket, reach_bucket(self.config), "s3:GetObject")
         for rule in ("AwsSolutions-S1", "CKV_AWS_18"):
             acknowledge(bucket, {rule: "one function writes a list a day, one job reads it, and it expires after a week"})
         acknowledge(bucket, {"CKV_AWS_21": "a list is written once and expires: an old version would keep erased users"})

@@ -76,7 +76,7 @@ class ServingStack(cdk.Stack):
         return Functions(self, config, "serving").add(
             "recommend",
             description="Answers recommendations and rankings for placements",
-            may=[
+            grants=[
                 Grant(["personalize:GetRecommendations", "personalize:GetPersonalizedRanking"], ours, OWN_NAMES),
                 Grant(["ssm:GetParameters"], parameters),
                 Grant(["ssm:GetParameter"], parameters[:1]),

@@ -42,7 +42,7 @@ class StorageStack(cdk.Stack):
     def __init__(self, scope: Construct, id_: str, config: Config, **kwargs: Any) -> None:
         super().__init__(scope, id_, **kwargs)
         bucket = self._data_bucket(config)
-        let_personalize_in(bucket, reach_bucket(config), "s3:GetObject", "s3:PutObject")
+        allow_personalize(bucket, reach_bucket(config), "s3:GetObject", "s3:PutObject")
         table = add_table(self, "Catalogue", names.catalogue_table(config), attributes=keys.CATALOGUE)
         add_table(self, "Records", names.records_table(config), attributes=keys.RECORDS)
         cdk.CfnOutput(self, "DataBucket", value=bucket.bucket_name)
@@ -106,7 +106,7 @@ class StorageStack(cdk.Stack):
         return bucket
 
 
-def let_personalize_in(bucket: s3.Bucket, conditions: Mapping[str, Any] | None, *calls: str) -> None:
+def allow_personalize(bucket: s3.Bucket, conditions: Mapping[str, Any] | None, *calls: str) -> None:
     """Personalize reads CSVs and writes batch results itself, and needs the bucket's permission beside its role's.
 
     docs: personalize/latest/dg/granting-personalize-s3-access.html

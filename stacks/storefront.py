@@ -33,7 +33,7 @@ class Storefront(Construct):
         function = Functions(self, config, "storefront").add(
             "shop_window",
             description="Is the shop's server to the storefront: tokens of its personas, items to browse",
-            may=[
+            grants=[
                 Grant(["apigateway:GET"], [f"arn:{cdk.Aws.PARTITION}:apigateway:{cdk.Aws.REGION}::/apikeys/{key.key_id}"]),
                 Grant(["dynamodb:Scan"], [stack.format_arn(service="dynamodb", resource=f"table/{table}")]),
                 Grant(["secretsmanager:GetSecretValue"], [names.token_secrets_arn(config)]),

@@ -23,7 +23,7 @@ from stacks.functions import Functions
 from stacks.grants import NO_RESOURCE, OWN_NAMES, Grant, use_key
 from stacks.machines import add_machine, executions, machine_arn, schedule_role, start_by_schedule, unsuccessful
 from stacks.metrics import Metrics
-from stacks.personalize_role import hand_over, list_below, personalize_role, use_key_in_jobs
+from stacks.personalize_role import list_below, pass_role, personalize_role, use_key_in_jobs
 from stacks.run_topic import run_topic
 from stacks.tables import add_table
 
@@ -199,7 +199,7 @@ class TrainingStack(cdk.Stack):
         return self.functions.add(
             "plan_training",
             description="Checks the CSVs and says what a train run will do",
-            may=[
+            grants=[
                 *self._read_csvs(),
                 *self._earlier_imports(),
                 *self._write_reports(),
@@ -225,7 +225,7 @@ class TrainingStack(cdk.Stack):
         return self.functions.add(
             "prepare_resources",
             description="Ensures the dataset group, the event tracker and the filters",
-            may=[
+            grants=[
                 Grant(["personalize:DescribeDatasetGroup", "personalize:CreateDatasetGroup", "personalize:TagResource"], [group]),
                 Grant(["personalize:ListEventTrackers"], ["*"], NO_RESOURCE),
                 Grant(
@@ -249,7 +249,7 @@ class TrainingStack(cdk.Stack):
         return self.functions.add(
             "import_data",
             description="Ensures that a dataset holds the CSVs in S3, and that its records are kept",
-            may=[
+            grants=[
                 *self._read_csvs(),
                 Grant(["personalize:DescribeSchema", "personalize:CreateSchema"], [schemas], OWN_NAMES),
                 Grant(
@@ -263,7 +263,7 @@ class TrainingStack(cdk.Stack):
                     OWN_NAMES,
                 ),
                 Grant(["personalize:ListDatasetImportJobs"], ["*"], NO_RESOURCE),
-                hand_over(self.personalize_role),
+                pass_role(self.personalize_role),
                 Grant(
                     [f"dynamodb:{call}" for call in ("BatchWriteItem", "DeleteItem", "Scan")],
                     [self.format_arn(service="dynamodb", resource=table) for table in (catalogue, records)],
@@ -290,7 +290,7 @@ class TrainingStack(cdk.Stack):
         return self.functions.add(
             "train_solutions",
             description="Ensures the solutions and their trained versions, and fetches the metrics",
-            may=[
+            grants=[
                 Grant([f"personalize:{call}" for call in calls], self._ours("solution/{}_*", "dataset-group/{}"), OWN_NAMES),
                 Grant(["personalize:ListDatasetImportJobs", "personalize:ListSolutionVersions"], ["*"], NO_RESOURCE),
             ],
@@ -303,7 +303,7 @@ class TrainingStack(cdk.Stack):
         return self.functions.add(
             "approve_versions",
             description="Decides which versions go live: the gate, and a person where the config asks for one",
-            may=[
+            grants=[
                 Grant(["personalize:DescribeCampaign"], self._ours("campaign/{}_*"), OWN_NAMES),
                 Grant(["personalize:GetSolutionMetrics"], self._ours("solution/{}_*"), OWN_NAMES),
                 Grant(["personalize:ListSolutionVersions"], ["*"], NO_RESOURCE),
@@ -325,7 +325,7 @@ class TrainingStack(cdk.Stack):
         self.functions.add(
             "approval_page",
             description="Shows the question behind an approval mail's link, and passes the answer on",
-            may=[
+            grants=[
                 self._table("GetItem", "DeleteItem"),
                 Grant(["states:SendTaskSuccess"], [machine_arn(self, self.config, "train")]),
             ],
@@ -337,7 +337,7 @@ class TrainingStack(cdk.Stack):
         return self.functions.add(
             "deploy_campaigns",
             description="Ensures that the campaigns serve what was decided, and starts the snapshots of popularity counts",
-            may=[
+            grants=[
                 Grant([f"personalize:{call}" for call in calls], self._ours("campaign/{}_*", "solution/{}_*"), OWN_NAMES),
                 Grant(
                     [f"personalize:{call}" for call in ("DescribeBatchInferenceJob", "CreateBatchInferenceJob", "TagResource")],
@@ -348,7 +348,7 @@ class TrainingStack(cdk.Stack):
                 Grant(["s3:ListBucket"], [self.bucket], conditions={"StringLike": {"s3:prefix": f"{prefixes.SNAPSHOTS}*"}}),
                 *self._snapshots("s3:PutObject"),
                 *use_key(self.config, "GenerateDataKey"),
-                hand_over(self.personalize_role),
+                pass_role(self.personalize_role),
             ],
             environment=environment.DeployCampaigns(
                 data_bucket=names.data_bucket(self.config),
@@ -363,7 +363,7 @@ class TrainingStack(cdk.Stack):
         return self.functions.add(
             "publish_deployment",
             description="Publishes what is deployed, for those who serve, and tidies up what it replaces",
-            may=[
+            grants=[
                 Grant([f"personalize:List{kind}" for kind in ("Filters", "Solutions", "Campaigns")], ["*"], NO_RESOURCE),
                 Grant(["personalize:DeleteFilter"], self._ours("filter/{}_*"), OWN_NAMES),
                 Grant(
@@ -387,7 +387,7 @@ class TrainingStack(cdk.Stack):
         return self.functions.add(
             "report",
             description="Reports how a train run went",
-            may=[
+            grants=[
                 *self._write_reports(),
                 Grant(["sns:Publish"], [self.topic.topic_arn]),
                 Grant(["events:PutEvents"], [self.format_arn(service="events", resource="event-bus/default")]),

@@ -33,8 +33,8 @@ class Failure(BaseModel):
     @property
     def message(self) -> str:
         try:
-            told = json.loads(self.cause)
-            return str(told.get("errorMessage") or told["ErrorMessage"])  # of a function, of a Glue job
+            reported = json.loads(self.cause)
+            return str(reported.get("errorMessage") or reported["ErrorMessage"])  # of a function, of a Glue job
         except (ValueError, KeyError, TypeError, AttributeError):
             return self.cause
 

@@ -124,7 +124,7 @@ class Config(Section):
             return of.fallback
         return [GIVEN] if RECIPES[self.solutions[of.solution].recipe].type == "PERSONALIZED_RANKING" else []
 
-    def needs_twin(self, of: Placement | Batch) -> bool:
+    def needs_local_filter(self, of: Placement | Batch) -> bool:
         """Whether the filter must also be applied to items that neither a campaign nor a job has filtered."""
         return bool(self.fallbacks(of)) or self.pins(of) or (isinstance(of, Placement) and self.has_snapshot(of.solution))
 
@@ -139,7 +139,7 @@ class Config(Section):
         readers: list[Placement | Batch] = [*self.placements.values(), *self.batch.values()]
         readers += [variant for placement in self.placements.values() for variant in placement.variants().values()]
         for reader in readers:
-            if reader.filter and self.needs_twin(reader):
+            if reader.filter and self.needs_local_filter(reader):
                 found |= parse_filter(self.filters[reader.filter], self.item_columns).event_types(self.event_types)
         return found
 

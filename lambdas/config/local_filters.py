@@ -30,7 +30,7 @@ COMPARE: dict[str, Callable[[float, float], bool]] = {
 }
 
 
-class NoTwin(Exception):
+class NoLocalFilter(Exception):
     """The expression can only be evaluated by Personalize; the message says which part."""
 
 
@@ -138,10 +138,10 @@ def as_number(value: Any) -> float | None:
 
 @cache
 def parse_filter(text: str, columns: tuple[str, ...] = ()) -> ItemFilter:
-    """The twin of a filter expression over items. Raises NoTwin, and InvalidFilter for what is no filter."""
+    """The twin of a filter expression over items. Raises NoLocalFilter, and InvalidFilter for what is no filter."""
     parsed = filters.parse_filter(text)
     if parsed.target != "ItemID":
-        raise NoTwin(f"it is a filter for {parsed.target}, not for ItemID")
+        raise NoLocalFilter(f"it is a filter for {parsed.target}, not for ItemID")
     if any(expression.only_if for expression in parsed.expressions):
-        raise NoTwin("CurrentUser is known to Personalize alone")
+        raise NoLocalFilter("CurrentUser is known to Personalize alone")
     return ItemFilter(parsed, columns)

@@ -23,7 +23,7 @@ ATTEMPTS = 3
 
 
 class NotStored(Exception):
-    """The queue did not take a dead letter."""
+    """The dead-letter queue did not take a message."""
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,10 @@ class DeadLetter:
     record: bytes
 
 
-def store(letters: Sequence[DeadLetter]) -> None:
+def store(dead: Sequence[DeadLetter]) -> None:
     """Put them into the queue; returns when all are there. Raises NotStored, and what SQS and S3 raise."""
-    for start in range(0, len(letters), BATCH):
-        bodies = [json.dumps(message(letter)) for letter in letters[start : start + BATCH]]
+    for start in range(0, len(dead), BATCH):
+        bodies = [json.dumps(message(each)) for each in dead[start : start + BATCH]]
         waiting: list[Any] = [{"Id": str(n), "MessageBody": body} for n, body in enumerate(bodies)]
         for _ in range(ATTEMPTS):
             answer = clients.sqs().send_message_batch(QueueUrl=environment.current().dead_letter_queue_url, Entries=waiting)
@@ -47,18 +47,18 @@ def store(letters: Sequence[DeadLetter]) -> None:
             if not waiting:
                 break
         else:
-            raise NotStored(f"{len(waiting)} dead letters were not taken by the queue")
+            raise NotStored(f"{len(waiting)} messages were not taken by the dead-letter queue")
 
 
-def message(letter: DeadLetter) -> dict[str, str]:
-    """The letter as the queue holds it: `record` (text), `record_base64` (not UTF-8) or `s3` (large)."""
-    head = {"id": letter.id, "reason": letter.reason[:MAX_REASON]}
-    if len(letter.record) > MAX_INLINE_BYTES:
-        return head | {"s3": put_aside(letter.record)}
+def message(dead: DeadLetter) -> dict[str, str]:
+    """The message as the queue holds it: `record` (text), `record_base64` (not UTF-8) or `s3` (large)."""
+    head = {"id": dead.id, "reason": dead.reason[:MAX_REASON]}
+    if len(dead.record) > MAX_INLINE_BYTES:
+        return head | {"s3": put_aside(dead.record)}
     try:
-        return head | {"record": letter.record.decode()}
+        return head | {"record": dead.record.decode()}
     except UnicodeDecodeError:
-        return head | {"record_base64": base64.b64encode(letter.record).decode()}
+        return head | {"record_base64": base64.b64encode(dead.record).decode()}
 
 
 def put_aside(record: bytes) -> str:

@@ -115,10 +115,10 @@ def write(kind: RecordKind, id_: str, whole: Whole, over: Whole | None) -> bool:
     """Write a record in the place of the one that was read, `over`. False if there is another one by now."""
     values: dict[str, Any] = {":version": {"N": str(over.version)}} if over else {}
     condition = "version = :version" if over else "attribute_not_exists(version)"
-    more: Any = {"ExpressionAttributeValues": values} if values else {}
+    extra: Any = {"ExpressionAttributeValues": values} if values else {}
     try:
         clients.dynamodb().put_item(
-            TableName=environment.current().records_table, Item=row_of(kind, id_, whole), ConditionExpression=condition, **more
+            TableName=environment.current().records_table, Item=row_of(kind, id_, whole), ConditionExpression=condition, **extra
         )
     except clients.dynamodb().exceptions.ConditionalCheckFailedException:
         return False

@@ -26,7 +26,7 @@ from personalize_rules.values import event_type_key
 PREFIX_BYTES = 8 * 1024 * 1024
 #: Beyond the prefix, this many samples of this many bytes are read.
 SAMPLES, SAMPLE_BYTES = 16, 64 * 1024
-#: Distinct event types, and ids of items or users, that are told apart.
+#: Distinct event types, and ids of items or users, that are counted.
 MOST_TYPES, MOST_IDS = 1_000, 2_000_000
 #: What earlier imports brought, by `rules_key`; None where it is not known.
 Earlier = Mapping[str, Any] | None
@@ -51,7 +51,7 @@ class DataCheck:
     """One look at all CSVs. `whole`: read them to their ends; else the beginning, and samples of the rest.
 
     `earlier` are the counts of imports to which the interactions will be added; empty where they replace what there is.
-    `on_bytes` is told of every piece that was read.
+    `on_bytes` is called with the size of every piece that was read.
     """
 
     config: Config

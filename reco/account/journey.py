@@ -119,7 +119,7 @@ class Journey:
             yield "list has its place and items", [name, bool(published.get("campaigns"))], found
 
     def _dead_letter(self) -> Iterator[tuple[str, Any, Any]]:
-        """An event of an unknown type, to the dead-letter queue with its reason. Our letters are taken out again, others kept."""
+        """An event of an unknown type, to the dead-letter queue with its reason. Ours are taken out again, others kept."""
         mark = f"{self._mark}-dead"
         event = {"event_id": mark, "event_type": _UNKNOWN_TYPE, "session_id": self._mark, "item_id": ITEM}
         status, _, _ = self._call("POST", "/events", {"events": [event]})
@@ -127,12 +127,12 @@ class Journey:
         reasons: list[str] = []
 
         def found() -> bool:
-            for letter in list(redrive.letters(self._target)):
-                if self._mark.encode() in letter.record:
-                    letter.remove()
-                    reasons.extend([letter.reason] * (mark.encode() in letter.record))
+            for message in list(redrive.dead_letters(self._target)):
+                if self._mark.encode() in message.record:
+                    message.remove()
+                    reasons.extend([message.reason] * (mark.encode() in message.record))
                 else:
-                    letter.keep()
+                    message.keep()
             return bool(reasons)
 
         self._until(found, FUNCTION_SECONDS)

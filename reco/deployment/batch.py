@@ -32,12 +32,12 @@ def start(target: Target, wanted: list[str] | None = None) -> str:
 
 def follow(target: Target, execution: str, on_doing: Callable[[Doing], None], every: float = 1.0) -> train.Outcome:
     """Wait for the end of a run, telling what it does, and each state of the Spark job."""
-    told = set[str]()
+    shown = set[str]()
 
     def where_spark_is() -> None:
         for found in _spark_states(target, "BatchInputJob"):
-            if found not in told:
-                told.add(found)
+            if found not in shown:
+                shown.add(found)
                 on_doing(Doing("Build input", f"Building the input with Spark, which is {found}"))
 
     return train.follow(target, execution, on_doing, every, where_spark_is)

@@ -42,7 +42,7 @@ class Comparison:
     """A variant beside the control.
 
     `more_users` would tell a difference of this size in 80 of 100 experiments: users of the two variants together, split by their
-    weights. None when it is told already, or when there is none to tell.
+    weights. None when the difference is significant already, or when there is none to tell.
     """
 
     variant: str
@@ -52,7 +52,7 @@ class Comparison:
     more_users: int | None
 
     @property
-    def told(self) -> bool:
+    def is_significant(self) -> bool:
         return self.difference.low > 0 or self.difference.high < 0
 
 
@@ -158,7 +158,7 @@ def verdict(comparison: Comparison, outcome: str) -> str:
     points = f"{100 * found.value:+.2f} points [{100 * found.low:+.2f}, {100 * found.high:+.2f}]"
     if comparison.relative is not None:
         points += f", {100 * comparison.relative:+.1f} %"
-    if comparison.told:
+    if comparison.is_significant:
         return f"{one} has a {'better' if found.value > 0 else 'worse'} {outcome} than {control}: {points}."
     if comparison.more_users is None:
         return f"{one} has the same {outcome} as {control} so far: {points}."

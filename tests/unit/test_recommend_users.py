@@ -177,7 +177,7 @@ def test_a_placement_falls_back_to_the_batch(away: Deployment) -> None:
     put_list("u1", ["i9", "i7", "i8"])
     Campaign.outage = "broken"
     _, answer = home(away, num_results="4")
-    assert [item["item_id"] for item in answer["items"]][:2] == ["i9", "i8"], "the twin of the filter holds for the batch"
+    assert [item["item_id"] for item in answer["items"]][:2] == ["i9", "i8"], "the local filter holds for the batch"
     assert answer["source"] == "batch"
     assert {item.get("source") for item in answer["items"]} == {None, "best-sellers"}
     assert home(away, user_id="u2")[1]["source"] == "best-sellers"

@@ -9,7 +9,7 @@ import json
 from typing import Any
 
 from lambdas.aws import clients
-from lambdas.aws.ensure import Look, create_or_wait, described, found_status
+from lambdas.aws.ensure import StepResult, create_or_wait, described, found_status
 from lambdas.batch.runs import Making
 from lambdas.config import Config, environment
 from lambdas.config.names import arn, campaign_arn, filter_name, fingerprint, own_name
@@ -25,7 +25,7 @@ class NotTrained(Exception):
     """The solution has no version that may go live."""
 
 
-def ensure_job(config: Config, making: Making) -> Look:
+def ensure_job(config: Config, making: Making) -> StepResult:
     """Look at the job; create it if there is none. Raises ResourceFailed, NobodyToRecommendFor, NotTrained."""
     name = own_name(config, f"{making.name}-{fingerprint(making.version)}")
     personalize = clients.personalize()

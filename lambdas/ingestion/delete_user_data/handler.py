@@ -52,13 +52,13 @@ def latest_job(config: Config) -> dict[str, Any] | None:
     """The newest deletion job, None before the first (and before the first train run makes the dataset group)."""
     personalize = clients.personalize()
     try:
-        jobs, more = [], dict[str, str]()
+        jobs, extra = [], dict[str, str]()
         while True:
-            page = personalize.list_data_deletion_jobs(datasetGroupArn=dataset_group_arn(config), **more)  # type: ignore[arg-type]
+            page = personalize.list_data_deletion_jobs(datasetGroupArn=dataset_group_arn(config), **extra)  # type: ignore[arg-type]
             jobs += page["dataDeletionJobs"]
             if "nextToken" not in page:
                 return newest(jobs)
-            more = {"nextToken": page["nextToken"]}
+            extra = {"nextToken": page["nextToken"]}
     except personalize.exceptions.ResourceNotFoundException:
         return None
 

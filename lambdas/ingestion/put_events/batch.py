@@ -39,7 +39,7 @@ class Sendable:
 @dataclass(slots=True)
 class Rejected:
     position: int
-    letter: DeadLetter
+    dead: DeadLetter
 
 
 @dataclass

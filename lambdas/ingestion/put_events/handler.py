@@ -40,7 +40,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     remember(batch, packed_config().recent_event_types())
     refused = [reject(position, records[position], reason) for position, reason in sent.refused]
     # A record after the first undone one comes again, and is judged then.
-    dead = [entry.letter for entry in batch.rejected + refused if undone is None or entry.position < undone]
+    dead = [entry.dead for entry in batch.rejected + refused if undone is None or entry.position < undone]
     dead_letters.store(dead)
     count(
         EventsPut=sent.events,

@@ -37,14 +37,14 @@ Message = Mapping[str, Any]
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     messages: dict[str, Message] = {message["messageId"]: message for message in event["Records"]}
-    changes, letters = read_messages(list(messages.values()))
+    changes, dead = read_messages(list(messages.values()))
     correlate(change.request_id for change in changes)
     patience = Patience(time.monotonic() + (context.get_remaining_time_in_millis() - RESERVE) / 1000)
     outcome = put_all(packed_config(), without_erased(changes), patience)
     early, refused = sort_unknown(messages, outcome)
-    letters += [DeadLetter(change.message_id, reason, record(messages[change.message_id])) for change, reason in refused]
-    dead_letters.store(letters)
-    count(RecordsPut=outcome.put, RecordsDeadLettered=len(letters))
+    dead += [DeadLetter(change.message_id, reason, record(messages[change.message_id])) for change, reason in refused]
+    dead_letters.store(dead)
+    count(RecordsPut=outcome.put, RecordsDeadLettered=len(dead))
     count(PutRecordsThrottled=patience.throttled, PutRecordsFailed=patience.failed)
     for change in early:
         show_again(messages[change.message_id], _SECONDS_BETWEEN)
@@ -56,13 +56,13 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 def read_messages(messages: Sequence[Message]) -> tuple[list[Change], list[DeadLetter]]:
     """The changes in messages, and the dead letters that the other messages make."""
-    config, changes, letters = packed_config(), [], []
+    config, changes, dead = packed_config(), [], []
     for message in messages:
         try:
             changes.append(read_message(config, message))
         except Unusable as error:
-            letters.append(DeadLetter(message["messageId"], str(error), record(message)))
-    return changes, letters
+            dead.append(DeadLetter(message["messageId"], str(error), record(message)))
+    return changes, dead
 
 
 def without_erased(changes: Sequence[Change]) -> list[Change]:

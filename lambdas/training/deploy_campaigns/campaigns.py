@@ -10,8 +10,8 @@ from lambdas.aws import clients
 from lambdas.aws.ensure import (
     IN_TRANSITION,
     ConfigurationDrift,
-    Look,
     ResourceFailed,
+    StepResult,
     create_or_wait,
     described,
     found_or_made_anew,
@@ -23,7 +23,7 @@ from lambdas.config.requests import campaign_config
 from lambdas.config.tags import deployment_tags
 
 
-def ensure_campaign(config: Config, solution: str, version: str, run_started: datetime, *, moves: bool) -> Look:
+def ensure_campaign(config: Config, solution: str, version: str, run_started: datetime, *, moves: bool) -> StepResult:
     """The campaign of a solution, with the capacity and settings of the config.
 
     It serves `version` if it `moves` or is made, else what it serves already: a rollback may have come after the run's verdict.

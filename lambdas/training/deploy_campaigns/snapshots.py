@@ -7,14 +7,14 @@ from datetime import datetime
 from typing import Any
 
 from lambdas.aws import clients
-from lambdas.aws.ensure import IN_TRANSITION, Look, ResourceFailed, active, create_or_wait, found_status, short
+from lambdas.aws.ensure import IN_TRANSITION, ResourceFailed, StepResult, active, create_or_wait, found_status, short
 from lambdas.config import Config, environment
 from lambdas.config.names import arn, fingerprint, own_name
 from lambdas.config.tags import deployment_tags
 from lambdas.stores.snapshots import LENGTH, input_key, output_key, output_prefix
 
 
-def ensure_snapshot(config: Config, solution: str, version: str, run_started: datetime) -> Look:
+def ensure_snapshot(config: Config, solution: str, version: str, run_started: datetime) -> StepResult:
     """The snapshot of this version, there or under way: ACTIVE in both cases, since the one before serves until it is done.
 
     A job that failed in an earlier run, or whose output is no longer there, is followed by another. Raises ResourceFailed for one

@@ -10,7 +10,7 @@ from lambdas.aws import clients
 from lambdas.aws.ensure import (
     IN_TRANSITION,
     ConfigurationDrift,
-    Look,
+    StepResult,
     create_or_wait,
     described,
     found_status,
@@ -25,7 +25,7 @@ from lambdas.config.tags import deployment_tags
 from lambdas.training.imports import import_jobs
 
 
-def ensure_dataset(config: Config, kind: DatasetKind) -> Look:
+def ensure_dataset(config: Config, kind: DatasetKind) -> StepResult:
     """The dataset, with its schema; the schema is there at once."""
     dataset = dataset_arn(config, kind)
     there = described(lambda: dict(clients.personalize().describe_dataset(datasetArn=dataset)))
@@ -44,7 +44,7 @@ def ensure_dataset(config: Config, kind: DatasetKind) -> Look:
     )
 
 
-def follow_schema(config: Config, kind: DatasetKind, schema: str, there: dict[str, Any]) -> Look:
+def follow_schema(config: Config, kind: DatasetKind, schema: str, there: dict[str, Any]) -> StepResult:
     """The dataset with the config's schema: one that only adds nullable columns to items or users is taken over in place.
 
     Raises ConfigurationDrift for any other change (personalize/latest/dg/updating-dataset-schema.html).
@@ -90,7 +90,7 @@ def jobs_since_it_was_made(dataset: str) -> list[dict[str, Any]]:
     return [job for job in import_jobs(dataset) if job["creationDateTime"] >= made]
 
 
-def ensure_import(config: Config, kind: DatasetKind, location: Callable[[], str], files: str, run_id: str) -> Look:
+def ensure_import(config: Config, kind: DatasetKind, location: Callable[[], str], files: str, run_id: str) -> StepResult:
     """The import of the CSVs whose fingerprint is `files`: nothing to do when the newest import took in the same, else of what
     `location` names.
 

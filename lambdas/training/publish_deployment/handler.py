@@ -9,7 +9,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel
 
 from lambdas.aws import clients
-from lambdas.aws.ensure import answer
+from lambdas.aws.ensure import step_output
 from lambdas.aws.observability import logger
 from lambdas.config import Config, environment, packed_config
 from lambdas.config.names import dataset_group_arn
@@ -59,7 +59,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         prune(leftovers)
     done = not leftovers.filters and not (config.prune and names(leftovers))
     waiting = [{"status": "ACTIVE" if done else "PENDING"}]
-    return answer(waiting, request.waited_seconds, deployment=deployment.model_dump(), leftover=names(leftovers))
+    return step_output(waiting, request.waited_seconds, deployment=deployment.model_dump(), leftover=names(leftovers))
 
 
 def previous() -> Deployment | None:

@@ -9,7 +9,7 @@ from typing import Any, cast
 from lambdas.aws import clients
 from lambdas.aws.ensure import (
     ConfigurationDrift,
-    Look,
+    StepResult,
     active,
     create_or_wait,
     described,
@@ -26,7 +26,7 @@ from lambdas.config.tags import deployment_tags
 from lambdas.training.imports import import_jobs
 
 
-def ensure_solution(config: Config, name: str, run_started: datetime) -> Look:
+def ensure_solution(config: Config, name: str, run_started: datetime) -> StepResult:
     """The solution as the config wants it. Raises ConfigurationDrift when it was made otherwise."""
     solution, wanted = solution_arn(config, name), config.solutions[name]
     there = described(lambda: dict(clients.personalize().describe_solution(solutionArn=solution)))
@@ -70,7 +70,7 @@ def refuse_drift(name: str, wanted: Solution, there: dict[str, Any]) -> None:
             )
 
 
-def ensure_version(config: Config, name: str, run_started: datetime, retrain: bool) -> Look:
+def ensure_version(config: Config, name: str, run_started: datetime, retrain: bool) -> StepResult:
     """The solution's newest version, after a training if `retrain` says so or data was imported since it was made.
 
     A version made since the run began is this run's: a retried call finds it instead of training twice.
