@@ -199,7 +199,7 @@ class IngestionStack(cdk.Stack):
     def _erasure(self) -> lambda_.Function:
         self.functions.add(
             "erase_user",
-            description="Writes the tombstone of a user who asked to be forgotten, and empties the tables of the user's data",
+            description="Writes the deletion record of a user who asked to be forgotten, and deletes the user's rows",
             grants=[Grant(["dynamodb:PutItem"], [self.erasures.table_arn]), *self._forget()],
             environment=environment.EraseUser(
                 erasures_table=self.erasures.table_name,

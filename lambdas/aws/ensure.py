@@ -1,7 +1,7 @@
-"""What the steps of the train state machine answer: which parts are there, and when to look again.
+"""Results of the steps of the train state machine: which resources are there, and when to call the step again.
 
-A step looks at each of its parts: describes it, creates it when it is absent. A part is ACTIVE, PENDING or FAILED; one that
-failed leaves its neighbours alone. Waiting is an answer, never an error.
+A step describes each of its resources, and creates those that are absent. A resource is ACTIVE, PENDING or FAILED; when one
+has failed, the step goes on with the others. A step whose resources are not ready yet returns PENDING, and raises no error.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def refuse_stranger(arn: str, there: Mapping[str, Any], dataset_group: str) -> N
 
 @dataclass(frozen=True)
 class StepResult:
-    """What one look at a resource found; `extra` is what the next state needs of it."""
+    """The state of a resource; `extra` is what the next state needs of it."""
 
     status: Literal["ACTIVE", "PENDING"]
     arn: str
@@ -63,7 +63,7 @@ def pending(arn: str) -> StepResult:
 
 
 def found_status(arn: str, resource: Mapping[str, Any], **extra: Any) -> StepResult:
-    """The look at a described resource. Raises ResourceFailed with the service's reason when it ended as failed."""
+    """The state of a described resource. Raises ResourceFailed with the service's reason when it ended as failed."""
     status = resource["status"]
     if status == "ACTIVE":
         return active(arn, **extra)
@@ -76,7 +76,7 @@ def found_status(arn: str, resource: Mapping[str, Any], **extra: Any) -> StepRes
 def found_or_made_anew(
     arn: str, resource: Mapping[str, Any], run_started: datetime, delete: Callable[[], object], **extra: Any
 ) -> StepResult:
-    """The look at a described resource; one whose creation failed in an earlier run is deleted, and the next look creates it.
+    """The state of a described resource; one whose creation failed in an earlier run is deleted, and the next call creates it.
 
     Raises ResourceFailed when the creation failed in this run.
     """
@@ -117,10 +117,10 @@ def create_or_wait(arn: str, create: Callable[[], object]) -> StepResult:
     return pending(arn)
 
 
-def result_of(label: Mapping[str, Any], look: Callable[[], StepResult]) -> dict[str, Any]:
-    """One part of a step's answer: its label, its status, and what the look brought along, or why it failed."""
+def result_of(label: Mapping[str, Any], ensure: Callable[[], StepResult]) -> dict[str, Any]:
+    """The result of one resource: its label, its status, and its extra fields, or why it failed."""
     try:
-        seen = look()
+        seen = ensure()
     except (ResourceFailed, ConfigurationDrift) as error:
         return {**label, "status": "FAILED", "failure": failure(type(error).__name__, str(error))}
     except ClientError as error:
@@ -132,12 +132,12 @@ def result_of(label: Mapping[str, Any], look: Callable[[], StepResult]) -> dict[
 
 
 def failure(error: str, message: str) -> dict[str, str]:
-    """An error as Step Functions hands over one that it caught from a function."""
+    """An error in the shape in which Step Functions passes on an error of a function."""
     return {"Error": error, "Cause": json.dumps({"errorMessage": message})}
 
 
 def step_output(parts: Iterable[Mapping[str, Any]], waited_seconds: int, **extra: Any) -> dict[str, Any]:
-    """The step's answer: DONE when no part is pending any more, else how many seconds to wait.
+    """The step's output: DONE when no resource is pending any more, else how many seconds to wait.
 
     The wait is a fifth of the time waited so far, and a minute at least: few transitions, and no finish is missed by more.
     """

@@ -134,7 +134,7 @@ class Config(Section):
         return not ranks and any(self.rules[name].pin is not None for name in of.rules)
 
     def recent_event_types(self) -> set[str]:
-        """The event types whose latest items are kept for each user: rules and the twins of filters look at them."""
+        """The event types whose latest items are kept for each user: rules and local filters read them."""
         found = {kind for rule in self.rules.values() if rule.drop_recent for kind in rule.drop_recent.event_types}
         readers: list[Placement | Batch] = [*self.placements.values(), *self.batch.values()]
         readers += [variant for placement in self.placements.values() for variant in placement.variants().values()]

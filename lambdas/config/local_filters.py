@@ -1,7 +1,7 @@
-"""Local twins of filters: the same filter expression, applied to items that Personalize did not filter.
+"""Local filters: the same filter expression, applied to items that Personalize did not filter.
 
 Twins know items by their catalogue attributes, and interactions by the user's recent items. Expressions about the current
-user have no twin: users' attributes are in Personalize alone.
+user have no local filter: users' attributes are in Personalize alone.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class NoLocalFilter(Exception):
 
 @dataclass(frozen=True)
 class Facts:
-    """What a twin is evaluated with: values of placeholders, the current item's attributes, the user's recent items by type."""
+    """What a local filter needs: values of placeholders, the current item's attributes, the user's recent items by type."""
 
     values: Mapping[str, Sequence[str]]
     current_item: Mapping[str, Any]
@@ -138,7 +138,7 @@ def as_number(value: Any) -> float | None:
 
 @cache
 def parse_filter(text: str, columns: tuple[str, ...] = ()) -> ItemFilter:
-    """The twin of a filter expression over items. Raises NoLocalFilter, and InvalidFilter for what is no filter."""
+    """The local filter of a filter expression over items. Raises NoLocalFilter, and InvalidFilter for what is no filter."""
     parsed = filters.parse_filter(text)
     if parsed.target != "ItemID":
         raise NoLocalFilter(f"it is a filter for {parsed.target}, not for ItemID")

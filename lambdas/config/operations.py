@@ -1,4 +1,4 @@
-"""When runs start, and who is told."""
+"""When runs start, and who is notified."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Schedules(Section):
         None, description="batch lists and segments are made anew; without it, when somebody asks"
     )
     archive: ScheduleExpression | None = Field(
-        "cron(30 2 ? * SUN *)", description="erased users leave the archive, retention and churn are counted"
+        "cron(30 2 ? * SUN *)", description="erased users are removed from the archive, retention and churn are counted"
     )
 
 

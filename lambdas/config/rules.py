@@ -65,7 +65,7 @@ class ContextTest(Comparison):
 
 
 class DropRecent(Part):
-    """Drops what the user lately did something with, as of the latest event."""
+    """Drops the user's recent items, as of the latest event."""
 
     event_types: list[str] = Field(min_length=1, max_length=10, description="of `event_types`")
     within_days: Number = Field(30, gt=0, le=365, description="events are known for 90 days at most")
@@ -93,7 +93,7 @@ class Pin(Part):
 
 
 class Boost(AttributeTest):
-    """Divides the place of an item by the factor: 2 brings place 10 to place 5, 0.5 buries it at place 20."""
+    """Divides the place of an item by the factor: 2 moves place 10 to place 5, 0.5 moves it to place 20."""
 
     factor: Number = Field(gt=0, le=1000)
 

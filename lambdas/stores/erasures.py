@@ -1,4 +1,4 @@
-"""Users that asked to be forgotten: a tombstone each, which stays, for whoever handles users to ask for."""
+"""Users who asked to be forgotten: a deletion record each, which stays; all functions that handle users read it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lambdas.stores import keys
 
 
 def erase(user_id: str) -> int:
-    """Write the tombstone; returns its time in milliseconds since 1970."""
+    """Write the deletion record; returns its time in milliseconds since 1970."""
     now = int(time.time() * 1000)
     row: dict[str, Any] = {**keys.key(keys.ERASURES, user_id), "erased_at": {"N": str(now)}}
     clients.dynamodb().put_item(TableName=environment.current().erasures_table, Item=row)

@@ -1,7 +1,7 @@
 """The table of segments: the users of each of a segment's queries, in parts, and a pointer to what readers shall read.
 
 Rows: `<segment>#<version>` / `<query's number>#<part's number>` holds a part of the users, zlib over JSON, likeliest first.
-The pointer `<segment>` / `-` holds the version that is current. Users leave by TTL (`expires`).
+The pointer `<segment>` / `-` holds the version that is current. Users expire (`expires`).
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ class Step:
 
 
 class Journey:
-    """`patience` divides the waits: the embedded AWS is as much faster."""
+    """`patience` divides the waits: the local AWS environment is as much faster."""
 
     def __init__(self, target: Target, config: Config, patience: float = 1.0) -> None:
         self._target = target

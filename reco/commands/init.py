@@ -29,8 +29,12 @@ from reco.exports.understanding import Choices, Understanding, understand
 from reco.options import JsonOption, YesOption, config_of
 from reco.remembered import recall, remember
 
-_File = Annotated[str | None, typer.Option(metavar="FILE", help="The file that this is, where it can't be told.")]
-_Name = Annotated[str | None, typer.Option(metavar="COLUMN", help="The column that this is, where it can't be told.")]
+_File = Annotated[
+    str | None, typer.Option(metavar="FILE", help="The file of this kind, where `reco init` does not recognize it.")
+]
+_Name = Annotated[
+    str | None, typer.Option(metavar="COLUMN", help="The column of this kind, where `reco init` does not recognize it.")
+]
 _LONGEST = 28
 
 

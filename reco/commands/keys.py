@@ -44,7 +44,7 @@ def keys(
         return
     results.print(f"Servers  {answer['api_url']}\n  key    {answer['api_key']}", markup=False)
     results.print(
-        f"Browsers {answer['browser_api_url']}\n  key    {answer['browser_api_key']}  (may only send events)", markup=False
+        f"Browsers {answer['browser_api_url']}\n  key    {answer['browser_api_key']}  (can only send events)", markup=False
     )
     results.print(f"\nRecommendations:\n{answer['curl']}", markup=False)
     results.print(f"\nAn event from a page:\n{answer['curl_event']}", markup=False)

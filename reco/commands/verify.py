@@ -28,7 +28,7 @@ from reco.options import DEFAULT_CONFIG, AwsOption, ConfigOption, JsonOption, Ye
 from reco.target import Target
 
 DIFFERS = 1
-#: By which waits are divided in the embedded AWS, whose functions answer at once and whose clock is faster.
+#: By which waits are divided in the local AWS environment, whose functions answer at once and whose clock is faster.
 _PATIENCE_HERE = 10.0
 
 

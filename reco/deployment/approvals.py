@@ -43,5 +43,5 @@ def decide(target: Target, solution: str, approved: bool) -> None:
         machines.send_task_success(taskToken=row["task_token"], output=answer)
     except (machines.exceptions.TaskTimedOut, machines.exceptions.TaskDoesNotExist):
         raise RecoError(
-            f"The run that asked about '{solution}' waits no longer: start another (`reco train`), it asks again."
+            f"The run that asked about '{solution}' has ended: start another run with `reco train`, which asks again."
         ) from None

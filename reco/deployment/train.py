@@ -107,7 +107,7 @@ def _read_report(target: Target, run_id: str) -> dict[str, Any] | None:
 def problems(result: Outcome) -> list[str]:
     """What went wrong, as sentences; empty when the run did all it should."""
     if result.report is not None and result.report["status"] == "ALREADY_RUNNING":
-        return [f"Another run is going on: {result.report['execution']}. Follow that one, or start again when it has ended."]
+        return [f"Another run is in progress: {result.report['execution']}. Follow that run, or start again when it has ended."]
     if result.report is not None:
         return [f"{p['part']}: {p['message']} {p['what_to_do']}" for p in result.report["problems"]]
     return [] if result.status == "SUCCEEDED" else [f"{result.status} {result.error}: {result.cause}".strip()]

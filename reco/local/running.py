@@ -1,4 +1,4 @@
-"""Brings the deployment up on this machine: synthesize, start the embedded AWS, deploy the same templates into it."""
+"""Brings the deployment up on this machine: synthesize, start the local AWS environment, deploy the same templates into it."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def start_local(
         running = Environment.attach(data)
         if running is not None:
             raise RecoError(
-                f"An embedded AWS is running already, at {running.aws_endpoint}: use it, deploy a changed config into it with "
+                f"A local AWS environment is running already, at {running.aws_endpoint}. Use it, deploy a changed config with "
                 "`reco deploy`, or stop it with `reco down`."
             )
         seconds, state = Seconds(), data / "deployments" / config.name
@@ -59,7 +59,7 @@ def start_local(
         with step("Synthesize the CDK app") as clock:
             assembly = synthesize(file, data / "cdk.out", validate=False)
             seconds.synth = clock()
-        with step(f"Start the embedded AWS{' with what it held' if is_known else ''}") as clock:
+        with step(f"Start the local AWS environment{' with what it held' if is_known else ''}") as clock:
             environment = launch(None, data, speed=speed, detach=detach, state=state, fresh=fresh, **ports)
             seconds.start = clock()
         try:
@@ -68,7 +68,7 @@ def start_local(
                 seconds.deploy = clock()
             if is_known:
                 for name in _end_interrupted_runs(Target(config.name, environment)):
-                    say(f"The run {name} had not ended when the embedded AWS was stopped, and is aborted: start it again.")
+                    say(f"The run {name} was aborted when the local AWS environment was stopped: start it again.")
         except BaseException:
             environment.stop()
             raise

@@ -1,4 +1,4 @@
-"""Makes a load current, in one conditional write, if enough of it was written; else readers keep the one before."""
+"""Makes a load current, in one conditional write, if enough of it was written; else readers keep the previous load."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def require_enough(making: Making, found: dict[str, Any]) -> None:
     where = "; ".join([found["rejected_lines"], *named, *found["unloaded_files"]]).strip("; ")
     raise TooFewWritten(
         f"{found['written']} of {owed} lines were written ({found['rejected']} rejected, {found['missing']} missing), "
-        f"fewer than {share:.0%}: the lists before stay{f' ({where})' if where else ''}"
+        f"fewer than {share:.0%}: the previous lists stay{f' ({where})' if where else ''}"
     )
 
 

@@ -30,5 +30,5 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     request, config = StepRequest.model_validate(event), packed_config()
     if request.step == "prepare":
         return prepare(config, request.making, request.run_started, request.erased)
-    look = result_of({"name": request.making.name}, partial(ensure_job, config, request.making))
-    return step_output([look], request.waited_seconds)
+    result = result_of({"name": request.making.name}, partial(ensure_job, config, request.making))
+    return step_output([result], request.waited_seconds)

@@ -47,7 +47,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     def out_of_time() -> bool:
         return bool(context.get_remaining_time_in_millis() < RESERVE)
 
-    def look(dataset: Dataset) -> StepResult:
+    def ensure(dataset: Dataset) -> StepResult:
         seen, kind = ensure_data(config, dataset, request.run_id), dataset.kind
         if kind == "interactions" or not seen.active:
             return seen
@@ -60,7 +60,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             return pending(seen.arn)
         return replace(seen, extra={**seen.extra, "items_removed": removed.get(kind, 0)}) if kind == "items" else seen
 
-    parts = [result_of({"kind": dataset.kind}, partial(look, dataset)) for dataset in request.datasets]
+    parts = [result_of({"kind": dataset.kind}, partial(ensure, dataset)) for dataset in request.datasets]
     return step_output(parts, request.waited_seconds, loaded=loaded, removed=removed)
 
 

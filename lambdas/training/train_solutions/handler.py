@@ -29,13 +29,13 @@ class TrainRequest(BaseModel):
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     request, config = TrainRequest.model_validate(event), packed_config()
     parts = [
-        result_of({"name": name, "recipe": config.solutions[name].recipe}, partial(look, config, name, request))
+        result_of({"name": name, "recipe": config.solutions[name].recipe}, partial(ensure, config, name, request))
         for name in request.solutions
     ]
     return step_output(parts, request.waited_seconds)
 
 
-def look(config: Config, name: str, request: TrainRequest) -> StepResult:
+def ensure(config: Config, name: str, request: TrainRequest) -> StepResult:
     """The solution, then its version, then what the service measured."""
     seen = ensure_solution(config, name, request.run_started)
     if seen.active:
