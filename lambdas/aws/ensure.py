@@ -15,10 +15,10 @@ from typing import Any, Literal, cast
 from botocore.exceptions import ClientError
 
 #: Refusals that pass by themselves: a neighbour in transition, too many calls at once.
-PASSING = frozenset({"ResourceInUseException", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded"})
+_PASSING = frozenset({"ResourceInUseException", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded"})
 #: What a LimitExceededException says when it is about work in progress (five import jobs, twenty trainings) or call rates,
 #: and not about the number of resources that an account may have: only the first kind passes by itself.
-PASSING_LIMITS = ("PENDING", "IN_PROGRESS", "per second")
+_PASSING_LIMITS = ("PENDING", "IN_PROGRESS", "per second")
 
 IN_TRANSITION = ("CREATE PENDING", "CREATE IN_PROGRESS", "UPDATE PENDING", "UPDATE IN_PROGRESS")
 
@@ -110,9 +110,9 @@ def create_or_wait(arn: str, create: Callable[[], object]) -> StepResult:
         create()
     except ClientError as error:
         code, message = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
-        if code == "LimitExceededException" and not any(sign in message for sign in PASSING_LIMITS):
+        if code == "LimitExceededException" and not any(sign in message for sign in _PASSING_LIMITS):
             raise ResourceFailed(f"{short(arn)}: the account's quota is used up: {message}") from None
-        if code not in PASSING | {"ResourceAlreadyExistsException", "LimitExceededException"}:
+        if code not in _PASSING | {"ResourceAlreadyExistsException", "LimitExceededException"}:
             raise
     return pending(arn)
 
@@ -125,7 +125,7 @@ def result_of(label: Mapping[str, Any], ensure: Callable[[], StepResult]) -> dic
         return {**label, "status": "FAILED", "failure": failure(type(error).__name__, str(error))}
     except ClientError as error:
         code = error.response["Error"]["Code"]
-        if code in PASSING:
+        if code in _PASSING:
             return {**label, "status": "PENDING"}
         return {**label, "status": "FAILED", "failure": failure(code, str(error))}
     return {**label, "status": seen.status, "arn": seen.arn, **seen.extra}

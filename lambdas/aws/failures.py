@@ -7,7 +7,7 @@ import json
 from pydantic import BaseModel, ConfigDict, Field
 
 #: What an operator can do about an error, by its name.
-WHAT_TO_DO = {
+_WHAT_TO_DO = {
     "InvalidData": "Correct the CSVs, upload them again (reco load) and start the run again.",
     "ConfigurationDrift": "Change the config back, or follow the steps in the message; then start the run again.",
     "ResourceFailed": "The reason is the service's own. Correct what it names and start the run again; finished steps are kept. "
@@ -19,7 +19,7 @@ WHAT_TO_DO = {
     "States.TaskFailed": "The reason is the service's own; a Glue job's log is in /aws-glue/jobs. Start the run again.",
     "States.Timeout": "The step timed out. Look at the resource in Personalize, then start the run again.",
 }
-OTHERWISE = "Look at the execution's failed state and the function's log; start the run again when the cause is gone."
+_OTHERWISE = "Look at the execution's failed state and the function's log; start the run again when the cause is gone."
 
 
 class Failure(BaseModel):
@@ -39,7 +39,7 @@ class Failure(BaseModel):
             return self.cause
 
     def advice(self) -> str:
-        return WHAT_TO_DO.get(self.error, OTHERWISE)
+        return _WHAT_TO_DO.get(self.error, _OTHERWISE)
 
 
 def problem(label: str, failure: Failure) -> dict[str, str]:

@@ -14,7 +14,7 @@ from lambdas.aws.backoff import pause
 
 #: Seconds of the first pause, and of the longest.
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 10.0
-THROTTLES = frozenset(
+_THROTTLES = frozenset(
     {"ThrottlingException", "TooManyRequestsException", "LimitExceededException", "ProvisionedThroughputExceededException"}
 )
 
@@ -57,7 +57,7 @@ class Patience:
         code, status = error.response["Error"]["Code"], error.response["ResponseMetadata"]["HTTPStatusCode"]
         if code == "InvalidInputException":
             raise Refused(error.response["Error"].get("Message", code)) from None
-        if code in THROTTLES or status == 429:
+        if code in _THROTTLES or status == 429:
             self.throttled += 1
         elif status >= 500:
             self.failed += 1

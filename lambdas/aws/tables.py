@@ -22,7 +22,7 @@ WRITE_BATCH = 25
 #: BatchGetItem takes this many keys (amazondynamodb/latest/APIReference/API_BatchGetItem.html).
 READ_BATCH = 100
 #: For how long a table may put off keys: the caller's own caller waits (a queue, a stream, a state machine), and asks again.
-READ_SECONDS = 20.0
+_READ_SECONDS = 20.0
 
 
 def deserialize(value: Mapping[str, Any]) -> Any:
@@ -107,7 +107,7 @@ def read_all(
     keys: Sequence[Mapping[str, Any]],
     *,
     consistent: bool = False,
-    seconds: float = READ_SECONDS,
+    seconds: float = _READ_SECONDS,
 ) -> Iterator[dict[str, Any]]:
     """The rows of the keys that the table has; keys that it puts off are asked for again, after longer and longer pauses.
 

@@ -20,7 +20,7 @@ from personalize_rules.values import NUMBER, event_type_key
 
 #: The column that stands for the item itself: the catalogue keeps it as the key.
 ITEM_ID = "ITEM_ID"
-COMPARE: dict[str, Callable[[float, float], bool]] = {
+_COMPARE: dict[str, Callable[[float, float], bool]] = {
     "=": operator.eq,
     "!=": operator.ne,
     "<": operator.lt,
@@ -85,7 +85,7 @@ class ItemFilter:
         name = self._name(condition.column)
         found = values(item_id if name == ITEM_ID else attributes.get(name))
         if condition.is_list_test:
-            return any(equal(value, one) for value in found for one in wanted) is not (condition.operator == "NOT IN")
+            return any(_equal(value, one) for value in found for one in wanted) is not (condition.operator == "NOT IN")
         if not found or not wanted:
             return condition.operator == "!="
         return any(compare(condition.operator, found[0], value) for value in wanted)
@@ -113,14 +113,14 @@ def values(found: Any) -> list[Any]:
     return found if isinstance(found, list) else [found]
 
 
-def equal(found: Any, wanted: Any) -> bool:
+def _equal(found: Any, wanted: Any) -> bool:
     """Numbers equal their spelling: lists of values are written as text."""
     return compare("=", found, wanted) if isinstance(found, (int, float)) else str(found) == str(wanted)
 
 
 def compare(test: str, found: Any, wanted: Any) -> bool:
     left, right = as_number(found), as_number(wanted)
-    return left is not None and right is not None and COMPARE[test](left, right)
+    return left is not None and right is not None and _COMPARE[test](left, right)
 
 
 def as_number(value: Any) -> float | None:

@@ -60,7 +60,7 @@ class Alarms(Section):
 
 
 #: The periods for which CloudWatch Logs keeps (AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html).
-LogDays = Literal[
+_LogDays = Literal[
     1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653
 ]  # fmt: skip
 
@@ -73,7 +73,7 @@ class Protection(Section):
         description="when stacks are deleted: `buckets` outlive them, tables too with `everything`, which also protects stacks "
         "and tables from deletion; `nothing` is for data that can be loaded again",
     )
-    log_days: LogDays = Field(90, description="for which logs are kept")
+    log_days: _LogDays = Field(90, description="for which logs are kept")
     personalize_conditions: bool = Field(
         True,
         description="Amazon Personalize reaches the buckets for this account's resources only, and lists only the folders that "

@@ -15,9 +15,9 @@ Attribute = Annotated[
 ]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Value = bool | int | Number | str
-ItemId = Annotated[str, Field(min_length=1, max_length=256)]
+_ItemId = Annotated[str, Field(min_length=1, max_length=256)]
 
-COMPARISONS = ("equals", "differs_from", "one_of", "above", "below", "at_least", "at_most")
+_COMPARISONS = ("equals", "differs_from", "one_of", "above", "below", "at_least", "at_most")
 
 
 class Part(BaseModel):
@@ -43,13 +43,13 @@ class Comparison(Part):
 
     @model_validator(mode="after")
     def one_comparison(self) -> Comparison:
-        if sum(getattr(self, name) is not None for name in COMPARISONS) != 1:
-            raise ValueError(f"needs exactly one of {', '.join(COMPARISONS)}")
+        if sum(getattr(self, name) is not None for name in _COMPARISONS) != 1:
+            raise ValueError(f"needs exactly one of {', '.join(_COMPARISONS)}")
         return self
 
     def given(self) -> str:
         """The name of the comparison."""
-        return next(name for name in COMPARISONS if getattr(self, name) is not None)
+        return next(name for name in _COMPARISONS if getattr(self, name) is not None)
 
 
 class AttributeTest(Comparison):
@@ -88,7 +88,7 @@ class Distance(Part):
 class Pin(Part):
     """This item of the catalogue at this place (from 1), unless the placement's filter or another rule takes it out."""
 
-    item: ItemId
+    item: _ItemId
     position: int = Field(ge=1, le=500)
 
 

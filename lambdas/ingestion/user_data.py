@@ -14,10 +14,10 @@ from lambdas.stores.batch_lists import BatchLists
 TABLES: dict[str, Callable[[Config, Sequence[str]], None]] = {
     "recent items": lambda config, users: recent_items.delete_items_of(users),
     "records": lambda config, users: whole_records.delete_users(users),
-    "batch lists": lambda config, users: _batch_lists().delete_of(users, batches_of_users(config)),
+    "batch lists": lambda config, users: _batch_lists().delete_of(users, _batches_of_users(config)),
 }
 #: Stores that others empty, or that expire, by what does it.
-OTHERS: dict[str, str] = {
+_OTHERS: dict[str, str] = {
     "Amazon Personalize": "delete_user_data, every day",
     "archive": "the erasure job (Glue), every week",
     "dead letters": "expire after 14 days",
@@ -36,7 +36,7 @@ def delete_from_tables(config: Config, users: Sequence[str]) -> None:
         delete(config, users)
 
 
-def batches_of_users(config: Config) -> list[str]:
+def _batches_of_users(config: Config) -> list[str]:
     """The batches whose lists are those of users, not of items."""
     recipes = {name: RECIPES[config.solutions[batch.solution].recipe] for name, batch in config.batch.items()}
     return [name for name, recipe in recipes.items() if recipe.type != "RELATED_ITEMS"]

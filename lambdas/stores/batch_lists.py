@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lambdas.aws.signed import SignedClient
 
 #: Seconds for which a reader believes that a version is current. Versions stay for a day at least after they are replaced.
-VERSION_SECONDS = 60.0
+_VERSION_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class BatchLists:
 
     def __init__(self, client: DynamoDBClient | SignedClient, table: str) -> None:
         self._client, self._table = client, table
-        self._versions = TimedCache[str, Published | None](VERSION_SECONDS)
+        self._versions = TimedCache[str, Published | None](_VERSION_SECONDS)
 
     def current_version(self, batch: str) -> Published | None:
         """What readers shall read, at most a minute old; None before the first load. Raises ClientError."""

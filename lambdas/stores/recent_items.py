@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from lambdas.aws.signed import SignedClient
 
-KEPT_DAYS = 90
+_KEPT_DAYS = 90
 #: The latest rows of a user that are looked at, and the index that has them by time.
 MOST, NEWEST = 1000, "newest"
 
@@ -34,7 +34,7 @@ def keep(events: Iterable[tuple[str, str, str, float]]) -> None:
         {
             **keys.key(keys.RECENT_ITEMS, user_id, what),
             "at": {"N": str(round(at))},
-            keys.EXPIRES: {"N": str(round(at) + KEPT_DAYS * 86_400)},
+            keys.EXPIRES: {"N": str(round(at) + _KEPT_DAYS * 86_400)},
         }
         for (user_id, what), at in latest.items()
     )

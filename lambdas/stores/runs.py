@@ -49,7 +49,7 @@ def keep_version(record: VersionRecord) -> None:
             Key=version_key(record.solution, record.version_arn),
             UpdateExpression="SET "
             + ", ".join(
-                f"#{name} = " + (f"if_not_exists(#{name}, :{name})" if name in FIRST_STANDS else f":{name}") for name in values
+                f"#{name} = " + (f"if_not_exists(#{name}, :{name})" if name in _FIRST_STANDS else f":{name}") for name in values
             ),
             ConditionExpression="attribute_not_exists(#decision) OR #decision <> :rolled_back",
             ExpressionAttributeNames={f"#{name}": name for name in values},
@@ -63,7 +63,7 @@ def keep_version(record: VersionRecord) -> None:
 
 
 #: The run that trained a version, and when, do not change when a later run looks at it again.
-FIRST_STANDS = frozenset({"run_id", "trained_at"})
+_FIRST_STANDS = frozenset({"run_id", "trained_at"})
 
 
 def versions(solution: str) -> list[VersionRecord]:
@@ -108,14 +108,14 @@ def take_lock(execution_arn: str, machine: str = "train") -> str | None:
         except clients.dynamodb().exceptions.ConditionalCheckFailedException:
             stored = clients.dynamodb().get_item(TableName=table, Key=key(LOCK, machine), ConsistentRead=True)
             held = from_row(stored.get("Item", {}))
-            if held and still_running(held["holder"]):
+            if held and _still_running(held["holder"]):
                 return str(held["holder"])
         else:
             return None
     return str(held.get("holder", "another run"))
 
 
-def still_running(execution_arn: str) -> bool:
+def _still_running(execution_arn: str) -> bool:
     """Whether an execution is under way; one that is no longer known is not."""
     client = clients.stepfunctions()
     try:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
 #: A row holds 400 KB (amazondynamodb/latest/developerguide/ServiceQuotas.html), an id has 256 characters of up to 4 bytes.
-USERS_PER_PART = 5_000
+_USERS_PER_PART = 5_000
 MOST_BYTES = 380_000
 
 
@@ -29,8 +29,8 @@ def pointer(segment: str) -> dict[str, Any]:
 
 def parts(users: Sequence[str]) -> Iterator[bytes]:
     """The users as the table holds them."""
-    for start in range(0, len(users), USERS_PER_PART):
-        packed = json.dumps(users[start : start + USERS_PER_PART], separators=(",", ":"), ensure_ascii=False)
+    for start in range(0, len(users), _USERS_PER_PART):
+        packed = json.dumps(users[start : start + _USERS_PER_PART], separators=(",", ":"), ensure_ascii=False)
         yield zlib.compress(packed.encode(), 1)
 
 

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 #: Longest list of a job.
 LENGTH = 500
-INPUT = "anyone.json"
+_INPUT = "anyone.json"
 
 
 def input_key(solution: str) -> str:
-    return f"{output_prefix(solution)}input/{INPUT}"
+    return f"{output_prefix(solution)}input/{_INPUT}"
 
 
 def output_prefix(solution: str) -> str:
@@ -29,7 +29,7 @@ def output_prefix(solution: str) -> str:
 
 def output_key(solution: str) -> str:
     """The service names an output after its input."""
-    return f"{output_prefix(solution)}{INPUT}.out"
+    return f"{output_prefix(solution)}{_INPUT}.out"
 
 
 def read_snapshot(objects: SignedObjects, bucket: str, solution: str) -> list[str]:

@@ -20,14 +20,14 @@ from lambdas.stores import keys
 from personalize_rules.schemas import Schema
 
 RecordKind = Literal["item", "user"]
-Columns = Mapping[str, Any]
+_Columns = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Whole:
     """A record: its columns, when all of them were put, and when some were changed after that."""
 
-    columns: Columns
+    columns: _Columns
     put_at: int
     changed: Mapping[str, int] = field(default_factory=dict)
     version: int = 0
@@ -44,7 +44,7 @@ def id_column(kind: RecordKind) -> str:
     return f"{kind.upper()}_ID"
 
 
-def put(kept: Whole | None, at: int, columns: Columns) -> Whole | None:
+def put(kept: Whole | None, at: int, columns: _Columns) -> Whole | None:
     """The record after a put of all its columns; None if a newer put is known.
 
     >>> changed = Whole({"PRICE": 5, "STOCK": 0}, put_at=1, changed={"STOCK": 3})
@@ -61,7 +61,7 @@ def put(kept: Whole | None, at: int, columns: Columns) -> Whole | None:
     return replace(kept, columns=merged, put_at=at, changed=later)
 
 
-def patch(kept: Whole, at: int, changes: Columns) -> Whole | None:
+def patch(kept: Whole, at: int, changes: _Columns) -> Whole | None:
     """The record after a change of some columns, where None clears one; None if newer values of all of them are known."""
     taken = {name: value for name, value in changes.items() if at >= kept.changed.get(name, kept.put_at)}
     if not taken:
@@ -70,7 +70,7 @@ def patch(kept: Whole, at: int, changes: Columns) -> Whole | None:
     return replace(kept, columns=merged, changed={**kept.changed, **dict.fromkeys(taken, at)})
 
 
-def attributes(schema: Schema, row: Columns) -> dict[str, Any]:
+def attributes(schema: Schema, row: _Columns) -> dict[str, Any]:
     """What the catalogue keeps of a record: categories as lists, no free text."""
     kept = {}
     for name, value in row.items():

@@ -28,7 +28,7 @@ from lambdas.stores.erasures import all_erased
 #: Milliseconds before the end of a call: no more lines are read, and no more attempts are made to write.
 STOP_READING, STOP_WRITING = 60_000, 15_000
 #: Lines between two looks at the clock.
-LOOK_EVERY = 200
+_LOOK_EVERY = 200
 
 
 class LoadRequest(BaseModel):
@@ -60,7 +60,7 @@ def load(request: LoadRequest, patience: Patience, reading_ends: float) -> tuple
     """Load lines from `request.offset` on into `request.counts`. Returns whether all are loaded, where to go on, reasons."""
     bucket, counts, offset = environment.current().data_bucket, request.counts, request.offset
     prefix = f"{request.rejected_prefix}{request.key.rsplit('/', 1)[-1]}."
-    rejected, make_rows, done = RejectedLines(bucket, prefix), maker(request), True
+    rejected, make_rows, done = RejectedLines(bucket, prefix), _maker(request), True
     table, attributes = target(request.kind)
     with Writer(table, attributes, patience) as writer:
         for number, line in enumerate(read_lines(bucket, request.key, offset), 1):
@@ -74,7 +74,7 @@ def load(request: LoadRequest, patience: Patience, reading_ends: float) -> tuple
                 counts.erased += str(error) == ERASED
                 rejected.add(line.text, line.end, str(error))
             offset = line.end
-            if number % LOOK_EVERY == 0 and time.monotonic() > reading_ends:
+            if number % _LOOK_EVERY == 0 and time.monotonic() > reading_ends:
                 done = False
                 break
         writer.drain()
@@ -82,7 +82,7 @@ def load(request: LoadRequest, patience: Patience, reading_ends: float) -> tuple
     return done, offset, dict(rejected.reasons)
 
 
-def maker(request: LoadRequest) -> Callable[[bytes], list[Row]]:
+def _maker(request: LoadRequest) -> Callable[[bytes], list[Row]]:
     """What makes rows of the lines of this job."""
     config, erased = packed_config(), frozenset(all_erased())
     if request.kind == "segment":

@@ -52,8 +52,8 @@ class PublishRequest(BaseModel):
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     request = PublishRequest.model_validate(event)
     making, found = request.making, result(request)
-    require_enough(making, found)
-    forget_erased(making)
+    _require_enough(making, found)
+    _forget_erased(making)
     published = Published(
         version=making.version,
         published_at=datetime.now(UTC),
@@ -88,7 +88,7 @@ def result(request: PublishRequest) -> dict[str, Any]:
     }
 
 
-def require_enough(making: Making, found: dict[str, Any]) -> None:
+def _require_enough(making: Making, found: dict[str, Any]) -> None:
     """Raises TooFewWritten.
 
     The queries of a segment stand each by itself: what was answered is published, unless a file of answers could not be loaded.
@@ -106,7 +106,7 @@ def require_enough(making: Making, found: dict[str, Any]) -> None:
     )
 
 
-def forget_erased(making: Making) -> None:
+def _forget_erased(making: Making) -> None:
     """Take out the lists of users who asked to be forgotten since the run began: loading left out all who had before."""
     if making.kind == "segment":
         return

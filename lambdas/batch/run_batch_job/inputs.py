@@ -22,7 +22,7 @@ from lambdas.stores.snapshots import read_snapshot
 
 KINDS = {"PERSONALIZED_RANKING": "rankings", "RELATED_ITEMS": "items"}
 #: A ranking takes this many items (personalize/latest/dg/limits.html).
-MOST_CANDIDATES = 500
+_MOST_CANDIDATES = 500
 
 
 def prepare(config: Config, making: Making, run_started: datetime, erased: str) -> dict[str, Any]:
@@ -34,7 +34,7 @@ def prepare(config: Config, making: Making, run_started: datetime, erased: str) 
         "expires": round((run_started + timedelta(days=keep_days)).timestamp()),
     }
     if making.kind == "segment":
-        write_queries(config, making)
+        _write_queries(config, making)
         return more
     return more | {"arguments": arguments(config, making, run_started, erased)}
 
@@ -52,14 +52,14 @@ def arguments(config: Config, making: Making, run_started: datetime, erased: str
         "--active_days": str(batch.active_within_days),
         "--now": run_started.isoformat(),
     }
-    return given | ({"--candidates": write_candidates(making, batch)} if batch.candidates else {})
+    return given | ({"--candidates": _write_candidates(making, batch)} if batch.candidates else {})
 
 
-def write_candidates(making: Making, batch: Batch) -> str:
+def _write_candidates(making: Making, batch: Batch) -> str:
     """The best sellers, one id a line; returns their address. Raises ResourceFailed when they were not counted yet."""
     bucket, solution = environment.current().data_bucket, str(batch.candidates)
     try:
-        item_ids = read_snapshot(SignedObjects(), bucket, solution)[:MOST_CANDIDATES]
+        item_ids = read_snapshot(SignedObjects(), bucket, solution)[:_MOST_CANDIDATES]
     except ClientError as error:
         if error.response["Error"]["Code"] != "NoSuchKey":
             raise
@@ -68,7 +68,7 @@ def write_candidates(making: Making, batch: Batch) -> str:
     return making.address("candidates.txt")
 
 
-def write_queries(config: Config, making: Making) -> None:
+def _write_queries(config: Config, making: Making) -> None:
     """The input of a segment job, and the report that a Spark job would have left."""
     segment = config.segments[making.name]
     field = "itemId" if segment.item_ids else "itemAttributes"

@@ -37,7 +37,7 @@ def ensure_job(config: Config, making: Making) -> StepResult:
         there = described(lambda: dict(personalize.describe_batch_inference_job(batchInferenceJobArn=job)))
     if there is not None:
         return found_status(job, there)
-    if input_lines(making) == 0:
+    if _input_lines(making) == 0:
         raise NobodyToRecommendFor(f"nobody was active within {config.batch[making.name].active_within_days} days")
     call: dict[str, Any] = {
         "jobName": name,
@@ -57,7 +57,7 @@ def ensure_job(config: Config, making: Making) -> StepResult:
     return create_or_wait(job, lambda: personalize.create_batch_inference_job(**call))
 
 
-def input_lines(making: Making) -> int:
+def _input_lines(making: Making) -> int:
     body = clients.s3().get_object(Bucket=environment.current().data_bucket, Key=making.key("input.json"))["Body"]
     return int(json.loads(body.read())["lines"])
 

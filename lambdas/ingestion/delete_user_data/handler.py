@@ -34,7 +34,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 def delete_all(config: Config) -> dict[str, Any]:
     users = list(all_erased())
     user_data.delete_from_tables(config, users)
-    before = latest_job(config)
+    before = _latest_job(config)
     if before is not None and before["status"] in ("PENDING", "IN_PROGRESS"):
         return {"status": "RUNNING", "job": before["dataDeletionJobArn"]}
     count(DeletionJobsFailed=int(before is not None and before["status"] == "FAILED"))
@@ -43,12 +43,12 @@ def delete_all(config: Config) -> dict[str, Any]:
     if not users:
         return {"status": "NOTHING_TO_DELETE"}
     try:
-        return {"status": "STARTED", "users": len(users), "job": start_job(config, users)}
+        return {"status": "STARTED", "users": len(users), "job": _start_job(config, users)}
     except clients.personalize().exceptions.ResourceNotFoundException:  # no dataset group before the first train run
         return {"status": "NOTHING_TO_DELETE"}
 
 
-def latest_job(config: Config) -> dict[str, Any] | None:
+def _latest_job(config: Config) -> dict[str, Any] | None:
     """The newest deletion job, None before the first (and before the first train run makes the dataset group)."""
     personalize = clients.personalize()
     try:
@@ -63,7 +63,7 @@ def latest_job(config: Config) -> dict[str, Any] | None:
         return None
 
 
-def start_job(config: Config, users: list[str]) -> str:
+def _start_job(config: Config, users: list[str]) -> str:
     """Write the users' CSV and start the job; returns its ARN."""
     started = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     named = [user for user in users if not re.search(r"[\n\r\0]", user)]

@@ -25,7 +25,7 @@ from lambdas.stores.erasures import erased
 
 #: Milliseconds that are left for dead letters and the answer.
 RESERVE = 10_000
-NO_TRACKER = "there is no event tracker yet: redrive after the first train run"
+_NO_TRACKER = "there is no event tracker yet: redrive after the first train run"
 
 
 @metrics.log_metrics
@@ -90,5 +90,5 @@ def put_all(batch: Batch, patience: Patience) -> Sent:
     except NotDeployed:
         tracking_id = ""
     if not tracking_id:
-        return Sent(refused=[(event.position, NO_TRACKER) for lane in batch.lanes.values() for event in lane])
+        return Sent(refused=[(event.position, _NO_TRACKER) for lane in batch.lanes.values() for event in lane])
     return send(batch.lanes, tracking_id, patience)

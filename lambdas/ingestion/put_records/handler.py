@@ -37,24 +37,24 @@ Message = Mapping[str, Any]
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     messages: dict[str, Message] = {message["messageId"]: message for message in event["Records"]}
-    changes, dead = read_messages(list(messages.values()))
+    changes, dead = _read_messages(list(messages.values()))
     correlate(change.request_id for change in changes)
     patience = Patience(time.monotonic() + (context.get_remaining_time_in_millis() - RESERVE) / 1000)
     outcome = put_all(packed_config(), without_erased(changes), patience)
-    early, refused = sort_unknown(messages, outcome)
+    early, refused = _sort_unknown(messages, outcome)
     dead += [DeadLetter(change.message_id, reason, record(messages[change.message_id])) for change, reason in refused]
     dead_letters.store(dead)
     count(RecordsPut=outcome.put, RecordsDeadLettered=len(dead))
     count(PutRecordsThrottled=patience.throttled, PutRecordsFailed=patience.failed)
     for change in early:
-        show_again(messages[change.message_id], _SECONDS_BETWEEN)
+        _show_again(messages[change.message_id], _SECONDS_BETWEEN)
     for change in outcome.undone:
         message = messages[change.message_id]
-        show_again(message, int(doubled(receives(message) - 1, _FIRST_RETURN, _LAST_RETURN)))
+        _show_again(message, int(doubled(_receives(message) - 1, _FIRST_RETURN, _LAST_RETURN)))
     return {"batchItemFailures": [{"itemIdentifier": change.message_id} for change in [*early, *outcome.undone]]}
 
 
-def read_messages(messages: Sequence[Message]) -> tuple[list[Change], list[DeadLetter]]:
+def _read_messages(messages: Sequence[Message]) -> tuple[list[Change], list[DeadLetter]]:
     """The changes in messages, and the dead letters that the other messages make."""
     config, changes, dead = packed_config(), [], []
     for message in messages:
@@ -71,19 +71,19 @@ def without_erased(changes: Sequence[Change]) -> list[Change]:
     return [change for change in changes if change.kind != "user" or change.id not in gone]
 
 
-def sort_unknown(messages: Mapping[str, Message], outcome: Outcome) -> tuple[list[Change], list[tuple[Change, str]]]:
+def _sort_unknown(messages: Mapping[str, Message], outcome: Outcome) -> tuple[list[Change], list[tuple[Change, str]]]:
     """Patches whose record may still come; and all that is refused, with the reason."""
-    early = [change for change, _ in outcome.unknown if receives(messages[change.message_id]) < _LOOKS]
-    late = [(change, reason) for change, reason in outcome.unknown if receives(messages[change.message_id]) >= _LOOKS]
+    early = [change for change, _ in outcome.unknown if _receives(messages[change.message_id]) < _LOOKS]
+    late = [(change, reason) for change, reason in outcome.unknown if _receives(messages[change.message_id]) >= _LOOKS]
     return early, [*outcome.refused, *late]
 
 
-def receives(message: Message) -> int:
+def _receives(message: Message) -> int:
     """How often the queue has given out the message."""
     return int(message["attributes"]["ApproximateReceiveCount"])
 
 
-def show_again(message: Message, seconds: int) -> None:
+def _show_again(message: Message, seconds: int) -> None:
     """Let the queue give out a message after so many seconds: its visibility timeout is for functions that died."""
     queue = environment.current().record_queue_url
     clients.sqs().change_message_visibility(QueueUrl=queue, ReceiptHandle=message["receiptHandle"], VisibilityTimeout=seconds)

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 FRESH_SECONDS, MOST_ITEMS = 60.0, 20_000
 
 #: Seconds beyond its time budget that a worker's first answer waits for attributes: it makes its connections and knows nothing.
-FIRST_GRACE = 2.0
+_FIRST_GRACE = 2.0
 #: Seconds for which items that a call may need are asked for ahead of it.
-KEEP_SECONDS = 2.0
+_KEEP_SECONDS = 2.0
 
 Attributes = dict[str, Any]
 
@@ -70,11 +70,11 @@ class Catalogue:
 
     def keep(self, item_ids: Sequence[str]) -> None:
         """Read items ahead of a call that may need them. Raises ClientError or BotoCoreError."""
-        self._remember(item_ids, self._read(item_ids, KEEP_SECONDS))
+        self._remember(item_ids, self._read(item_ids, _KEEP_SECONDS))
 
     def _fetch(self, item_ids: Sequence[str], budget: Budget) -> tuple[dict[str, Attributes | None], bool]:
         """Items from the table, chunks side by side; whether all came in time."""
-        grace, self._has_waited = 0.0 if self._has_waited else FIRST_GRACE, True
+        grace, self._has_waited = 0.0 if self._has_waited else _FIRST_GRACE, True
         seconds = max(budget.deadline + grace - time.monotonic(), 0)  # no thread asks on for an answer that has been given
         chunks = [item_ids[place : place + READ_BATCH] for place in range(0, len(item_ids), READ_BATCH)]
         found: dict[str, Attributes | None] = {}

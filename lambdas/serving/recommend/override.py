@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 CACHE_SECONDS, AGAIN_SECONDS = 30.0, 2.0
 #: How often a worker that has read nothing yet asks again: without the document it would serve without the operator's rules.
 _RETRIES = 2
-SECTIONS = ("rules", "placements")
+_SECTIONS = ("rules", "placements")
 
 
 class Documents:
@@ -100,9 +100,9 @@ def overridden(config: Config, text: str) -> Config:
         raise ConfigError([f"not JSON: {error}"]) from None
     if not isinstance(document, dict) or not all(isinstance(part, dict) for part in document.values()):
         raise ConfigError(["must be an object that holds objects"])
-    unknown = sorted(set(document) - set(SECTIONS))
+    unknown = sorted(set(document) - set(_SECTIONS))
     if unknown:
-        raise ConfigError([f"{unknown[0]}: can't be overridden (only: {', '.join(SECTIONS)})"])
+        raise ConfigError([f"{unknown[0]}: can't be overridden (only: {', '.join(_SECTIONS)})"])
     raw: dict[str, Any] = config.model_dump(by_alias=True, mode="json", exclude_defaults=True)
     for section, entries in document.items():
         merged = {**raw.get(section, {}), **entries}

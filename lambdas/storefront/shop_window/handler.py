@@ -34,7 +34,7 @@ def get_shop() -> Response[str]:
 @app.get("/storefront/items.json")
 def get_items() -> Response[str]:
     """Items by `ids` (with commas between), by `category`, or those that `q` finds."""
-    columns = shop_columns()
+    columns = _shop_columns()
     query, known = app.current_event.resolved_query_string_parameters, catalogue()
     ids, category, words = (",".join(query.get(name, [])) for name in ("ids", "category", "q"))
     if ids:
@@ -47,7 +47,7 @@ def get_items() -> Response[str]:
     return _answered({"items": found, "whole": known.whole})
 
 
-def shop_columns() -> dict[str, str]:
+def _shop_columns() -> dict[str, str]:
     """The columns that have a part in how items look."""
     found: dict[str, str] = shop(packed_config(), "", "")["columns"]
     return found

@@ -20,10 +20,10 @@ def ensure_snapshot(config: Config, solution: str, version: str, run_started: da
     A job that failed in an earlier run, or whose output is no longer there, is followed by another. Raises ResourceFailed for one
     of this run.
     """
-    latest = latest_job(version, output_address(solution))
+    latest = _latest_job(version, _output_address(solution))
     if latest is not None:
         job, ours = latest["batchInferenceJobArn"], latest["creationDateTime"] >= run_started
-        if latest["status"] in IN_TRANSITION or (latest["status"] == "ACTIVE" and is_there(solution)):
+        if latest["status"] in IN_TRANSITION or (latest["status"] == "ACTIVE" and _is_there(solution)):
             return active(job)
         if ours:
             found_status(job, latest)
@@ -32,7 +32,7 @@ def ensure_snapshot(config: Config, solution: str, version: str, run_started: da
     return create_or_wait(arn(f"batch-inference-job/{name}"), lambda: create_job(config, solution, version, name))
 
 
-def latest_job(version: str, output: str) -> dict[str, Any] | None:
+def _latest_job(version: str, output: str) -> dict[str, Any] | None:
     """The newest job on the version that writes to this place: other jobs on it make the lists of a batch."""
     client = clients.personalize()
     pages = client.get_paginator("list_batch_inference_jobs").paginate(solutionVersionArn=version)
@@ -44,13 +44,13 @@ def latest_job(version: str, output: str) -> dict[str, Any] | None:
     return None
 
 
-def is_there(solution: str) -> bool:
+def _is_there(solution: str) -> bool:
     """Whether the data bucket has a snapshot."""
     listed = clients.s3().list_objects_v2(Bucket=environment.current().data_bucket, Prefix=output_key(solution))
     return bool(listed["KeyCount"])
 
 
-def output_address(solution: str) -> str:
+def _output_address(solution: str) -> str:
     return f"s3://{environment.current().data_bucket}/{output_prefix(solution)}"
 
 
@@ -62,7 +62,7 @@ def create_job(config: Config, solution: str, version: str, name: str) -> None:
         solutionVersionArn=version,
         numResults=LENGTH,
         jobInput={"s3DataSource": {"path": f"s3://{bucket}/{input_key(solution)}"}},
-        jobOutput={"s3DataDestination": {"path": output_address(solution)}},
+        jobOutput={"s3DataDestination": {"path": _output_address(solution)}},
         roleArn=environment.current().personalize_role_arn,
         tags=deployment_tags(config),
     )

@@ -31,7 +31,7 @@ def ensure_dataset(config: Config, kind: DatasetKind) -> StepResult:
     there = described(lambda: dict(clients.personalize().describe_dataset(datasetArn=dataset)))
     schema = ensure_schema(config, kind)
     if there is not None:
-        return follow_schema(config, kind, schema, there)
+        return _follow_schema(config, kind, schema, there)
     return create_or_wait(
         dataset,
         lambda: clients.personalize().create_dataset(
@@ -44,7 +44,7 @@ def ensure_dataset(config: Config, kind: DatasetKind) -> StepResult:
     )
 
 
-def follow_schema(config: Config, kind: DatasetKind, schema: str, there: dict[str, Any]) -> StepResult:
+def _follow_schema(config: Config, kind: DatasetKind, schema: str, there: dict[str, Any]) -> StepResult:
     """The dataset with the config's schema: one that only adds nullable columns to items or users is taken over in place.
 
     Raises ConfigurationDrift for any other change (personalize/latest/dg/updating-dataset-schema.html).
@@ -58,14 +58,14 @@ def follow_schema(config: Config, kind: DatasetKind, schema: str, there: dict[st
         return looked
     refused = update.get("failureReason", "") if update.get("schemaArn") == schema else ""
     if kind == "interactions" or refused:
-        raise drift(config, kind, schema, there, refused or "the schema of interactions can't be changed")
+        raise _drift(config, kind, schema, there, refused or "the schema of interactions can't be changed")
     try:
         return create_or_wait(dataset, lambda: clients.personalize().update_dataset(datasetArn=dataset, schemaArn=schema))
     except clients.personalize().exceptions.InvalidInputException as error:
-        raise drift(config, kind, schema, there, error.response["Error"]["Message"]) from None
+        raise _drift(config, kind, schema, there, error.response["Error"]["Message"]) from None
 
 
-def drift(config: Config, kind: DatasetKind, schema: str, there: dict[str, Any], reason: str) -> ConfigurationDrift:
+def _drift(config: Config, kind: DatasetKind, schema: str, there: dict[str, Any], reason: str) -> ConfigurationDrift:
     return ConfigurationDrift(
         f"datasets.{kind}.schema: the config wants {short(schema)}, the dataset has {short(there['schemaArn'])}, and can't take "
         f"the other: {reason}. Only nullable columns may be added, to items and users. Otherwise change the schema back, or "
@@ -84,7 +84,7 @@ def ensure_schema(config: Config, kind: DatasetKind) -> str:
     return arn(f"schema/{name}")
 
 
-def jobs_since_it_was_made(dataset: str) -> list[dict[str, Any]]:
+def _jobs_since_it_was_made(dataset: str) -> list[dict[str, Any]]:
     """The dataset's import jobs. Those of a dataset of the same name that was deleted say nothing about what this one holds."""
     made = clients.personalize().describe_dataset(datasetArn=dataset)["dataset"]["creationDateTime"]
     return [job for job in import_jobs(dataset) if job["creationDateTime"] >= made]
@@ -98,7 +98,7 @@ def ensure_import(config: Config, kind: DatasetKind, location: Callable[[], str]
     `import_mode` whether the files are all that the dataset holds from CSVs (FULL).
     """
     dataset = dataset_arn(config, kind)
-    latest = newest(jobs_since_it_was_made(dataset))
+    latest = newest(_jobs_since_it_was_made(dataset))
     name = import_job_name(config, kind, files, run_id)
     if latest is not None:
         unchanged = "FAILED" not in latest["status"] and imported_files(latest["jobName"]) == files

@@ -48,7 +48,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         return bool(context.get_remaining_time_in_millis() < RESERVE)
 
     def ensure(dataset: Dataset) -> StepResult:
-        seen, kind = ensure_data(config, dataset, request.run_id), dataset.kind
+        seen, kind = _ensure_data(config, dataset, request.run_id), dataset.kind
         if kind == "interactions" or not seen.active:
             return seen
         schema = config.datasets.present()[kind].avro
@@ -64,7 +64,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     return step_output(parts, request.waited_seconds, loaded=loaded, removed=removed)
 
 
-def ensure_data(config: Config, dataset: Dataset, run_id: str) -> StepResult:
+def _ensure_data(config: Config, dataset: Dataset, run_id: str) -> StepResult:
     """The dataset itself, then its import: of the CSVs, or of a copy without the rows of erased users where there are such."""
     seen = ensure_dataset(config, dataset.kind)
     if not seen.active:

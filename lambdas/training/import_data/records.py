@@ -36,7 +36,7 @@ def load_records(kind: Kind, schema: Schema, loaded_from: str, already: int, out
     """
     id_name, erased = id_column(KINDS[kind]), frozenset(all_erased()) if kind == "users" else frozenset[str]()
     readers = {field.name: cell_reader(schema, field) for field in schema.fields if field.name != id_name}
-    left = itertools.islice(csv_rows(kind, schema), already, None)
+    left = itertools.islice(_csv_rows(kind, schema), already, None)
     while batch := list(itertools.islice(left, WRITE_BATCH)):
         found = {row[id_name]: (columns_of(row, readers), uploaded) for row, uploaded in batch if row[id_name] not in erased}
         kept = whole_records.read(KINDS[kind], list(found))
@@ -48,7 +48,7 @@ def load_records(kind: Kind, schema: Schema, loaded_from: str, already: int, out
     return already, True
 
 
-def csv_rows(kind: Kind, schema: Schema) -> Iterator[tuple[dict[str, str], int]]:
+def _csv_rows(kind: Kind, schema: Schema) -> Iterator[tuple[dict[str, str], int]]:
     """The rows of all CSVs of a dataset, as a stream, each with the time at which its file was uploaded."""
     for file in csv_files(kind):
         lines = rows(file)
@@ -81,7 +81,7 @@ def loaded(kept: Whole | None, columns: Mapping[str, Any], uploaded: int, loaded
 def keep(kind: Kind, schema: Schema, wholes: Mapping[str, Whole], kept: Mapping[str, Whole]) -> None:
     """Write records; of users, of whom there may be millions, only those that differ from what is kept."""
     if kind == "items":
-        write_all(environment.current().catalogue_table, (catalogue_row(schema, id_, whole) for id_, whole in wholes.items()))
+        write_all(environment.current().catalogue_table, (_catalogue_row(schema, id_, whole) for id_, whole in wholes.items()))
     else:
         wholes = {id_: whole for id_, whole in wholes.items() if id_ not in kept or differs(whole, kept[id_])}
     write_all(environment.current().records_table, (row_of(KINDS[kind], id_, whole) for id_, whole in wholes.items()))
@@ -91,7 +91,7 @@ def differs(one: Whole, other: Whole) -> bool:
     return replace(one, version=0) != replace(other, version=0)
 
 
-def catalogue_row(schema: Schema, item_id: str, whole: Whole) -> dict[str, Any]:
+def _catalogue_row(schema: Schema, item_id: str, whole: Whole) -> dict[str, Any]:
     """A record as the catalogue keeps it."""
     when = {"received_at": whole.received_at, "loaded_from": whole.loaded_from, "loaded_at": whole.loaded_at}
     attributes = whole_records.attributes(schema, whole.columns)

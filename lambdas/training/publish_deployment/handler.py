@@ -47,7 +47,7 @@ class PublishRequest(BaseModel):
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     request, config = PublishRequest.model_validate(event), packed_config()
-    deployment = merge(config, previous(), request)
+    deployment = merge(config, _previous(), request)
     if request.waited_seconds == 0:
         publish(deployment)
         retag(config, deployment)
@@ -62,7 +62,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     return step_output(waiting, request.waited_seconds, deployment=deployment.model_dump(), leftover=names(leftovers))
 
 
-def previous() -> Deployment | None:
+def _previous() -> Deployment | None:
     """What is deployed now, None before the first run."""
     try:
         return read_deployment(clients.ssm(), environment.current().deployment_parameter)
