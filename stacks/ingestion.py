@@ -200,7 +200,7 @@ class IngestionStack(cdk.Stack):
         self.functions.add(
             "erase_user",
             description="Writes the deletion record of a user who asked to be forgotten, and deletes the user's rows",
-            grants=[Grant(["dynamodb:PutItem"], [self.erasures.table_arn]), *self._forget()],
+            grants=[Grant(["dynamodb:PutItem"], [self.erasures.table_arn]), *self._delete_rows()],
             environment=environment.EraseUser(
                 erasures_table=self.erasures.table_name,
                 batch_lists_table=names.batch_lists_table(self.config),
@@ -210,7 +210,7 @@ class IngestionStack(cdk.Stack):
         )
         bucket = self.erasure_lists = self._erasure_lists()
         lists = bucket.arn_for_objects("*")
-        reader = personalize_role(self, "Lets Amazon Personalize read whom it shall forget", "DeletionRole")
+        reader = personalize_role(self, "Lets Amazon Personalize read the list of erased users", "DeletionRole")
         Grant(["s3:ListBucket"], [bucket.bucket_arn]).give(reader)
         Grant(["s3:GetObject"], [lists], "each day has a list of its own").give(reader)
         ours = [f"{names.personalize_prefix()}:{kind}" for kind in (f"dataset-group/{self.config.name}", "data-deletion-job/*")]
@@ -222,7 +222,7 @@ class IngestionStack(cdk.Stack):
                 Grant([f"personalize:{call}" for call in calls], ours, OWN_NAMES),
                 Grant(["personalize:ListDataDeletionJobs"], ["*"], NO_RESOURCE),
                 Grant(["dynamodb:Scan"], [self.erasures.table_arn]),
-                *self._forget(),
+                *self._delete_rows(),
                 Grant(["s3:PutObject"], [lists], "each day has a list of its own"),
                 pass_role(reader),
             ],
@@ -259,7 +259,7 @@ class IngestionStack(cdk.Stack):
         acknowledge(bucket, {"CKV_AWS_21": "a list is written once and expires: an old version would keep erased users"})
         return bucket
 
-    def _forget(self) -> list[Grant]:
+    def _delete_rows(self) -> list[Grant]:
         """On the tables that erasure empties of a user (lambdas/ingestion/user_data.py)."""
         recent, records, lists = (
             self.format_arn(service="dynamodb", resource=f"table/{table_of(self.config)}")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from lambdas.aws.signed import SignedClient
 
-#: Seconds for which a reader believes that a version is current. Versions stay for a day at least after they are replaced.
+#: Seconds for which a reader caches which version is current. Versions stay for a day at least after they are replaced.
 _VERSION_SECONDS = 60.0
 
 

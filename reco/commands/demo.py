@@ -35,7 +35,7 @@ def run(
 ) -> dict[str, Any]:
     """All steps; returns what `reco demo --json` writes. Raises RecoError when a step did not do what it should.
 
-    `keep` leaves it running where `reco status`, `recommend` and `down` find it; `fresh` lets it forget what was there before.
+    `keep` keeps it running where `reco status`, `recommend` and `down` find it; `fresh` starts it empty.
     """
     began = time.monotonic()
     data = DATA if keep else DATA / "demo"

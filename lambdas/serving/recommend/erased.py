@@ -12,7 +12,7 @@ from lambdas.stores import keys
 if TYPE_CHECKING:
     from lambdas.aws.signed import SignedClient
 
-#: Seconds for which an answer is believed, and how many users are remembered.
+#: Seconds for which an answer is cached, and for how many users.
 FRESH_SECONDS, MOST_USERS = 30.0, 20_000
 
 
