@@ -29,7 +29,7 @@ def experiment(
     aws: AwsOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Click-through and conversion of an experiment's variants, and whether the difference is more than chance."""
+    """Compare an experiment's variants: click-through, conversion, and whether a difference is statistically significant."""
     found = config_of(config)
     having = archive.placements_of(found, name)
     asked = placement or list(having)

@@ -47,7 +47,7 @@ def up(
 
 
 def deploy(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
-    """Deploy a changed config, or changed code, into the local AWS environment that runs: what it holds stays."""
+    """Deploy a changed config or changed code into the running local AWS environment. Its data stays."""
     config_of(config)
     environment = deploy_local(config, DATA)
     remember(config, os.environ.get(ENVIRONMENT) or None, "reco deploy")
@@ -60,7 +60,7 @@ def down() -> None:
 
 
 def status(as_json: JsonOption = False) -> None:
-    """Where the local AWS environment answers, and whether each of its parts does: exit code 1 if one does not."""
+    """Show where the local AWS environment answers. Exit code 1: one of its parts does not answer."""
     environment = connect("", aws=False).local
     if not _show_endpoints(environment, as_json):
         raise typer.Exit(1)

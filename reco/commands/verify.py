@@ -42,7 +42,7 @@ def verify(
     yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Hold a deployment against what happens here: permissions by IAM's simulation, an event, an item, a list, a dead letter.
+    """Compare a deployment with this machine: permissions by IAM's simulation, an event, an item, a list, a dead-letter message.
 
     Exit code 0: no difference. 1: differences, all in the file. 3: no difference, but IAM could not be asked.
     """

@@ -102,7 +102,7 @@ def test_a_difference_is_told_once_there_are_users_enough() -> None:
     (unclear,), (clear,) = comparisons(few, "converted"), comparisons(many, "converted")
     assert (unclear.is_significant, clear.is_significant, clear.more_users) == (False, True, None)
     assert 2000 < (unclear.more_users or 0) < 5000
-    assert "Not enough yet" in verdict(unclear, "conversion")
+    assert "does not differ significantly yet" in verdict(unclear, "conversion")
     assert verdict(clear, "conversion").startswith("b has a better conversion than a: +3.00 points [+1.7")
     assert verdict(comparisons(many, "clicked")[0], "click-through").startswith("b has the same click-through as a so far")
     assert comparisons([Counts("a", 1, 0, 0, 0), Counts("b", 1, 0, 0, 0)], "clicked")[0].is_significant is False
