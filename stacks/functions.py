@@ -91,7 +91,7 @@ class Functions(Construct):
             self,
             f"{title}Role",
             assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
-            description=f"What {function_name} may do",
+            description=f"Permissions of {function_name}",
         )
         log_group.grant_write(role)
         for grant in grants:
