@@ -155,20 +155,8 @@ class BatchStack(cdk.Stack):
 
     def _alarms(self, batch: stepfunctions.StateMachine, archive: stepfunctions.StateMachine) -> None:
         alarms = Alarms(self, self.config)
-        alarms.add(
-            "batch-run-failed",
-            "A batch run failed: the API serves the last run's lists until they expire. Run `reco batch --wait`",
-            unsuccessful(batch),
-            1,
-            runbook=_RUNBOOK,
-        )
-        alarms.add(
-            "archive-run-failed",
-            "The archive run failed: erased users may remain, retention figures are stale. Look at its execution",
-            unsuccessful(archive),
-            1,
-            runbook=_RUNBOOK,
-        )
+        alarms.add("batch-run-failed", unsuccessful(batch), 1, runbook=_RUNBOOK)
+        alarms.add("archive-run-failed", unsuccessful(archive), 1, runbook=_RUNBOOK)
         schedules = self.config.schedules
         for name, machine, expression in (("batch", batch, schedules.batch), ("archive", archive, schedules.archive)):
             if expression:

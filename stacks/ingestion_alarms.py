@@ -33,67 +33,23 @@ def add_alarms(
     alarms, metrics = Alarms(scope, config), Metrics(config)
     minute = cdk.Duration.minutes(1)
 
-    def add(name: str, description: str, metric: cloudwatch.IMetric, threshold: float, periods: int = 1) -> None:
-        alarms.add(name, description, metric, threshold, runbook=_RUNBOOK, periods=periods)
+    def add(name: str, metric: cloudwatch.IMetric, threshold: float, periods: int = 1) -> None:
+        alarms.add(name, metric, threshold, runbook=_RUNBOOK, periods=periods)
 
     def waiting(queue: sqs.Queue) -> cloudwatch.Metric:
         return queue.metric_approximate_number_of_messages_visible(statistic="Maximum", period=minute)
 
     age = put_events.metric("IteratorAge", statistic="Maximum", period=minute)
-    add(
-        "events-late",
-        "Events reach Personalize more than a minute late: lists don't follow what users do. Look at put-events-throttled",
-        age,
-        60_000,
-        periods=5,
-    )
-    add(
-        "dead-letters",
-        "Records were rejected: Personalize does not learn from them. Run `reco redrive --list`",
-        waiting(dead_letters),
-        1,
-    )
-    add(
-        "records-stuck",
-        "Items or users failed 100 attempts: lists show old prices and stock. Read the log of `put_records`, then `reco redrive`",
-        waiting(stuck),
-        1,
-    )
+    add("events-late", age, 60_000, periods=5)
+    add("dead-letters", waiting(dead_letters), 1)
+    add("records-stuck", waiting(stuck), 1)
     throttled = metrics.own("put_events", "PutEventsThrottled")
-    add(
-        "put-events-throttled",
-        "Personalize throttles PutEvents: events arrive late, none is lost. Ask AWS for a higher quota",
-        throttled,
-        100,
-        periods=3,
-    )
-    add(
-        "put-events-errors",
-        "Lambda reports errors of `put_events`: events arrive late. Read the function's log, then run `reco redrive`",
-        put_events.metric_errors(period=_FIVE_MINUTES),
-        1,
-        periods=3,
-    )
-    add(
-        "put-records-errors",
-        "Lambda reports errors of `put_records`: items and users arrive late. Read the function's log, then run `reco redrive`",
-        put_records.metric_errors(period=_FIVE_MINUTES),
-        1,
-        periods=3,
-    )
+    add("put-events-throttled", throttled, 100, periods=3)
+    add("put-events-errors", put_events.metric_errors(period=_FIVE_MINUTES), 1, periods=3)
+    add("put-records-errors", put_records.metric_errors(period=_FIVE_MINUTES), 1, periods=3)
     failed = metrics.own("delete_user_data", "DeletionJobsFailed")
-    add(
-        "user-deletion-failed",
-        "A deletion job of Personalize failed: models still learn from erased users. Read the log of `delete_user_data`",
-        failed,
-        1,
-    )
-    add(
-        "user-deletion-errors",
-        "Lambda reports errors of `delete_user_data`: Personalize keeps data of erased users. Read the function's log",
-        delete_user_data.metric_errors(period=_FIVE_MINUTES),
-        1,
-    )
+    add("user-deletion-failed", failed, 1)
+    add("user-deletion-errors", delete_user_data.metric_errors(period=_FIVE_MINUTES), 1)
     ended = metrics.own("delete_user_data", "DeletionRuns")
     alarms.add_overdue(
         "user-deletion-overdue", "The daily deletion of erased users did not succeed", ended, DAILY, runbook=_RUNBOOK
@@ -105,10 +61,4 @@ def add_alarms(
         statistic="Maximum",
         period=_FIVE_MINUTES,
     )
-    add(
-        "archive-late",
-        "Firehose archives events more than 15 minutes late: the stream keeps them 7 days. Read the log of Firehose",
-        freshness,
-        900,
-        periods=3,
-    )
+    add("archive-late", freshness, 900, periods=3)

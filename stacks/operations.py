@@ -47,87 +47,31 @@ class OperationsStack(cdk.Stack):
     def _service_alarms(self) -> None:
         of = self.metrics
 
-        def add(name: str, description: str, metric: cloudwatch.IMetric, threshold: float, periods: int = 1) -> None:
-            self.alarms.add(name, description, metric, threshold, runbook=f"{_RUNBOOK}#{name}", periods=periods)
+        def add(name: str, metric: cloudwatch.IMetric, threshold: float, periods: int = 1) -> None:
+            self.alarms.add(name, metric, threshold, runbook=f"{_RUNBOOK}#{name}", periods=periods)
 
-        add(
-            "api-errors",
-            "More than 1 % of the API's calls fail: pages lack recommendations. Run `reco verify`",
-            of.of_api("5XXError", "Average"),
-            0.01,
-            periods=3,
-        )
+        add("api-errors", of.of_api("5XXError", "Average"), 0.01, periods=3)
         browsers = of.of_browser_api("5XXError", "Average")
-        add(
-            "browser-api-errors",
-            "More than 1 % of the browsers' calls fail: pages send their events again. Look at stream-full",
-            browsers,
-            0.01,
-            periods=3,
-        )
-        add(
-            "api-slow",
-            "1 % of the API's calls take longer than a second: pages are slow. Compare the campaigns' latency in the dashboard",
-            of.of_api("Latency", "p99"),
-            1000,
-            periods=3,
-        )
-        add(
-            "recommend-errors",
-            "Lambda reports errors of `recommend`: its callers get 502. Read the function's log",
-            of.of_function("recommend", "Errors", "Sum"),
-            1,
-            periods=3,
-        )
-        add(
-            "recommend-throttled",
-            "Lambda throttles `recommend`: the account's concurrency is used up; callers get 5xx. Ask AWS for more",
-            of.of_function("recommend", "Throttles", "Sum"),
-            1,
-        )
-        add(
-            "catalogue-failing",
-            "`recommend` can't read items' attributes: lists come without business rules. Look at DynamoDB's throttled requests",
-            of.own("recommend", "CatalogueFailed"),
-            100,
-        )
-        add(
-            "erasures-failing",
-            "Deletion requests fail with 503 and are not recorded: call them again. Read the log of `erase_user`",
-            of.own("erase_user", "ErasuresFailed"),
-            1,
-        )
-        add(
-            "erase-user-errors",
-            "Lambda reports errors of `erase_user`: deletion requests fail with 502, call them again. Read the function's log",
-            of.of_function("erase_user", "Errors", "Sum"),
-            1,
-        )
+        add("browser-api-errors", browsers, 0.01, periods=3)
+        add("api-slow", of.of_api("Latency", "p99"), 1000, periods=3)
+        add("recommend-errors", of.of_function("recommend", "Errors", "Sum"), 1, periods=3)
+        add("recommend-throttled", of.of_function("recommend", "Throttles", "Sum"), 1)
+        add("catalogue-failing", of.own("recommend", "CatalogueFailed"), 100)
+        add("erasures-failing", of.own("erase_user", "ErasuresFailed"), 1)
+        add("erase-user-errors", of.of_function("erase_user", "Errors", "Sum"), 1)
         full = of.of_stream("WriteProvisionedThroughputExceeded", "Sum")
-        add(
-            "stream-full",
-            "Kinesis is throttling writes: API callers get 503 or 207 and must retry. Warm the stream up",
-            full,
-            1,
-            periods=3,
-        )
-        add(
-            "recent-items-failing",
-            "`put_events` can't write users' recent items: lists may show what users just bought. Read the function's log",
-            of.own("put_events", "RecentItemsFailed"),
-            1,
-            periods=3,
-        )
+        add("stream-full", full, 1, periods=3)
+        add("recent-items-failing", of.own("put_events", "RecentItemsFailed"), 1, periods=3)
 
     def _campaign_alarms(self) -> None:
         """A campaign that is asked for more than it has provisioned scales by itself, after a while in which calls are lost."""
         for n, (solution, tps) in enumerate(self.provisioned_tps.items()):
             self.alarms.add(
                 f"campaign-busy-{solution}",
-                f"Calls use all {tps} provisioned TPS of the campaign of {solution}: some get fallbacks. Run `reco utilization`",
                 self.metrics.utilization(solution, f"c{n}", tps),
                 100,
                 runbook=f"{_RUNBOOK}#campaign-busy",
+                description=f"Calls use all {tps} TPS of the campaign of {solution}: some get fallbacks. Run `reco utilization`",
                 periods=3,
             )
 

@@ -23,25 +23,11 @@ from stacks.grants import OWN_NAMES, Grant, use_key
 from stacks.metrics import Metrics
 from stacks.tables import add_table
 
+#: Alarm, metric of `recommend`, threshold in five minutes.
 _ALARMS = [
-    (
-        "rules-override-broken",
-        "RulesOverrideBroken",
-        "The document of business rules in SSM is not valid: `recommend` keeps the last valid one. Correct or delete it",
-        1,
-    ),
-    (
-        "personalize-failing",
-        "PersonalizeFailed",
-        "Calls of campaigns fail: users get fallback lists. Run `reco utilization`",
-        100,
-    ),
-    (
-        "short-lists",
-        "MissingItems",
-        "Lists are shorter than callers ask for: relax filters or add a fallback. Run `reco recommend` with --explain",
-        1000,
-    ),
+    ("rules-override-broken", "RulesOverrideBroken", 1),
+    ("personalize-failing", "PersonalizeFailed", 100),
+    ("short-lists", "MissingItems", 1000),
 ]
 
 
@@ -54,8 +40,8 @@ class ServingStack(cdk.Stack):
         recent_items = self._recent_items()
         self._recommend(recent_items)
         alarms, metrics = Alarms(self, config), Metrics(config)
-        for name, metric, description, threshold in _ALARMS:
-            alarms.add(name, description, metrics.own("recommend", metric), threshold, runbook="docs/serving.md#alarms")
+        for name, metric, threshold in _ALARMS:
+            alarms.add(name, metrics.own("recommend", metric), threshold, runbook="docs/serving.md#alarms")
 
     def _recent_items(self) -> dynamodb.Table:
         """Written by `put_events`, read for rules and for local filters."""

@@ -170,16 +170,9 @@ class TrainingStack(cdk.Stack):
 
     def _alarm(self, machine: stepfunctions.StateMachine) -> None:
         alarms, runbook = Alarms(self, self.config), "docs/training.md#how-it-fails"
-        alarms.add(
-            "train-run-failed",
-            "A train run failed, timed out or was stopped: the old versions go on serving. Run `reco report --open`",
-            unsuccessful(machine),
-            1,
-            runbook=runbook,
-        )
+        alarms.add("train-run-failed", unsuccessful(machine), 1, runbook=runbook)
         waiting = Metrics(self.config).of_queue(names.missed_starts_queue(self.config))
-        what = "EventBridge could not start a run or the daily deletion: lists and models get old. Read its message in the queue"
-        alarms.add("missed-starts", what, waiting, 1, runbook="docs/operations.md#missed-starts")
+        alarms.add("missed-starts", waiting, 1, runbook="docs/operations.md#missed-starts")
         if expression := self.config.schedules.train:
             alarms.add_overdue("train-overdue", "No train run succeeded", machine.metric_succeeded(), expression, runbook=runbook)
 
