@@ -88,5 +88,5 @@ setup-test: python
 python:
 	@test -n "$(PYTHON)" || { echo "recostack needs Python 3.11 or later, and none was found: install one, or name it with make PYTHON=/path/to/python3 ..."; exit 1; }
 
-clean:  ## remove the environment, caches and what the embedded AWS kept
+clean:  ## remove the environment, caches and what the local AWS environment kept
 	rm -rf .venv .cache .recostack cdk.out node_modules

@@ -28,6 +28,7 @@ from typing import Any, ClassVar
 from rich.console import Console
 from rich.table import Table
 
+from lambdas.config.environment import LoadRecommendations
 from lambdas.config.file import load_config
 
 SIZES, SPARK_SIZES = (10_000, 100_000, 1_000_000), (1_000_000, 5_000_000, 20_000_000)
@@ -156,9 +157,10 @@ def environment(folder: Path, port: int) -> dict[str, str]:
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
         "CONFIG_PATH": str(folder / "config.json"),
-        "DATA_BUCKET": BUCKET,
-        "BATCH_LISTS_TABLE": "lists",
-        "ERASURES_TABLE": "erasures",
+        **LoadRecommendations(
+            batch_lists_table="lists", data_bucket=BUCKET, erasures_table="erasures", segments_table="segments"
+        ).variables(),
+        "POWERTOOLS_SERVICE_NAME": "load_recommendations",
         "POWERTOOLS_METRICS_NAMESPACE": "bench",
         "POWERTOOLS_LOG_LEVEL": "ERROR",
     }

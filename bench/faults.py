@@ -2,7 +2,7 @@
 
     python -m bench.faults --requests 10000 --json FILE
 
-The shop is deployed into the embedded AWS and trained. Clients ask its API for the placement `home`, first while all is well,
+The shop is deployed into the local AWS environment and trained. Clients ask its API for the placement `home`: while all is well,
 then while Personalize throttles a fifth of the calls, stalls a twentieth for longer than the time budget, and, half-way through,
 fails every call for ten seconds. The overhead of API front, worker and machine is what a request takes while all is well.
 """

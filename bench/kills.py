@@ -1,4 +1,4 @@
-"""Nothing that was acknowledged is lost to `kill -9`: of the emulator of Personalize, of the embedded AWS, and of both, at random
+"""Nothing acknowledged is lost to `kill -9` of the emulator of Personalize, of the local AWS environment, or of both, at random
 moments of ingestion, of training and of a batch run. After each kill all is started again; in the end every event is accounted
 for, and a train run and a batch run succeed.
 

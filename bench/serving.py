@@ -161,6 +161,7 @@ def environment(folder: Path, port: int) -> dict[str, str]:
             recent_items_table="recent",
             rules_parameter="rules",
         ).variables(),
+        "POWERTOOLS_SERVICE_NAME": "recommend",
         "POWERTOOLS_METRICS_NAMESPACE": "bench",
         "POWERTOOLS_LOG_LEVEL": "ERROR",
     }

@@ -70,17 +70,17 @@ def read_events(spark: SparkSession, archive: str, since: datetime | None = None
     return as_events(lines)
 
 
-def as_events(lines: DataFrame, *more: str) -> DataFrame:
-    """A row for each line: value, identity, received_at, time, reason, the fields of the event, and the columns `more`.
+def as_events(lines: DataFrame, *extra: str) -> DataFrame:
+    """A row for each line: value, identity, received_at, time, reason, the fields of the event, and the columns `extra`.
 
     `time` is when the event happened, in seconds since 1970; `reason` tells why a line is no event, and is null for one.
     The same event may be there more than once, with one identity.
     """
     record = f.from_json("value", RECORD, {"columnNameOfCorruptRecord": "malformed"})
-    read = lines.select("value", *more, record.alias("record")).select("value", *more, "record.*")
+    read = lines.select("value", *extra, record.alias("record")).select("value", *extra, "record.*")
     return read.select(
         "value",
-        *more,
+        *extra,
         f.coalesce("body.event_id", "id").alias("identity"),
         "received_at",
         f.coalesce(f.col("body.timestamp"), f.col("received_at") / 1000).alias("time"),
@@ -92,7 +92,7 @@ def as_events(lines: DataFrame, *more: str) -> DataFrame:
 
 def _reason() -> Column:
     """Why a record is no event: it is an exposure, or it breaks a rule by which put_events refuses it."""
-    told, received = f.col("body.timestamp"), f.col("received_at") / 1000
+    stated, received = f.col("body.timestamp"), f.col("received_at") / 1000
     return (
         f.when(f.col("malformed").isNotNull(), "the line is not a record of an event")
         .when(f.col("kind") == "exposure", EXPOSURE)
@@ -101,8 +101,8 @@ def _reason() -> Column:
         .when(f.coalesce("body.event_id", "id").isNull(), "id: is missing")
         .when(f.col("body.event_type").isNull(), "event_type: is missing")
         .when(f.col("body.session_id").isNull(), "session_id: is missing")
-        .when(told >= END_OF_TIMESTAMPS, f"timestamp: {TOO_LARGE}")
-        .when((told <= 0) | (told > received + CLOCK_SKEW), f"timestamp: {NOT_THEN}")
+        .when(stated >= END_OF_TIMESTAMPS, f"timestamp: {TOO_LARGE}")
+        .when((stated <= 0) | (stated > received + CLOCK_SKEW), f"timestamp: {NOT_THEN}")
     )
 
 

@@ -69,8 +69,8 @@ def _count_rows(events: DataFrame, imported: DataFrame) -> dict[str, Any]:
     ).collect()[0].asDict()  # fmt: skip
     rows = of_csvs.pop("read")
     if sum(of_csvs.values()) > rows * _MOST_UNUSABLE:
-        told = " and ".join(f"of {count} {reason}" for reason, count in of_csvs.items() if count)
-        sys.exit(f"{told}, of {rows} rows of the CSVs of interactions: correct them. The lists before stay.")
+        reasons = " and ".join(f"of {count} {reason}" for reason, count in of_csvs.items() if count)
+        sys.exit(f"{reasons}, of {rows} rows of the CSVs of interactions: correct them. The previous lists stay.")
     kinds = archive.no_events(events)
     dropped = {**{f"CSV: {reason}": count for reason, count in of_csvs.items() if count}, **kinds["rejected"]}
     read = rows + events.count() - kinds["exposures"]

@@ -95,8 +95,8 @@ def refusal(schema: Schema, event_types: Sequence[str], archive_only: Sequence[s
 def _wrong_value(schema: Schema, column: Field) -> Column:
     """`COLUMN: what is wrong with its value`, null if nothing is. A missing user may come from the session."""
     given = f.expr(source(column.name))
-    told = f.concat(f.lit(f"{column.name}: '"), f.substring(given, 1, 50), f.lit(f"' is not a value of type {column.type}"))
-    wrong = f.when(given.isNotNull() & converted(column).isNull(), told)
+    reason = f.concat(f.lit(f"{column.name}: '"), f.substring(given, 1, 50), f.lit(f"' is not a value of type {column.type}"))
+    wrong = f.when(given.isNotNull() & converted(column).isNull(), reason)
     if column.is_text:
         wrong = _wrong_text(schema, column, given)
     if column.nullable or column.name == "USER_ID":
@@ -185,8 +185,8 @@ def write(lines: DataFrame, output: str, count: int) -> None:
 def summary(records: int, counts: Mapping[str, int]) -> dict[str, int]:
     """What became of the records; duplicates are those that are nothing else."""
     names = ("written", "archive_only", "anonymous", "erased", "exposures", "rejected")
-    told = {name: counts.get(name, 0) for name in names}
-    return {"records": records, "duplicates": records - sum(told.values()), **told}
+    found = {name: counts.get(name, 0) for name in names}
+    return {"records": records, "duplicates": records - sum(found.values()), **found}
 
 
 if __name__ == "__main__":

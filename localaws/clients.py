@@ -1,4 +1,4 @@
-"""boto3 clients of the embedded AWS, made once per service and shared by all threads."""
+"""boto3 clients of the local AWS environment, made once per service and shared by all threads."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def own_session() -> boto3.session.Session:
 
 @dataclass(frozen=True)
 class Aws:
-    """Where the embedded AWS listens, and clients for it."""
+    """Where the local AWS environment listens, and clients for it."""
 
     endpoint: str
     region: str

@@ -21,7 +21,7 @@ from localaws.settings import Settings
 
 
 def main() -> NoReturn:
-    """Runs the embedded AWS in the foreground until SIGINT or SIGTERM, whose handlers raise KeyboardInterrupt."""
+    """Runs the local AWS environment in the foreground until SIGINT or SIGTERM, whose handlers raise KeyboardInterrupt."""
     arguments = _parser().parse_args()
     if arguments.end_with_parent:
         processes.end_with_parent()
@@ -34,7 +34,7 @@ def main() -> NoReturn:
         _report(arguments.json, "error", str(error))
         code = 1
     except OSError as error:
-        _report(arguments.json, "error", f"The embedded AWS could not start: {sentence(error)}")
+        _report(arguments.json, "error", f"The local AWS environment could not start: {sentence(error)}")
         code = 1
     sys.stdout.flush()
     sys.stderr.flush()
@@ -75,7 +75,7 @@ def _serve(server: Server, settings: Settings, app: Path | None, progress: Calla
     if app is not None:
         deploy.read_assembly(app)  # what is wrong with it is told before anything starts
     server.start()
-    progress(f"the embedded AWS answers after {time.monotonic() - started:.1f} s")
+    progress(f"the local AWS environment answers after {time.monotonic() - started:.1f} s")
     if app is not None:
         deploy.deploy(server.aws, app, progress)
         if calls.HERE in os.environ:
@@ -121,7 +121,7 @@ def _report(as_json: bool, kind: str, message: str, current: dict[str, Any] | No
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m localaws", description="An embedded AWS for a synthesized CDK app.")
+    parser = argparse.ArgumentParser(prog="python -m localaws", description="A local AWS environment for a synthesized CDK app.")
     parser.add_argument("--app", type=Path, help="the cloud assembly to deploy, e.g. cdk.out")
     parser.add_argument(
         "--data", type=Path, default=Path(".localaws"), help="by which a running environment is found (default: .localaws)"

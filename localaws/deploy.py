@@ -103,7 +103,7 @@ def _publish_assets(aws: Aws, stack: _StackArtifact) -> None:
         return
     manifest = json.loads(stack.assets.read_text())
     if manifest.get("dockerImages"):
-        raise LocalAwsError(f"Stack {stack.name} has docker image assets, which the embedded AWS cannot run.")
+        raise LocalAwsError(f"Stack {stack.name} has docker image assets, which the local AWS environment cannot run.")
     jobs = [
         (stack.assets.parent / asset["source"]["path"], asset["source"].get("packaging"), destination)
         for asset in manifest.get("files", {}).values()

@@ -1,4 +1,4 @@
-"""The door for other programs: start, find and stop an embedded AWS that runs in a process of its own."""
+"""The door for other programs: start, find and stop a local AWS environment that runs in a process of its own."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _silent(message: str) -> None:
 
 
 class Environment:
-    """A running embedded AWS. As a context manager it is stopped at the end."""
+    """A running local AWS environment. As a context manager it is stopped at the end."""
 
     def __init__(self, current: dict[str, Any], data: Path, process: subprocess.Popen[str] | None = None) -> None:
         self._state = current
@@ -150,7 +150,7 @@ class Environment:
         while time.monotonic() < deadline and state.read(self._data) is not None:
             time.sleep(0.05)
         if state.read(self._data) is not None:
-            raise LocalAwsError(f"The embedded AWS (process {pid}) did not stop within 15 seconds.")
+            raise LocalAwsError(f"The local AWS environment (process {pid}) did not stop within 15 seconds.")
         _wait_for_end(pid)
 
     def _aws(self) -> Aws:
@@ -237,7 +237,7 @@ def _new_log(data: Path) -> Path:
         for old in sorted(log.parent.glob("*.log"))[:-_LOGS_KEPT]:
             old.unlink(missing_ok=True)
     except OSError as error:
-        raise LocalAwsError(f"The embedded AWS can't keep its files in {data}: {sentence(error)}") from None
+        raise LocalAwsError(f"The local AWS environment can't keep its files in {data}: {sentence(error)}") from None
     return log
 
 
@@ -273,9 +273,11 @@ def _wait_until_ready(process: subprocess.Popen[str], log: Path, on_progress: Ca
                     on_progress(event["message"])
             if ended:
                 detail = " ".join(other[-1:])
-                raise LocalAwsError(f"The embedded AWS ended with exit code {process.returncode} while starting. {detail}")
+                raise LocalAwsError(
+                    f"The local AWS environment ended with exit code {process.returncode} while starting. {detail}"
+                )
             time.sleep(0.02)
-    raise LocalAwsError(f"The embedded AWS was not ready within {_START_SECONDS} seconds; see {log}.")
+    raise LocalAwsError(f"The local AWS environment was not ready within {_START_SECONDS} seconds; see {log}.")
 
 
 def _event(line: str) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""The process of the embedded AWS: moto with its services, and the Personalize emulator as a child process."""
+"""The process of the local AWS environment: moto with its services, and the Personalize emulator as a child process."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Server:
         )
         calls.start(settings.account, settings.region)
         emulator = self._start_emulator() if settings.personalize else None
-        self._on_progress("starting the embedded AWS")
+        self._on_progress("starting the local AWS environment")
         self._start_services(port)
         if emulator is not None:
             emulator.wait_until_ready()

@@ -69,7 +69,7 @@ def locked(folder: Path, name: str, in_use: str) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(folder / name, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
-        raise LocalAwsError(f"The embedded AWS can't keep its files in {folder}: {sentence(error)}") from None
+        raise LocalAwsError(f"The local AWS environment can't keep its files in {folder}: {sentence(error)}") from None
     try:
         if not _try_lock(descriptor):
             holder = os.read(descriptor, 32).decode().strip() or "unknown"

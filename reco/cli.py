@@ -86,7 +86,7 @@ def _demo(
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the results to this file.")] = None,
     speed: Annotated[float, typer.Option(help="How much faster than AWS waits pass.", min=1)] = 240,
     keep: Annotated[bool, typer.Option("--keep", help="Leave it running, with its storefront; `reco down` stops it.")] = False,
-    fresh: Annotated[bool, typer.Option("--fresh", help="With --keep: forget what the deployment held.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="With --keep: start empty, without the data of earlier runs.")] = False,
 ) -> None:
     """The main job on this machine: from MovieLens CSVs to recommendations over HTTP, and how events change them."""
     outcome = demo_run.run(config, config_of(config), data, speed, keep=keep, fresh=fresh)
@@ -149,7 +149,7 @@ def _guarded(command: Callable[[], Any]) -> int:
         return 1
     except (ClientError, BotoCoreError) as error:
         here = isinstance(error, HTTPClientError | EndpointConnectionError) and "//127.0.0.1:" in str(error)
-        said = f"{error} (`reco down && reco up` starts the embedded AWS again)" if here else f"AWS refused: {error}"
+        said = f"{error} (`reco down && reco up` starts the local AWS environment again)" if here else f"AWS refused: {error}"
         progress.print(said, style="red", markup=False)
         return 1
     except (KeyboardInterrupt, typer.Abort):

@@ -1,4 +1,4 @@
-"""Where a command works: the embedded AWS on this machine, or an AWS account. Both through boto3 and the stacks' outputs."""
+"""Where a command works: the local AWS environment on this machine, or an AWS account. Both by boto3 and stack outputs."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from reco.errors import RecoError
 
-#: Where the embedded AWS of a checkout keeps its state.
+#: Where the local AWS environment of a checkout keeps its state.
 DATA = Path(".recostack")
 
 
 class _Local(Protocol):
-    """The embedded AWS that runs here, as far as commands ask it."""
+    """The local AWS environment that runs here, as far as commands ask it."""
 
     @property
     def environ(self) -> Mapping[str, str]:

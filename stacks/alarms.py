@@ -15,6 +15,7 @@ from constructs import Construct
 from lambdas.config import Config
 from lambdas.config.names import own_name
 from stacks import names
+from stacks.alarm_texts import ALARM_TEXTS
 
 #: How far back an alarm can look.
 _LOOKS_BACK_DAYS = 7
@@ -30,15 +31,22 @@ class Alarms(Construct):
         self.action = actions.SnsAction(sns.Topic.from_topic_arn(self, "Topic", topic))
 
     def add(
-        self, name: str, description: str, metric: cloudwatch.IMetric, threshold: float, *, runbook: str, periods: int = 1
+        self,
+        name: str,
+        metric: cloudwatch.IMetric,
+        threshold: float,
+        *,
+        runbook: str,
+        periods: int = 1,
+        description: str | None = None,
     ) -> None:
         """Rings when the metric reaches the threshold in that many periods on end; no data means that all is well.
 
-        `runbook` is the page and section where an operator reads on.
+        `runbook` is the page and section where an operator reads on; the description is that of alarm_texts.py.
         """
         self._add(
             name,
-            f"{description} ({runbook})",
+            f"{description or ALARM_TEXTS[name]} ({runbook})",
             metric=metric,
             threshold=threshold,
             evaluation_periods=periods,
@@ -57,7 +65,7 @@ class Alarms(Construct):
         days = min(gap + 1, _LOOKS_BACK_DAYS)
         self._add(
             name,
-            f"{what} in the last {days} days: look for what keeps it from starting or ending ({runbook})",
+            f"{what} in the last {days} days: look at the alarm missed-starts and at the last execution ({runbook})",
             metric=successes.with_(period=cdk.Duration.days(1), statistic="Sum"),
             threshold=1,
             evaluation_periods=days,

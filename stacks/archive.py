@@ -11,13 +11,16 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from lambdas.config import Config
+from lambdas.stores import prefixes
 from personalize_rules.events import record_columns
 from stacks import names
 from stacks.acknowledged import acknowledge
 from stacks.grants import Grant, use_key
 
-PREFIX = "events/year=!{timestamp:yyyy}/month=!{timestamp:MM}/day=!{timestamp:dd}/hour=!{timestamp:HH}/"
-_ERROR_PREFIX = "events-errors/!{firehose:error-output-type}/year=!{timestamp:yyyy}/month=!{timestamp:MM}/day=!{timestamp:dd}/"
+PREFIX = prefixes.EVENTS + "year=!{timestamp:yyyy}/month=!{timestamp:MM}/day=!{timestamp:dd}/hour=!{timestamp:HH}/"
+_ERROR_PREFIX = (
+    prefixes.EVENTS_ERRORS + "!{firehose:error-output-type}/year=!{timestamp:yyyy}/month=!{timestamp:MM}/day=!{timestamp:dd}/"
+)
 #: The part of an object's address that is a column too: Athena computes its values, so that no crawler has to find new hours.
 #: docs: athena/latest/ug/partition-projection-supported-types.html, and java.time's DateTimeFormatter for what is quoted.
 HOUR = "hour"
@@ -48,7 +51,7 @@ class Archive(Construct):
         reads = ["kinesis:DescribeStream", "kinesis:GetShardIterator", "kinesis:GetRecords", "kinesis:ListShards"]
         Grant(reads, [stream.stream_arn]).give(role)
         Grant(["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"], [bucket]).give(role)
-        objects = [f"{bucket}/events/*", f"{bucket}/events-errors/*"]
+        objects = [f"{bucket}/{prefixes.EVENTS}*", f"{bucket}/{prefixes.EVENTS_ERRORS}*"]
         Grant(["s3:PutObject", "s3:AbortMultipartUpload"], objects, "Firehose names the objects by time").give(role)
         for grant in use_key(config, "Decrypt", "GenerateDataKey"):
             grant.give(role)
@@ -86,7 +89,7 @@ class Archive(Construct):
             catalog_id=cdk.Aws.ACCOUNT_ID,
             database_input=glue.CfnDatabase.DatabaseInputProperty(name=self.database, description=f"Events of {config.name}"),
         )
-        location = f"s3://{names.data_bucket(config)}/events/"
+        location = prefixes.address(names.data_bucket(config), prefixes.EVENTS)
         first = f"NOW-{config.archive.keep_days + 1}DAYS" if config.archive.keep_days else _FIRST_HOUR
         parameters = {
             "classification": "json",

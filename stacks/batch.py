@@ -11,13 +11,14 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_stepfunctions as stepfunctions
 
-from lambdas.config import Config
+from lambdas.config import Config, environment
+from lambdas.stores import keys, prefixes
 from stacks import names
 from stacks.alarms import Alarms
 from stacks.functions import Functions
 from stacks.grants import OWN_NAMES, Grant, use_key
 from stacks.machines import add_machine, executions, machine_arn, schedule_role, start_by_schedule, unsuccessful
-from stacks.personalize_role import hand_over, list_below, personalize_role, use_key_in_jobs
+from stacks.personalize_role import list_below, pass_role, personalize_role, use_key_in_jobs
 from stacks.spark import SparkJobs, add_retention_table, run_jobs
 from stacks.tables import add_table
 
@@ -36,8 +37,8 @@ class BatchStack(cdk.Stack):
         self.config = config
         self.bucket = f"arn:{cdk.Aws.PARTITION}:s3:::{names.data_bucket(config)}"
         self.functions, self.spark = Functions(self, config, "batch"), SparkJobs(self, config)
-        self.lists = add_table(self, "BatchLists", names.batch_lists_table(config), partition="list", ttl="expires")
-        self.segments = add_table(self, "Segments", names.segments_table(config), partition="segment", sort="part", ttl="expires")
+        self.lists = add_table(self, "BatchLists", names.batch_lists_table(config), attributes=keys.BATCH_LISTS, expires=True)
+        self.segments = add_table(self, "Segments", names.segments_table(config), attributes=keys.SEGMENTS, expires=True)
         self.personalize_role = self._personalize_role()
         export = self._export_erasures()
         batch, archive = self._batch(export), self._archive(export)
@@ -60,12 +61,12 @@ class BatchStack(cdk.Stack):
         inputs = self.inputs = self.spark.add(
             "batch_input",
             description="Builds the input of a batch inference job",
-            reads=["events/", "datasets/interactions/"],
-            writes=["batch/"],
+            reads=[prefixes.EVENTS, prefixes.INTERACTIONS],
+            writes=[prefixes.BATCH],
             at_once=5,
         )
         own = machine_arn(self, self.config, "batch")
-        below = {"StringLike": {"s3:prefix": "batch/*"}}
+        below = {"StringLike": {"s3:prefix": f"{prefixes.BATCH}*"}}
         return add_machine(
             self,
             self.config,
@@ -78,7 +79,7 @@ class BatchStack(cdk.Stack):
                 "PublishBatch": self._publish_batch(),
                 "ReportBatch": self._report_batch(),
             },
-            may=[
+            grants=[
                 run_jobs(self, [inputs]),
                 Grant(["s3:ListBucket"], [self.bucket], conditions=below),
                 Grant(["states:StartExecution"], [own]),
@@ -95,15 +96,15 @@ class BatchStack(cdk.Stack):
         erasure = self.spark.add(
             "erasure",
             description="Rewrites the archive without erased users",
-            reads=["events/", "batch/erased/"],
-            writes=["events/", "events-staging/", "reports/erasures/"],
+            reads=[prefixes.EVENTS, prefixes.ERASED],
+            writes=[prefixes.EVENTS, prefixes.EVENTS_STAGING, prefixes.ERASURE_REPORTS],
         )
         funnel = {"--funnel": ",".join(self.config.archive.funnel)} if self.config.archive.funnel else {}
         retention = self.spark.add(
             "retention",
             description="Counts retention, conversion and churn",
-            reads=["events/", "batch/erased/"],
-            writes=["retention/"],
+            reads=[prefixes.EVENTS, prefixes.ERASED],
+            writes=[prefixes.RETENTION],
             arguments={"--churn_days": str(self.config.archive.churn_days), **funnel},
         )
         return add_machine(
@@ -111,27 +112,33 @@ class BatchStack(cdk.Stack):
             self.config,
             "archive",
             {"ExportErasures": export},
-            may=[run_jobs(self, [erasure, retention])],
-            substitutions={"Erasure": erasure, "Retention": retention, "DataBucket": names.data_bucket(self.config)},
+            grants=[run_jobs(self, [erasure, retention])],
+            substitutions={
+                "Erasure": erasure,
+                "Retention": retention,
+                "Archive": self._address(prefixes.EVENTS),
+                "ErasureReports": self._address(prefixes.ERASURE_REPORTS),
+                "Figures": self._address(prefixes.RETENTION),
+            },
         )
 
     def _interactions_job(self) -> str:
         """`reco load archive` starts it."""
-        config, data = self.config, f"s3://{names.data_bucket(self.config)}"
+        config = self.config
         archive_only = [name for name, kind in config.event_types.items() if kind.archive_only]
         given = {
-            "--archive": f"{data}/events/",
-            "--output": f"{data}/datasets/interactions/",
-            "--rejected": f"{data}/batch/rejected-interactions/",
-            "--report": f"{data}/batch/interactions.json",
+            "--archive": self._address(prefixes.EVENTS),
+            "--output": self._address(prefixes.INTERACTIONS),
+            "--rejected": self._address(prefixes.REJECTED_INTERACTIONS),
+            "--report": self._address(prefixes.INTERACTIONS_REPORT),
             "--schema": b64encode(json.dumps(config.datasets.interactions.avro.document).encode()).decode(),
             "--event_types": ",".join(name for name in config.event_types if name not in archive_only),
         }
         return self.spark.add(
             "interactions",
             description="Rebuilds the Interactions CSVs from the archive",
-            reads=["events/", "batch/erased/"],
-            writes=["datasets/interactions/", "batch/"],
+            reads=[prefixes.EVENTS, prefixes.ERASED],
+            writes=[prefixes.INTERACTIONS, prefixes.BATCH],
             arguments=given | ({"--archive_only": ",".join(archive_only)} if archive_only else {}),
         )
 
@@ -148,20 +155,8 @@ class BatchStack(cdk.Stack):
 
     def _alarms(self, batch: stepfunctions.StateMachine, archive: stepfunctions.StateMachine) -> None:
         alarms = Alarms(self, self.config)
-        alarms.add(
-            "batch-run-failed",
-            "A batch run failed, timed out or was stopped: readers have the lists of the last run",
-            unsuccessful(batch),
-            1,
-            runbook=_RUNBOOK,
-        )
-        alarms.add(
-            "archive-run-failed",
-            "The archive run failed: erased users may remain, retention figures are stale",
-            unsuccessful(archive),
-            1,
-            runbook=_RUNBOOK,
-        )
+        alarms.add("batch-run-failed", unsuccessful(batch), 1, runbook=_RUNBOOK)
+        alarms.add("archive-run-failed", unsuccessful(archive), 1, runbook=_RUNBOOK)
         schedules = self.config.schedules
         for name, machine, expression in (("batch", batch, schedules.batch), ("archive", archive, schedules.archive)):
             if expression:
@@ -170,8 +165,8 @@ class BatchStack(cdk.Stack):
 
     def _personalize_role(self) -> iam.Role:
         role = personalize_role(self, "Lets Amazon Personalize read the input of batch jobs and write their output")
-        list_below(self.config, self.bucket, "batch/").give(role)
-        Grant(["s3:GetObject", "s3:PutObject"], [f"{self.bucket}/batch/*"], _OWN_FILES).give(role)
+        list_below(self.config, self.bucket, prefixes.BATCH).give(role)
+        Grant(["s3:GetObject", "s3:PutObject"], [f"{self.bucket}/{prefixes.BATCH}*"], _OWN_FILES).give(role)
         for grant in use_key_in_jobs(self.config):
             grant.give(role)
         return role
@@ -186,18 +181,17 @@ class BatchStack(cdk.Stack):
         keys = {"s3:GetObject": "Decrypt", "s3:PutObject": "GenerateDataKey"}
         return [Grant(calls, [f"{self.bucket}/{prefix}*"], _OWN_FILES), *use_key(self.config, *(keys[call] for call in calls))]
 
-    def _environment(self, **more: str) -> dict[str, str]:
-        return {"DATA_BUCKET": names.data_bucket(self.config), "ERASURES_TABLE": names.erasures_table(self.config), **more}
-
-    def _tables(self) -> dict[str, str]:
-        return {"BATCH_LISTS_TABLE": self.lists.table_name, "SEGMENTS_TABLE": self.segments.table_name}
+    def _address(self, prefix: str) -> str:
+        return prefixes.address(names.data_bucket(self.config), prefix)
 
     def _export_erasures(self) -> lambda_.Function:
         return self.functions.add(
             "export_erasures",
             description="Lists the erased users for the Spark jobs",
-            may=[self._on(names.erasures_table(self.config), "Scan"), *self._files("batch/erased/", "s3:PutObject")],
-            environment=self._environment(),
+            grants=[self._on(names.erasures_table(self.config), "Scan"), *self._files(prefixes.ERASED, "s3:PutObject")],
+            environment=environment.ExportErasures(
+                data_bucket=names.data_bucket(self.config), erasures_table=names.erasures_table(self.config)
+            ),
             timeout=cdk.Duration.minutes(5),
         )
 
@@ -205,7 +199,7 @@ class BatchStack(cdk.Stack):
         return self.functions.add(
             "plan_batch",
             description="Says what a batch run will make, and lets one run at a time",
-            may=[
+            grants=[
                 self._on(names.runs_table(self.config), "PutItem", "GetItem"),
                 Grant(
                     ["states:DescribeExecution"],
@@ -213,7 +207,7 @@ class BatchStack(cdk.Stack):
                     "an execution's name is made when it starts",
                 ),
             ],
-            environment={"RUNS_TABLE": names.runs_table(self.config)},
+            environment=environment.PlanBatch(runs_table=names.runs_table(self.config)),
         )
 
     def _run_batch_job(self) -> lambda_.Function:
@@ -223,20 +217,25 @@ class BatchStack(cdk.Stack):
         return self.functions.add(
             "run_batch_job",
             description="Prepares the input of batch jobs and runs them in Personalize",
-            may=[
+            grants=[
                 Grant([*calls, "personalize:TagResource"], self._ours(*patterns), OWN_NAMES),
                 Grant(["personalize:DescribeCampaign"], self._ours("campaign/{}_*"), OWN_NAMES),
-                hand_over(self.personalize_role),
+                pass_role(self.personalize_role),
                 self._on(names.runs_table(self.config), "Query"),
-                *self._files("batch/", "s3:GetObject", "s3:PutObject"),
-                *self._files("snapshots/", "s3:GetObject"),
+                *self._files(prefixes.BATCH, "s3:GetObject", "s3:PutObject"),
+                *self._files(prefixes.SNAPSHOTS, "s3:GetObject"),
                 # Without it, S3 answers that access is denied where an object is not there.
-                Grant(["s3:ListBucket"], [self.bucket], conditions={"StringLike": {"s3:prefix": ["batch/*", "snapshots/*"]}}),
+                Grant(
+                    ["s3:ListBucket"],
+                    [self.bucket],
+                    conditions={"StringLike": {"s3:prefix": [f"{prefixes.BATCH}*", f"{prefixes.SNAPSHOTS}*"]}},
+                ),
             ],
-            environment=self._environment(
-                PERSONALIZE_ARN_PREFIX=names.personalize_prefix(),
-                PERSONALIZE_ROLE_ARN=self.personalize_role.role_arn,
-                RUNS_TABLE=names.runs_table(self.config),
+            environment=environment.RunBatchJob(
+                data_bucket=names.data_bucket(self.config),
+                personalize_arn_prefix=names.personalize_prefix(),
+                personalize_role_arn=self.personalize_role.role_arn,
+                runs_table=names.runs_table(self.config),
             ),
             timeout=cdk.Duration.minutes(2),
         )
@@ -246,12 +245,17 @@ class BatchStack(cdk.Stack):
         return self.functions.add(
             "load_recommendations",
             description="Loads the output of batch jobs into DynamoDB",
-            may=[
+            grants=[
                 Grant(["dynamodb:BatchWriteItem"], [self.lists.table_arn, self.segments.table_arn]),
                 self._on(names.erasures_table(self.config), "Scan"),
-                *self._files("batch/", "s3:GetObject", "s3:PutObject"),
+                *self._files(prefixes.BATCH, "s3:GetObject", "s3:PutObject"),
             ],
-            environment=self._environment(**self._tables()),
+            environment=environment.LoadRecommendations(
+                batch_lists_table=self.lists.table_name,
+                data_bucket=names.data_bucket(self.config),
+                erasures_table=names.erasures_table(self.config),
+                segments_table=self.segments.table_name,
+            ),
             memory_mb=1769,
             timeout=cdk.Duration.minutes(15),
         )
@@ -260,14 +264,19 @@ class BatchStack(cdk.Stack):
         return self.functions.add(
             "publish_batch",
             description="Makes complete loads current",
-            may=[
+            grants=[
                 Grant(["dynamodb:PutItem", "dynamodb:BatchWriteItem"], [self.lists.table_arn]),
                 Grant(["dynamodb:PutItem"], [self.segments.table_arn]),
                 self._on(names.erasures_table(self.config), "Scan"),
-                *self._files("batch/", "s3:GetObject"),
-                Grant(["s3:ListBucket"], [self.bucket], conditions={"StringLike": {"s3:prefix": "batch/*"}}),
+                *self._files(prefixes.BATCH, "s3:GetObject"),
+                Grant(["s3:ListBucket"], [self.bucket], conditions={"StringLike": {"s3:prefix": f"{prefixes.BATCH}*"}}),
             ],
-            environment=self._environment(**self._tables()),
+            environment=environment.PublishBatch(
+                batch_lists_table=self.lists.table_name,
+                data_bucket=names.data_bucket(self.config),
+                erasures_table=names.erasures_table(self.config),
+                segments_table=self.segments.table_name,
+            ),
             timeout=cdk.Duration.minutes(15),
         )
 
@@ -276,16 +285,16 @@ class BatchStack(cdk.Stack):
         return self.functions.add(
             "report_batch",
             description="Reports how a batch run went",
-            may=[
-                *self._files("reports/", "s3:PutObject"),
+            grants=[
+                *self._files(prefixes.REPORTS, "s3:PutObject"),
                 Grant(["sns:Publish"], [topic]),
                 Grant(["events:PutEvents"], [self.format_arn(service="events", resource="event-bus/default")]),
                 self._on(names.runs_table(self.config), "DeleteItem"),
             ],
-            environment={
-                "DATA_BUCKET": names.data_bucket(self.config),
-                "DEPLOYMENT": self.config.name,
-                "RUNS_TABLE": names.runs_table(self.config),
-                "TOPIC_ARN": topic,
-            },
+            environment=environment.ReportBatch(
+                data_bucket=names.data_bucket(self.config),
+                deployment=self.config.name,
+                runs_table=names.runs_table(self.config),
+                topic_arn=topic,
+            ),
         )

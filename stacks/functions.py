@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
@@ -11,6 +11,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from lambdas.config import Config
+from lambdas.config.environment import Environment, class_name
 from stacks import names
 from stacks.acknowledged import acknowledge
 from stacks.code import CONFIG_PATH, code_directory
@@ -42,13 +43,13 @@ class Functions(Construct):
         folder: str,
         *,
         description: str,
-        may: Sequence[Grant],
-        environment: Mapping[str, str],
+        grants: Sequence[Grant],
+        environment: Environment,
         memory_mb: int = 512,
         timeout: cdk.Duration | None = None,
     ) -> lambda_.Function:
-        """The function of `lambdas/<capability>/<folder>/`, allowed what `may` says and to write its own log and traces."""
-        name, title = names.function(self.config, folder), folder.title().replace("_", "")
+        """The function of `lambdas/<capability>/<folder>/`, allowed the `grants` and to write its own log and traces."""
+        name, title = names.function(self.config, folder), class_name(folder)
         log_group = logs.LogGroup(
             self,
             f"{title}Log",
@@ -66,7 +67,7 @@ class Functions(Construct):
             code=self.code,
             handler=f"lambdas.{self.capability}.{folder}.handler.handler",
             layers=[self.layer],
-            role=self._role(title, name, log_group, may),
+            role=self._role(title, name, log_group, grants),
             memory_size=memory_mb,
             timeout=timeout or cdk.Duration.seconds(30),
             tracing=lambda_.Tracing.ACTIVE,
@@ -76,7 +77,7 @@ class Functions(Construct):
                 "CONFIG_PATH": CONFIG_PATH,
                 "POWERTOOLS_SERVICE_NAME": folder,
                 "POWERTOOLS_METRICS_NAMESPACE": f"recostack/{self.config.name}",
-                **environment,
+                **environment.variables(),
             },
         )
         acknowledge(
@@ -85,15 +86,15 @@ class Functions(Construct):
         )
         return function
 
-    def _role(self, title: str, function_name: str, log_group: logs.LogGroup, may: Sequence[Grant]) -> iam.Role:
+    def _role(self, title: str, function_name: str, log_group: logs.LogGroup, grants: Sequence[Grant]) -> iam.Role:
         role = iam.Role(
             self,
             f"{title}Role",
             assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
-            description=f"What {function_name} may do",
+            description=f"Permissions of {function_name}",
         )
         log_group.grant_write(role)
-        for grant in may:
+        for grant in grants:
             grant.give(role)
         acknowledge(role, {"AwsSolutions-IAM5[Resource::*]": "X-Ray and Personalize's List calls take no resource but *"})
         return role

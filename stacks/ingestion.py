@@ -14,7 +14,8 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from lambdas.config import Config
+from lambdas.config import Config, environment
+from lambdas.stores import keys, prefixes
 from lambdas.stores.deployment import parameter_name
 from stacks import names
 from stacks.acknowledged import acknowledge
@@ -23,8 +24,8 @@ from stacks.functions import Functions
 from stacks.grants import NO_RESOURCE, OWN_NAMES, Grant, use_key
 from stacks.ingestion_alarms import DAILY, add_alarms
 from stacks.machines import schedule_role, start_by_schedule
-from stacks.personalize_role import hand_over, personalize_role, reach_bucket
-from stacks.storage import let_personalize_in
+from stacks.personalize_role import pass_role, personalize_role, reach_bucket
+from stacks.storage import allow_personalize
 from stacks.tables import add_table
 
 
@@ -92,30 +93,33 @@ class IngestionStack(cdk.Stack):
         return queue
 
     def _erasures(self) -> dynamodb.Table:
-        return add_table(self, "Erasures", names.erasures_table(self.config), partition="user_id")
+        return add_table(self, "Erasures", names.erasures_table(self.config), attributes=keys.ERASURES)
 
     def _put_events(self) -> lambda_.Function:
         parameter, recent = parameter_name(self.config.name), names.recent_items_table(self.config)
         function = self.functions.add(
             "put_events",
             description="Puts events from the stream to Personalize",
-            may=[
+            grants=[
                 Grant(["personalize:PutEvents"], ["*"], NO_RESOURCE),
                 Grant(["ssm:GetParameter"], [self.format_arn(service="ssm", resource=f"parameter{parameter}")]),
                 Grant(["dynamodb:BatchWriteItem"], [self.format_arn(service="dynamodb", resource=f"table/{recent}")]),
                 Grant(["dynamodb:BatchGetItem"], [self.erasures.table_arn]),
-                *self._bury(),
+                *self._write_dead_letters(),
                 Grant(["s3:ListBucket"], [self.bucket.bucket_arn]),
                 Grant(
-                    ["s3:PutObject"], [self.bucket.arn_for_objects("aws/lambda/*")], "Lambda names the batches that it gave up"
+                    ["s3:PutObject"],
+                    [self.bucket.arn_for_objects(f"{prefixes.GIVEN_UP}*")],
+                    "Lambda names the batches that it gave up",
                 ),
             ],
-            environment={
-                "DEPLOYMENT_PARAMETER": parameter,
-                "ERASURES_TABLE": self.erasures.table_name,
-                "RECENT_ITEMS_TABLE": recent,
-                **self._graveyard(),
-            },
+            environment=environment.PutEvents(
+                deployment_parameter=parameter,
+                erasures_table=self.erasures.table_name,
+                recent_items_table=recent,
+                data_bucket=self.bucket.bucket_name,
+                dead_letter_queue_url=self.dead_letters.queue_url,
+            ),
             memory_mb=1024,
             timeout=cdk.Duration.minutes(5),
         )
@@ -155,21 +159,22 @@ class IngestionStack(cdk.Stack):
         function = self.functions.add(
             "put_records",
             description="Puts items and users from their queue to Personalize and the catalogue",
-            may=[
+            grants=[
                 Grant(["personalize:PutItems", "personalize:PutUsers"], [datasets], OWN_NAMES),
                 Grant(["dynamodb:BatchGetItem", "dynamodb:PutItem"], [self.records_arn]),
                 Grant(["dynamodb:UpdateItem"], [catalogue]),
                 Grant(["dynamodb:BatchGetItem"], [self.erasures.table_arn]),
-                *self._bury(),
+                *self._write_dead_letters(),
             ],
-            environment={
-                "CATALOGUE_TABLE": names.catalogue_table(self.config),
-                "ERASURES_TABLE": self.erasures.table_name,
-                "RECORDS_TABLE": names.records_table(self.config),
-                "RECORD_QUEUE_URL": queue.queue_url,
-                "PERSONALIZE_ARN_PREFIX": names.personalize_prefix(),
-                **self._graveyard(),
-            },
+            environment=environment.PutRecords(
+                catalogue_table=names.catalogue_table(self.config),
+                erasures_table=self.erasures.table_name,
+                records_table=names.records_table(self.config),
+                record_queue_url=queue.queue_url,
+                personalize_arn_prefix=names.personalize_prefix(),
+                data_bucket=self.bucket.bucket_name,
+                dead_letter_queue_url=self.dead_letters.queue_url,
+            ),
             timeout=timeout,
         )
         function.add_event_source(
@@ -183,11 +188,8 @@ class IngestionStack(cdk.Stack):
         )
         return function, queue, stuck
 
-    def _graveyard(self) -> dict[str, str]:
-        return {"DATA_BUCKET": self.bucket.bucket_name, "DEAD_LETTER_QUEUE_URL": self.dead_letters.queue_url}
-
-    def _bury(self) -> list[Grant]:
-        large = self.bucket.arn_for_objects("dead-letters/*")
+    def _write_dead_letters(self) -> list[Grant]:
+        large = self.bucket.arn_for_objects(f"{prefixes.DEAD_LETTERS}*")
         return [
             Grant(["sqs:SendMessage"], [self.dead_letters.queue_arn]),
             Grant(["s3:PutObject"], [large], "large dead letters are named by their content"),
@@ -197,13 +199,18 @@ class IngestionStack(cdk.Stack):
     def _erasure(self) -> lambda_.Function:
         self.functions.add(
             "erase_user",
-            description="Writes the tombstone of a user who asked to be forgotten, and empties the tables of the user's data",
-            may=[Grant(["dynamodb:PutItem"], [self.erasures.table_arn]), *self._forget()],
-            environment={"ERASURES_TABLE": self.erasures.table_name, **self._tables_of_users()},
+            description="Writes the deletion record of a user who asked to be forgotten, and deletes the user's rows",
+            grants=[Grant(["dynamodb:PutItem"], [self.erasures.table_arn]), *self._delete_rows()],
+            environment=environment.EraseUser(
+                erasures_table=self.erasures.table_name,
+                batch_lists_table=names.batch_lists_table(self.config),
+                recent_items_table=names.recent_items_table(self.config),
+                records_table=names.records_table(self.config),
+            ),
         )
         bucket = self.erasure_lists = self._erasure_lists()
         lists = bucket.arn_for_objects("*")
-        reader = personalize_role(self, "Lets Amazon Personalize read whom it shall forget", "DeletionRole")
+        reader = personalize_role(self, "Lets Amazon Personalize read the list of erased users", "DeletionRole")
         Grant(["s3:ListBucket"], [bucket.bucket_arn]).give(reader)
         Grant(["s3:GetObject"], [lists], "each day has a list of its own").give(reader)
         ours = [f"{names.personalize_prefix()}:{kind}" for kind in (f"dataset-group/{self.config.name}", "data-deletion-job/*")]
@@ -211,21 +218,23 @@ class IngestionStack(cdk.Stack):
         function = self.functions.add(
             "delete_user_data",
             description="Has Personalize delete the data of erased users",
-            may=[
+            grants=[
                 Grant([f"personalize:{call}" for call in calls], ours, OWN_NAMES),
                 Grant(["personalize:ListDataDeletionJobs"], ["*"], NO_RESOURCE),
                 Grant(["dynamodb:Scan"], [self.erasures.table_arn]),
-                *self._forget(),
+                *self._delete_rows(),
                 Grant(["s3:PutObject"], [lists], "each day has a list of its own"),
-                hand_over(reader),
+                pass_role(reader),
             ],
-            environment={
-                "ERASURE_BUCKET": bucket.bucket_name,
-                "ERASURES_TABLE": self.erasures.table_name,
-                **self._tables_of_users(),
-                "PERSONALIZE_ARN_PREFIX": names.personalize_prefix(),
-                "PERSONALIZE_ROLE_ARN": reader.role_arn,
-            },
+            environment=environment.DeleteUserData(
+                erasure_bucket=bucket.bucket_name,
+                erasures_table=self.erasures.table_name,
+                batch_lists_table=names.batch_lists_table(self.config),
+                recent_items_table=names.recent_items_table(self.config),
+                records_table=names.records_table(self.config),
+                personalize_arn_prefix=names.personalize_prefix(),
+                personalize_role_arn=reader.role_arn,
+            ),
             timeout=cdk.Duration.minutes(5),
         )
         self._daily(function)
@@ -244,23 +253,18 @@ class IngestionStack(cdk.Stack):
             lifecycle_rules=[s3.LifecycleRule(expiration=cdk.Duration.days(7))],
             removal_policy=cdk.RemovalPolicy.DESTROY,
         )
-        let_personalize_in(bucket, reach_bucket(self.config), "s3:GetObject")
+        allow_personalize(bucket, reach_bucket(self.config), "s3:GetObject")
         for rule in ("AwsSolutions-S1", "CKV_AWS_18"):
             acknowledge(bucket, {rule: "one function writes a list a day, one job reads it, and it expires after a week"})
         acknowledge(bucket, {"CKV_AWS_21": "a list is written once and expires: an old version would keep erased users"})
         return bucket
 
-    def _tables_of_users(self) -> dict[str, str]:
-        """The tables that erasure empties of a user (lambdas/ingestion/user_data.py)."""
-        return {
-            "RECENT_ITEMS_TABLE": names.recent_items_table(self.config),
-            "RECORDS_TABLE": names.records_table(self.config),
-            "BATCH_LISTS_TABLE": names.batch_lists_table(self.config),
-        }
-
-    def _forget(self) -> list[Grant]:
-        tables = self._tables_of_users().values()
-        recent, records, lists = (self.format_arn(service="dynamodb", resource=f"table/{table}") for table in tables)
+    def _delete_rows(self) -> list[Grant]:
+        """On the tables that erasure empties of a user (lambdas/ingestion/user_data.py)."""
+        recent, records, lists = (
+            self.format_arn(service="dynamodb", resource=f"table/{table_of(self.config)}")
+            for table_of in (names.recent_items_table, names.records_table, names.batch_lists_table)
+        )
         return [
             Grant(["dynamodb:Query", "dynamodb:BatchWriteItem"], [recent]),
             Grant(["dynamodb:BatchWriteItem"], [records]),

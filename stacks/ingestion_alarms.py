@@ -1,4 +1,4 @@
-"""The alarms of ingestion. docs/ingestion.md says what to do when each rings."""
+"""The alarms of ingestion. docs/ingestion.md says what to do in each alarm."""
 
 from __future__ import annotations
 
@@ -33,23 +33,23 @@ def add_alarms(
     alarms, metrics = Alarms(scope, config), Metrics(config)
     minute = cdk.Duration.minutes(1)
 
-    def add(name: str, description: str, metric: cloudwatch.IMetric, threshold: float, periods: int = 1) -> None:
-        alarms.add(name, description, metric, threshold, runbook=_RUNBOOK, periods=periods)
+    def add(name: str, metric: cloudwatch.IMetric, threshold: float, periods: int = 1) -> None:
+        alarms.add(name, metric, threshold, runbook=_RUNBOOK, periods=periods)
 
     def waiting(queue: sqs.Queue) -> cloudwatch.Metric:
         return queue.metric_approximate_number_of_messages_visible(statistic="Maximum", period=minute)
 
     age = put_events.metric("IteratorAge", statistic="Maximum", period=minute)
-    add("events-late", "Events wait for more than a minute before they reach Personalize", age, 60_000, periods=5)
-    add("dead-letters", "There are dead letters", waiting(dead_letters), 1)
-    add("records-stuck", "Items or users could not be put in a hundred attempts", waiting(stuck), 1)
+    add("events-late", age, 60_000, periods=5)
+    add("dead-letters", waiting(dead_letters), 1)
+    add("records-stuck", waiting(stuck), 1)
     throttled = metrics.own("put_events", "PutEventsThrottled")
-    add("put-events-throttled", "Personalize throttles PutEvents", throttled, 100, periods=3)
-    add("put-events-errors", "put_events fails", put_events.metric_errors(period=_FIVE_MINUTES), 1, periods=3)
-    add("put-records-errors", "put_records fails", put_records.metric_errors(period=_FIVE_MINUTES), 1, periods=3)
+    add("put-events-throttled", throttled, 100, periods=3)
+    add("put-events-errors", put_events.metric_errors(period=_FIVE_MINUTES), 1, periods=3)
+    add("put-records-errors", put_records.metric_errors(period=_FIVE_MINUTES), 1, periods=3)
     failed = metrics.own("delete_user_data", "DeletionJobsFailed")
-    add("user-deletion-failed", "Personalize failed to delete the data of erased users", failed, 1)
-    add("user-deletion-errors", "delete_user_data fails", delete_user_data.metric_errors(period=_FIVE_MINUTES), 1)
+    add("user-deletion-failed", failed, 1)
+    add("user-deletion-errors", delete_user_data.metric_errors(period=_FIVE_MINUTES), 1)
     ended = metrics.own("delete_user_data", "DeletionRuns")
     alarms.add_overdue(
         "user-deletion-overdue", "The daily deletion of erased users did not succeed", ended, DAILY, runbook=_RUNBOOK
@@ -61,4 +61,4 @@ def add_alarms(
         statistic="Maximum",
         period=_FIVE_MINUTES,
     )
-    add("archive-late", "Events wait for more than 15 minutes before they are archived", freshness, 900, periods=3)
+    add("archive-late", freshness, 900, periods=3)

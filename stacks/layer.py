@@ -66,7 +66,7 @@ def install(target: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["pip gave no reason"])[-1]
-        raise LayerError(f"The functions' layer could not be built: {last}. Is the network there? Then try again.")
+        raise LayerError(f"The functions' layer could not be built: {last}. Check the network, then try again.")
 
 
 def prune(target: Path) -> None:

@@ -40,7 +40,7 @@ def add_machine(
     config: Config,
     name: str,
     steps: Mapping[str, lambda_.Function],
-    may: Sequence[Grant] = (),
+    grants: Sequence[Grant] = (),
     substitutions: Mapping[str, str] | None = None,
 ) -> stepfunctions.StateMachine:
     """The machine of `<name>.asl.yaml`, which names functions by their folder in camel case: `${PlanTraining}`."""
@@ -66,7 +66,7 @@ def add_machine(
     machine.add_to_role_policy(
         iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[f.function_arn for f in steps.values()])
     )
-    for grant in may:
+    for grant in grants:
         grant.give(machine.role)  # type: ignore[arg-type]
     acknowledge(machine, {"AwsSolutions-IAM5[Resource::*]": "log delivery and X-Ray take no resource but *"})
     return machine

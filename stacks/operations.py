@@ -47,38 +47,31 @@ class OperationsStack(cdk.Stack):
     def _service_alarms(self) -> None:
         of = self.metrics
 
-        def add(name: str, description: str, metric: cloudwatch.IMetric, threshold: float, periods: int = 1) -> None:
-            self.alarms.add(name, description, metric, threshold, runbook=f"{_RUNBOOK}#{name}", periods=periods)
+        def add(name: str, metric: cloudwatch.IMetric, threshold: float, periods: int = 1) -> None:
+            self.alarms.add(name, metric, threshold, runbook=f"{_RUNBOOK}#{name}", periods=periods)
 
-        add("api-errors", "More than one call in a hundred fails at the API", of.of_api("5XXError", "Average"), 0.01, periods=3)
+        add("api-errors", of.of_api("5XXError", "Average"), 0.01, periods=3)
         browsers = of.of_browser_api("5XXError", "Average")
-        add("browser-api-errors", "Of the browsers' events, more than one call in a hundred fails", browsers, 0.01, periods=3)
-        add("api-slow", "One call in a hundred takes longer than a second", of.of_api("Latency", "p99"), 1000, periods=3)
-        add("recommend-errors", "recommend fails", of.of_function("recommend", "Errors", "Sum"), 1, periods=3)
-        add(
-            "recommend-throttled",
-            "recommend may not run as often as it is called",
-            of.of_function("recommend", "Throttles", "Sum"),
-            1,
-        )
-        add("catalogue-failing", "Items' attributes can't be read", of.own("recommend", "CatalogueFailed"), 100)
-        add("erasures-failing", "Users who ask to be forgotten are turned away", of.own("erase_user", "ErasuresFailed"), 1)
-        add("erase-user-errors", "erase_user fails", of.of_function("erase_user", "Errors", "Sum"), 1)
+        add("browser-api-errors", browsers, 0.01, periods=3)
+        add("api-slow", of.of_api("Latency", "p99"), 1000, periods=3)
+        add("recommend-errors", of.of_function("recommend", "Errors", "Sum"), 1, periods=3)
+        add("recommend-throttled", of.of_function("recommend", "Throttles", "Sum"), 1)
+        add("catalogue-failing", of.own("recommend", "CatalogueFailed"), 100)
+        add("erasures-failing", of.own("erase_user", "ErasuresFailed"), 1)
+        add("erase-user-errors", of.of_function("erase_user", "Errors", "Sum"), 1)
         full = of.of_stream("WriteProvisionedThroughputExceeded", "Sum")
-        add("stream-full", "The stream takes fewer events than the API is sent", full, 1, periods=3)
-        add(
-            "recent-items-failing", "What users did lately can't be kept", of.own("put_events", "RecentItemsFailed"), 1, periods=3
-        )
+        add("stream-full", full, 1, periods=3)
+        add("recent-items-failing", of.own("put_events", "RecentItemsFailed"), 1, periods=3)
 
     def _campaign_alarms(self) -> None:
         """A campaign that is asked for more than it has provisioned scales by itself, after a while in which calls are lost."""
         for n, (solution, tps) in enumerate(self.provisioned_tps.items()):
             self.alarms.add(
                 f"campaign-busy-{solution}",
-                f"The campaign of {solution} is asked for all of its {tps} provisioned TPS",
                 self.metrics.utilization(solution, f"c{n}", tps),
                 100,
                 runbook=f"{_RUNBOOK}#campaign-busy",
+                description=f"Calls use all {tps} TPS of the campaign of {solution}: some get fallbacks. Run `reco utilization`",
                 periods=3,
             )
 

@@ -48,7 +48,7 @@ def use_key_in_jobs(config: Config) -> list[Grant]:
     return use_key(config, "Decrypt", "GenerateDataKey", "DescribeKey", "ListGrants")
 
 
-def hand_over(role: iam.Role) -> Grant:
+def pass_role(role: iam.Role) -> Grant:
     """To pass the role to Personalize, and to no other service."""
     only = {"StringEquals": {"iam:PassedToService": "personalize.amazonaws.com"}}
     return Grant(["iam:PassRole"], [role.role_arn], conditions=only)

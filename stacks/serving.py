@@ -10,9 +10,9 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
-from lambdas.config import Config
-from lambdas.config.environment import Recommend
+from lambdas.config import Config, environment
 from lambdas.config.names import own_name
+from lambdas.stores import keys, prefixes
 from lambdas.stores.deployment import parameter_name, rules_parameter_name
 from lambdas.stores.recent_items import NEWEST
 from stacks import names
@@ -23,10 +23,11 @@ from stacks.grants import OWN_NAMES, Grant, use_key
 from stacks.metrics import Metrics
 from stacks.tables import add_table
 
+#: Alarm, metric of `recommend`, threshold in five minutes.
 _ALARMS = [
-    ("rules-override-broken", "RulesOverrideBroken", "The rules override in SSM is not valid", 1),
-    ("personalize-failing", "PersonalizeFailed", "Personalize often fails to answer: fallbacks do", 100),
-    ("short-lists", "MissingItems", "Answers hold fewer items than were asked for", 1000),
+    ("rules-override-broken", "RulesOverrideBroken", 1),
+    ("personalize-failing", "PersonalizeFailed", 100),
+    ("short-lists", "MissingItems", 1000),
 ]
 
 
@@ -39,14 +40,12 @@ class ServingStack(cdk.Stack):
         recent_items = self._recent_items()
         self._recommend(recent_items)
         alarms, metrics = Alarms(self, config), Metrics(config)
-        for name, metric, description, threshold in _ALARMS:
-            alarms.add(name, description, metrics.own("recommend", metric), threshold, runbook="docs/serving.md#alarms")
+        for name, metric, threshold in _ALARMS:
+            alarms.add(name, metrics.own("recommend", metric), threshold, runbook="docs/serving.md#alarms")
 
     def _recent_items(self) -> dynamodb.Table:
-        """Written by `put_events`, read for rules and for the local twins of filters."""
-        table = add_table(
-            self, "RecentItems", names.recent_items_table(self.config), partition="user_id", sort="what", ttl="expires"
-        )
+        """Written by `put_events`, read for rules and for local filters."""
+        table = add_table(self, "RecentItems", names.recent_items_table(self.config), attributes=keys.RECENT_ITEMS, expires=True)
         by_time = dynamodb.Attribute(name="at", type=dynamodb.AttributeType.NUMBER)
         table.add_local_secondary_index(index_name=NEWEST, sort_key=by_time)
         return table
@@ -63,7 +62,7 @@ class ServingStack(cdk.Stack):
         return Functions(self, config, "serving").add(
             "recommend",
             description="Answers recommendations and rankings for placements",
-            may=[
+            grants=[
                 Grant(["personalize:GetRecommendations", "personalize:GetPersonalizedRanking"], ours, OWN_NAMES),
                 Grant(["ssm:GetParameters"], parameters),
                 Grant(["ssm:GetParameter"], parameters[:1]),
@@ -71,23 +70,21 @@ class ServingStack(cdk.Stack):
                 Grant(["dynamodb:GetItem"], [self._table(erasures), self._table(lists)]),
                 Grant(["dynamodb:Query"], [f"{recent_items.table_arn}/index/{NEWEST}"]),
                 Grant(["kinesis:PutRecord"], [self.format_arn(service="kinesis", resource=f"stream/{stream}")]),
-                Grant(["s3:GetObject"], [f"{bucket}/snapshots/*"], "each popularity count has a snapshot"),
+                Grant(["s3:GetObject"], [f"{bucket}/{prefixes.SNAPSHOTS}*"], "each popularity count has a snapshot"),
                 *([Grant(["secretsmanager:GetSecretValue"], [names.token_secrets_arn(config)])] if browsers else []),
                 *use_key(config, "Decrypt"),
             ],
-            environment={
-                **Recommend(
-                    batch_lists_table=lists,
-                    catalogue_table=table,
-                    data_bucket=names.data_bucket(config),
-                    deployment_parameter=deployed,
-                    erasures_table=erasures,
-                    event_stream=stream,
-                    recent_items_table=recent_items.table_name,
-                    rules_parameter=rules,
-                ).variables(),
-                **({"TOKEN_SECRETS": names.token_secrets(config)} if browsers else {}),
-            },
+            environment=environment.Recommend(
+                batch_lists_table=lists,
+                catalogue_table=table,
+                data_bucket=names.data_bucket(config),
+                deployment_parameter=deployed,
+                erasures_table=erasures,
+                event_stream=stream,
+                recent_items_table=recent_items.table_name,
+                rules_parameter=rules,
+                token_secrets=names.token_secrets(config) if browsers else "",
+            ),
             memory_mb=1024,
             timeout=cdk.Duration.seconds(10),
         )

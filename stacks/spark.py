@@ -14,6 +14,7 @@ from constructs import Construct
 
 from lambdas.config import Config
 from lambdas.config.names import own_name
+from lambdas.stores import prefixes
 from stacks import names
 from stacks.acknowledged import acknowledge
 from stacks.code import RULES
@@ -138,7 +139,7 @@ def run_jobs(stack: cdk.Stack, jobs: Sequence[str]) -> Grant:
 
 def add_retention_table(scope: Construct, config: Config) -> None:
     """The figures of glue/retention.py for Athena, in the archive's database."""
-    column, location = glue.CfnTable.ColumnProperty, f"s3://{names.data_bucket(config)}/retention/"
+    column, location = glue.CfnTable.ColumnProperty, prefixes.address(names.data_bucket(config), prefixes.RETENTION)
     kinds = {
         "day": "date",
         "event_type": "string",

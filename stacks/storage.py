@@ -12,6 +12,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from lambdas.config import Config
+from lambdas.stores import keys, prefixes
 from stacks import names
 from stacks.acknowledged import acknowledge
 from stacks.personalize_role import reach_bucket
@@ -20,18 +21,18 @@ from stacks.tables import add_table
 #: What names users and is of use for a time only: days by prefix. Its old versions expire a day later, or they would live on.
 _EXPIRES_AFTER = {
     # Copies of CSVs for one import.
-    "datasets/interactions/without-erased/": 7,
-    "datasets/users/without-erased/": 7,
+    prefixes.without_erased("interactions"): 7,
+    prefixes.without_erased("users"): 7,
     # Inputs and outputs of batch jobs.
-    "batch/": 30,
+    prefixes.BATCH: 30,
     # Records that could not be put: large ones, batches that Lambda gave up, what Firehose could not write.
-    "dead-letters/": 14,
-    "aws/lambda/": 14,
-    "events-errors/": 14,
+    prefixes.DEAD_LETTERS: 14,
+    prefixes.GIVEN_UP: 14,
+    prefixes.EVENTS_ERRORS: 14,
     # Events that are written anew without erased users: of a job that died, since a job deletes its own.
-    "events-staging/": 2,
+    prefixes.EVENTS_STAGING: 2,
     # What queries of experiments answered.
-    "athena/": 7,
+    prefixes.ATHENA: 7,
 }
 
 
@@ -41,16 +42,16 @@ class StorageStack(cdk.Stack):
     def __init__(self, scope: Construct, id_: str, config: Config, **kwargs: Any) -> None:
         super().__init__(scope, id_, **kwargs)
         bucket = self._data_bucket(config)
-        let_personalize_in(bucket, reach_bucket(config), "s3:GetObject", "s3:PutObject")
-        table = add_table(self, "Catalogue", names.catalogue_table(config), partition="item_id")
-        add_table(self, "Records", names.records_table(config), partition="record")
+        allow_personalize(bucket, reach_bucket(config), "s3:GetObject", "s3:PutObject")
+        table = add_table(self, "Catalogue", names.catalogue_table(config), attributes=keys.CATALOGUE)
+        add_table(self, "Records", names.records_table(config), attributes=keys.RECORDS)
         cdk.CfnOutput(self, "DataBucket", value=bucket.bucket_name)
         cdk.CfnOutput(self, "CatalogueTable", value=table.table_name)
 
     def _data_bucket(self, config: Config) -> s3.Bucket:
         """Versioned, so that a bad upload can be taken back; old versions go after 30 days. Tells EventBridge of new objects."""
         kept = config.archive.keep_days
-        expiring = _EXPIRES_AFTER | ({"events/": kept} if kept else {})
+        expiring = _EXPIRES_AFTER | ({prefixes.EVENTS: kept} if kept else {})
         bucket = s3.Bucket(
             self,
             "Data",
@@ -105,7 +106,7 @@ class StorageStack(cdk.Stack):
         return bucket
 
 
-def let_personalize_in(bucket: s3.Bucket, conditions: Mapping[str, Any] | None, *calls: str) -> None:
+def allow_personalize(bucket: s3.Bucket, conditions: Mapping[str, Any] | None, *calls: str) -> None:
     """Personalize reads CSVs and writes batch results itself, and needs the bucket's permission beside its role's.
 
     docs: personalize/latest/dg/granting-personalize-s3-access.html

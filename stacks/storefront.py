@@ -6,7 +6,7 @@ import aws_cdk as cdk
 from aws_cdk import aws_apigateway as apigateway
 from constructs import Construct
 
-from lambdas.config import Config
+from lambdas.config import Config, environment
 from stacks import names
 from stacks.acknowledged import acknowledge
 from stacks.functions import Functions
@@ -33,16 +33,16 @@ class Storefront(Construct):
         function = Functions(self, config, "storefront").add(
             "shop_window",
             description="Is the shop's server to the storefront: tokens of its personas, items to browse",
-            may=[
+            grants=[
                 Grant(["apigateway:GET"], [f"arn:{cdk.Aws.PARTITION}:apigateway:{cdk.Aws.REGION}::/apikeys/{key.key_id}"]),
                 Grant(["dynamodb:Scan"], [stack.format_arn(service="dynamodb", resource=f"table/{table}")]),
                 Grant(["secretsmanager:GetSecretValue"], [names.token_secrets_arn(config)]),
             ],
-            environment={
-                "BROWSER_KEY_ID": key.key_id,
-                "CATALOGUE_TABLE": table,
-                "TOKEN_SECRETS": names.token_secrets(config),
-            },
+            environment=environment.ShopWindow(
+                browser_key_id=key.key_id,
+                catalogue_table=table,
+                token_secrets=names.token_secrets(config),
+            ),
             memory_mb=1024,
         )
         shop_window = apigateway.LambdaIntegration(function)

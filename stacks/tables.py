@@ -6,19 +6,20 @@ import aws_cdk as cdk
 from aws_cdk import aws_dynamodb as dynamodb
 from constructs import Construct
 
+from lambdas.stores.keys import EXPIRES
 
-def add_table(
-    scope: Construct, id_: str, name: str, *, partition: str, sort: str | None = None, ttl: str | None = None
-) -> dynamodb.Table:
-    """The table; its keys are strings, `ttl` names the attribute with the second at which a row leaves."""
+
+def add_table(scope: Construct, id_: str, name: str, *, attributes: tuple[str, ...], expires: bool = False) -> dynamodb.Table:
+    """The table with the key of these attributes (lambdas/stores/keys.py); whether its rows expire."""
+    partition, *sort = (dynamodb.Attribute(name=each, type=dynamodb.AttributeType.STRING) for each in attributes)
     return dynamodb.Table(
         scope,
         id_,
         table_name=name,
-        partition_key=dynamodb.Attribute(name=partition, type=dynamodb.AttributeType.STRING),
-        sort_key=dynamodb.Attribute(name=sort, type=dynamodb.AttributeType.STRING) if sort else None,
+        partition_key=partition,
+        sort_key=sort[0] if sort else None,
         billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
-        time_to_live_attribute=ttl,
+        time_to_live_attribute=EXPIRES if expires else None,
         point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(point_in_time_recovery_enabled=True),
         removal_policy=cdk.RemovalPolicy.DESTROY,
     )

@@ -13,7 +13,8 @@ from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_stepfunctions as stepfunctions
 from constructs import Construct
 
-from lambdas.config import Config
+from lambdas.config import Config, environment
+from lambdas.stores import keys, prefixes
 from lambdas.stores.deployment import parameter_name
 from stacks import names
 from stacks.acknowledged import acknowledge
@@ -22,7 +23,7 @@ from stacks.functions import Functions
 from stacks.grants import NO_RESOURCE, OWN_NAMES, Grant, use_key
 from stacks.machines import add_machine, executions, machine_arn, schedule_role, start_by_schedule, unsuccessful
 from stacks.metrics import Metrics
-from stacks.personalize_role import hand_over, list_below, personalize_role, use_key_in_jobs
+from stacks.personalize_role import list_below, pass_role, personalize_role, use_key_in_jobs
 from stacks.run_topic import run_topic
 from stacks.tables import add_table
 
@@ -68,7 +69,7 @@ class TrainingStack(cdk.Stack):
         return [f"{names.personalize_prefix()}:{pattern.format(self.config.name)}" for pattern in patterns]
 
     def _read_csvs(self) -> list[Grant]:
-        below = {"StringLike": {"s3:prefix": "datasets/*"}}
+        below = {"StringLike": {"s3:prefix": f"{prefixes.DATASETS}*"}}
         return [
             Grant(["s3:ListBucket"], [self.bucket], conditions=below),
             self._get_csvs(),
@@ -76,7 +77,7 @@ class TrainingStack(cdk.Stack):
         ]
 
     def _get_csvs(self) -> Grant:
-        return Grant(["s3:GetObject"], [f"{self.bucket}/datasets/*"], "the names of the CSVs are the shop's to choose")
+        return Grant(["s3:GetObject"], [f"{self.bucket}/{prefixes.DATASETS}*"], "the names of the CSVs are the shop's to choose")
 
     def _earlier_imports(self) -> list[Grant]:
         """Where imports add interactions to what is there, the plan looks up what they brought."""
@@ -84,26 +85,26 @@ class TrainingStack(cdk.Stack):
             return []
         return [
             Grant(["personalize:ListDatasetImportJobs"], ["*"], NO_RESOURCE),
-            Grant(["s3:ListBucket"], [self.bucket], conditions={"StringLike": {"s3:prefix": "reports/*"}}),
-            Grant(["s3:GetObject"], [f"{self.bucket}/reports/counts/*"], "each import has counts of its own"),
+            Grant(["s3:ListBucket"], [self.bucket], conditions={"StringLike": {"s3:prefix": f"{prefixes.REPORTS}*"}}),
+            Grant(["s3:GetObject"], [f"{self.bucket}/{prefixes.REPORTS}counts/*"], "each import has counts of its own"),
         ]
 
     def _leave_out_erased(self) -> list[Grant]:
         """Where CSVs hold rows of erased users, an import reads a copy without them; the count is beside the run's report."""
-        left_out, copies = f"{self.bucket}/reports/*/left-out-*.json", f"{self.bucket}/datasets/*/without-erased/*"
+        left_out, copies = f"{self.bucket}/{prefixes.REPORTS}*/left-out-*.json", f"{self.bucket}/{prefixes.without_erased('*')}*"
         return [
-            Grant(["s3:ListBucket"], [self.bucket], conditions={"StringLike": {"s3:prefix": "reports/*"}}),
+            Grant(["s3:ListBucket"], [self.bucket], conditions={"StringLike": {"s3:prefix": f"{prefixes.REPORTS}*"}}),
             Grant(["s3:GetObject", "s3:PutObject"], [left_out], "each run has a folder of its own"),
             Grant(["s3:PutObject", "s3:AbortMultipartUpload"], [copies], "each run's copy has a folder of its own"),
             *use_key(self.config, "GenerateDataKey"),
         ]
 
     def _snapshots(self, *calls: str) -> list[Grant]:
-        return [Grant(calls, [f"{self.bucket}/snapshots/*"], "each popularity count has a snapshot")]
+        return [Grant(calls, [f"{self.bucket}/{prefixes.SNAPSHOTS}*"], "each popularity count has a snapshot")]
 
     def _write_reports(self) -> list[Grant]:
         return [
-            Grant(["s3:PutObject"], [f"{self.bucket}/reports/*"], "each run has a folder of its own"),
+            Grant(["s3:PutObject"], [f"{self.bucket}/{prefixes.REPORTS}*"], "each run has a folder of its own"),
             *use_key(self.config, "GenerateDataKey"),
         ]
 
@@ -119,14 +120,14 @@ class TrainingStack(cdk.Stack):
 
     def _runs_table(self) -> dynamodb.Table:
         """The lock, the versions and what became of them, approvals that are waited for."""
-        return add_table(self, "RunRecords", names.runs_table(self.config), partition="pk", sort="sk", ttl="expires")
+        return add_table(self, "RunRecords", names.runs_table(self.config), attributes=keys.RUNS, expires=True)
 
     def _starts(self, machine: stepfunctions.StateMachine) -> None:
         """A run starts by schedule, and when somebody puts the marker `datasets/_READY` beside the CSVs."""
         starter = schedule_role(self, "StartRole", "Starts train runs", "events")
         missed = self._missed_starts()
         Grant(["states:StartExecution"], [machine.state_machine_arn]).give(starter)
-        marker = {"bucket": {"name": [names.data_bucket(self.config)]}, "object": {"key": ["datasets/_READY"]}}
+        marker = {"bucket": {"name": [names.data_bucket(self.config)]}, "object": {"key": [prefixes.READY]}}
         rule = events.CfnRule(
             self,
             "ReadyRule",
@@ -169,16 +170,9 @@ class TrainingStack(cdk.Stack):
 
     def _alarm(self, machine: stepfunctions.StateMachine) -> None:
         alarms, runbook = Alarms(self, self.config), "docs/training.md#how-it-fails"
-        alarms.add(
-            "train-run-failed",
-            "A train run failed, timed out or was stopped: its report says why and what to do",
-            unsuccessful(machine),
-            1,
-            runbook=runbook,
-        )
+        alarms.add("train-run-failed", unsuccessful(machine), 1, runbook=runbook)
         waiting = Metrics(self.config).of_queue(names.missed_starts_queue(self.config))
-        what = "EventBridge could not start a run or the daily deletion of erased users: its message in the queue says why"
-        alarms.add("missed-starts", what, waiting, 1, runbook="docs/operations.md#missed-starts")
+        alarms.add("missed-starts", waiting, 1, runbook="docs/operations.md#missed-starts")
         if expression := self.config.schedules.train:
             alarms.add_overdue("train-overdue", "No train run succeeded", machine.metric_succeeded(), expression, runbook=runbook)
 
@@ -186,7 +180,7 @@ class TrainingStack(cdk.Stack):
         """Personalize assumes it to read the CSVs and to write snapshots; for this account's resources only."""
         role = personalize_role(self, "Lets Amazon Personalize read the CSVs and write snapshots")
         for grant in (
-            list_below(self.config, self.bucket, "datasets/", "snapshots/"),
+            list_below(self.config, self.bucket, prefixes.DATASETS, prefixes.SNAPSHOTS),
             self._get_csvs(),
             *self._snapshots("s3:GetObject", "s3:PutObject"),
             *use_key_in_jobs(self.config),
@@ -198,7 +192,7 @@ class TrainingStack(cdk.Stack):
         return self.functions.add(
             "plan_training",
             description="Checks the CSVs and says what a train run will do",
-            may=[
+            grants=[
                 *self._read_csvs(),
                 *self._earlier_imports(),
                 *self._write_reports(),
@@ -209,11 +203,11 @@ class TrainingStack(cdk.Stack):
                     "an execution's name is made when it starts",
                 ),
             ],
-            environment={
-                "DATA_BUCKET": names.data_bucket(self.config),
-                "RUNS_TABLE": self.runs.table_name,
-                "PERSONALIZE_ARN_PREFIX": names.personalize_prefix(),
-            },
+            environment=environment.PlanTraining(
+                data_bucket=names.data_bucket(self.config),
+                runs_table=self.runs.table_name,
+                personalize_arn_prefix=names.personalize_prefix(),
+            ),
             memory_mb=1024,
             timeout=cdk.Duration.minutes(15),
         )
@@ -224,7 +218,7 @@ class TrainingStack(cdk.Stack):
         return self.functions.add(
             "prepare_resources",
             description="Ensures the dataset group, the event tracker and the filters",
-            may=[
+            grants=[
                 Grant(["personalize:DescribeDatasetGroup", "personalize:CreateDatasetGroup", "personalize:TagResource"], [group]),
                 Grant(["personalize:ListEventTrackers"], ["*"], NO_RESOURCE),
                 Grant(
@@ -238,7 +232,7 @@ class TrainingStack(cdk.Stack):
                     OWN_NAMES,
                 ),
             ],
-            environment={"PERSONALIZE_ARN_PREFIX": names.personalize_prefix()},
+            environment=environment.PrepareResources(personalize_arn_prefix=names.personalize_prefix()),
         )
 
     def _import_data(self) -> lambda_.Function:
@@ -248,7 +242,7 @@ class TrainingStack(cdk.Stack):
         return self.functions.add(
             "import_data",
             description="Ensures that a dataset holds the CSVs in S3, and that its records are kept",
-            may=[
+            grants=[
                 *self._read_csvs(),
                 Grant(["personalize:DescribeSchema", "personalize:CreateSchema"], [schemas], OWN_NAMES),
                 Grant(
@@ -262,7 +256,7 @@ class TrainingStack(cdk.Stack):
                     OWN_NAMES,
                 ),
                 Grant(["personalize:ListDatasetImportJobs"], ["*"], NO_RESOURCE),
-                hand_over(self.personalize_role),
+                pass_role(self.personalize_role),
                 Grant(
                     [f"dynamodb:{call}" for call in ("BatchWriteItem", "DeleteItem", "Scan")],
                     [self.format_arn(service="dynamodb", resource=table) for table in (catalogue, records)],
@@ -271,14 +265,14 @@ class TrainingStack(cdk.Stack):
                 Grant(["dynamodb:Scan"], [self.format_arn(service="dynamodb", resource=f"table/{erasures}")]),
                 *self._leave_out_erased(),
             ],
-            environment={
-                "DATA_BUCKET": names.data_bucket(self.config),
-                "CATALOGUE_TABLE": names.catalogue_table(self.config),
-                "RECORDS_TABLE": names.records_table(self.config),
-                "ERASURES_TABLE": erasures,
-                "PERSONALIZE_ARN_PREFIX": names.personalize_prefix(),
-                "PERSONALIZE_ROLE_ARN": self.personalize_role.role_arn,
-            },
+            environment=environment.ImportData(
+                data_bucket=names.data_bucket(self.config),
+                catalogue_table=names.catalogue_table(self.config),
+                records_table=names.records_table(self.config),
+                erasures_table=erasures,
+                personalize_arn_prefix=names.personalize_prefix(),
+                personalize_role_arn=self.personalize_role.role_arn,
+            ),
             memory_mb=1024,
             timeout=cdk.Duration.minutes(15),
         )
@@ -289,11 +283,11 @@ class TrainingStack(cdk.Stack):
         return self.functions.add(
             "train_solutions",
             description="Ensures the solutions and their trained versions, and fetches the metrics",
-            may=[
+            grants=[
                 Grant([f"personalize:{call}" for call in calls], self._ours("solution/{}_*", "dataset-group/{}"), OWN_NAMES),
                 Grant(["personalize:ListDatasetImportJobs", "personalize:ListSolutionVersions"], ["*"], NO_RESOURCE),
             ],
-            environment={"PERSONALIZE_ARN_PREFIX": names.personalize_prefix()},
+            environment=environment.TrainSolutions(personalize_arn_prefix=names.personalize_prefix()),
             timeout=cdk.Duration.minutes(2),
         )
 
@@ -302,7 +296,7 @@ class TrainingStack(cdk.Stack):
         return self.functions.add(
             "approve_versions",
             description="Decides which versions go live: the gate, and a person where the config asks for one",
-            may=[
+            grants=[
                 Grant(["personalize:DescribeCampaign"], self._ours("campaign/{}_*"), OWN_NAMES),
                 Grant(["personalize:GetSolutionMetrics"], self._ours("solution/{}_*"), OWN_NAMES),
                 Grant(["personalize:ListSolutionVersions"], ["*"], NO_RESOURCE),
@@ -310,13 +304,13 @@ class TrainingStack(cdk.Stack):
                 Grant(["sns:Publish"], [self.topic.topic_arn]),
                 Grant(["ssm:GetParameter"], [parameter]),
             ],
-            environment={
-                "API_URL_PARAMETER": names.api_url_parameter(self.config),
-                "DEPLOYMENT": self.config.name,
-                "PERSONALIZE_ARN_PREFIX": names.personalize_prefix(),
-                "RUNS_TABLE": self.runs.table_name,
-                "TOPIC_ARN": self.topic.topic_arn,
-            },
+            environment=environment.ApproveVersions(
+                api_url_parameter=names.api_url_parameter(self.config),
+                deployment=self.config.name,
+                personalize_arn_prefix=names.personalize_prefix(),
+                runs_table=self.runs.table_name,
+                topic_arn=self.topic.topic_arn,
+            ),
         )
 
     def _approval_page(self) -> None:
@@ -324,11 +318,11 @@ class TrainingStack(cdk.Stack):
         self.functions.add(
             "approval_page",
             description="Shows the question behind an approval mail's link, and passes the answer on",
-            may=[
+            grants=[
                 self._table("GetItem", "DeleteItem"),
                 Grant(["states:SendTaskSuccess"], [machine_arn(self, self.config, "train")]),
             ],
-            environment={"RUNS_TABLE": self.runs.table_name},
+            environment=environment.ApprovalPage(runs_table=self.runs.table_name),
         )
 
     def _deploy_campaigns(self) -> lambda_.Function:
@@ -336,7 +330,7 @@ class TrainingStack(cdk.Stack):
         return self.functions.add(
             "deploy_campaigns",
             description="Ensures that the campaigns serve what was decided, and starts the snapshots of popularity counts",
-            may=[
+            grants=[
                 Grant([f"personalize:{call}" for call in calls], self._ours("campaign/{}_*", "solution/{}_*"), OWN_NAMES),
                 Grant(
                     [f"personalize:{call}" for call in ("DescribeBatchInferenceJob", "CreateBatchInferenceJob", "TagResource")],
@@ -344,16 +338,16 @@ class TrainingStack(cdk.Stack):
                     OWN_NAMES,
                 ),
                 Grant(["personalize:ListBatchInferenceJobs"], ["*"], NO_RESOURCE),
-                Grant(["s3:ListBucket"], [self.bucket], conditions={"StringLike": {"s3:prefix": "snapshots/*"}}),
+                Grant(["s3:ListBucket"], [self.bucket], conditions={"StringLike": {"s3:prefix": f"{prefixes.SNAPSHOTS}*"}}),
                 *self._snapshots("s3:PutObject"),
                 *use_key(self.config, "GenerateDataKey"),
-                hand_over(self.personalize_role),
+                pass_role(self.personalize_role),
             ],
-            environment={
-                "DATA_BUCKET": names.data_bucket(self.config),
-                "PERSONALIZE_ARN_PREFIX": names.personalize_prefix(),
-                "PERSONALIZE_ROLE_ARN": self.personalize_role.role_arn,
-            },
+            environment=environment.DeployCampaigns(
+                data_bucket=names.data_bucket(self.config),
+                personalize_arn_prefix=names.personalize_prefix(),
+                personalize_role_arn=self.personalize_role.role_arn,
+            ),
             timeout=cdk.Duration.minutes(2),
         )
 
@@ -362,7 +356,7 @@ class TrainingStack(cdk.Stack):
         return self.functions.add(
             "publish_deployment",
             description="Publishes what is deployed, for those who serve, and tidies up what it replaces",
-            may=[
+            grants=[
                 Grant([f"personalize:List{kind}" for kind in ("Filters", "Solutions", "Campaigns")], ["*"], NO_RESOURCE),
                 Grant(["personalize:DeleteFilter"], self._ours("filter/{}_*"), OWN_NAMES),
                 Grant(
@@ -376,26 +370,26 @@ class TrainingStack(cdk.Stack):
                     [self.format_arn(service="ssm", resource=f"parameter{parameter}")],
                 ),
             ],
-            environment={
-                "DEPLOYMENT_PARAMETER": parameter,
-                "PERSONALIZE_ARN_PREFIX": names.personalize_prefix(),
-            },
+            environment=environment.PublishDeployment(
+                deployment_parameter=parameter,
+                personalize_arn_prefix=names.personalize_prefix(),
+            ),
         )
 
     def _report(self) -> lambda_.Function:
         return self.functions.add(
             "report",
             description="Reports how a train run went",
-            may=[
+            grants=[
                 *self._write_reports(),
                 Grant(["sns:Publish"], [self.topic.topic_arn]),
                 Grant(["events:PutEvents"], [self.format_arn(service="events", resource="event-bus/default")]),
                 self._table("UpdateItem", "DeleteItem", "Query"),
             ],
-            environment={
-                "DATA_BUCKET": names.data_bucket(self.config),
-                "DEPLOYMENT": self.config.name,
-                "RUNS_TABLE": self.runs.table_name,
-                "TOPIC_ARN": self.topic.topic_arn,
-            },
+            environment=environment.Report(
+                data_bucket=names.data_bucket(self.config),
+                deployment=self.config.name,
+                runs_table=self.runs.table_name,
+                topic_arn=self.topic.topic_arn,
+            ),
         )

@@ -31,6 +31,7 @@ _RECO = (
     "lambdas.config",
     "lambdas.stores",
     "personalize_rules",
+    "lambdas.aws.backoff",
     "lambdas.aws.ensure",  # how an ARN is shown
     "lambdas.aws.tables",  # plain values out of rows
     "lambdas.ingestion.put_events.batch",  # an event is checked before it is sent as it is when it arrives
@@ -45,7 +46,7 @@ _MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "personalize_emulator": ("personalize_rules",),
     "lambdas.config": ("personalize_rules",),
     "lambdas.aws": (),
-    "lambdas.stores": ("lambdas.aws", "personalize_rules"),
+    "lambdas.stores": ("lambdas.aws", "lambdas.config.environment", "personalize_rules"),
     "lambdas.training": _CAPABILITY,
     "lambdas.ingestion": _CAPABILITY,
     "lambdas.serving": _CAPABILITY,
@@ -72,8 +73,15 @@ _MAY_IMPORT: dict[str, tuple[str, ...]] = {
 }
 
 
-#: Rooms whose public names are looked at. Not yet: lambdas, packages, bench.
-_WITH_DOORS = ("localaws", "reco", "stacks", "tools", *_GLUE)
+#: Rooms whose public names are looked at. Not yet: lambdas.training, packages, bench.
+_WITH_DOORS = (
+    "localaws",
+    "reco",
+    "stacks",
+    "tools",
+    *(f"lambdas.{room}" for room in ("aws", "batch", "config", "ingestion", "serving", "storefront", "stores")),
+    *_GLUE,
+)
 #: Names that are used from outside of Python: by entry points, `python -m`, pytest.
 _ENTRIES = frozenset({"app", "handler", "main"})
 
@@ -206,9 +214,9 @@ def _public(tree: ast.Module) -> Iterator[tuple[str, int]]:
     """Names at the level of a module, each with its line."""
     for node in tree.body:
         names: list[str] = []
-        if (isinstance(node, ast.ClassDef) and "BaseModel" not in map(ast.unparse, node.bases)) or (
+        if (isinstance(node, ast.ClassDef) and not node.bases) or (
             isinstance(node, ast.FunctionDef) and not node.decorator_list
-        ):  # a model's name is in its schema
+        ):  # the name of a model is in its schema, that of an exception in logs
             names = [node.name]
         elif isinstance(node, ast.Assign | ast.AnnAssign):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]

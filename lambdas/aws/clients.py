@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from types_boto3_stepfunctions import SFNClient
 
 #: Control planes throttle; waiting inside the call costs less than a failed state.
-PATIENT: dict[str, Any] = {"retries": {"mode": "standard", "max_attempts": 6}}
+_PATIENT: dict[str, Any] = {"retries": {"mode": "standard", "max_attempts": 6}}
 #: A page is waiting: give up early.
 _PROMPT: dict[str, Any] = {"retries": {"mode": "standard", "total_max_attempts": 1}, "connect_timeout": 0.5, "read_timeout": 2}
 #: Records are put by this many threads: a call waits for the network most of its time.
 PARALLEL_PUTS = 8
 #: One attempt a call (lambdas.aws.retry makes the others), and no second validation of what we have validated.
-STREAMING: dict[str, Any] = {
+_STREAMING: dict[str, Any] = {
     "retries": {"mode": "standard", "total_max_attempts": 1},
     "connect_timeout": 1,
     "read_timeout": 5,
@@ -42,44 +42,44 @@ def _made(service: str, settings: dict[str, Any]) -> Any:
 
 @cache
 def personalize() -> PersonalizeClient:
-    client: PersonalizeClient = _made("personalize", PATIENT)
+    client: PersonalizeClient = _made("personalize", _PATIENT)
     return client
 
 
 @cache
 def personalize_events() -> PersonalizeEventsClient:
-    client: PersonalizeEventsClient = _made("personalize-events", STREAMING)
+    client: PersonalizeEventsClient = _made("personalize-events", _STREAMING)
     return client
 
 
 @cache
 def s3() -> S3Client:
-    client: S3Client = _made("s3", PATIENT)
+    client: S3Client = _made("s3", _PATIENT)
     return client
 
 
 @cache
 def dynamodb() -> DynamoDBClient:
-    client: DynamoDBClient = _made("dynamodb", PATIENT)
+    client: DynamoDBClient = _made("dynamodb", _PATIENT)
     return client
 
 
 @cache
 def bulk_dynamodb() -> DynamoDBClient:
     """For many rows at once, by several threads."""
-    client: DynamoDBClient = _made("dynamodb", STREAMING)
+    client: DynamoDBClient = _made("dynamodb", _STREAMING)
     return client
 
 
 @cache
 def ssm() -> SSMClient:
-    client: SSMClient = _made("ssm", PATIENT)
+    client: SSMClient = _made("ssm", _PATIENT)
     return client
 
 
 @cache
 def apigateway() -> Any:
-    return _made("apigateway", PATIENT)
+    return _made("apigateway", _PATIENT)
 
 
 @cache
@@ -90,23 +90,23 @@ def prompt_secretsmanager() -> Any:
 
 @cache
 def stepfunctions() -> SFNClient:
-    client: SFNClient = _made("stepfunctions", PATIENT)
+    client: SFNClient = _made("stepfunctions", _PATIENT)
     return client
 
 
 @cache
 def events() -> EventBridgeClient:
-    client: EventBridgeClient = _made("events", PATIENT)
+    client: EventBridgeClient = _made("events", _PATIENT)
     return client
 
 
 @cache
 def sns() -> SNSClient:
-    client: SNSClient = _made("sns", PATIENT)
+    client: SNSClient = _made("sns", _PATIENT)
     return client
 
 
 @cache
 def sqs() -> SQSClient:
-    client: SQSClient = _made("sqs", PATIENT)
+    client: SQSClient = _made("sqs", _PATIENT)
     return client

@@ -7,19 +7,19 @@ import json
 from pydantic import BaseModel, ConfigDict, Field
 
 #: What an operator can do about an error, by its name.
-WHAT_TO_DO = {
+_WHAT_TO_DO = {
     "InvalidData": "Correct the CSVs, upload them again (reco load) and start the run again.",
-    "ConfigurationDrift": "Change the config back, or make the way free as the message says, and start the run again.",
+    "ConfigurationDrift": "Change the config back, or follow the steps in the message; then start the run again.",
     "ResourceFailed": "The reason is the service's own. Correct what it names and start the run again; finished steps are kept. "
     "(A dataset group, dataset or event tracker that says CREATE FAILED has to be deleted in Personalize first.)",
     "NobodyToRecommendFor": "Send events or load interactions, or raise active_within_days.",
-    "NotTrained": "Start a train run (reco train); the batch needs a version of its solution that may go live.",
-    "TooFewWritten": "The rejected lines say why; correct it and start the run again. Readers have the lists before.",
-    "Superseded": "A newer run has published already. Nothing is to be done.",
+    "NotTrained": "Start a train run (reco train); the batch needs a version of its solution that passed its gate.",
+    "TooFewWritten": "The rejected lines give the reasons. Correct them, start the run again. The previous lists stay.",
+    "Superseded": "A newer run has published already. There is nothing to do.",
     "States.TaskFailed": "The reason is the service's own; a Glue job's log is in /aws-glue/jobs. Start the run again.",
-    "States.Timeout": "The step took longer than it may. Look at the resource in Personalize, then start the run again.",
+    "States.Timeout": "The step timed out. Look at the resource in Personalize, then start the run again.",
 }
-OTHERWISE = "Look at the execution's failed state and the function's log; start the run again when the cause is gone."
+_OTHERWISE = "Look at the execution's failed state and the function's log; start the run again when the cause is gone."
 
 
 class Failure(BaseModel):
@@ -33,13 +33,13 @@ class Failure(BaseModel):
     @property
     def message(self) -> str:
         try:
-            told = json.loads(self.cause)
-            return str(told.get("errorMessage") or told["ErrorMessage"])  # of a function, of a Glue job
+            reported = json.loads(self.cause)
+            return str(reported.get("errorMessage") or reported["ErrorMessage"])  # of a function, of a Glue job
         except (ValueError, KeyError, TypeError, AttributeError):
             return self.cause
 
     def advice(self) -> str:
-        return WHAT_TO_DO.get(self.error, OTHERWISE)
+        return _WHAT_TO_DO.get(self.error, _OTHERWISE)
 
 
 def problem(label: str, failure: Failure) -> dict[str, str]:

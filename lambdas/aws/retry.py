@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,9 +10,11 @@ from typing import Any
 from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnection
 
+from lambdas.aws.backoff import pause
+
 #: Seconds of the first pause, and of the longest.
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 10.0
-THROTTLES = frozenset(
+_THROTTLES = frozenset(
     {"ThrottlingException", "TooManyRequestsException", "LimitExceededException", "ProvisionedThroughputExceededException"}
 )
 
@@ -45,8 +46,7 @@ class Patience:
                 self._count(error)
             except (NoConnection, HTTPClientError):  # no connection, no answer in time
                 self.failed += 1
-            # A random part of a doubling pause keeps callers from coming back together.
-            seconds = random.uniform(0.5, 1) * min(FIRST_PAUSE * 2**attempt, LONGEST_PAUSE)  # noqa: S311
+            seconds = pause(attempt, FIRST_PAUSE, LONGEST_PAUSE)
             if time.monotonic() + seconds > self.deadline:
                 raise OutOfTime
             self.pause(seconds)
@@ -57,7 +57,7 @@ class Patience:
         code, status = error.response["Error"]["Code"], error.response["ResponseMetadata"]["HTTPStatusCode"]
         if code == "InvalidInputException":
             raise Refused(error.response["Error"].get("Message", code)) from None
-        if code in THROTTLES or status == 429:
+        if code in _THROTTLES or status == 429:
             self.throttled += 1
         elif status >= 500:
             self.failed += 1

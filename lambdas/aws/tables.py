@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import random
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from lambdas.aws import clients
+from lambdas.aws import backoff, clients
 
 if TYPE_CHECKING:
     from boto3.dynamodb.types import TypeSerializer
@@ -23,7 +22,7 @@ WRITE_BATCH = 25
 #: BatchGetItem takes this many keys (amazondynamodb/latest/APIReference/API_BatchGetItem.html).
 READ_BATCH = 100
 #: For how long a table may put off keys: the caller's own caller waits (a queue, a stream, a state machine), and asks again.
-READ_SECONDS = 20.0
+_READ_SECONDS = 20.0
 
 
 def deserialize(value: Mapping[str, Any]) -> Any:
@@ -99,7 +98,7 @@ def _request_all(table: str, requests: Iterator[dict[str, Any]]) -> None:
             waiting = clients.dynamodb().batch_write_item(RequestItems=waiting)["UnprocessedItems"]
             if not waiting:
                 break
-            time.sleep(min(0.05 * 2**attempt, 5))
+            time.sleep(backoff.pause(attempt, 0.1, 5))
 
 
 def read_all(
@@ -108,7 +107,7 @@ def read_all(
     keys: Sequence[Mapping[str, Any]],
     *,
     consistent: bool = False,
-    seconds: float = READ_SECONDS,
+    seconds: float = _READ_SECONDS,
 ) -> Iterator[dict[str, Any]]:
     """The rows of the keys that the table has; keys that it puts off are asked for again, after longer and longer pauses.
 
@@ -123,7 +122,7 @@ def read_all(
             waiting = answer["UnprocessedKeys"]
             if not waiting:
                 break
-            pause = min(0.02 * 2**attempt, 1) * random.uniform(0.5, 1)  # noqa: S311  spreads out who waits alike
+            pause = backoff.pause(attempt, 0.02, 1)
             if time.monotonic() + pause > until:
                 raise TimeoutError(f"the table {table} put off {len(waiting[table]['Keys'])} keys for {seconds:g} seconds")
             time.sleep(pause)

@@ -6,11 +6,13 @@ Below `batch/<batch or segment>/<version>/` of the data bucket: `input/`, `outpu
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime
 from typing import Literal
 
 from pydantic import BaseModel
+
+from lambdas.config import environment
+from lambdas.stores import prefixes
 
 Kind = Literal["batch", "segment"]
 
@@ -23,10 +25,10 @@ class Making(BaseModel):
     version: str
 
     def key(self, name: str) -> str:
-        return f"batch/{self.name}/{self.version}/{name}"
+        return f"{prefixes.BATCH}{self.name}/{self.version}/{name}"
 
     def address(self, name: str) -> str:
-        return f"s3://{os.environ['DATA_BUCKET']}/{self.key(name)}"
+        return prefixes.address(environment.current().data_bucket, self.key(name))
 
 
 def version_of(run_started: datetime) -> str:
@@ -41,4 +43,4 @@ def started(version: str) -> datetime:
 
 def erased_key(version: str) -> str:
     """The object that lists the erased users, one JSON line each, for the Spark jobs of a run."""
-    return f"batch/erased/{version}.jsonl"
+    return f"{prefixes.ERASED}{version}.jsonl"

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator
 from lambdas.config.api import Api
 from lambdas.config.batch import BATCH, Archive, Batch, Segment
 from lambdas.config.data import Dataset, Datasets, Display, EventType
+from lambdas.config.environment import variable
 from lambdas.config.local_filters import parse_filter
 from lambdas.config.operations import Alarms, Protection, Schedules
 from lambdas.config.problems import ConfigError
@@ -120,7 +121,7 @@ class Config(Section):
             return of.fallback
         return [GIVEN] if RECIPES[self.solutions[of.solution].recipe].type == "PERSONALIZED_RANKING" else []
 
-    def needs_twin(self, of: Placement | Batch) -> bool:
+    def needs_local_filter(self, of: Placement | Batch) -> bool:
         """Whether the filter must also be applied to items that neither a campaign nor a job has filtered."""
         return bool(self.fallbacks(of)) or self.pins(of) or (isinstance(of, Placement) and self.has_snapshot(of.solution))
 
@@ -130,11 +131,11 @@ class Config(Section):
         return not ranks and any(self.rules[name].pin is not None for name in of.rules)
 
     def recent_event_types(self) -> set[str]:
-        """The event types whose latest items are kept for each user: rules and the twins of filters look at them."""
+        """The event types whose latest items are kept for each user: rules and local filters read them."""
         found = {kind for rule in self.rules.values() if rule.drop_recent for kind in rule.drop_recent.event_types}
         readers: list[Placement | Batch] = [*self.placements.values(), *self.batch.values()]
         readers += [variant for placement in self.placements.values() for variant in placement.variants().values()]
         for reader in readers:
-            if reader.filter and self.needs_twin(reader):
+            if reader.filter and self.needs_local_filter(reader):
                 found |= parse_filter(self.filters[reader.filter], self.item_columns).event_types(self.event_types)
         return found

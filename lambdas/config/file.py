@@ -37,7 +37,7 @@ def load_config(path: FilePath, environment: str | None = None) -> Config:
 
     Without an environment it is the file without its `environments`, each of which must make a valid config all the same.
     """
-    raw = read_file(path)
+    raw = _read_file(path)
     environments = raw.pop("environments", None) or {}
     if not isinstance(environments, dict) or not all(isinstance(changes, dict | None) for changes in environments.values()):
         raise ConfigError(["environments: must map each environment's name to what differs in it"])
@@ -45,25 +45,25 @@ def load_config(path: FilePath, environment: str | None = None) -> Config:
         known = did_you_mean(environment, environments) if environments else ": the config names none"
         raise ConfigError([f"environments: there is no environment '{environment}'{known}"])
     if environment is not None:
-        config, problems = in_environment(raw, environment, environments[environment], path.parent)
+        config, problems = _in_environment(raw, environment, environments[environment], path.parent)
     else:
         config, problems = read(raw, path.parent)
         for name, changes in environments.items():
-            _, found = in_environment(raw, name, changes, path.parent, {*problems})
+            _, found = _in_environment(raw, name, changes, path.parent, {*problems})
             problems += found
     if config is None or problems:
         raise ConfigError(list(dict.fromkeys(problems)))
     return config
 
 
-def in_environment(
+def _in_environment(
     raw: dict[str, Any], name: str, changes: dict[str, Any] | None, folder: FilePath, known: Collection[Problem] | None = None
 ) -> tuple[Config | None, list[Problem]]:
     """The changes laid over the rest, under a name of its own: so environments share an account. And what is wrong with it.
 
     `known` are the problems of the rest by itself, which are told already.
     """
-    merged = overlay(raw, {"name": f"{raw.get('name')}-{name}", **(changes or {})})
+    merged = _overlay(raw, {"name": f"{raw.get('name')}-{name}", **(changes or {})})
     config, found = read(merged, folder)
     problems = []
     for problem in found:
@@ -80,14 +80,14 @@ def in_environment(
 
 def read(raw: dict[str, Any], folder: FilePath) -> tuple[Config | None, list[Problem]]:
     """Plain data as a config, and all that is wrong with it."""
-    filled, files, unreadable = with_schemas(raw, folder)
+    filled, files, unreadable = _with_schemas(raw, folder)
     try:
         return parse_config(filled, [problem.path for problem in unreadable]), []
     except ConfigError as error:
-        return None, [*unreadable, *(in_file(problem, files) for problem in error.found)]
+        return None, [*unreadable, *(_in_file(problem, files) for problem in error.found)]
 
 
-def in_file(problem: Problem, files: Mapping[Path, FilePath]) -> Problem:
+def _in_file(problem: Problem, files: Mapping[Path, FilePath]) -> Problem:
     """A problem with a schema names the file that the schema is in."""
     file = files.get(problem.path[:3])
     return problem if file is None else Problem(problem.path, f"{problem.rule} ({file})")
@@ -103,20 +103,20 @@ def depth(at: Any, path: Path) -> int:
     return len(path)
 
 
-def overlay(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+def _overlay(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
     """A deep merge: mappings key by key, all else from above; null takes a key away."""
     merged = copy.deepcopy(below)
     for key, value in above.items():
         if value is None:
             merged.pop(key, None)
         elif isinstance(value, dict) and isinstance(merged.get(key), dict):
-            merged[key] = overlay(merged[key], value)
+            merged[key] = _overlay(merged[key], value)
         else:
             merged[key] = copy.deepcopy(value)
     return merged
 
 
-def read_file(path: FilePath) -> dict[str, Any]:
+def _read_file(path: FilePath) -> dict[str, Any]:
     """The file as plain data. Raises ConfigError."""
     try:
         raw = yaml.load(path.read_text(encoding="utf-8"), UniqueKeyLoader)  # noqa: S506  a SafeLoader
@@ -131,7 +131,7 @@ def read_file(path: FilePath) -> dict[str, Any]:
     return raw
 
 
-def with_schemas(raw: dict[str, Any], folder: FilePath) -> tuple[dict[str, Any], dict[Path, FilePath], list[Problem]]:
+def _with_schemas(raw: dict[str, Any], folder: FilePath) -> tuple[dict[str, Any], dict[Path, FilePath], list[Problem]]:
     """The data with each Avro schema instead of the path of its file; those files, and what can't be read of them."""
     filled, files, problems = copy.deepcopy(raw), dict[Path, FilePath](), list[Problem]()
     datasets = filled.get("datasets")

@@ -1,7 +1,7 @@
-"""Local twins of filters: the same filter expression, applied to items that Personalize did not filter.
+"""Local filters: the same filter expression, applied to items that Personalize did not filter.
 
 Twins know items by their catalogue attributes, and interactions by the user's recent items. Expressions about the current
-user have no twin: users' attributes are in Personalize alone.
+user have no local filter: users' attributes are in Personalize alone.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from personalize_rules.values import NUMBER, event_type_key
 
 #: The column that stands for the item itself: the catalogue keeps it as the key.
 ITEM_ID = "ITEM_ID"
-COMPARE: dict[str, Callable[[float, float], bool]] = {
+_COMPARE: dict[str, Callable[[float, float], bool]] = {
     "=": operator.eq,
     "!=": operator.ne,
     "<": operator.lt,
@@ -30,13 +30,13 @@ COMPARE: dict[str, Callable[[float, float], bool]] = {
 }
 
 
-class NoTwin(Exception):
+class NoLocalFilter(Exception):
     """The expression can only be evaluated by Personalize; the message says which part."""
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What a twin is evaluated with: values of placeholders, the current item's attributes, the user's recent items by type."""
+    """What a local filter needs: values of placeholders, the current item's attributes, the user's recent items by type."""
 
     values: Mapping[str, Sequence[str]]
     current_item: Mapping[str, Any]
@@ -85,7 +85,7 @@ class ItemFilter:
         name = self._name(condition.column)
         found = values(item_id if name == ITEM_ID else attributes.get(name))
         if condition.is_list_test:
-            return any(equal(value, one) for value in found for one in wanted) is not (condition.operator == "NOT IN")
+            return any(_equal(value, one) for value in found for one in wanted) is not (condition.operator == "NOT IN")
         if not found or not wanted:
             return condition.operator == "!="
         return any(compare(condition.operator, found[0], value) for value in wanted)
@@ -113,14 +113,14 @@ def values(found: Any) -> list[Any]:
     return found if isinstance(found, list) else [found]
 
 
-def equal(found: Any, wanted: Any) -> bool:
+def _equal(found: Any, wanted: Any) -> bool:
     """Numbers equal their spelling: lists of values are written as text."""
     return compare("=", found, wanted) if isinstance(found, (int, float)) else str(found) == str(wanted)
 
 
 def compare(test: str, found: Any, wanted: Any) -> bool:
     left, right = as_number(found), as_number(wanted)
-    return left is not None and right is not None and COMPARE[test](left, right)
+    return left is not None and right is not None and _COMPARE[test](left, right)
 
 
 def as_number(value: Any) -> float | None:
@@ -138,10 +138,10 @@ def as_number(value: Any) -> float | None:
 
 @cache
 def parse_filter(text: str, columns: tuple[str, ...] = ()) -> ItemFilter:
-    """The twin of a filter expression over items. Raises NoTwin, and InvalidFilter for what is no filter."""
+    """The local filter of a filter expression over items. Raises NoLocalFilter, and InvalidFilter for what is no filter."""
     parsed = filters.parse_filter(text)
     if parsed.target != "ItemID":
-        raise NoTwin(f"it is a filter for {parsed.target}, not for ItemID")
+        raise NoLocalFilter(f"it is a filter for {parsed.target}, not for ItemID")
     if any(expression.only_if for expression in parsed.expressions):
-        raise NoTwin("CurrentUser is known to Personalize alone")
+        raise NoLocalFilter("CurrentUser is known to Personalize alone")
     return ItemFilter(parsed, columns)

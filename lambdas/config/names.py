@@ -6,9 +6,8 @@ ARN shapes: personalize/latest/dg/API_Types.html. An event tracker alone has an 
 from __future__ import annotations
 
 import hashlib
-import os
 
-from lambdas.config import Config
+from lambdas.config import Config, environment
 from lambdas.config.schemas import DatasetKind
 
 #: Between a deployment and a part of it. Neither can hold it, so that no name of `shop` is one of `shop-prod`, and no role of the
@@ -28,7 +27,7 @@ def fingerprint(text: str) -> str:
 
 def arn(resource: str) -> str:
     """The ARN of `solution/movielens-for-you`; its prefix, up to the account, comes with the environment of the function."""
-    return f"{os.environ['PERSONALIZE_ARN_PREFIX']}:{resource}"
+    return f"{environment.current().personalize_arn_prefix}:{resource}"
 
 
 def dataset_group_arn(config: Config) -> str:

@@ -1,4 +1,4 @@
-"""When runs start, and who is told."""
+"""When runs start, and who is notified."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Schedules(Section):
         None, description="batch lists and segments are made anew; without it, when somebody asks"
     )
     archive: ScheduleExpression | None = Field(
-        "cron(30 2 ? * SUN *)", description="erased users leave the archive, retention and churn are counted"
+        "cron(30 2 ? * SUN *)", description="erased users are removed from the archive, retention and churn are counted"
     )
 
 
@@ -60,7 +60,7 @@ class Alarms(Section):
 
 
 #: The periods for which CloudWatch Logs keeps (AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html).
-LogDays = Literal[
+_LogDays = Literal[
     1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653
 ]  # fmt: skip
 
@@ -73,7 +73,7 @@ class Protection(Section):
         description="when stacks are deleted: `buckets` outlive them, tables too with `everything`, which also protects stacks "
         "from deletion; `nothing` is for data that can be loaded again",
     )
-    log_days: LogDays = Field(90, description="for which logs are kept")
+    log_days: _LogDays = Field(90, description="for which logs are kept")
     personalize_conditions: bool = Field(
         True,
         description="Amazon Personalize reaches the buckets for this account's resources only, and lists only the folders that "

@@ -7,7 +7,6 @@ of the functions changes with them alone.
 from __future__ import annotations
 
 import io
-import os
 import pickle
 from functools import cache
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from lambdas.config import Config
+from lambdas.config.environment import variable
 
 
 class _Pickler(pickle.Pickler):
@@ -43,5 +43,5 @@ def pack(config: Config) -> bytes:
 @cache
 def packed_config() -> Config:
     """The config of the deployment that this function belongs to."""
-    config: Config = pickle.loads(Path(os.environ["CONFIG_PATH"]).read_bytes())  # noqa: S301  our own code asset
+    config: Config = pickle.loads(Path(variable("CONFIG_PATH")).read_bytes())  # noqa: S301  our own code asset
     return config

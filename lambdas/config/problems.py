@@ -15,9 +15,9 @@ Path = tuple[str | int, ...]
 Made = TypeVar("Made")
 
 #: Sections whose parts other sections name.
-NAMED = ("datasets", "event_types", "filters", "solutions", "placements", "batch", "segments", "rules")
+_NAMED = ("datasets", "event_types", "filters", "solutions", "placements", "batch", "segments", "rules")
 
-NO_SETTING = "there is no such setting"
+_NO_SETTING = "there is no such setting"
 
 
 class Problem(NamedTuple):
@@ -111,7 +111,7 @@ def shape_problems(error: ValidationError) -> list[Problem]:
         if isinstance(cause, ValueError):
             found += [Problem((*path, *problem.path), problem.rule) for problem in problems_of(cause)]
         else:
-            rule = {"extra_forbidden": NO_SETTING, "missing": "is required"}.get(one["type"], one["msg"])
+            rule = {"extra_forbidden": _NO_SETTING, "missing": "is required"}.get(one["type"], one["msg"])
             found.append(Problem(path, rule))
     return list(dict.fromkeys(found))
 
@@ -162,7 +162,7 @@ class _Rest:
 
     def leave_out_all(self, problems: Sequence[Problem]) -> bool:
         """Whether there was anything to leave out."""
-        left = [self.leave_out(problem.path, harmless=problem.rule == NO_SETTING) for problem in problems]
+        left = [self.leave_out(problem.path, harmless=problem.rule == _NO_SETTING) for problem in problems]
         return any(left)
 
     def leave_out(self, path: Path, *, harmless: bool = False) -> bool:
@@ -185,7 +185,7 @@ class _Rest:
         del parent[target[-1]]
         if not harmless:
             self.cut.add(target)
-            if len(target) > 1 and target[0] in NAMED:
+            if len(target) > 1 and target[0] in _NAMED:
                 self.broken.add(target[:2])
         return True
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from lambdas.config import BATCH, GIVEN, Batch, Config, Placement, Segment, Solution
-from lambdas.config.local_filters import NoTwin, parse_filter
+from lambdas.config.local_filters import NoLocalFilter, parse_filter
 from lambdas.config.problems import Collected, Path, Problem, parsed
 from lambdas.config.recipes import RECIPES, Recipe
 from lambdas.config.rules import Rule, contradiction
@@ -167,8 +167,8 @@ def _check_filter(config: Config, path: str, of: Placement | Batch) -> None:
     require(f"{path}.filter", of.filter, config.filters, "filter")
     try:
         parse_filter(config.filters[of.filter])
-    except NoTwin as error:
-        if of.solution in config.solutions and config.needs_twin(of):
+    except NoLocalFilter as error:
+        if of.solution in config.solutions and config.needs_local_filter(of):
             whom = "fallbacks" if config.fallbacks(of) or not config.pins(of) else "pinned items"
             raise ValueError(f"{path}.filter: '{of.filter}' can't be applied to {whom}: {error}") from None
     except InvalidFilter:

@@ -17,9 +17,9 @@ Attribute = Annotated[
 ]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Value = bool | int | Number | str
-ItemId = Annotated[str, Field(min_length=1, max_length=256)]
+_ItemId = Annotated[str, Field(min_length=1, max_length=256)]
 
-COMPARISONS = ("equals", "differs_from", "one_of", "above", "below", "at_least", "at_most")
+_COMPARISONS = ("equals", "differs_from", "one_of", "above", "below", "at_least", "at_most")
 
 
 class FromContext(Section):
@@ -41,13 +41,13 @@ class Comparison(Section):
 
     @model_validator(mode="after")
     def one_comparison(self) -> Comparison:
-        if sum(getattr(self, name) is not None for name in COMPARISONS) != 1:
-            raise ValueError(f"needs exactly one of {', '.join(COMPARISONS)}")
+        if sum(getattr(self, name) is not None for name in _COMPARISONS) != 1:
+            raise ValueError(f"needs exactly one of {', '.join(_COMPARISONS)}")
         return self
 
     def given(self) -> str:
         """The name of the comparison."""
-        return next(name for name in COMPARISONS if getattr(self, name) is not None)
+        return next(name for name in _COMPARISONS if getattr(self, name) is not None)
 
 
 class AttributeTest(Comparison):
@@ -63,7 +63,7 @@ class ContextTest(Comparison):
 
 
 class DropRecent(Section):
-    """Drops what the user lately did something with, as of the latest event."""
+    """Drops the user's recent items, as of the latest event."""
 
     event_types: list[str] = Field(min_length=1, max_length=10, description="of `event_types`")
     within_days: Number = Field(30, gt=0, le=365, description="events are known for 90 days at most")
@@ -86,12 +86,12 @@ class Distance(Section):
 class Pin(Section):
     """This item of the catalogue at this place (from 1), unless the placement's filter or another rule takes it out."""
 
-    item: ItemId
+    item: _ItemId
     position: int = Field(ge=1, le=500)
 
 
 class Boost(AttributeTest):
-    """Divides the place of an item by the factor: 2 brings place 10 to place 5, 0.5 buries it at place 20."""
+    """Divides the place of an item by the factor: 2 moves place 10 to place 5, 0.5 moves it to place 20."""
 
     factor: Number = Field(gt=0, le=1000)
 

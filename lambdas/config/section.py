@@ -34,13 +34,19 @@ class Section(BaseModel):
 
 
 #: Where the config has what it calls by these words.
-SECTIONS = {"solution": "solutions", "event type": "event_types", "filter": "filters", "rule": "rules", "placement": "placements"}
+_SECTIONS = {
+    "solution": "solutions",
+    "event type": "event_types",
+    "filter": "filters",
+    "rule": "rules",
+    "placement": "placements",
+}
 
 
 def require(path: str, name: str, known: dict[str, Any], what: str) -> None:
     """Raise Unknown unless `name` is one of the `known`."""
     if name not in known:
-        raise Unknown(f"{path}: there is no {what} '{name}'{did_you_mean(name, known)}", SECTIONS[what], name)
+        raise Unknown(f"{path}: there is no {what} '{name}'{did_you_mean(name, known)}", _SECTIONS[what], name)
 
 
 def did_you_mean(word: str, known: Any) -> str:

@@ -18,7 +18,7 @@ from personalize_rules.solutions import check_campaign_config, check_solution
 from personalize_rules.values import event_type_key
 
 #: Members of requests, and what the config calls them.
-MEMBERS: dict[str, Path] = {
+_MEMBERS: dict[str, Path] = {
     "solutionConfig.eventValueThreshold": ("event_value_threshold",),
     "solutionConfig.eventsConfig": ("event_weights",),
     "solutionConfig.algorithmHyperParameters": ("hyperparameters",),
@@ -32,7 +32,7 @@ MEMBERS: dict[str, Path] = {
 
 def solution_problems(config: Config, broken: Collection[Path]) -> Iterator[Problem]:
     """What CreateSolution and CreateCampaign would refuse, or training would end with, by what is known before."""
-    schemas = known_schemas(config, broken)
+    schemas = _known_schemas(config, broken)
     for name, solution in config.solutions.items():
         recipe, path = RECIPES[solution.recipe], ("solutions", name)
         request: dict[str, Any] = {"solutionConfig": solution_config(solution)}
@@ -50,7 +50,7 @@ def solution_problems(config: Config, broken: Collection[Path]) -> Iterator[Prob
 
 def filter_problems(config: Config, broken: Collection[Path]) -> Iterator[Problem]:
     """What CreateFilter would refuse, and filters for events that the shop does not have."""
-    schemas, read = known_schemas(config, broken), list[Filter]()
+    schemas, read = _known_schemas(config, broken), list[Filter]()
     unknown_kinds = {KINDS[kind] for kind in KINDS if ("datasets", kind) in broken}
     for name, expression in config.filters.items():
         path = ("filters", name)
@@ -69,7 +69,7 @@ def filter_problems(config: Config, broken: Collection[Path]) -> Iterator[Proble
         yield Problem(("filters",), rule)
 
 
-def known_schemas(config: Config, broken: Collection[Path]) -> Mapping[Kind, Schema]:
+def _known_schemas(config: Config, broken: Collection[Path]) -> Mapping[Kind, Schema]:
     """The schemas of the datasets, by the service's names."""
     there = {kind: dataset.avro for kind, dataset in config.datasets.present().items()}
     return {KINDS[kind]: avro for kind, avro in there.items() if kind == "interactions" or ("datasets", kind) not in broken}
@@ -77,7 +77,7 @@ def known_schemas(config: Config, broken: Collection[Path]) -> Mapping[Kind, Sch
 
 def _place(member: str) -> Path:
     member = member.rstrip(":")
-    for known, path in MEMBERS.items():
+    for known, path in _MEMBERS.items():
         if member == known:
             return path
         if member.startswith(f"{known}."):

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 
 from lambdas.aws import clients
-from lambdas.config import Config
+from lambdas.config import Config, environment
 from lambdas.config.recipes import RECIPES
 from lambdas.stores import recent_items, whole_records
 from lambdas.stores.batch_lists import BatchLists
@@ -15,10 +14,10 @@ from lambdas.stores.batch_lists import BatchLists
 TABLES: dict[str, Callable[[Config, Sequence[str]], None]] = {
     "recent items": lambda config, users: recent_items.delete_items_of(users),
     "records": lambda config, users: whole_records.delete_users(users),
-    "batch lists": lambda config, users: _batch_lists().delete_of(users, batches_of_users(config)),
+    "batch lists": lambda config, users: _batch_lists().delete_of(users, _batches_of_users(config)),
 }
 #: Stores that others empty, or that expire, by what does it.
-OTHERS: dict[str, str] = {
+_OTHERS: dict[str, str] = {
     "Amazon Personalize": "delete_user_data, every day",
     "archive": "the erasure job (Glue), every week",
     "dead letters": "expire after 14 days",
@@ -29,7 +28,7 @@ OTHERS: dict[str, str] = {
 
 
 def _batch_lists() -> BatchLists:
-    return BatchLists(clients.dynamodb(), os.environ["BATCH_LISTS_TABLE"])
+    return BatchLists(clients.dynamodb(), environment.current().batch_lists_table)
 
 
 def delete_from_tables(config: Config, users: Sequence[str]) -> None:
@@ -37,7 +36,7 @@ def delete_from_tables(config: Config, users: Sequence[str]) -> None:
         delete(config, users)
 
 
-def batches_of_users(config: Config) -> list[str]:
+def _batches_of_users(config: Config) -> list[str]:
     """The batches whose lists are those of users, not of items."""
     recipes = {name: RECIPES[config.solutions[batch.solution].recipe] for name, batch in config.batch.items()}
     return [name for name, recipe in recipes.items() if recipe.type != "RELATED_ITEMS"]

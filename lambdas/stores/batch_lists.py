@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from lambdas.aws.cache import TimedCache
 from lambdas.aws.tables import delete_all, from_row
+from lambdas.stores import keys
 from lambdas.stores.published import Published, as_published
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 
     from lambdas.aws.signed import SignedClient
 
-#: Seconds for which a reader believes that a version is current. Versions stay for a day at least after they are replaced.
-VERSION_SECONDS = 60.0
+#: Seconds for which a reader caches which version is current. Versions stay for a day at least after they are replaced.
+_VERSION_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +55,14 @@ class BatchLists:
 
     def __init__(self, client: DynamoDBClient | SignedClient, table: str) -> None:
         self._client, self._table = client, table
-        self._versions = TimedCache[str, Published | None](VERSION_SECONDS)
+        self._versions = TimedCache[str, Published | None](_VERSION_SECONDS)
 
     def current_version(self, batch: str) -> Published | None:
         """What readers shall read, at most a minute old; None before the first load. Raises ClientError."""
         kept = self._versions.fresh(batch)
         if kept is not None:
             return kept.value
-        found = self._client.get_item(TableName=self._table, Key={"list": {"S": batch}})
+        found = self._client.get_item(TableName=self._table, Key=keys.key(keys.BATCH_LISTS, batch))
         return self._versions.put(batch, as_published(from_row(found.get("Item", {}))))
 
     def read(self, batch: str, key: str) -> BatchList | None:
@@ -69,9 +70,9 @@ class BatchLists:
         published = self.current_version(batch)
         if published is None:
             return None
-        row_of = {"list": {"S": row_key(batch, published.version, key)}}
+        row_of = keys.key(keys.BATCH_LISTS, row_key(batch, published.version, key))
         row: Any = self._client.get_item(TableName=self._table, Key=row_of).get("Item")
-        if row is None or float(row["expires"]["N"]) < time.time():  # rows expire with a delay
+        if row is None or float(row[keys.EXPIRES]["N"]) < time.time():  # rows expire with a delay
             return None
         item_ids, scores, reasons = json.loads(zlib.decompress(row["items"]["B"]))
         return BatchList(item_ids, scores, reasons, published.version, published.published_at)
@@ -82,4 +83,4 @@ class BatchLists:
             published = self.current_version(batch)
             if published is not None:
                 version = published.version
-                delete_all(self._table, ({"list": {"S": row_key(batch, version, user)}} for user in user_ids))
+                delete_all(self._table, (keys.key(keys.BATCH_LISTS, row_key(batch, version, user)) for user in user_ids))

@@ -5,7 +5,6 @@ The config says what is wanted; this document says what is there. It holds ARNs 
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -13,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from lambdas.aws import clients
 from lambdas.aws.cache import TimedCache
+from lambdas.config import environment
 
 if TYPE_CHECKING:
     from types_boto3_ssm import SSMClient
@@ -94,7 +94,7 @@ def read_deployment(client: SSMClient | SignedClient, parameter: str) -> Deploym
 def publish(deployment: Deployment) -> None:
     """Make it the deployment that is served from within CACHE_SECONDS."""
     clients.ssm().put_parameter(
-        Name=os.environ["DEPLOYMENT_PARAMETER"],
+        Name=environment.current().deployment_parameter,
         Value=deployment.model_dump_json(),
         Type="String",
         Tier="Intelligent-Tiering",  # a standard parameter holds 4 KB, some thirty solutions and filters

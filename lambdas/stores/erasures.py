@@ -1,8 +1,7 @@
-"""Users that asked to be forgotten: a tombstone each, which stays, for whoever handles users to ask for."""
+"""Users who asked to be forgotten: a deletion record each, which stays; all functions that handle users read it."""
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -10,21 +9,23 @@ from typing import Any
 
 from lambdas.aws import clients
 from lambdas.aws.tables import read_all
+from lambdas.config import environment
+from lambdas.stores import keys
 
 
 def erase(user_id: str) -> int:
-    """Write the tombstone; returns its time in milliseconds since 1970."""
+    """Write the deletion record; returns its time in milliseconds since 1970."""
     now = int(time.time() * 1000)
-    row: dict[str, Any] = {"user_id": {"S": user_id}, "erased_at": {"N": str(now)}}
-    clients.dynamodb().put_item(TableName=os.environ["ERASURES_TABLE"], Item=row)
+    row: dict[str, Any] = {**keys.key(keys.ERASURES, user_id), "erased_at": {"N": str(now)}}
+    clients.dynamodb().put_item(TableName=environment.current().erasures_table, Item=row)
     return now
 
 
 def erased(user_ids: Sequence[str]) -> set[str]:
     """Those of the users that are erased, as of this moment."""
-    keys = [{"user_id": {"S": user_id}} for user_id in dict.fromkeys(user_ids)]
-    rows = read_all(clients.dynamodb(), os.environ["ERASURES_TABLE"], keys, consistent=True)
-    return {row["user_id"]["S"] for row in rows}
+    wanted = [keys.key(keys.ERASURES, user_id) for user_id in dict.fromkeys(user_ids)]
+    rows = read_all(clients.dynamodb(), environment.current().erasures_table, wanted, consistent=True)
+    return {keys.partition_of(row, keys.ERASURES) for row in rows}
 
 
 def all_erased() -> Iterator[str]:
@@ -39,7 +40,7 @@ def erased_since(moment: datetime) -> Iterator[str]:
 
 
 def _scanned(which: Any) -> Iterator[str]:
-    pages = clients.dynamodb().get_paginator("scan").paginate(TableName=os.environ["ERASURES_TABLE"], **which)
+    pages = clients.dynamodb().get_paginator("scan").paginate(TableName=environment.current().erasures_table, **which)
     for page in pages:
         for row in page["Items"]:
-            yield row["user_id"]["S"]
+            yield keys.partition_of(row, keys.ERASURES)

@@ -22,13 +22,13 @@ class Published(BaseModel):
     rejected: int
 
 
-def publish(table: str, key: Mapping[str, str], published: Published) -> bool:
+def publish(table: str, key: Mapping[str, Any], published: Published) -> bool:
     """Make a version current, unless a newer one is: then False, and nothing changes."""
     partition = next(iter(key))
     try:
         clients.dynamodb().put_item(
             TableName=table,
-            Item=to_row({**key, **published.model_dump(mode="json")}),
+            Item={**key, **to_row(published.model_dump(mode="json"))},
             ConditionExpression="attribute_not_exists(#partition) OR version <= :version",
             ExpressionAttributeNames={"#partition": partition},
             ExpressionAttributeValues={":version": {"S": published.version}},

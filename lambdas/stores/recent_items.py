@@ -5,20 +5,21 @@ Writing a row again changes nothing but its time, so events may come twice and i
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from lambdas.aws import clients
 from lambdas.aws.tables import delete_all, write_all
+from lambdas.config import environment
+from lambdas.stores import keys
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
     from lambdas.aws.signed import SignedClient
 
-KEPT_DAYS = 90
+_KEPT_DAYS = 90
 #: The latest rows of a user that are looked at, and the index that has them by time.
 MOST, NEWEST = 1000, "newest"
 
@@ -31,14 +32,13 @@ def keep(events: Iterable[tuple[str, str, str, float]]) -> None:
         latest[what] = max(at, latest.get(what, 0))
     rows = (
         {
-            "user_id": {"S": user_id},
-            "what": {"S": what},
+            **keys.key(keys.RECENT_ITEMS, user_id, what),
             "at": {"N": str(round(at))},
-            "expires": {"N": str(round(at) + KEPT_DAYS * 86_400)},
+            keys.EXPIRES: {"N": str(round(at) + _KEPT_DAYS * 86_400)},
         }
         for (user_id, what), at in latest.items()
     )
-    write_all(os.environ["RECENT_ITEMS_TABLE"], rows)
+    write_all(environment.current().recent_items_table, rows)
 
 
 def recent_items(client: DynamoDBClient | SignedClient, table: str, user_id: str) -> dict[str, dict[str, float]]:
@@ -48,13 +48,13 @@ def recent_items(client: DynamoDBClient | SignedClient, table: str, user_id: str
     answer = client.query(
         TableName=table,
         IndexName=NEWEST,
-        KeyConditionExpression="user_id = :user",
+        KeyConditionExpression=f"{keys.RECENT_ITEMS[0]} = :user",
         ExpressionAttributeValues={":user": {"S": user_id}},
         ScanIndexForward=False,
         Limit=MOST,
     )
     for entry in answer["Items"]:
-        event_type, _, item_id = entry["what"]["S"].partition("#")
+        event_type, _, item_id = entry[keys.RECENT_ITEMS[1]]["S"].partition("#")
         found.setdefault(event_type, {})[item_id] = now - float(entry["at"]["N"])
     return found
 
@@ -66,15 +66,15 @@ def delete_items_of(user_ids: Iterable[str]) -> None:
 
 
 def _delete(user_id: str) -> None:
-    table = os.environ["RECENT_ITEMS_TABLE"]
+    table = environment.current().recent_items_table
     pages = (
         clients.dynamodb()
         .get_paginator("query")
         .paginate(
             TableName=table,
-            KeyConditionExpression="user_id = :user",
+            KeyConditionExpression=f"{keys.RECENT_ITEMS[0]} = :user",
             ExpressionAttributeValues={":user": {"S": user_id}},
-            ProjectionExpression="user_id, what",
+            ProjectionExpression=", ".join(keys.RECENT_ITEMS),
         )
     )
     delete_all(table, (row for page in pages for row in page["Items"]))

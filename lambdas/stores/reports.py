@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from typing import Any, Literal
 
 from botocore.exceptions import ClientError
 
 from lambdas.aws import clients
+from lambdas.config import environment
+from lambdas.stores import prefixes
 
 
 def write_report(key: str, text: str, content_type: str = "application/json") -> str:
     """Put a text below `reports/`; returns its s3:// address."""
-    bucket = os.environ["DATA_BUCKET"]
-    clients.s3().put_object(Bucket=bucket, Key=f"reports/{key}", Body=text.encode(), ContentType=content_type)
-    return f"s3://{bucket}/reports/{key}"
+    bucket = environment.current().data_bucket
+    key = f"{prefixes.REPORTS}{key}"
+    clients.s3().put_object(Bucket=bucket, Key=key, Body=text.encode(), ContentType=content_type)
+    return prefixes.address(bucket, key)
 
 
 def tell(machine: Literal["train", "batch"], report: Mapping[str, Any], text: str, page: str) -> None:
     """An event to whoever listens, a mail to the operators. Raises ClientError also for an event that was not taken."""
-    deployment, status = os.environ["DEPLOYMENT"], report["status"]
+    deployment, status = environment.current().deployment, report["status"]
     subject = f"{deployment}: {machine} run {status.replace('_', ' ').lower()}"
     detail = {"deployment": deployment, "run_id": report["run_id"], "status": status, "page": page}
     entry = {"Source": "recostack", "DetailType": f"{machine.title()} Run Finished", "Detail": json.dumps(detail)}
@@ -29,4 +31,4 @@ def tell(machine: Literal["train", "batch"], report: Mapping[str, Any], text: st
     if answer["FailedEntryCount"]:
         refused = answer["Entries"][0]  # as an error of the call, which the state machines try again; so the mail comes last
         raise ClientError({"Error": {"Code": refused["ErrorCode"], "Message": refused.get("ErrorMessage", "")}}, "PutEvents")
-    clients.sns().publish(TopicArn=os.environ["TOPIC_ARN"], Subject=subject[:100], Message=f"{text}\n\n{page}")
+    clients.sns().publish(TopicArn=environment.current().topic_arn, Subject=subject[:100], Message=f"{text}\n\n{page}")

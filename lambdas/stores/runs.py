@@ -1,11 +1,10 @@
 """The table of runs: who holds the lock, which versions were trained and what became of them, approvals that are waited for.
 
-Keys: `lock / <state machine>`, `version#<solution> / <version ARN>`, `approval#<hash> / -`. Approvals leave by TTL (`expires`).
+Keys: `lock / <state machine>`, `version#<solution> / <version ARN>`, `approval#<hash> / -`. Approvals expire (`expires`).
 """
 
 from __future__ import annotations
 
-import os
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,9 +12,14 @@ from pydantic import BaseModel, Field
 
 from lambdas.aws import clients
 from lambdas.aws.tables import from_row, to_row
+from lambdas.config import environment
+from lambdas.stores import keys
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
+
+#: The kinds of rows: the locks, and what comes before the hash of an approval's id.
+LOCK, APPROVAL = "lock", "approval#"
 
 Decision = Literal["keep", "deploy", "ask", "refuse", "rejected", "unanswered", "rolled_back"]
 
@@ -33,7 +37,7 @@ class VersionRecord(BaseModel):
 
 
 def key(kind: str, name: str = "-") -> dict[str, Any]:
-    return {"pk": {"S": kind}, "sk": {"S": name}}
+    return keys.key(keys.RUNS, kind, name)
 
 
 def keep_version(record: VersionRecord) -> None:
@@ -41,11 +45,11 @@ def keep_version(record: VersionRecord) -> None:
     values = record.model_dump(mode="json")
     try:
         clients.dynamodb().update_item(
-            TableName=os.environ["RUNS_TABLE"],
+            TableName=environment.current().runs_table,
             Key=version_key(record.solution, record.version_arn),
             UpdateExpression="SET "
             + ", ".join(
-                f"#{name} = " + (f"if_not_exists(#{name}, :{name})" if name in FIRST_STANDS else f":{name}") for name in values
+                f"#{name} = " + (f"if_not_exists(#{name}, :{name})" if name in _FIRST_STANDS else f":{name}") for name in values
             ),
             ConditionExpression="attribute_not_exists(#decision) OR #decision <> :rolled_back",
             ExpressionAttributeNames={f"#{name}": name for name in values},
@@ -59,12 +63,12 @@ def keep_version(record: VersionRecord) -> None:
 
 
 #: The run that trained a version, and when, do not change when a later run looks at it again.
-FIRST_STANDS = frozenset({"run_id", "trained_at"})
+_FIRST_STANDS = frozenset({"run_id", "trained_at"})
 
 
 def versions(solution: str) -> list[VersionRecord]:
     """All remembered versions of a solution, oldest first."""
-    return read_versions(clients.dynamodb(), os.environ["RUNS_TABLE"], solution)
+    return read_versions(clients.dynamodb(), environment.current().runs_table, solution)
 
 
 def accepted(solution: str) -> VersionRecord | None:
@@ -72,16 +76,20 @@ def accepted(solution: str) -> VersionRecord | None:
     return next((record for record in reversed(versions(solution)) if record.decision in ("deploy", "keep")), None)
 
 
+def _versions_of(solution: str) -> str:
+    return f"version#{solution}"
+
+
 def version_key(solution: str, version_arn: str) -> dict[str, Any]:
-    return key(f"version#{solution}", version_arn)
+    return key(_versions_of(solution), version_arn)
 
 
 def read_versions(client: DynamoDBClient, table: str, solution: str) -> list[VersionRecord]:
     """The same for whoever brings a client and the table's name."""
     pages = client.get_paginator("query").paginate(
         TableName=table,
-        KeyConditionExpression="pk = :pk",
-        ExpressionAttributeValues={":pk": {"S": f"version#{solution}"}},
+        KeyConditionExpression=f"{keys.RUNS[0]} = :pk",
+        ExpressionAttributeValues={":pk": {"S": _versions_of(solution)}},
     )  # fmt: skip
     found = [VersionRecord.model_validate(from_row(row)) for page in pages for row in page["Items"]]
     return sorted(found, key=lambda record: record.trained_at)
@@ -89,25 +97,25 @@ def read_versions(client: DynamoDBClient, table: str, solution: str) -> list[Ver
 
 def take_lock(execution_arn: str, machine: str = "train") -> str | None:
     """Make this execution the one that the machine runs. Returns the ARN of another that runs; one that has ended is replaced."""
-    table = os.environ["RUNS_TABLE"]
-    row = {**key("lock", machine), "holder": {"S": execution_arn}}
+    table = environment.current().runs_table
+    row = {**key(LOCK, machine), "holder": {"S": execution_arn}}
     held: dict[str, Any] = {}
     for _ in range(3):  # somebody else may take it over between a look and a write
-        condition = {"ConditionExpression": "attribute_not_exists(pk) OR holder = :holder"}
+        condition = {"ConditionExpression": f"attribute_not_exists({keys.RUNS[0]}) OR holder = :holder"}
         values = {":holder": {"S": held.get("holder", execution_arn)}}
         try:
             clients.dynamodb().put_item(TableName=table, Item=row, ExpressionAttributeValues=values, **condition)  # type: ignore[arg-type]
         except clients.dynamodb().exceptions.ConditionalCheckFailedException:
-            stored = clients.dynamodb().get_item(TableName=table, Key=key("lock", machine), ConsistentRead=True)
+            stored = clients.dynamodb().get_item(TableName=table, Key=key(LOCK, machine), ConsistentRead=True)
             held = from_row(stored.get("Item", {}))
-            if held and still_running(held["holder"]):
+            if held and _still_running(held["holder"]):
                 return str(held["holder"])
         else:
             return None
     return str(held.get("holder", "another run"))
 
 
-def still_running(execution_arn: str) -> bool:
+def _still_running(execution_arn: str) -> bool:
     """Whether an execution is under way; one that is no longer known is not."""
     client = clients.stepfunctions()
     try:
@@ -120,8 +128,8 @@ def release_lock(execution_arn: str, machine: str = "train") -> None:
     """Let the next run begin; a lock that another execution holds stays."""
     try:
         clients.dynamodb().delete_item(
-            TableName=os.environ["RUNS_TABLE"],
-            Key=key("lock", machine),
+            TableName=environment.current().runs_table,
+            Key=key(LOCK, machine),
             ConditionExpression="holder = :holder",
             ExpressionAttributeValues={":holder": {"S": execution_arn}},
         )

@@ -9,25 +9,27 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from lambdas.stores import prefixes
+
 if TYPE_CHECKING:
     from lambdas.aws.signed import SignedObjects
 
 #: Longest list of a job.
 LENGTH = 500
-INPUT = "anyone.json"
+_INPUT = "anyone.json"
 
 
 def input_key(solution: str) -> str:
-    return f"snapshots/{solution}/input/{INPUT}"
+    return f"{output_prefix(solution)}input/{_INPUT}"
 
 
 def output_prefix(solution: str) -> str:
-    return f"snapshots/{solution}/"
+    return f"{prefixes.SNAPSHOTS}{solution}/"
 
 
 def output_key(solution: str) -> str:
     """The service names an output after its input."""
-    return f"{output_prefix(solution)}{INPUT}.out"
+    return f"{output_prefix(solution)}{_INPUT}.out"
 
 
 def read_snapshot(objects: SignedObjects, bucket: str, solution: str) -> list[str]:

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 import re
 import time
 
 from lambdas.aws import clients
+from lambdas.config import environment
 
 _TOKEN = re.compile(r"(\d{1,12})\.([0-9a-f]{64})\.(.{1,256})", re.DOTALL)
 _STAGES = ("AWSCURRENT", "AWSPREVIOUS")
@@ -71,7 +71,7 @@ def _read() -> tuple[str, ...]:
     client, found = clients.prompt_secretsmanager(), []
     for stage in _STAGES:
         try:
-            answer = client.get_secret_value(SecretId=os.environ["TOKEN_SECRETS"], VersionStage=stage)
+            answer = client.get_secret_value(SecretId=environment.current().token_secrets, VersionStage=stage)
         except client.exceptions.ResourceNotFoundException:
             if stage == _STAGES[0]:
                 raise

@@ -9,24 +9,25 @@ import_data).
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from lambdas.aws import clients
 from lambdas.aws.tables import delete_all, from_row, read_all, to_row
+from lambdas.config import environment
+from lambdas.stores import keys
 from personalize_rules.schemas import Schema
 
 RecordKind = Literal["item", "user"]
-Columns = Mapping[str, Any]
+_Columns = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Whole:
     """A record: its columns, when all of them were put, and when some were changed after that."""
 
-    columns: Columns
+    columns: _Columns
     put_at: int
     changed: Mapping[str, int] = field(default_factory=dict)
     version: int = 0
@@ -43,7 +44,7 @@ def id_column(kind: RecordKind) -> str:
     return f"{kind.upper()}_ID"
 
 
-def put(kept: Whole | None, at: int, columns: Columns) -> Whole | None:
+def put(kept: Whole | None, at: int, columns: _Columns) -> Whole | None:
     """The record after a put of all its columns; None if a newer put is known.
 
     >>> changed = Whole({"PRICE": 5, "STOCK": 0}, put_at=1, changed={"STOCK": 3})
@@ -60,7 +61,7 @@ def put(kept: Whole | None, at: int, columns: Columns) -> Whole | None:
     return replace(kept, columns=merged, put_at=at, changed=later)
 
 
-def patch(kept: Whole, at: int, changes: Columns) -> Whole | None:
+def patch(kept: Whole, at: int, changes: _Columns) -> Whole | None:
     """The record after a change of some columns, where None clears one; None if newer values of all of them are known."""
     taken = {name: value for name, value in changes.items() if at >= kept.changed.get(name, kept.put_at)}
     if not taken:
@@ -69,7 +70,7 @@ def patch(kept: Whole, at: int, changes: Columns) -> Whole | None:
     return replace(kept, columns=merged, changed={**kept.changed, **dict.fromkeys(taken, at)})
 
 
-def attributes(schema: Schema, row: Columns) -> dict[str, Any]:
+def attributes(schema: Schema, row: _Columns) -> dict[str, Any]:
     """What the catalogue keeps of a record: categories as lists, no free text."""
     kept = {}
     for name, value in row.items():
@@ -84,7 +85,11 @@ def attributes(schema: Schema, row: Columns) -> dict[str, Any]:
 
 def key_of(kind: RecordKind, id_: str) -> dict[str, Any]:
     """The key of a row. An id may hold any character: it comes last."""
-    return {"record": {"S": f"{kind}#{id_}"}}
+    return keys.key(keys.RECORDS, f"{kind}#{id_}")
+
+
+def id_of(row: Mapping[str, Any]) -> str:
+    return keys.partition_of(row, keys.RECORDS).partition("#")[2]
 
 
 def row_of(kind: RecordKind, id_: str, whole: Whole) -> dict[str, Any]:
@@ -102,18 +107,18 @@ def row_of(kind: RecordKind, id_: str, whole: Whole) -> dict[str, Any]:
 
 def read(kind: RecordKind, ids: Sequence[str]) -> dict[str, Whole]:
     """Those of the records that there are, by id."""
-    rows = read_all(clients.dynamodb(), os.environ["RECORDS_TABLE"], [key_of(kind, id_) for id_ in ids], consistent=True)
-    return {row["record"]["S"].partition("#")[2]: _whole(row) for row in rows}
+    rows = read_all(clients.dynamodb(), environment.current().records_table, [key_of(kind, id_) for id_ in ids], consistent=True)
+    return {id_of(row): _whole(row) for row in rows}
 
 
 def write(kind: RecordKind, id_: str, whole: Whole, over: Whole | None) -> bool:
     """Write a record in the place of the one that was read, `over`. False if there is another one by now."""
     values: dict[str, Any] = {":version": {"N": str(over.version)}} if over else {}
     condition = "version = :version" if over else "attribute_not_exists(version)"
-    more: Any = {"ExpressionAttributeValues": values} if values else {}
+    extra: Any = {"ExpressionAttributeValues": values} if values else {}
     try:
         clients.dynamodb().put_item(
-            TableName=os.environ["RECORDS_TABLE"], Item=row_of(kind, id_, whole), ConditionExpression=condition, **more
+            TableName=environment.current().records_table, Item=row_of(kind, id_, whole), ConditionExpression=condition, **extra
         )
     except clients.dynamodb().exceptions.ConditionalCheckFailedException:
         return False
@@ -122,7 +127,7 @@ def write(kind: RecordKind, id_: str, whole: Whole, over: Whole | None) -> bool:
 
 def delete_users(user_ids: Iterable[str]) -> None:
     """Delete the records of users."""
-    delete_all(os.environ["RECORDS_TABLE"], (key_of("user", user_id) for user_id in user_ids))
+    delete_all(environment.current().records_table, (key_of("user", user_id) for user_id in user_ids))
 
 
 def _whole(row: Mapping[str, Any]) -> Whole:

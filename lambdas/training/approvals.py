@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import time
 from typing import Any
 
@@ -15,7 +14,8 @@ from pydantic import BaseModel, ConfigDict
 
 from lambdas.aws import clients
 from lambdas.aws.tables import from_row
-from lambdas.stores.runs import key
+from lambdas.config import environment
+from lambdas.stores.runs import APPROVAL, key
 
 
 class Asked(BaseModel):
@@ -40,13 +40,13 @@ class Approval(BaseModel):
 
 
 def approval_key(approval_id: str) -> dict[str, Any]:
-    return key(f"approval#{hashlib.sha256(approval_id.encode()).hexdigest()}")
+    return key(f"{APPROVAL}{hashlib.sha256(approval_id.encode()).hexdigest()}")
 
 
 def find(approval_id: str) -> Approval | None:
     """The question behind a link, None when it is unknown, answered or out of time."""
     row = clients.dynamodb().get_item(
-        TableName=os.environ["RUNS_TABLE"], Key=approval_key(approval_id), ConsistentRead=True
+        TableName=environment.current().runs_table, Key=approval_key(approval_id), ConsistentRead=True
     ).get("Item")  # fmt: skip
     approval = Approval.model_validate(from_row(row)) if row else None
     return approval if approval and approval.expires > time.time() else None
@@ -59,7 +59,7 @@ def decide(approval_id: str, approved: bool) -> Approval | None:
         return None
     try:
         clients.dynamodb().delete_item(
-            TableName=os.environ["RUNS_TABLE"], Key=approval_key(approval_id), ConditionExpression="attribute_exists(pk)"
+            TableName=environment.current().runs_table, Key=approval_key(approval_id), ConditionExpression="attribute_exists(pk)"
         )
         clients.stepfunctions().send_task_success(
             taskToken=approval.task_token, output=json.dumps({"name": approval.solution, "approved": approved})

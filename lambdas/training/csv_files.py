@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, cast
 
 from lambdas.aws import clients
+from lambdas.config import environment
 from lambdas.config.names import fingerprint
 from lambdas.config.schemas import DatasetKind
+from lambdas.stores import prefixes
 from personalize_rules.csv import blocks, cells_of
 
 
@@ -26,29 +27,28 @@ class CsvFile:
     @property
     def name(self) -> str:
         """The key below `datasets/`: what the operator uploaded."""
-        return self.key.removeprefix("datasets/")
+        return self.key.removeprefix(prefixes.DATASETS)
 
     def open(self) -> BinaryIO:
         """The file from its start, as a stream: only what is read is fetched."""
-        body = clients.s3().get_object(Bucket=os.environ["DATA_BUCKET"], Key=self.key)["Body"]
+        body = clients.s3().get_object(Bucket=environment.current().data_bucket, Key=self.key)["Body"]
         return io.BufferedReader(cast(io.RawIOBase, body), 1 << 18)
 
     def part(self, start: int, length: int) -> bytes:
         window = f"bytes={start}-{start + length - 1}"
-        answer = clients.s3().get_object(Bucket=os.environ["DATA_BUCKET"], Key=self.key, Range=window)
+        answer = clients.s3().get_object(Bucket=environment.current().data_bucket, Key=self.key, Range=window)
         return cast(BinaryIO, answer["Body"]).read()
 
 
 def location(kind: DatasetKind) -> str:
     """The folder that an import job reads: its first level, not the folders below (bulk-data-import-step.html)."""
-    return f"s3://{os.environ['DATA_BUCKET']}/datasets/{kind}/"
+    return prefixes.address(environment.current().data_bucket, prefixes.dataset(kind))
 
 
 def csv_files(kind: DatasetKind) -> list[CsvFile]:
     """The files that an import of this dataset would take in, by key: all that stand in its folder, whatever their names."""
-    prefix = f"datasets/{kind}/"
     pages = clients.s3().get_paginator("list_objects_v2").paginate(
-        Bucket=os.environ["DATA_BUCKET"], Prefix=prefix, Delimiter="/"
+        Bucket=environment.current().data_bucket, Prefix=prefixes.dataset(kind), Delimiter="/"
     )  # fmt: skip
     found = [
         CsvFile(entry["Key"], entry["Size"], entry["ETag"].strip('"'), int(entry["LastModified"].timestamp() * 1000))

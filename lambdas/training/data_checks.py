@@ -23,12 +23,12 @@ from personalize_rules.training import EventRules, Tally
 from personalize_rules.values import event_type_key
 
 #: Bytes of every file that are read row by row from its start, unless all of it is read.
-PREFIX_BYTES = 8 * 1024 * 1024
+_PREFIX_BYTES = 8 * 1024 * 1024
 #: Beyond the prefix, this many samples of this many bytes are read.
 SAMPLES, SAMPLE_BYTES = 16, 64 * 1024
-#: Distinct event types, and ids of items or users, that are told apart.
+#: Distinct event types, and ids of items or users, that are counted.
 MOST_TYPES, MOST_IDS = 1_000, 2_000_000
-#: What earlier imports brought, by `rules_key`; None where it is not known.
+#: What earlier imports brought, by `_rules_key`; None where it is not known.
 Earlier = Mapping[str, Any] | None
 
 
@@ -51,7 +51,7 @@ class DataCheck:
     """One look at all CSVs. `whole`: read them to their ends; else the beginning, and samples of the rest.
 
     `earlier` are the counts of imports to which the interactions will be added; empty where they replace what there is.
-    `on_bytes` is told of every piece that was read.
+    `on_bytes` is called with the size of every piece that was read.
     """
 
     config: Config
@@ -65,9 +65,9 @@ class DataCheck:
         chosen = [self.config.solutions[name] for name in self.solutions]
         self.tallies: dict[str, Tally] = {}
         self.learners: dict[str, str] = {}
-        for rules, which in (learns_from(solution) for solution in chosen if RECIPES[solution.recipe].family != "semantic"):
-            self.tallies.setdefault(rules_key(rules), Tally(rules, all_users=self.whole))
-            self.learners.setdefault(rules_key(rules), which)
+        for rules, which in (_learns_from(solution) for solution in chosen if RECIPES[solution.recipe].family != "semantic"):
+            self.tallies.setdefault(_rules_key(rules), Tally(rules, all_users=self.whole))
+            self.learners.setdefault(_rules_key(rules), which)
 
     def check(self, kind: DatasetKind, place: str, files: Sequence[Source]) -> None:
         """Look at the files of a dataset; `place` names all of them together."""
@@ -100,11 +100,11 @@ class DataCheck:
             for chunk in reader.read(file.name, source):  # type: ignore[arg-type]
                 chunks += 1
                 seen.add(file.name, chunk)
-                if source.count > PREFIX_BYTES and not self.whole and seen.enough:
+                if source.count > _PREFIX_BYTES and not self.whole and seen.enough:
                     break
         finally:
             source.close()
-        for start in sample_starts(source.count, file.size) if chunks else ():
+        for start in _sample_starts(source.count, file.size) if chunks else ():
             try:
                 lines = lines_of(file.part(start, SAMPLE_BYTES), 1)[1:-1]  # the first and the last may be cut
             except Unreadable as error:
@@ -206,7 +206,7 @@ class _Counted:
         self._source.close()
 
 
-def learns_from(solution: Solution) -> tuple[EventRules, str]:
+def _learns_from(solution: Solution) -> tuple[EventRules, str]:
     """Which interactions a solution learns from, and how an operator would say it."""
     settings: Any = solution_config(solution)
     listed = settings.get("eventsConfig", {}).get("eventParametersList", [])
@@ -218,13 +218,13 @@ def learns_from(solution: Solution) -> tuple[EventRules, str]:
     return rules, " ".join(part for part in parts if part)
 
 
-def rules_key(rules: EventRules) -> str:
+def _rules_key(rules: EventRules) -> str:
     """Equal for rules that choose the same interactions."""
     chosen = {name: least for name, (weight, least) in rules.by_type.items() if weight > 0}
     return json.dumps([sorted(chosen.items()), rules.threshold if not rules.by_type else None])
 
 
-def sample_starts(read: int, size: int) -> Iterator[int]:
+def _sample_starts(read: int, size: int) -> Iterator[int]:
     """Where the samples of a file of `size` bytes begin, evenly over what has not been read."""
     if size - read >= SAMPLE_BYTES:
         yield from range(read, size - SAMPLE_BYTES + 1, max((size - read) // SAMPLES, SAMPLE_BYTES))

@@ -74,7 +74,9 @@ def _check(event: str, arguments: tuple[Any, ...]) -> None:
 
 def _refuse_if_aws(host: str) -> None:
     if host in _METADATA or any(host == domain or host.endswith(f".{domain}") for domain in _DOMAINS):
-        raise OutOfReach(f"{host} can't be reached from the embedded AWS: {_remedy()} (LOCALAWS_NETWORK=open lets it through.)")
+        raise OutOfReach(
+            f"{host} can't be reached from the local AWS environment: {_remedy()} (LOCALAWS_NETWORK=open lets it through.)"
+        )
 
 
 def _remedy() -> str:

@@ -9,7 +9,7 @@ const metadata = new Set(['169.254.169.254', '169.254.170.2', '169.254.170.23', 
 function check(host) {
   const name = String(host || '').replace(/\.$/, '').toLowerCase();
   if (!aws.test(name) && !metadata.has(name)) return;
-  throw new Error(`${name} can't be reached from the embedded AWS: let the call go to the address in AWS_ENDPOINT_URL, ` +
+  throw new Error(`${name} can't be reached from the local AWS environment: let the call go to the address in AWS_ENDPOINT_URL, ` +
     'which version 3 of the AWS SDK for JavaScript knows. (LOCALAWS_NETWORK=open lets it through.)');
 }
 

@@ -154,7 +154,7 @@ def _record(number: int, arrived: float, partition_key: str, hash_key: str, data
 def _not_here(*_: Any) -> None:
     error = locate("moto.kinesis.exceptions:InvalidArgumentError")[2]
     raise error(
-        message="The shards of a stream can't be changed in the embedded AWS: make the stream anew with another ShardCount."
+        message="The shards of a stream can't be changed in the local AWS environment: create a stream with another ShardCount."
     )
 
 

@@ -98,7 +98,7 @@ class WorkerPool:
                 self._starting += 1
                 return None, self._idle.pop(0)
             self._changed.wait()
-        raise RuntimeError("the embedded AWS is stopping")
+        raise RuntimeError("the local AWS environment is stopping")
 
     def _start(self, function: Function, *, busy: bool) -> Worker:
         worker: Worker | None = None

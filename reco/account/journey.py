@@ -20,6 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from lambdas.config import Config
 from lambdas.config.recipes import RECIPES
+from lambdas.stores import keys
 from lambdas.stores.deployment import parameter_name
 from personalize_rules.schemas import Schema
 from reco.account.stacks import StackResources
@@ -50,7 +51,7 @@ class Step:
 
 
 class Journey:
-    """`patience` divides the waits: the embedded AWS is as much faster."""
+    """`patience` divides the waits: the local AWS environment is as much faster."""
 
     def __init__(self, target: Target, config: Config, patience: float = 1.0) -> None:
         self._target = target
@@ -97,7 +98,7 @@ class Journey:
             return
         counts = self._counts("FunctionsPutRecords", request_id, ("RecordsPut", "RecordsDeadLettered", "PutRecordsFailed"))
         yield "item put to Personalize", {"RecordsPut": 1, "RecordsDeadLettered": 0, "PutRecordsFailed": 0}, counts
-        table = {"TableName": self._target.output("storage", "CatalogueTable"), "Key": {"item_id": {"S": ITEM}}}
+        table = {"TableName": self._target.output("storage", "CatalogueTable"), "Key": keys.key(keys.CATALOGUE, ITEM)}
         dynamodb = self._target.client("dynamodb")
         there = self._until(lambda: "Item" in dynamodb.get_item(**table), FUNCTION_SECONDS)
         dynamodb.delete_item(**table)
@@ -118,7 +119,7 @@ class Journey:
             yield "list has its place and items", [name, bool(published.get("campaigns"))], found
 
     def _dead_letter(self) -> Iterator[tuple[str, Any, Any]]:
-        """An event of an unknown type, to the dead-letter queue with its reason. Our letters are taken out again, others kept."""
+        """An event of an unknown type, to the dead-letter queue with its reason. Ours are taken out again, others kept."""
         mark = f"{self._mark}-dead"
         event = {"event_id": mark, "event_type": _UNKNOWN_TYPE, "session_id": self._mark, "item_id": ITEM}
         status, _, _ = self._call("POST", "/events", {"events": [event]})
@@ -126,12 +127,12 @@ class Journey:
         reasons: list[str] = []
 
         def found() -> bool:
-            for letter in list(redrive.letters(self._target)):
-                if self._mark.encode() in letter.record:
-                    letter.remove()
-                    reasons.extend([letter.reason] * (mark.encode() in letter.record))
+            for message in list(redrive.dead_letters(self._target)):
+                if self._mark.encode() in message.record:
+                    message.remove()
+                    reasons.extend([message.reason] * (mark.encode() in message.record))
                 else:
-                    letter.keep()
+                    message.keep()
             return bool(reasons)
 
         self._until(found, FUNCTION_SECONDS)
@@ -206,7 +207,7 @@ class Journey:
     def _some_item(self) -> str:
         table = self._target.output("storage", "CatalogueTable")
         found = self._target.client("dynamodb").scan(TableName=table, Limit=1)["Items"]
-        return str(found[0]["item_id"]["S"]) if found else ITEM
+        return keys.partition_of(found[0], keys.CATALOGUE) if found else ITEM
 
     def _published(self) -> dict[str, Any] | None:
         """What the last train run published; None before the first."""

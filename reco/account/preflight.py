@@ -148,7 +148,7 @@ class Preflight:
         for name in taken:
             yield Finding("names", "mend", f"{name} exists", "free names", remedy)
         if hidden:
-            said = f"{len(hidden)} may not be looked at, the first is {hidden[0]}"
+            said = f"{len(hidden)} can't be read with your permissions, the first is {hidden[0]}"
             yield Finding(
                 "names",
                 "unknown",

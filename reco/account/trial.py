@@ -11,6 +11,7 @@ from typing import Any
 
 from lambdas.config import Config
 from lambdas.config.schemas import DATASET_TYPES, DatasetKind
+from lambdas.stores import keys
 from personalize_rules import limits
 from personalize_rules.schemas import Field
 from reco.account.journey import Step
@@ -85,7 +86,7 @@ class Trial:
         destruction.carry_out(destruction.look())
         table, dynamodb = self._target.output("storage", "CatalogueTable"), self._target.client("dynamodb")
         for number in range(ITEMS):
-            dynamodb.delete_item(TableName=table, Key={"item_id": {"S": _item(number)}})
+            dynamodb.delete_item(TableName=table, Key=keys.key(keys.CATALOGUE, _item(number)))
 
     def _csvs(self, folder: Path) -> dict[DatasetKind, Path]:
         """A file for each dataset of the config, by its schema."""

@@ -35,7 +35,7 @@ def run(
 ) -> dict[str, Any]:
     """All steps; returns what `reco demo --json` writes. Raises RecoError when a step did not do what it should.
 
-    `keep` leaves it running where `reco status`, `recommend` and `down` find it; `fresh` lets it forget what was there before.
+    `keep` keeps it running where `reco status`, `recommend` and `down` find it; `fresh` starts it empty.
     """
     began = time.monotonic()
     data = DATA if keep else DATA / "demo"
@@ -90,11 +90,11 @@ def run(
 def _invite(target: Target, config: Config, kept: bool) -> str | None:
     """Say how to see it; the address, if it stays."""
     if kept:
-        say("It goes on: `reco status` says where, `reco down` stops it.")
+        say("The deployment keeps running: `reco status` shows its addresses, `reco down` stops it.")
     if config.storefront is None:
         return None
     if not kept:
-        say("See the lists change as you click: `.venv/bin/reco demo --keep` leaves all of this running, with a storefront.")
+        say("See the lists change as you click: `.venv/bin/reco demo --keep` keeps all of this running, with a storefront.")
         return None
     results.print(f"The storefront: {target.storefront_url}")
     return target.storefront_url

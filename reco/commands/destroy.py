@@ -17,7 +17,7 @@ from reco.target import Target
 
 def destroy_command(
     config: ConfigOption = DEFAULT_CONFIG,
-    keep_stacks: Annotated[bool, typer.Option("--keep-stacks", help="Delete what runs made, leave the stacks.")] = False,
+    keep_stacks: Annotated[bool, typer.Option("--keep-stacks", help="Delete what runs made, keep the stacks.")] = False,
     yes: YesOption = False,
     aws: AwsOption = False,
     as_json: JsonOption = False,
@@ -51,5 +51,5 @@ def show(done: Deleted) -> None:
     for bucket in done.kept_buckets:
         results.print(
             f"The bucket {bucket} was kept with what it holds. When you no longer need it: empty it in the S3 console (it keeps "
-            f"old versions, which `aws s3 rm` leaves), then `aws s3 rb s3://{bucket}`."
+            f"old versions, which `aws s3 rm` does not delete), then `aws s3 rb s3://{bucket}`."
         )

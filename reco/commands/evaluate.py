@@ -34,7 +34,7 @@ def run(target: Target, config: Config, *, data: Path | None, users: int, plot: 
         _show_costs(costs)
         if left_over:
             names = ", ".join(short(arn) for arns in left_over.values() for arn in arns)
-            say(f"An evaluation that was killed, or that still runs, has left this; it will be deleted first: {names}")
+            say(f"An earlier evaluation was killed or still runs. Its resources will be deleted first: {names}")
         if not yes:
             typer.confirm("Go on?", abort=True, err=True)
         with progress.status("evaluating"):
@@ -61,4 +61,4 @@ def show(evaluation: Evaluation) -> None:
     events = evaluation.training_events + evaluation.held_events
     show_table(f"{evaluation.users} users, {evaluation.held_events} of {events} events held out", ["metric", *heads], rows)
     for name, reason in evaluation.left_out.items():
-        results.print(f"{name} was left out: {reason}.")
+        results.print(f"{name} was skipped: {reason}.")

@@ -20,7 +20,7 @@ def send_events(
     aws: AwsOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Check events, and send them to the API; a second or two later recommendations know them."""
+    """Check events, and send them to the API. Recommendations reflect them a second or two later."""
     target, found = target_of(config, aws), config_of(config)
     columns = (SpinnerColumn(), TextColumn("{task.description}: {task.completed}"))
     with event_file.open_events(file, sys.stdin.buffer) as source, Progress(*columns, console=progress, transient=True) as bar:
@@ -41,7 +41,7 @@ def redrive_command(
     aws: AwsOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Send dead-letter messages again, once what made them fail is mended."""
+    """Send dead-letter messages again, once their cause is fixed."""
     target = target_of(config, aws)
     if show:
         found = redrive.reasons(target)

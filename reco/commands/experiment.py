@@ -29,7 +29,7 @@ def experiment(
     aws: AwsOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Click-through and conversion of an experiment's variants, and whether the difference is more than chance."""
+    """Compare an experiment's variants: click-through, conversion, and whether a difference is statistically significant."""
     found = config_of(config)
     having = archive.placements_of(found, name)
     asked = placement or list(having)
@@ -42,8 +42,8 @@ def experiment(
     with progress.status("Asking the archive"):
         rows = archive.run(connect(found.name, aws), archive.statement(name, asked, converted, first), first)
     variants, switched = archive.counts(having[asked[0]], rows)
-    told = report(variants, switched) | {"experiment": name, "placements": asked, "event_type": converted, "since": str(first)}
-    show_json(told) if as_json else show(name, converted, told)
+    made = report(variants, switched) | {"experiment": name, "placements": asked, "event_type": converted, "since": str(first)}
+    show_json(made) if as_json else show(name, converted, made)
 
 
 def report(variants: Sequence[Counts], switched: int) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def report(variants: Sequence[Counts], switched: int) -> dict[str, Any]:
 
 
 def described(what: str, comparison: Comparison) -> dict[str, Any]:
-    return {"outcome": what, **vars(comparison), "difference": vars(comparison.difference), "told": comparison.told}
+    return {"outcome": what, **vars(comparison), "difference": vars(comparison.difference), "told": comparison.is_significant}
 
 
 def verdicts(compared: dict[str, list[Comparison]], probability: float) -> list[str]:
@@ -74,15 +74,15 @@ def verdicts(compared: dict[str, list[Comparison]], probability: float) -> list[
     return [verdict(one, outcome) for what, outcome in _OUTCOMES.items() for one in compared[what]]
 
 
-def show(name: str, event_type: str, told: dict[str, Any]) -> None:
+def show(name: str, event_type: str, found: dict[str, Any]) -> None:
     columns = ["variant", "users", "clicked", "click-through [95 %]", event_type, "conversion [95 %]"]
     keys = ("variant", "users", "clicked", "clicked_rate", "converted", "converted_rate")
-    rows = [[percent(one[key]) if key.endswith("_rate") else one[key] for key in keys] for one in told["variants"]]
+    rows = [[percent(one[key]) if key.endswith("_rate") else one[key] for key in keys] for one in found["variants"]]
     show_table(name, columns, rows)
-    for sentence in told["verdicts"]:
+    for sentence in found["verdicts"]:
         results.print(sentence)
-    if told["switched"]:
-        results.print(f"{told['switched']} users got more than one variant and don't count: the weights were changed meanwhile.")
+    if found["switched"]:
+        results.print(f"{found['switched']} users got more than one variant and don't count: the weights were changed meanwhile.")
 
 
 def percent(found: dict[str, float]) -> str:

@@ -29,8 +29,12 @@ from reco.exports.understanding import Choices, Understanding, understand
 from reco.options import JsonOption, YesOption, config_of
 from reco.remembered import recall, remember
 
-_File = Annotated[str | None, typer.Option(metavar="FILE", help="The file that this is, where it can't be told.")]
-_Name = Annotated[str | None, typer.Option(metavar="COLUMN", help="The column that this is, where it can't be told.")]
+_File = Annotated[
+    str | None, typer.Option(metavar="FILE", help="The file of this kind, where `reco init` does not recognize it.")
+]
+_Name = Annotated[
+    str | None, typer.Option(metavar="COLUMN", help="The column of this kind, where `reco init` does not recognize it.")
+]
 _LONGEST = 28
 
 
@@ -52,7 +56,7 @@ def init(
     yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a config, schemas and CSVs from your exports: it shows what it understood, and asks what it can't know."""
+    """Make a config, schemas and CSVs from your exports. Shows what it recognized, and asks for the rest."""
     if timezone is not None:
         times.zone(timezone)
     files: dict[DatasetKind, str | None] = {"interactions": interactions, "items": items, "users": users}
@@ -91,7 +95,7 @@ def convert_command(
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Where the CSVs go; else data/ beside the mapping.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make the CSVs anew from today's exports, as the mapping of `reco init` says."""
+    """Make the CSVs again from today's exports, by the mapping of `reco init`."""
     mapping_file = mapping_file or recall().config.with_name("mapping.yaml")
     how = mapping.read(mapping_file)
     with _rows_shown() as counted:

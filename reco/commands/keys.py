@@ -37,15 +37,17 @@ def keys(
     if as_json:
         show_json(_keys(found, target))
         return
-    told = _keys(found, target)
+    answer = _keys(found, target)
     if export:
         for variable, name in _VARIABLES.items():
-            print(f"export {variable}={shlex.quote(told[name])}")
+            print(f"export {variable}={shlex.quote(answer[name])}")
         return
-    results.print(f"Servers  {told['api_url']}\n  key    {told['api_key']}", markup=False)
-    results.print(f"Browsers {told['browser_api_url']}\n  key    {told['browser_api_key']}  (may only send events)", markup=False)
-    results.print(f"\nRecommendations:\n{told['curl']}", markup=False)
-    results.print(f"\nAn event from a page:\n{told['curl_event']}", markup=False)
+    results.print(f"Servers  {answer['api_url']}\n  key    {answer['api_key']}", markup=False)
+    results.print(
+        f"Browsers {answer['browser_api_url']}\n  key    {answer['browser_api_key']}  (can only send events)", markup=False
+    )
+    results.print(f"\nRecommendations:\n{answer['curl']}", markup=False)
+    results.print(f"\nAn event from a page:\n{answer['curl_event']}", markup=False)
 
 
 def _keys(config: Config, target: Target) -> dict[str, Any]:

@@ -27,7 +27,7 @@ def load_command(
     aws: AwsOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Upload CSVs for the next train run; what an import would refuse is refused at once."""
+    """Upload CSVs for the next train run. Reports what an import would refuse, and then uploads nothing."""
     target = target_of(config, aws)
     if what == "archive":
         load_archive(target, as_json)

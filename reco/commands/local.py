@@ -22,15 +22,15 @@ _URLS = ("ApiUrl", "BrowserApiUrl", "StorefrontUrl")
 
 def up(
     config: ConfigOption = DEFAULT_CONFIG,
-    detach: Annotated[bool, typer.Option("--detach", help="Return once it answers, and leave it running.")] = False,
+    detach: Annotated[bool, typer.Option("--detach", help="Return once it answers, and keep it running.")] = False,
     port: Annotated[int, typer.Option(help="Port of the AWS endpoint; 0 takes a free one.")] = 4566,
     api_port: Annotated[int, typer.Option(help="Port of the API; 0 takes a free one.")] = 4567,
     personalize_port: Annotated[int, typer.Option(help="Port of the Personalize emulator; 0 takes a free one.")] = 4568,
     speed: Annotated[float, typer.Option(help="How much faster than AWS waits pass.", min=1)] = 60,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew: forget what this deployment held.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Start empty, without the data that this deployment held.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Synthesize the app, start the embedded AWS with what the deployment held, deploy into it, print the endpoints."""
+    """Synthesize the app, start the local AWS environment with what the deployment held, deploy into it, print the endpoints."""
     ports = {"port": port, "api_port": api_port, "personalize_port": personalize_port}
     found = config_of(config)
     environment, _ = start_local(found, config, DATA, detach=detach, speed=speed, ports=ports, fresh=fresh)
@@ -47,7 +47,7 @@ def up(
 
 
 def deploy(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
-    """Deploy a changed config, or changed code, into the embedded AWS that runs: what it holds stays."""
+    """Deploy a changed config or changed code into the running local AWS environment. Its data stays."""
     config_of(config)
     environment = deploy_local(config, DATA)
     remember(config, os.environ.get(ENVIRONMENT) or None, "reco deploy")
@@ -55,12 +55,12 @@ def deploy(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -
 
 
 def down() -> None:
-    """Stop the embedded AWS. What it holds is there again after the next `reco up` with the same deployment."""
+    """Stop the local AWS environment. What it holds is there again after the next `reco up` with the same deployment."""
     say("Stopped." if stop_local(DATA) else "Nothing was running.")
 
 
 def status(as_json: JsonOption = False) -> None:
-    """Where the embedded AWS answers, and whether each of its parts does: exit code 1 if one does not."""
+    """Show where the local AWS environment answers. Exit code 1: one of its parts does not answer."""
     environment = connect("", aws=False).local
     if not _show_endpoints(environment, as_json):
         raise typer.Exit(1)

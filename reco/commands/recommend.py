@@ -18,7 +18,7 @@ from reco.options import DEFAULT_CONFIG, AwsOption, ConfigOption, JsonOption, co
 def recommend(
     placement: Annotated[str, typer.Argument(help="A placement of the config, such as home.")],
     user: Annotated[str | None, typer.Option("--user", help="The user to recommend for.")] = None,
-    item: Annotated[str | None, typer.Option("--item", help="The item to which others shall relate.")] = None,
+    item: Annotated[str | None, typer.Option("--item", help="The item to find related items for.")] = None,
     ranking: Annotated[
         str | None, typer.Option("--ranking", metavar="ITEMS", help="Rank these items, such as i1,i2,i3, for the user.")
     ] = None,

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from lambdas.stores import prefixes
 from reco.console import results, show_json, show_table
 from reco.errors import RecoError
 from reco.options import DEFAULT_CONFIG, AwsOption, ConfigOption, JsonOption, target_of
@@ -46,7 +47,7 @@ def report(
 def _reports(target: Target) -> list[dict[str, Any]]:
     """The runs that have a page, the latest first."""
     pages = target.client("s3").get_paginator("list_objects_v2").paginate(
-        Bucket=target.output("storage", "DataBucket"), Prefix="reports/"
+        Bucket=target.output("storage", "DataBucket"), Prefix=prefixes.REPORTS
     )  # fmt: skip
     found = [
         {"run": entry["Key"].split("/")[1], "key": entry["Key"], "written": entry["LastModified"]}

@@ -49,7 +49,9 @@ def _show(report: dict[str, Any], seconds: float) -> None:
     for noticed in [recipes(report["solutions"]), *reasons(report["solutions"]), *report.get("warnings", ())]:
         results.print(noticed, markup=False)
     if report.get("items_removed"):
-        results.print(f"{report['items_removed']:,} items left the catalogue: the CSVs lack them, and nobody put them since.")
+        results.print(
+            f"{report['items_removed']:,} items were removed from the catalogue: the CSVs lack them, and nobody put them since."
+        )
     if report.get("page"):
         results.print(f"Report: {report['page']} (`reco report --open` shows it)", markup=False)
 
@@ -71,7 +73,7 @@ def approve(
             if row["solution"] == solution and not as_json:
                 _show_versions(row)
         approvals.decide(target, solution, not reject)
-        results.print(f"The new version of {solution} {'was rejected: the old one stays' if reject else 'goes live'}.")
+        results.print(f"The new version of {solution} {'was rejected: the old version stays' if reject else 'goes live'}.")
     elif as_json:
         show_json([{name: row[name] for name in ("solution", "run_id", "verdict")} for row in waiting])
     elif not waiting:

@@ -28,7 +28,7 @@ from reco.options import DEFAULT_CONFIG, AwsOption, ConfigOption, JsonOption, Ye
 from reco.target import Target
 
 DIFFERS = 1
-#: By which waits are divided in the embedded AWS, whose functions answer at once and whose clock is faster.
+#: By which waits are divided in the local AWS environment, whose functions answer at once and whose clock is faster.
 _PATIENCE_HERE = 10.0
 
 
@@ -42,7 +42,7 @@ def verify(
     yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Hold a deployment against what happens here: permissions by IAM's simulation, an event, an item, a list, a dead letter.
+    """Compare a deployment with this machine: permissions by IAM's simulation, an event, an item, a list, a dead-letter message.
 
     Exit code 0: no difference. 1: differences, all in the file. 3: no difference, but IAM could not be asked.
     """

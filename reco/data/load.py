@@ -9,6 +9,7 @@ from typing import Any
 from boto3.s3.transfer import TransferConfig
 
 from lambdas.config.schemas import DATASET_TYPES, DatasetKind
+from lambdas.stores import prefixes
 from reco.data.csv_folder import LocalCsv, look_into
 from reco.errors import RecoError
 from reco.target import Target
@@ -30,7 +31,7 @@ def upload(target: Target, files: Mapping[DatasetKind, Sequence[Path]], on_bytes
     s3, bucket = target.client("s3"), target.output("storage", "DataBucket")
     sizes: dict[str, int] = {}
     for kind, paths in files.items():
-        keys = {f"datasets/{kind}/{path.name}": path for path in paths}
+        keys = {prefixes.dataset(kind) + path.name: path for path in paths}
         for key, path in keys.items():
             with LocalCsv(path).open() as content:
                 s3.upload_fileobj(content, bucket, key, Callback=on_bytes, Config=_PARALLEL)
@@ -59,6 +60,6 @@ def keys_of(target: Target, kind: DatasetKind, delimiter: str = "/") -> list[str
     pages = (
         target.client("s3")
         .get_paginator("list_objects_v2")
-        .paginate(Bucket=target.output("storage", "DataBucket"), Prefix=f"datasets/{kind}/", Delimiter=delimiter)
+        .paginate(Bucket=target.output("storage", "DataBucket"), Prefix=prefixes.dataset(kind), Delimiter=delimiter)
     )
     return [entry["Key"] for page in pages for entry in page.get("Contents", []) if not entry["Key"].endswith("/")]

@@ -7,7 +7,8 @@ import time
 from typing import Any
 
 from lambdas.aws.tables import from_row
-from lambdas.stores.runs import key
+from lambdas.stores import keys
+from lambdas.stores.runs import APPROVAL, key
 from reco.errors import RecoError
 from reco.target import Target
 
@@ -16,8 +17,8 @@ def waiting(target: Target) -> list[dict[str, Any]]:
     """The questions that wait: solution, run_id, verdict, expires, and the keys of their rows."""
     pages = target.client("dynamodb").get_paginator("scan").paginate(
         TableName=target.output("training", "RunsTable"),
-        FilterExpression="begins_with(pk, :kind)",
-        ExpressionAttributeValues={":kind": {"S": "approval#"}},
+        FilterExpression=f"begins_with({keys.RUNS[0]}, :kind)",
+        ExpressionAttributeValues={":kind": {"S": APPROVAL}},
     )  # fmt: skip
     rows = [from_row(row) for page in pages for row in page["Items"]]
     return [row for row in rows if row["expires"] > time.time()]
@@ -32,7 +33,7 @@ def decide(target: Target, solution: str, approved: bool) -> None:
     try:
         database.delete_item(
             TableName=target.output("training", "RunsTable"),
-            Key=key(row["pk"], row["sk"]),
+            Key=key(*(row[name] for name in keys.RUNS)),
             ConditionExpression="attribute_exists(pk)",
         )
     except database.exceptions.ConditionalCheckFailedException:
@@ -42,5 +43,5 @@ def decide(target: Target, solution: str, approved: bool) -> None:
         machines.send_task_success(taskToken=row["task_token"], output=answer)
     except (machines.exceptions.TaskTimedOut, machines.exceptions.TaskDoesNotExist):
         raise RecoError(
-            f"The run that asked about '{solution}' waits no longer: start another (`reco train`), it asks again."
+            f"The run that asked about '{solution}' has ended: start another run with `reco train`, which asks again."
         ) from None

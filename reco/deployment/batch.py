@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from lambdas.stores import prefixes
 from lambdas.stores.segments import current_segment, read_users
 from reco.deployment import train
 from reco.deployment.progress import Doing
@@ -31,12 +32,12 @@ def start(target: Target, wanted: list[str] | None = None) -> str:
 
 def follow(target: Target, execution: str, on_doing: Callable[[Doing], None], every: float = 1.0) -> train.Outcome:
     """Wait for the end of a run, telling what it does, and each state of the Spark job."""
-    told = set[str]()
+    shown = set[str]()
 
     def where_spark_is() -> None:
         for found in _spark_states(target, "BatchInputJob"):
-            if found not in told:
-                told.add(found)
+            if found not in shown:
+                shown.add(found)
                 on_doing(Doing("Build input", f"Building the input with Spark, which is {found}"))
 
     return train.follow(target, execution, on_doing, every, where_spark_is)
@@ -86,4 +87,4 @@ def rebuild_interactions(target: Target, on_state: Callable[[str], None], every:
         time.sleep(every)
     if state != "SUCCEEDED":
         raise RecoError(f"The archive could not be read: {run.get('ErrorMessage', state)}")
-    return dict(json.loads(s3.get_object(Bucket=bucket, Key="batch/interactions.json")["Body"].read()))
+    return dict(json.loads(s3.get_object(Bucket=bucket, Key=prefixes.INTERACTIONS_REPORT)["Body"].read()))

@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from botocore.exceptions import ClientError, WaiterError
 
+from lambdas.aws import backoff
 from lambdas.aws.ensure import short
 from lambdas.config import Config
 from lambdas.stores.deployment import parameter_name
@@ -155,7 +156,7 @@ class Destruction:
             if attempt == TRIES - 1 or not any(name in reason for name in (*buckets, *buckets.values())):
                 raise RecoError(f"The stack {stack} could not be deleted: {reason}")
             self.tell(f"something was written to a bucket of {stack} meanwhile: emptying it again")
-            time.sleep(PAUSE * 2**attempt)
+            time.sleep(backoff.doubled(attempt, PAUSE, 60))
 
     def _try_to_delete(self, stack: str) -> str | None:
         """None when it is deleted, else why not."""

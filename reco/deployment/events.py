@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import random
 import time
 import urllib.error
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+from lambdas.aws import backoff
 from lambdas.config import events
 from reco.deployment.serving import message_of
 from reco.errors import RecoError
@@ -48,7 +48,7 @@ def _post_all(target: Target, call: Sequence[str]) -> None:
     """Post events, those that the API did not take again. Raises RecoError."""
     for attempt in range(_ATTEMPTS):
         if attempt:
-            time.sleep(random.uniform(0.5, 1) * min(0.2 * 2**attempt, 20))  # noqa: S311
+            time.sleep(backoff.pause(attempt, 0.2, 20))
         status, answer = post(target, call)
         if status in (202, 207, 503):
             failed = answer.get("failed", range(len(call)))

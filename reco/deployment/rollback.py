@@ -24,7 +24,7 @@ def rollback(target: Target, solution: str, on_wait: Callable[[], None] = lambda
     remembered = read_versions(target.client("dynamodb"), target.output("training", "RunsTable"), solution)
     earlier = [r for r in remembered if r.deployed and r.version_arn != serving and r.decision != "rolled_back"]
     if not earlier:
-        raise RecoError(f"No version of '{solution}' was deployed before the one that serves ({serving}).")
+        raise RecoError(f"No version of '{solution}' was deployed before the version that serves ({serving}).")
     back_to = earlier[-1].version_arn
     personalize.update_campaign(campaignArn=campaign["campaignArn"], solutionVersionArn=back_to)
     while not _serves(personalize.describe_campaign(campaignArn=campaign["campaignArn"])["campaign"], back_to):

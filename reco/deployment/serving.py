@@ -75,7 +75,7 @@ def call(target: Target, path: str, body: object = None) -> dict[str, Any]:
     try:
         answer = target.send("GET" if data is None else "POST", path, data)
     except urllib.error.URLError as error:
-        again = " `reco down && reco up` starts the embedded AWS again." if target.local else ""
+        again = " `reco down && reco up` starts the local AWS environment again." if target.local else ""
         raise RecoError(f"The API at {target.api_url} can't be reached: {error.reason}.{again}") from None
     if answer.status >= 300:
         raise RecoError(f"The API answered {answer.status}: {message_of(answer.body)}")

@@ -77,15 +77,15 @@ class Teardown:
         return {kind: arns for kind, arns in found.items() if arns}
 
     def refuse_strangers(self, owner: Owner, found: Resources) -> None:
-        """Raises RecoError when something without the tag is in one of the owner's dataset groups and would hold it back."""
+        """Raises RecoError when a resource without the tag is in one of the owner's dataset groups: that blocks its deletion."""
         groups, solutions = found.get("dataset_group", []), found.get("solution", [])
         inside = [arn for group in groups for kind in _IN_DATASET_GROUP for arn in self._arns(kind, datasetGroupArn=group)]
         inside += [arn for solution in solutions for arn in self._arns("campaign", solutionArn=solution)]
         strangers = [short(arn) for arn in inside if not self._carries(arn, owner)]
         if strangers:
             raise RecoError(
-                f"These hold the dataset group back and do not carry the tag {owner.tag}={owner.value}, so they are not deleted: "
-                f"{', '.join(strangers)}. Delete them or tag them, then try again."
+                f"These resources without our tag keep the dataset group from being deleted: {', '.join(strangers)}. "
+                f"Delete them, or tag them with {owner.tag}={owner.value}; then run the command again."
             )
 
     def remove(self, owner: Owner) -> list[str]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from lambdas.stores import prefixes
 from reco.deployment.progress import Doing, doings
 from reco.errors import RecoError
 from reco.target import Target
@@ -97,7 +98,7 @@ def _read_report(target: Target, run_id: str) -> dict[str, Any] | None:
     """The report that a run left in S3."""
     s3, bucket = target.client("s3"), target.output("storage", "DataBucket")
     try:
-        body = s3.get_object(Bucket=bucket, Key=f"reports/{run_id}/report.json")["Body"]
+        body = s3.get_object(Bucket=bucket, Key=f"{prefixes.REPORTS}{run_id}/report.json")["Body"]
     except s3.exceptions.NoSuchKey:
         return None
     return dict(json.loads(body.read()))
@@ -106,7 +107,7 @@ def _read_report(target: Target, run_id: str) -> dict[str, Any] | None:
 def problems(result: Outcome) -> list[str]:
     """What went wrong, as sentences; empty when the run did all it should."""
     if result.report is not None and result.report["status"] == "ALREADY_RUNNING":
-        return [f"Another run is going on: {result.report['execution']}. Follow that one, or start again when it has ended."]
+        return [f"Another run is in progress: {result.report['execution']}. Follow that run, or start again when it has ended."]
     if result.report is not None:
         return [f"{p['part']}: {p['message']} {p['what_to_do']}" for p in result.report["problems"]]
     return [] if result.status == "SUCCEEDED" else [f"{result.status} {result.error}: {result.cause}".strip()]

@@ -18,6 +18,7 @@ from lambdas.config.names import own_name
 from lambdas.config.recipes import recipe_arn
 from lambdas.config.requests import solution_config
 from lambdas.config.schemas import RECORD_NAME, DatasetKind
+from lambdas.stores import prefixes
 from reco.deployment.teardown import LONGEST_PAUSE_SECONDS, Owner, Teardown, camel, code
 from reco.errors import RecoError
 from reco.target import Target
@@ -42,7 +43,7 @@ class EvaluationGroup:
         )
         self.client, self.s3 = target.client("personalize"), target.client("s3")
         self.bucket, self.role = target.output("storage", "DataBucket"), target.output("training", "PersonalizeRoleArn")
-        self.prefix = f"datasets/{self.name}/"  # below what the service's role may read
+        self.prefix = prefixes.dataset(self.name)  # below what the service's role may read
         self.group = ""
         self.failures: dict[str, str] = {}
 

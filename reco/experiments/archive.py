@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from lambdas.config import Config, Experiment
+from lambdas.stores import prefixes
 from personalize_rules.events import record_columns
 from reco.errors import RecoError
 from reco.experiments.statistics import Counts
@@ -109,8 +110,8 @@ def run(target: Target, sql: str, since: date) -> Rows:
 def download(target: Target, folder: Path, since: date) -> None:
     """Copy the archive's objects of these days; the tree of folders stays."""
     s3, bucket = target.client("s3"), target.output("storage", "DataBucket")
-    first = f"events/{since:{DAY}}/"
-    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="events/", StartAfter=first):
+    first = f"{prefixes.EVENTS}{since:{DAY}}/"
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefixes.EVENTS, StartAfter=first):
         for entry in page.get("Contents", []):
             path = folder / entry["Key"]
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -126,7 +127,7 @@ def run_in_duckdb(folder: Path, sql: str) -> Rows:
     if not any((folder / "events").rglob("*.*")):
         raise RecoError("The archive holds nothing for these days; it is written five minutes after the events.")
     columns = ", ".join(f"{name}: {quote(kind)}" for name, kind in record_columns("duckdb").items())
-    files = quote(f"{folder}/events/**/*")
+    files = quote(f"{folder}/{prefixes.EVENTS}**/*")
     read = (
         f"read_json({files}, format='newline_delimited', compression='gzip', ignore_errors=true, columns={{{columns}}}, "
         "hive_partitioning=false, filename=true)"
@@ -143,7 +144,7 @@ def _run_in_athena(target: Target, sql: str) -> Rows:
     execution = athena.start_query_execution(
         QueryString=sql,
         QueryExecutionContext={"Database": target.output("ingestion", "ArchiveDatabase")},
-        ResultConfiguration={"OutputLocation": f"s3://{bucket}/athena/"},
+        ResultConfiguration={"OutputLocation": prefixes.address(bucket, prefixes.ATHENA)},
     )["QueryExecutionId"]
     while (state := athena.get_query_execution(QueryExecutionId=execution)["QueryExecution"]["Status"])["State"] in (
         "QUEUED",

@@ -41,8 +41,8 @@ class _Interval:
 class Comparison:
     """A variant beside the control.
 
-    `more_users` would tell a difference of this size in 80 of 100 experiments: users of the two variants together, split by their
-    weights. None when it is told already, or when there is none to tell.
+    `more_users` are needed to detect a difference of this size in 80 of 100 experiments: of the two variants together, split by
+    their weights. None when the difference is significant already, or when there is none to tell.
     """
 
     variant: str
@@ -52,7 +52,7 @@ class Comparison:
     more_users: int | None
 
     @property
-    def told(self) -> bool:
+    def is_significant(self) -> bool:
         return self.difference.low > 0 or self.difference.high < 0
 
 
@@ -82,7 +82,7 @@ def compare(control: tuple[float, float], variant: tuple[float, float], z: float
 
 
 def _power(first: tuple[float, float], second: tuple[float, float], z: float) -> float:
-    """In what share of experiments a difference between two rates is told; each is given as its rate and its users.
+    """In what share of experiments a difference between two rates is detected; each is given as its rate and its users.
 
     By the delta method: the distance of the interval from zero is taken for normal, with the slopes of one standard error of each
     rate. The interval is wider to one side, so with unequal numbers of users the side counts on which the smaller number lies.
@@ -158,9 +158,9 @@ def verdict(comparison: Comparison, outcome: str) -> str:
     points = f"{100 * found.value:+.2f} points [{100 * found.low:+.2f}, {100 * found.high:+.2f}]"
     if comparison.relative is not None:
         points += f", {100 * comparison.relative:+.1f} %"
-    if comparison.told:
+    if comparison.is_significant:
         return f"{one} has a {'better' if found.value > 0 else 'worse'} {outcome} than {control}: {points}."
     if comparison.more_users is None:
         return f"{one} has the same {outcome} as {control} so far: {points}."
-    more = f"about {comparison.more_users:,} more users of the two would tell a difference of this size (80 % power)"
-    return f"Not enough yet to tell the {outcome} of {one} from that of {control}: {points}; {more}."
+    needed = f"About {comparison.more_users:,} more users are needed to detect a difference of this size (80 % power)."
+    return f"The {outcome} of {one} and {control} does not differ significantly yet: {points}. {needed}"

@@ -64,8 +64,8 @@ def files_in(folder: Path) -> tuple[list[Path], list[tuple[Path, str]]]:
         else:
             others.append((path, "is neither .csv, .tsv, .txt nor .json, .jsonl (.gz behind it is fine)"))
     if not usable:
-        told = "".join(f"\n{path}: {reason}" for path, reason in others)
-        raise RecoError(f"{folder} holds no CSV and no JSON lines.{told}")
+        reasons = "".join(f"\n{path}: {reason}" for path, reason in others)
+        raise RecoError(f"{folder} holds no CSV and no JSON lines.{reasons}")
     return usable, others
 
 

@@ -108,10 +108,10 @@ def _is_named(export: Export, file: str) -> bool:
 
 
 def _no_events(exports: Sequence[Export]) -> str:
-    told = "".join(f"\n  {export.pattern}: {', '.join(export.columns)}" for export in exports)
+    listed = "".join(f"\n  {export.pattern}: {', '.join(export.columns)}" for export in exports)
     return (
         "No file was found that has a user, an item and a time in each row. Name the columns: --user-column, --item-column, "
-        f"--time-column (and the file: --interactions FILE). The files and their columns:{told}"
+        f"--time-column (and the file: --interactions FILE). The files and their columns:{listed}"
     )
 
 
@@ -143,13 +143,13 @@ def _id_column(export: Export, role: str) -> Profile | None:
     """The column of ids of users or items, by its name."""
 
     def score(column: Profile) -> float:
-        told = words.fits(column.name, role)
+        fits = words.fits(column.name, role)
         other = max(
             words.fits(column.name, each) for each in ("title", "price", "category", "brand", "personal", "event", "time")
         )
         if other >= 0.6 and not words.looks_like_id(column.name):
-            told -= 0.5
-        return told if column.values and not words.is_own_key(column.name, export.pattern, role) else 0
+            fits -= 0.5
+        return fits if column.values and not words.is_own_key(column.name, export.pattern, role) else 0
 
     best = max(export.columns.values(), key=score, default=None)
     return best if best is not None and score(best) >= 0.4 else None
@@ -188,8 +188,8 @@ def _event_column(export: Export, taken: set[str]) -> Profile | None:
     def score(column: Profile) -> float:
         if column.name in taken or not 0 < len(column.distinct) <= 40 or words.looks_like_id(column.name):
             return 0
-        told = sum(count for value, count in column.distinct.items() if words.meaning(value)) / len(column.values)
-        return words.fits(column.name, "event") + told
+        known = sum(count for value, count in column.distinct.items() if words.meaning(value)) / len(column.values)
+        return words.fits(column.name, "event") + known
 
     best = max(export.columns.values(), key=score, default=None)
     return best if best is not None and score(best) >= 0.6 else None
@@ -202,8 +202,8 @@ def _record_score(export: Export, kind: str, of_events: Sequence[Profile], named
     key = key_of(export, kind, of_events)
     if key is None or len(export.columns) < 2:
         return 0
-    told = words.file_kind(export.pattern) == kind
-    return told + _overlap(map(_bare, key.distinct), (_bare(value) for event in of_events for value in event.distinct))
+    by_name = words.file_kind(export.pattern) == kind
+    return by_name + _overlap(map(_bare, key.distinct), (_bare(value) for event in of_events for value in event.distinct))
 
 
 def key_of(export: Export, kind: str, of_events: Sequence[Profile]) -> Profile | None:

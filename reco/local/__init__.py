@@ -1,1 +1,1 @@
-"""The deployment on this machine: the CDK app synthesized, the embedded AWS started and found again."""
+"""The deployment on this machine: the CDK app synthesized, the local AWS environment started and found again."""

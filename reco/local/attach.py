@@ -1,4 +1,4 @@
-"""Attaches a command to what it works in: the embedded AWS that runs here, or an AWS account."""
+"""Attaches a command to what it works in: the local AWS environment that runs here, or an AWS account."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def connect(deployment: str, aws: bool, data: Path = DATA) -> Target:
 
 
 def environment_here(data: Path, otherwise: str = "") -> Environment:
-    """The embedded AWS that runs here. Raises RecoError if none does; `otherwise` is what else the caller can do."""
+    """The local AWS environment that runs here. Raises RecoError if none does; `otherwise` is what else the caller can do."""
     local = Environment.attach(data)
     if local is None:
-        raise RecoError(f"No embedded AWS is running here: start one with `reco up`{otherwise}.")
+        raise RecoError(f"No local AWS environment is running here: start one with `reco up`{otherwise}.")
     return local

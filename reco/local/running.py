@@ -1,4 +1,4 @@
-"""Brings the deployment up on this machine: synthesize, start the embedded AWS, deploy the same templates into it."""
+"""Brings the deployment up on this machine: synthesize, start the local AWS environment, deploy the same templates into it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from lambdas.config import Config
+from lambdas.stores import keys
+from lambdas.stores.runs import APPROVAL, LOCK
 from localaws.environment import Environment, launch
 from localaws.state import locked
 from reco.console import progress, say
@@ -49,7 +51,7 @@ def start_local(
         running = Environment.attach(data)
         if running is not None:
             raise RecoError(
-                f"An embedded AWS is running already, at {running.aws_endpoint}: use it, deploy a changed config into it with "
+                f"A local AWS environment is running already, at {running.aws_endpoint}. Use it, deploy a changed config with "
                 "`reco deploy`, or stop it with `reco down`."
             )
         seconds, state = Seconds(), data / "deployments" / config.name
@@ -57,7 +59,7 @@ def start_local(
         with step("Synthesize the CDK app") as clock:
             assembly = synthesize(file, data / "cdk.out", validate=False)
             seconds.synth = clock()
-        with step(f"Start the embedded AWS{' with what it held' if is_known else ''}") as clock:
+        with step(f"Start the local AWS environment{' with what it held' if is_known else ''}") as clock:
             environment = launch(None, data, speed=speed, detach=detach, state=state, fresh=fresh, **ports)
             seconds.start = clock()
         try:
@@ -66,7 +68,7 @@ def start_local(
                 seconds.deploy = clock()
             if is_known:
                 for name in _end_interrupted_runs(Target(config.name, environment)):
-                    say(f"The run {name} had not ended when the embedded AWS was stopped, and is aborted: start it again.")
+                    say(f"The run {name} was aborted when the local AWS environment was stopped: start it again.")
         except BaseException:
             environment.stop()
             raise
@@ -79,10 +81,10 @@ def _end_interrupted_runs(target: Target) -> list[str]:
     found = []
     for page in dynamodb.get_paginator("scan").paginate(TableName=table):
         for row in page["Items"]:
-            kind = row["pk"]["S"]
-            if kind == "lock" or kind.startswith("approval#"):
-                dynamodb.delete_item(TableName=table, Key={"pk": row["pk"], "sk": row["sk"]})
-            if kind == "lock":
+            kind = keys.partition_of(row, keys.RUNS)
+            if kind == LOCK or kind.startswith(APPROVAL):
+                dynamodb.delete_item(TableName=table, Key={name: row[name] for name in keys.RUNS})
+            if kind == LOCK:
                 found.append(row["holder"]["S"].rsplit(":", 1)[-1])
     return found
 

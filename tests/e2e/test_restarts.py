@@ -1,4 +1,4 @@
-"""The embedded AWS stopped, started, interrupted and killed, through the command line."""
+"""The local AWS environment stopped, started, interrupted and killed, through the command line."""
 
 from __future__ import annotations
 
@@ -57,14 +57,14 @@ def test_down_and_up_again(up: CommandLine, stops: None) -> None:
     trainings_take(up, seconds=30_000)  # half a minute, so that the run has not ended when all is stopped
     waiting = up.json("train", "--retrain", *SHOP)["execution"]
     up.run("down")
-    assert "No embedded AWS is running here" in up.run("status", code=1)[1]
+    assert "No local AWS environment is running here" in up.run("status", code=1)[1]
     up.json("up", "--detach", "--config", "config/movielens.yaml", *PORTS)
     assert "nothing is deployed yet" in up.run("recommend", "home", "--user", "1", code=1)[1]
     assert client_of(up, "personalize").list_dataset_groups()["datasetGroups"] == []
     up.run("down")
     process = up.start("up", *SHOP, *PORTS, "--speed", "1000")
     said = until_said(process, "Press Ctrl-C to stop.")
-    assert "Start the embedded AWS with what it held" in said
+    assert "Start the local AWS environment with what it held" in said
     assert f"The run {waiting.rsplit(':', 1)[-1]} had not ended" in said
     list_after = up.json("recommend", "home", "--user", "u1", *SHOP)
     assert [item["item_id"] for item in list_after["items"]] == [item["item_id"] for item in list_before["items"]]
@@ -154,14 +154,14 @@ def full(path: Path) -> None:
 
 
 def test_an_interrupt_leaves_no_process(reco: CommandLine, stopped: None) -> None:
-    """While the app is synthesized, while the embedded AWS starts, while the stacks are deployed."""
+    """While the app is synthesized, while the local AWS environment starts, while the stacks are deployed."""
     (reco.folder / "schemas").symlink_to(Path("config/schemas").resolve())
     never_synthesized = yaml.safe_load(Path("config/shop.yaml").read_text()) | {"name": f"shop-{uuid4().hex[:8]}"}
     (reco.folder / "new.yaml").write_text(yaml.safe_dump(never_synthesized))
     process = reco.start("up", "--config", "new.yaml", *PORTS)
     eventually(lambda: any("app.py" in command_of(pid) for pid in processes_in(reco.folder)))
     interrupt(process, reco.folder)
-    for step in ("Synthesize the CDK app", "Start the embedded AWS"):
+    for step in ("Synthesize the CDK app", "Start the local AWS environment"):
         process = reco.start("up", *SHOP, *PORTS)
         until_said(process, step)
         interrupt(process, reco.folder)

@@ -157,7 +157,7 @@ def test_a_smaller_arm_needs_more_users_than_an_equal_split(shop: Target, checko
     assert [(one["users"], one["converted"]) for one in told["variants"]] == [(1800, 180), (200, 24)]
     (conversion,) = [one for one in told["comparisons"] if one["outcome"] == "converted"]
     more, dice = conversion["more_users"], np.random.default_rng(3)
-    assert f"about {more:,} more users of the two would tell" in told["verdicts"][-1]
+    assert f"About {more:,} more users are needed" in told["verdicts"][-1]
     users = (1800 + round(0.9 * more), 200 + round(0.1 * more))
     drawn = zip(dice.binomial(users[0], 0.10, 2000).tolist(), dice.binomial(users[1], 0.12, 2000).tolist(), strict=True)
     intervals = [compare((first, users[0]), (second, users[1]), critical(1)) for first, second in drawn]

@@ -1,4 +1,4 @@
-"""A shop on this machine for benchmarks: the templates in an embedded AWS, and a client that keeps its connection to the API."""
+"""A shop on this machine for benchmarks: the templates in a local AWS environment, and a client that keeps its connection to the API."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def descendants_of(root: int) -> list[int]:
 
 
 def emulators_of(environment: int) -> list[int]:
-    """The processes of the Personalize emulator of an embedded AWS."""
+    """The processes of the Personalize emulator of a local AWS environment."""
     return [pid for pid in descendants_of(environment) if is_emulator(pid)]
 
 

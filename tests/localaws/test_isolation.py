@@ -95,7 +95,7 @@ def test_a_function_has_the_environment_s_credentials_alone(environment: Environ
 def test_names_of_aws_are_out_of_reach(environment: Environment, url: str) -> None:
     said = ask(environment, "asks", url=url)
     assert said.startswith("OutOfReach: ")
-    assert "can't be reached from the embedded AWS" in said
+    assert "can't be reached from the local AWS environment" in said
     assert "LOCALAWS_NETWORK=open" in said
 
 

@@ -13,7 +13,7 @@ from localaws.iam.actions import OF_THE_TOKEN
 from localaws.iam.policies import Access, allowed_by, listed, matches
 from tests.permissions.reasons import reason
 
-#: The stacks of the product: `recostack-<deployment>-<capability>`. Others belong to tests of the embedded AWS.
+#: The stacks of the product: `recostack-<deployment>-<capability>`. Others belong to tests of the local AWS environment.
 STACK = re.compile(r"recostack-(.+)-(\w+)")
 
 #: A bucket that CloudFormation names after its stack and its logical id, with the CDK's hash and a random end.

@@ -1,4 +1,4 @@
-"""Why roles hold actions that no recorded call shows: what AWS does on our behalf, and calls that the embedded AWS has no need of."""
+"""Why roles hold actions that no recorded call shows: what AWS does on our behalf, and calls that the local AWS environment has no need of."""
 
 from __future__ import annotations
 

@@ -20,6 +20,7 @@ from aws_cdk.assertions import Template
 
 from lambdas.config import Protection
 from reco.local.synth import ROOT, node_path
+from stacks.alarm_texts import ALARM_TEXTS
 from stacks.protection import Protect
 from stacks.regions import REGIONS
 from stacks.tables import add_table
@@ -54,6 +55,11 @@ def test_every_alarm_mails_and_names_a_section_that_is_there(templates: Template
         linked = re.search(r"\((docs/[\w-]+\.md)#([\w-]+)\)$", alarm["AlarmDescription"])
         assert linked, f"{alarm['AlarmName']} has no runbook"
         assert linked[2] in anchors(ROOT / linked[1]), alarm["AlarmDescription"]
+
+
+def test_every_text_of_an_alarm_is_used(templates: Templates) -> None:
+    said = {alarm["Properties"]["AlarmDescription"].split(" (docs/")[0] for alarm in of_type(templates, "AWS::CloudWatch::Alarm")}
+    assert set(ALARM_TEXTS.values()) <= said
 
 
 def test_one_page_has_every_alarm_with_what_to_do(templates: Templates) -> None:
@@ -140,7 +146,7 @@ def test_what_outlives_its_stack(keep: str, bucket: str, table: str, restorable:
     stack = cdk.Stack(app, "Stack")
     s3.Bucket(stack, "Bucket")
     logs.LogGroup(stack, "Log")
-    add_table(stack, "Table", "things", partition="id")
+    add_table(stack, "Table", "things", attributes=("id",))
     cdk.Aspects.of(app).add(Protect(Protection.model_validate({"keep": keep, "log_days": 7})))
     made = {r["Type"]: r for r in Template.from_stack(stack).to_json()["Resources"].values()}
     assert made["AWS::S3::Bucket"]["DeletionPolicy"] == bucket

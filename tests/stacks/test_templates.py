@@ -169,7 +169,7 @@ def test_roles_allow_named_calls_only(templates: Templates) -> None:
             assert all(a in lists | plumbing or a.startswith("logs:") for a in as_list(statement["Action"])), (name, statement)
 
 
-def test_only_four_functions_hand_over_a_role_and_only_to_personalize(templates: Templates) -> None:
+def test_only_four_functions_pass_a_role_and_only_to_personalize(templates: Templates) -> None:
     passing = [(name, s) for name, s in statements(templates) if "iam:PassRole" in as_list(s["Action"])]
     assert sorted(name.split("RoleDefault")[0] for name, _ in passing) == [
         "FunctionsDeleteUserData",

@@ -22,6 +22,7 @@ from moto.server import ThreadedMotoServer
 from lambdas import config
 from lambdas.aws import clients, retry
 from lambdas.config import Config
+from lambdas.config import environment as environments
 from lambdas.config.file import load_config
 from lambdas.config.names import dataset_arn
 from lambdas.config.packed import pack, packed_config
@@ -105,6 +106,17 @@ class Deployment:
         (made,) = self.until_done(handler, **event)
         assert made["status"] == "ACTIVE", made
         return made
+
+
+@pytest.fixture(autouse=True)
+def every_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One process is all functions here: each reads of the variables that are set at the time what it needs."""
+    fields = environments.Environment.fields()
+    monkeypatch.setattr(
+        environments,
+        "current",
+        lambda: environments.Environment(**{name: value for name in fields if (value := os.environ.get(name.upper()))}),
+    )
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""The command line without the extras of an embedded AWS: it starts, and starts quickly."""
+"""The command line without the extras of a local AWS environment: it starts, and starts quickly."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from lambdas.ingestion import user_data
 from lambdas.ingestion.delete_user_data import handler as delete_user_data
 from lambdas.ingestion.erase_user import handler as erase_user
 from lambdas.ingestion.put_records import handler as put_records
-from lambdas.stores import batch_lists, recent_items, whole_records
+from lambdas.stores import batch_lists, keys, recent_items, whole_records
 from lambdas.stores.erasures import erased
 from lambdas.stores.published import Published, publish
 from lambdas.training.import_data import handler as import_data
@@ -77,7 +77,8 @@ def test_no_table_holds_an_erased_user(stream: Deployment, monkeypatch: pytest.M
         assert len(tables) >= 6
         return {table for table in tables if "marked-user" in str(database.scan(TableName=table)["Items"])}
 
-    publish(f"{name}-batch-lists", {"list": "for-you"}, Published(version="v1", published_at=NOW, lines=1, written=1, rejected=0))
+    current = Published(version="v1", published_at=NOW, lines=1, written=1, rejected=0)
+    publish(f"{name}-batch-lists", keys.key(keys.BATCH_LISTS, "for-you"), current)
     fill()
     kept = {f"{name}-{table}" for table in ("recent-items", "records", "batch-lists")}
     assert found() == kept

@@ -100,12 +100,12 @@ def test_the_smaller_arm_decides_how_long_an_experiment_takes() -> None:
 def test_a_difference_is_told_once_there_are_users_enough() -> None:
     few, many = ([Counts("a", 1, n, n // 20, n // 10), Counts("b", 1, n, n // 20, n * 13 // 100)] for n in (200, 5000))
     (unclear,), (clear,) = comparisons(few, "converted"), comparisons(many, "converted")
-    assert (unclear.told, clear.told, clear.more_users) == (False, True, None)
+    assert (unclear.is_significant, clear.is_significant, clear.more_users) == (False, True, None)
     assert 2000 < (unclear.more_users or 0) < 5000
-    assert "Not enough yet" in verdict(unclear, "conversion")
+    assert "does not differ significantly yet" in verdict(unclear, "conversion")
     assert verdict(clear, "conversion").startswith("b has a better conversion than a: +3.00 points [+1.7")
     assert verdict(comparisons(many, "clicked")[0], "click-through").startswith("b has the same click-through as a so far")
-    assert comparisons([Counts("a", 1, 0, 0, 0), Counts("b", 1, 0, 0, 0)], "clicked")[0].told is False
+    assert comparisons([Counts("a", 1, 0, 0, 0), Counts("b", 1, 0, 0, 0)], "clicked")[0].is_significant is False
 
 
 def test_a_split_that_is_not_as_planned_is_no_basis_for_a_verdict() -> None:

@@ -240,7 +240,8 @@ def test_a_function_that_is_killed_in_mid_file_is_called_again(batch: Batch) -> 
         "handler(json.loads(sys.argv[1]), N(function_name='f', memory_limit_in_mb=1, invoked_function_arn='a',"
         " aws_request_id='r', get_remaining_time_in_millis=lambda: 60_000))"
     )
-    child = subprocess.Popen([sys.executable, "-c", call, json.dumps(batch.event(key))], stdout=subprocess.DEVNULL)
+    own = {**os.environ, "POWERTOOLS_SERVICE_NAME": "load_recommendations"}
+    child = subprocess.Popen([sys.executable, "-c", call, json.dumps(batch.event(key))], stdout=subprocess.DEVNULL, env=own)
     while batch.rows() == 0 and child.poll() is None:
         time.sleep(0.01)
     child.send_signal(signal.SIGKILL)

@@ -59,7 +59,7 @@ def test_without_the_table_lists_are_full(
 def test_what_was_known_before_stands_in_for_the_table(
     away: Deployment, dynamodb: Relay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Even without the campaign: the twin of the filter and the rules go by the attributes of more than a minute ago."""
+    """Even without the campaign: the local filter and the rules go by the attributes of more than a minute ago."""
     assert home(away)[1]["returned"] == 20
     dynamodb.down = True
     later(monkeypatch, 10 * catalogue.FRESH_SECONDS)

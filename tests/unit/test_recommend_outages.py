@@ -20,7 +20,7 @@ def test_an_outage_is_answered_from_the_snapshot(away: Deployment, outage: str) 
     status, answer = home(away, num_results="10")
     assert (status, answer["source"], answer["returned"]) == (200, "best-sellers", 10)
     assert "recommendation_id" not in answer
-    assert all(item["attributes"]["STOCK"] > 0 for item in answer["items"]), "the local twin of the filter and the rule hold"
+    assert all(item["attributes"]["STOCK"] > 0 for item in answer["items"]), "the local filter and the rule hold"
 
 
 def test_a_campaign_that_keeps_failing_is_left_alone_for_a_while(away: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from lambdas.config.validation import parse_config
 from lambdas.ingestion.put_events import handler as put_events
 from lambdas.ingestion.put_events.batch import read_batch
 from lambdas.serving.recommend import experiments
-from lambdas.stores import batch_lists, erasures, recent_items
+from lambdas.stores import batch_lists, erasures, keys, recent_items
 from lambdas.stores.published import Published, publish
 from tests.harness.waiting import eventually
 from tests.unit.conftest import Deployment, recent
@@ -145,7 +145,7 @@ def put_list(user_id: str, item_ids: list[str]) -> None:
     }
     clients.dynamodb().put_item(TableName=os.environ["BATCH_LISTS_TABLE"], Item=row)  # type: ignore[arg-type]
     published = Published(version=version.isoformat(), published_at=version, lines=1, written=1, rejected=0)
-    assert publish(os.environ["BATCH_LISTS_TABLE"], {"list": "daily"}, published)
+    assert publish(os.environ["BATCH_LISTS_TABLE"], keys.key(keys.BATCH_LISTS, "daily"), published)
 
 
 def test_a_batch_list_is_read_and_filled_up(away: Deployment) -> None:
@@ -177,7 +177,7 @@ def test_a_placement_falls_back_to_the_batch(away: Deployment) -> None:
     put_list("u1", ["i9", "i7", "i8"])
     Campaign.outage = "broken"
     _, answer = home(away, num_results="4")
-    assert [item["item_id"] for item in answer["items"]][:2] == ["i9", "i8"], "the twin of the filter holds for the batch"
+    assert [item["item_id"] for item in answer["items"]][:2] == ["i9", "i8"], "the local filter holds for the batch"
     assert answer["source"] == "batch"
     assert {item.get("source") for item in answer["items"]} == {None, "best-sellers"}
     assert home(away, user_id="u2")[1]["source"] == "best-sellers"

@@ -49,7 +49,7 @@ def test_users_that_expired_are_not_passed_off_as_an_empty_segment(shop: Shop) -
         batch.segment(shop, "fans")
     counts = {"lines": 1, "written": 1, "rejected": 0}
     published = {"version": VERSION, "published_at": datetime(2026, 11, 24, tzinfo=UTC).isoformat()} | counts
-    put(shop, to_row(pointer("fans") | published))
+    put(shop, pointer("fans") | to_row(published))
     with pytest.raises(RecoError, match=r"made on 2026-11-24, and the table has no users of it.*reco batch fans --wait"):
         batch.segment(shop, "fans")
     put(shop, part_row("fans", VERSION, "i1", (0, 0), next(parts(["u1", "u2"])), 2_000_000_000))

@@ -134,5 +134,5 @@ def test_what_does_not_carry_the_tag_is_named_before_anything_is_deleted(shop: D
     made.until("dataset_group", datasetGroupArn=group)
     personalize.create_event_tracker(name=f"{shop.config.name}-by-hand", datasetGroupArn=group)
     teardown = Teardown(personalize)
-    with pytest.raises(RecoError, match=rf"recostack:deployment={shop.config.name}, so they are not deleted: event-tracker/"):
+    with pytest.raises(RecoError, match=rf"deleted: event-tracker/.*tag them with recostack:deployment={shop.config.name};"):
         teardown.refuse_strangers(owner, teardown.find(owner))

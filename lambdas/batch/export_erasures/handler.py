@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +12,7 @@ from pydantic import BaseModel
 from lambdas.aws import clients
 from lambdas.aws.observability import logger
 from lambdas.batch.runs import erased_key, version_of
+from lambdas.config import environment
 from lambdas.stores.erasures import all_erased
 
 
@@ -24,6 +24,6 @@ class ExportRequest(BaseModel):
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     request = ExportRequest.model_validate(event)
     lines = [json.dumps({"user_id": user_id}) for user_id in all_erased()]
-    bucket, key = os.environ["DATA_BUCKET"], erased_key(version_of(request.run_started))
+    bucket, key = environment.current().data_bucket, erased_key(version_of(request.run_started))
     clients.s3().put_object(Bucket=bucket, Key=key, Body="".join(f"{line}\n" for line in lines).encode())
     return {"users": len(lines), "erased": f"s3://{bucket}/{key}"}

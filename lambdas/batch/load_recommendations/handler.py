@@ -6,7 +6,6 @@ at which it began, and writes the same rows again: counts are those of calls tha
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from typing import Any, Literal
@@ -21,14 +20,16 @@ from lambdas.batch.load_recommendations.lines import read_lines
 from lambdas.batch.load_recommendations.rejected import RejectedLines
 from lambdas.batch.load_recommendations.rows import ERASED, Rejected, Row, list_rows, segment_rows
 from lambdas.batch.load_recommendations.writer import Writer
+from lambdas.config import environment
 from lambdas.config.packed import packed_config
 from lambdas.config.recipes import RECIPES
+from lambdas.stores import keys
 from lambdas.stores.erasures import all_erased
 
 #: Milliseconds before the end of a call: no more lines are read, and no more attempts are made to write.
 STOP_READING, STOP_WRITING = 60_000, 15_000
 #: Lines between two looks at the clock.
-LOOK_EVERY = 200
+_LOOK_EVERY = 200
 
 
 class LoadRequest(BaseModel):
@@ -58,11 +59,11 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 def load(request: LoadRequest, patience: Patience, reading_ends: float) -> tuple[bool, int, dict[str, int]]:
     """Load lines from `request.offset` on into `request.counts`. Returns whether all are loaded, where to go on, reasons."""
-    bucket, counts, offset = os.environ["DATA_BUCKET"], request.counts, request.offset
+    bucket, counts, offset = environment.current().data_bucket, request.counts, request.offset
     prefix = f"{request.rejected_prefix}{request.key.rsplit('/', 1)[-1]}."
-    rejected, make_rows, done = RejectedLines(bucket, prefix), maker(request), True
-    table, keys = target(request.kind)
-    with Writer(table, keys, patience) as writer:
+    rejected, make_rows, done = RejectedLines(bucket, prefix), _maker(request), True
+    table, attributes = target(request.kind)
+    with Writer(table, attributes, patience) as writer:
         for number, line in enumerate(read_lines(bucket, request.key, offset), 1):
             counts.lines += 1
             try:
@@ -74,7 +75,7 @@ def load(request: LoadRequest, patience: Patience, reading_ends: float) -> tuple
                 counts.erased += str(error) == ERASED
                 rejected.add(line.text, line.end, str(error))
             offset = line.end
-            if number % LOOK_EVERY == 0 and time.monotonic() > reading_ends:
+            if number % _LOOK_EVERY == 0 and time.monotonic() > reading_ends:
                 done = False
                 break
         writer.drain()
@@ -82,7 +83,7 @@ def load(request: LoadRequest, patience: Patience, reading_ends: float) -> tuple
     return done, offset, dict(rejected.reasons)
 
 
-def maker(request: LoadRequest) -> Callable[[bytes], list[Row]]:
+def _maker(request: LoadRequest) -> Callable[[bytes], list[Row]]:
     """What makes rows of the lines of this job."""
     config, erased = packed_config(), frozenset(all_erased())
     if request.kind == "segment":
@@ -92,8 +93,8 @@ def maker(request: LoadRequest) -> Callable[[bytes], list[Row]]:
     return list_rows(request.name, request.version, of, erased, request.expires)
 
 
-def target(kind: Literal["batch", "segment"]) -> tuple[str, list[str]]:
-    """The table and its keys."""
+def target(kind: Literal["batch", "segment"]) -> tuple[str, tuple[str, ...]]:
+    """The table and the attributes of its key."""
     if kind == "segment":
-        return os.environ["SEGMENTS_TABLE"], ["segment", "part"]
-    return os.environ["BATCH_LISTS_TABLE"], ["list"]
+        return environment.current().segments_table, keys.SEGMENTS
+    return environment.current().batch_lists_table, keys.BATCH_LISTS

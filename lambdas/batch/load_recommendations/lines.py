@@ -10,7 +10,7 @@ from botocore.exceptions import HTTPClientError, ResponseStreamingError
 from lambdas.aws import clients
 
 RANGE_BYTES = 4 * 1024 * 1024
-ATTEMPTS = 5
+_ATTEMPTS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ def read_lines(bucket: str, key: str, offset: int = 0) -> Iterator[Line]:
     size, etag = head["ContentLength"], head["ETag"]
     rest, at = b"", offset
     while at < size:
-        chunk = read_range(bucket, key, etag, at, min(at + RANGE_BYTES, size))
+        chunk = _read_range(bucket, key, etag, at, min(at + RANGE_BYTES, size))
         start, at = at - len(rest), at + len(chunk)
         *whole, rest = (rest + chunk).split(b"\n")
         for text in whole:
@@ -38,13 +38,13 @@ def read_lines(bucket: str, key: str, offset: int = 0) -> Iterator[Line]:
         yield Line(rest, size)
 
 
-def read_range(bucket: str, key: str, etag: str, start: int, end: int) -> bytes:
+def _read_range(bucket: str, key: str, etag: str, start: int, end: int) -> bytes:
     """The bytes from `start` up to `end`; a connection that breaks is made again."""
-    for attempt in range(ATTEMPTS):
+    for attempt in range(_ATTEMPTS):
         answer = clients.s3().get_object(Bucket=bucket, Key=key, Range=f"bytes={start}-{end - 1}", IfMatch=etag)
         try:
             return answer["Body"].read()
         except (HTTPClientError, ResponseStreamingError):
-            if attempt == ATTEMPTS - 1:
+            if attempt == _ATTEMPTS - 1:
                 raise
     raise AssertionError("unreachable")

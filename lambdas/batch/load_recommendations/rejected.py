@@ -8,9 +8,9 @@ from collections import Counter
 from lambdas.aws import clients
 
 #: An object is written when so many bytes have come together: memory stays flat if a whole file is wrong.
-OBJECT_BYTES = 4_000_000
+_OBJECT_BYTES = 4_000_000
 #: Longest text of a line that is kept.
-MOST_TEXT = 2_000
+_MOST_TEXT = 2_000
 
 
 class RejectedLines:
@@ -26,10 +26,10 @@ class RejectedLines:
         if not self._lines:
             self._start = end
         self.reasons[reason.partition(":")[0]] += 1
-        text = line[:MOST_TEXT].decode("utf-8", "replace")
+        text = line[:_MOST_TEXT].decode("utf-8", "replace")
         self._lines.append(json.dumps({"ends_at_byte": end, "reason": reason, "line": text}))
         self._bytes += len(self._lines[-1])
-        if self._bytes > OBJECT_BYTES:
+        if self._bytes > _OBJECT_BYTES:
             self.flush()
 
     def flush(self) -> None:

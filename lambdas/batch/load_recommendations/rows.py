@@ -13,7 +13,7 @@ from lambdas.stores.batch_lists import pack, row_key
 from lambdas.stores.segments import MOST_BYTES, part_row, parts
 
 Row = dict[str, Any]
-MOST_KEY_BYTES = 2048
+_MOST_KEY_BYTES = 2048
 ERASED = "erased"
 
 
@@ -28,7 +28,7 @@ def list_rows(
     expiry = {"N": str(expires)}
 
     def rows(line: bytes) -> list[Row]:
-        given, output = read_record(line)
+        given, output = _read_record(line)
         key = given.get(of)
         if not isinstance(key, str) or not key:
             raise Rejected(f"input.{of}: is missing")
@@ -56,7 +56,7 @@ def segment_rows(
     numbers = {query: number for number, query in enumerate(queries)}
 
     def rows(line: bytes) -> list[Row]:
-        given, output = read_record(line)
+        given, output = _read_record(line)
         query = given.get("itemId") or given.get("itemAttributes")
         if query not in numbers:
             raise Rejected(f"input: '{str(query)[:100]}' is no query of the segment")
@@ -75,7 +75,7 @@ def segment_rows(
     return rows
 
 
-def read_record(line: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
+def _read_record(line: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
     """What was asked in a line, and what was answered. Raises Rejected, also with an error that the service put into the line."""
     try:
         record = json.loads(line)
@@ -106,6 +106,6 @@ def checked(key: str) -> str:
         size = len(key.encode())
     except UnicodeEncodeError:
         raise Rejected("input: holds text that is not Unicode") from None
-    if size > MOST_KEY_BYTES:
-        raise Rejected(f"the key has {size} bytes; one of DynamoDB holds {MOST_KEY_BYTES}")
+    if size > _MOST_KEY_BYTES:
+        raise Rejected(f"the key has {size} bytes; one of DynamoDB holds {_MOST_KEY_BYTES}")
     return key

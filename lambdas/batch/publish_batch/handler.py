@@ -1,9 +1,8 @@
-"""Makes a load current, in one conditional write, if enough of it was written; else readers keep the one before."""
+"""Makes a load current, in one conditional write, if enough of it was written; else readers keep the previous load."""
 
 from __future__ import annotations
 
 import json
-import os
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,6 +15,8 @@ from lambdas.aws.tables import delete_all
 from lambdas.batch.load_counts import Counts
 from lambdas.batch.publish_batch.rejected import not_made
 from lambdas.batch.runs import Making, started
+from lambdas.config import environment
+from lambdas.stores import keys
 from lambdas.stores.batch_lists import row_key
 from lambdas.stores.erasures import erased_since
 from lambdas.stores.published import Published, publish
@@ -51,8 +52,8 @@ class PublishRequest(BaseModel):
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     request = PublishRequest.model_validate(event)
     making, found = request.making, result(request)
-    require_enough(making, found)
-    forget_erased(making)
+    _require_enough(making, found)
+    _forget_erased(making)
     published = Published(
         version=making.version,
         published_at=datetime.now(UTC),
@@ -61,8 +62,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         rejected=found["rejected"],
     )
     segment = making.kind == "segment"
-    table = os.environ["SEGMENTS_TABLE" if segment else "BATCH_LISTS_TABLE"]
-    if not publish(table, pointer(making.name) if segment else {"list": making.name}, published):
+    table = environment.current().segments_table if segment else environment.current().batch_lists_table
+    if not publish(table, pointer(making.name) if segment else keys.key(keys.BATCH_LISTS, making.name), published):
         raise Superseded(f"{making.name}: a newer version than {making.version} is current")
     return {"status": "ACTIVE", **found}
 
@@ -70,7 +71,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 def result(request: PublishRequest) -> dict[str, Any]:
     """The counts of all files. `lines` are those that the input asked for; what has no output line is `missing`."""
     making = request.making
-    body = clients.s3().get_object(Bucket=os.environ["DATA_BUCKET"], Key=making.key("input.json"))["Body"]
+    body = clients.s3().get_object(Bucket=environment.current().data_bucket, Key=making.key("input.json"))["Body"]
     made = json.loads(body.read())
     asked = int(made["lines"])
     sums = {name: sum(getattr(load.counts, name) for load in request.loads) for name in Counts.model_fields}
@@ -87,7 +88,7 @@ def result(request: PublishRequest) -> dict[str, Any]:
     }
 
 
-def require_enough(making: Making, found: dict[str, Any]) -> None:
+def _require_enough(making: Making, found: dict[str, Any]) -> None:
     """Raises TooFewWritten.
 
     The queries of a segment stand each by itself: what was answered is published, unless a file of answers could not be loaded.
@@ -101,14 +102,14 @@ def require_enough(making: Making, found: dict[str, Any]) -> None:
     where = "; ".join([found["rejected_lines"], *named, *found["unloaded_files"]]).strip("; ")
     raise TooFewWritten(
         f"{found['written']} of {owed} lines were written ({found['rejected']} rejected, {found['missing']} missing), "
-        f"fewer than {share:.0%}: the lists before stay{f' ({where})' if where else ''}"
+        f"fewer than {share:.0%}: the previous lists stay{f' ({where})' if where else ''}"
     )
 
 
-def forget_erased(making: Making) -> None:
+def _forget_erased(making: Making) -> None:
     """Take out the lists of users who asked to be forgotten since the run began: loading left out all who had before."""
     if making.kind == "segment":
         return
     users = erased_since(started(making.version))
-    keys = ({"list": {"S": row_key(making.name, making.version, user)}} for user in users)
-    delete_all(os.environ["BATCH_LISTS_TABLE"], keys)
+    rows = (keys.key(keys.BATCH_LISTS, row_key(making.name, making.version, user)) for user in users)
+    delete_all(environment.current().batch_lists_table, rows)

@@ -44,7 +44,7 @@ class Made(BaseModel):
 
 
 class Run(BaseModel):
-    """All that the state machine hands over at the end, well or badly."""
+    """The input of the last step, after success and after failure."""
 
     run_id: str
     execution: str

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel
 
-from lambdas.aws.ensure import answer, part
+from lambdas.aws.ensure import result_of, step_output
 from lambdas.aws.observability import logger
 from lambdas.batch.run_batch_job.inputs import prepare
 from lambdas.batch.run_batch_job.jobs import ensure_job
@@ -30,5 +30,5 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     request, config = StepRequest.model_validate(event), packed_config()
     if request.step == "prepare":
         return prepare(config, request.making, request.run_started, request.erased)
-    look = part({"name": request.making.name}, partial(ensure_job, config, request.making))
-    return answer([look], request.waited_seconds)
+    result = result_of({"name": request.making.name}, partial(ensure_job, config, request.making))
+    return step_output([result], request.waited_seconds)

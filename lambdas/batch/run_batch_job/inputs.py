@@ -6,7 +6,6 @@ docs: personalize/latest/dg/batch-data-upload.html, personalize/latest/dg/prepar
 from __future__ import annotations
 
 import json
-import os
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,13 +15,14 @@ from lambdas.aws import clients
 from lambdas.aws.ensure import ResourceFailed
 from lambdas.aws.signed import SignedObjects
 from lambdas.batch.runs import Making
-from lambdas.config import Batch, Config
+from lambdas.config import Batch, Config, environment
 from lambdas.config.recipes import RECIPES
+from lambdas.stores import prefixes
 from lambdas.stores.snapshots import read_snapshot
 
 KINDS = {"PERSONALIZED_RANKING": "rankings", "RELATED_ITEMS": "items"}
 #: A ranking takes this many items (personalize/latest/dg/limits.html).
-MOST_CANDIDATES = 500
+_MOST_CANDIDATES = 500
 
 
 def prepare(config: Config, making: Making, run_started: datetime, erased: str) -> dict[str, Any]:
@@ -34,17 +34,17 @@ def prepare(config: Config, making: Making, run_started: datetime, erased: str) 
         "expires": round((run_started + timedelta(days=keep_days)).timestamp()),
     }
     if making.kind == "segment":
-        write_queries(config, making)
+        _write_queries(config, making)
         return more
     return more | {"arguments": arguments(config, making, run_started, erased)}
 
 
 def arguments(config: Config, making: Making, run_started: datetime, erased: str) -> dict[str, str]:
     """The arguments of glue/batch_input.py."""
-    batch, data = config.batch[making.name], f"s3://{os.environ['DATA_BUCKET']}"
+    batch, bucket = config.batch[making.name], environment.current().data_bucket
     given = {
-        "--archive": f"{data}/events/",
-        "--interactions": f"{data}/datasets/interactions/",
+        "--archive": prefixes.address(bucket, prefixes.EVENTS),
+        "--interactions": prefixes.address(bucket, prefixes.INTERACTIONS),
         "--erased": erased,
         "--output": making.address("input/"),
         "--report": making.address("input.json"),
@@ -52,14 +52,14 @@ def arguments(config: Config, making: Making, run_started: datetime, erased: str
         "--active_days": str(batch.active_within_days),
         "--now": run_started.isoformat(),
     }
-    return given | ({"--candidates": write_candidates(making, batch)} if batch.candidates else {})
+    return given | ({"--candidates": _write_candidates(making, batch)} if batch.candidates else {})
 
 
-def write_candidates(making: Making, batch: Batch) -> str:
+def _write_candidates(making: Making, batch: Batch) -> str:
     """The best sellers, one id a line; returns their address. Raises ResourceFailed when they were not counted yet."""
-    bucket, solution = os.environ["DATA_BUCKET"], str(batch.candidates)
+    bucket, solution = environment.current().data_bucket, str(batch.candidates)
     try:
-        item_ids = read_snapshot(SignedObjects(), bucket, solution)[:MOST_CANDIDATES]
+        item_ids = read_snapshot(SignedObjects(), bucket, solution)[:_MOST_CANDIDATES]
     except ClientError as error:
         if error.response["Error"]["Code"] != "NoSuchKey":
             raise
@@ -68,11 +68,11 @@ def write_candidates(making: Making, batch: Batch) -> str:
     return making.address("candidates.txt")
 
 
-def write_queries(config: Config, making: Making) -> None:
+def _write_queries(config: Config, making: Making) -> None:
     """The input of a segment job, and the report that a Spark job would have left."""
     segment = config.segments[making.name]
     field = "itemId" if segment.item_ids else "itemAttributes"
     lines = [json.dumps({field: query}) for query in segment.queries]
     put = clients.s3().put_object
-    put(Bucket=os.environ["DATA_BUCKET"], Key=making.key("input/queries.json"), Body="\n".join(lines).encode())
-    put(Bucket=os.environ["DATA_BUCKET"], Key=making.key("input.json"), Body=json.dumps({"lines": len(lines)}).encode())
+    put(Bucket=environment.current().data_bucket, Key=making.key("input/queries.json"), Body="\n".join(lines).encode())
+    put(Bucket=environment.current().data_bucket, Key=making.key("input.json"), Body=json.dumps({"lines": len(lines)}).encode())

@@ -6,13 +6,12 @@ docs: personalize/latest/dg/API_CreateBatchInferenceJob.html, personalize/latest
 from __future__ import annotations
 
 import json
-import os
 from typing import Any
 
 from lambdas.aws import clients
-from lambdas.aws.ensure import Look, create_or_wait, described, found_status
+from lambdas.aws.ensure import StepResult, create_or_wait, described, found_status
 from lambdas.batch.runs import Making
-from lambdas.config import Config
+from lambdas.config import Config, environment
 from lambdas.config.names import arn, campaign_arn, filter_name, fingerprint, own_name
 from lambdas.config.tags import deployment_tags
 from lambdas.stores.runs import accepted
@@ -26,7 +25,7 @@ class NotTrained(Exception):
     """The solution has no version that may go live."""
 
 
-def ensure_job(config: Config, making: Making) -> Look:
+def ensure_job(config: Config, making: Making) -> StepResult:
     """Look at the job; create it if there is none. Raises ResourceFailed, NobodyToRecommendFor, NotTrained."""
     name = own_name(config, f"{making.name}-{fingerprint(making.version)}")
     personalize = clients.personalize()
@@ -38,13 +37,13 @@ def ensure_job(config: Config, making: Making) -> Look:
         there = described(lambda: dict(personalize.describe_batch_inference_job(batchInferenceJobArn=job)))
     if there is not None:
         return found_status(job, there)
-    if input_lines(making) == 0:
+    if _input_lines(making) == 0:
         raise NobodyToRecommendFor(f"nobody was active within {config.batch[making.name].active_within_days} days")
     call: dict[str, Any] = {
         "jobName": name,
         "jobInput": {"s3DataSource": {"path": making.address("input/")}},
         "jobOutput": {"s3DataDestination": {"path": making.address("output/")}},
-        "roleArn": os.environ["PERSONALIZE_ROLE_ARN"],
+        "roleArn": environment.current().personalize_role_arn,
         "tags": deployment_tags(config),
     }
     if making.kind == "segment":
@@ -58,8 +57,8 @@ def ensure_job(config: Config, making: Making) -> Look:
     return create_or_wait(job, lambda: personalize.create_batch_inference_job(**call))
 
 
-def input_lines(making: Making) -> int:
-    body = clients.s3().get_object(Bucket=os.environ["DATA_BUCKET"], Key=making.key("input.json"))["Body"]
+def _input_lines(making: Making) -> int:
+    body = clients.s3().get_object(Bucket=environment.current().data_bucket, Key=making.key("input.json"))["Body"]
     return int(json.loads(body.read())["lines"])
 
 

@@ -6,7 +6,6 @@ docs: personalize/latest/dg/delete-records.html
 
 from __future__ import annotations
 
-import os
 import re
 from datetime import UTC, datetime
 from typing import Any
@@ -16,7 +15,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from lambdas.aws import clients
 from lambdas.aws.ensure import newest
 from lambdas.aws.observability import count, logger, metrics
-from lambdas.config import Config
+from lambdas.config import Config, environment
 from lambdas.config.names import dataset_group_arn, own_name
 from lambdas.config.packed import packed_config
 from lambdas.config.tags import deployment_tags
@@ -36,7 +35,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 def delete_all(config: Config) -> dict[str, Any]:
     users = list(all_erased())
     user_data.delete_from_tables(config, users)
-    before = latest_job(config)
+    before = _latest_job(config)
     if before is not None and before["status"] in ("PENDING", "IN_PROGRESS"):
         return {"status": "RUNNING", "job": before["dataDeletionJobArn"]}
     count(DeletionJobsFailed=int(before is not None and before["status"] == "FAILED"))
@@ -45,40 +44,40 @@ def delete_all(config: Config) -> dict[str, Any]:
     if not users:
         return {"status": "NOTHING_TO_DELETE"}
     try:
-        return {"status": "STARTED", "users": len(users), "job": start_job(config, users)}
+        return {"status": "STARTED", "users": len(users), "job": _start_job(config, users)}
     except clients.personalize().exceptions.ResourceNotFoundException:  # no dataset group before the first train run
         return {"status": "NOTHING_TO_DELETE"}
 
 
-def latest_job(config: Config) -> dict[str, Any] | None:
+def _latest_job(config: Config) -> dict[str, Any] | None:
     """The newest deletion job, None before the first (and before the first train run makes the dataset group)."""
     personalize = clients.personalize()
     try:
-        jobs, more = [], dict[str, str]()
+        jobs, extra = [], dict[str, str]()
         while True:
-            page = personalize.list_data_deletion_jobs(datasetGroupArn=dataset_group_arn(config), **more)  # type: ignore[arg-type]
+            page = personalize.list_data_deletion_jobs(datasetGroupArn=dataset_group_arn(config), **extra)  # type: ignore[arg-type]
             jobs += page["dataDeletionJobs"]
             if "nextToken" not in page:
                 return newest(jobs)
-            more = {"nextToken": page["nextToken"]}
+            extra = {"nextToken": page["nextToken"]}
     except personalize.exceptions.ResourceNotFoundException:
         return None
 
 
-def start_job(config: Config, users: list[str]) -> str:
+def _start_job(config: Config, users: list[str]) -> str:
     """Write the users' CSV and start the job; returns its ARN."""
     started = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     named = [user for user in users if not re.search(r"[\n\r\0]", user)]
     if len(named) < len(users):
         logger.error("ids with line breaks can't stand in a CSV", extra={"users_not_deleted": len(users) - len(named)})
     text = "".join(f"{line_of([cell])}\n" for cell in ("USER_ID", *named))
-    bucket, folder = os.environ["ERASURE_BUCKET"], started
+    bucket, folder = environment.current().erasure_bucket, started
     clients.s3().put_object(Bucket=bucket, Key=f"{folder}/users.csv", Body=text.encode())
     answer = clients.personalize().create_data_deletion_job(
         jobName=own_name(config, f"erasure-{started}"),
         datasetGroupArn=dataset_group_arn(config),
         dataSource={"dataLocation": f"s3://{bucket}/{folder}/"},
-        roleArn=os.environ["PERSONALIZE_ROLE_ARN"],
+        roleArn=environment.current().personalize_role_arn,
         tags=deployment_tags(config),
     )
     return answer["dataDeletionJobArn"]

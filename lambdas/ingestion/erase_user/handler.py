@@ -30,12 +30,12 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         count(ErasuresFailed=1)
         publish_counts()
         return refused(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", "the user can't be erased right now; send it again")
-    return answered(HTTPStatus.ACCEPTED, {"user_id": user_id, "erased_at": erased_at})
+    return _answered(HTTPStatus.ACCEPTED, {"user_id": user_id, "erased_at": erased_at})
 
 
 def refused(status: HTTPStatus, code: str, message: str, **field: str) -> dict[str, Any]:
-    return answered(status, {"error": {"code": code, "message": message} | field})
+    return _answered(status, {"error": {"code": code, "message": message} | field})
 
 
-def answered(status: HTTPStatus, body: object) -> dict[str, Any]:
+def _answered(status: HTTPStatus, body: object) -> dict[str, Any]:
     return {"statusCode": status.value, "headers": {"Content-Type": "application/json"}, "body": json.dumps(body)}

@@ -39,7 +39,7 @@ class Sendable:
 @dataclass(slots=True)
 class Rejected:
     position: int
-    letter: DeadLetter
+    dead: DeadLetter
 
 
 @dataclass
@@ -63,12 +63,12 @@ def read_batch(records: Sequence[Mapping[str, Any]], event_types: Mapping[str, E
                 continue
             body = read.body
             batch.request_ids.append(read.request_id)
-            kind = type_of(body, event_types)
-            time = event_time(body, read.received_at)
+            kind = _type_of(body, event_types)
+            time = _event_time(body, read.received_at)
             if kind.archive_only:
                 batch.archive_only += 1
                 continue
-            event = as_personalize_wants(body, read.id, time)
+            event = _as_personalize_wants(body, read.id, time)
         except ValidationError as error:
             batch.rejected.append(reject(position, record, describe(error)))
         except Unusable as error:
@@ -81,18 +81,18 @@ def read_batch(records: Sequence[Mapping[str, Any]], event_types: Mapping[str, E
 
 def check_event(event: Event, event_types: Mapping[str, EventType], received: float) -> None:
     """Raises Unusable for an event that would become a dead letter; `received` is in seconds since 1970."""
-    kind, time = type_of(event, event_types), event_time(event, round(received * 1000))
+    kind, time = _type_of(event, event_types), _event_time(event, round(received * 1000))
     if not kind.archive_only:
-        as_personalize_wants(event, "", time)
+        _as_personalize_wants(event, "", time)
 
 
-def type_of(event: Event, event_types: Mapping[str, EventType]) -> EventType:
+def _type_of(event: Event, event_types: Mapping[str, EventType]) -> EventType:
     if (kind := event_types.get(event.event_type)) is None:
         raise Unusable(f"event_type: there is no event type '{event.event_type[:50]}'")
     return kind
 
 
-def event_time(event: Event, received_at: int) -> float:
+def _event_time(event: Event, received_at: int) -> float:
     """When the event happened, in seconds since 1970. Raises Unusable for a time that can't be one."""
     received = received_at / 1000
     if event.timestamp is None:
@@ -104,7 +104,7 @@ def event_time(event: Event, received_at: int) -> float:
     return event.timestamp
 
 
-def as_personalize_wants(event: Event, record_id: str, time: float) -> dict[str, Any]:
+def _as_personalize_wants(event: Event, record_id: str, time: float) -> dict[str, Any]:
     """An entry of PutEvents' eventList. Raises Unusable."""
     if event.item_id is None:
         raise Unusable(f"item_id: is required for events of type '{event.event_type}'")

@@ -5,7 +5,6 @@ lambda/latest/dg/services-kinesis-batchfailurereporting.html: the batch goes on 
 
 from __future__ import annotations
 
-import os
 import time
 from functools import cache
 from typing import Any
@@ -16,6 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from lambdas.aws.observability import correlate, count, logger, metrics
 from lambdas.aws.retry import Patience
 from lambdas.aws.signed import SSM, SignedClient
+from lambdas.config import environment
 from lambdas.config.packed import packed_config
 from lambdas.ingestion import dead_letters
 from lambdas.ingestion.put_events.batch import Batch, read_batch, reject
@@ -26,7 +26,7 @@ from lambdas.stores.erasures import erased
 
 #: Milliseconds that are left for dead letters and the answer.
 RESERVE = 10_000
-NO_TRACKER = "there is no event tracker yet: redrive after the first train run"
+_NO_TRACKER = "there is no event tracker yet: redrive after the first train run"
 
 
 @metrics.log_metrics
@@ -41,7 +41,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     remember(batch, packed_config().recent_event_types())
     refused = [reject(position, records[position], reason) for position, reason in sent.refused]
     # A record after the first undone one comes again, and is judged then.
-    dead = [entry.letter for entry in batch.rejected + refused if undone is None or entry.position < undone]
+    dead = [entry.dead for entry in batch.rejected + refused if undone is None or entry.position < undone]
     dead_letters.store(dead)
     count(
         EventsPut=sent.events,
@@ -79,7 +79,7 @@ def remember(batch: Batch, event_types: set[str]) -> None:
 @cache
 def deployment() -> CurrentDeployment:
     """What this worker knows of the deployment."""
-    return CurrentDeployment(SignedClient(SSM), os.environ["DEPLOYMENT_PARAMETER"])
+    return CurrentDeployment(SignedClient(SSM), environment.current().deployment_parameter)
 
 
 def put_all(batch: Batch, patience: Patience) -> Sent:
@@ -91,5 +91,5 @@ def put_all(batch: Batch, patience: Patience) -> Sent:
     except NotDeployed:
         tracking_id = ""
     if not tracking_id:
-        return Sent(refused=[(event.position, NO_TRACKER) for lane in batch.lanes.values() for event in lane])
+        return Sent(refused=[(event.position, _NO_TRACKER) for lane in batch.lanes.values() for event in lane])
     return send(batch.lanes, tracking_id, patience)

@@ -37,12 +37,12 @@ class Sent:
 def send(lanes: Mapping[str, list[Sendable]], tracking_id: str, patience: Patience) -> Sent:
     """Put all lanes. Raises what is neither a passing failure nor the fault of a record."""
     total = Sent()
-    for sent in _pool.map(partial(send_lane, tracking_id=tracking_id, patience=patience), lanes.values()):
+    for sent in _pool.map(partial(_send_lane, tracking_id=tracking_id, patience=patience), lanes.values()):
         total.add(sent)
     return total
 
 
-def send_lane(lane: list[Sendable], tracking_id: str, patience: Patience) -> Sent:
+def _send_lane(lane: list[Sendable], tracking_id: str, patience: Patience) -> Sent:
     """Put the events of one partition key in the order of their time; the first that can't be put now ends the lane."""
     sent = Sent()
     chunks = list(chunks_of(sorted(lane, key=attrgetter("time"))))

@@ -5,7 +5,6 @@ lambda/latest/dg/services-sqs-errorhandling.html: messages that are reported com
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,8 +12,10 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from lambdas.aws import clients
+from lambdas.aws.backoff import doubled
 from lambdas.aws.observability import correlate, count, logger, metrics
 from lambdas.aws.retry import Patience
+from lambdas.config import environment
 from lambdas.config.packed import packed_config
 from lambdas.ingestion import dead_letters
 from lambdas.ingestion.dead_letters import DeadLetter
@@ -37,32 +38,32 @@ Message = Mapping[str, Any]
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     messages: dict[str, Message] = {message["messageId"]: message for message in event["Records"]}
-    changes, letters = read_messages(list(messages.values()))
+    changes, dead = _read_messages(list(messages.values()))
     correlate(change.request_id for change in changes)
     patience = Patience(time.monotonic() + (context.get_remaining_time_in_millis() - RESERVE) / 1000)
     outcome = put_all(packed_config(), without_erased(changes), patience)
-    early, refused = sort_unknown(messages, outcome)
-    letters += [DeadLetter(change.message_id, reason, record(messages[change.message_id])) for change, reason in refused]
-    dead_letters.store(letters)
-    count(RecordsPut=outcome.put, RecordsDeadLettered=len(letters))
+    early, refused = _sort_unknown(messages, outcome)
+    dead += [DeadLetter(change.message_id, reason, record(messages[change.message_id])) for change, reason in refused]
+    dead_letters.store(dead)
+    count(RecordsPut=outcome.put, RecordsDeadLettered=len(dead))
     count(PutRecordsThrottled=patience.throttled, PutRecordsFailed=patience.failed)
     for change in early:
-        show_again(messages[change.message_id], _SECONDS_BETWEEN)
+        _show_again(messages[change.message_id], _SECONDS_BETWEEN)
     for change in outcome.undone:
         message = messages[change.message_id]
-        show_again(message, min(_FIRST_RETURN * 2 ** (receives(message) - 1), _LAST_RETURN))
+        _show_again(message, int(doubled(_receives(message) - 1, _FIRST_RETURN, _LAST_RETURN)))
     return {"batchItemFailures": [{"itemIdentifier": change.message_id} for change in [*early, *outcome.undone]]}
 
 
-def read_messages(messages: Sequence[Message]) -> tuple[list[Change], list[DeadLetter]]:
+def _read_messages(messages: Sequence[Message]) -> tuple[list[Change], list[DeadLetter]]:
     """The changes in messages, and the dead letters that the other messages make."""
-    config, changes, letters = packed_config(), [], []
+    config, changes, dead = packed_config(), [], []
     for message in messages:
         try:
             changes.append(read_message(config, message))
         except Unusable as error:
-            letters.append(DeadLetter(message["messageId"], str(error), record(message)))
-    return changes, letters
+            dead.append(DeadLetter(message["messageId"], str(error), record(message)))
+    return changes, dead
 
 
 def without_erased(changes: Sequence[Change]) -> list[Change]:
@@ -71,21 +72,21 @@ def without_erased(changes: Sequence[Change]) -> list[Change]:
     return [change for change in changes if change.kind != "user" or change.id not in gone]
 
 
-def sort_unknown(messages: Mapping[str, Message], outcome: Outcome) -> tuple[list[Change], list[tuple[Change, str]]]:
+def _sort_unknown(messages: Mapping[str, Message], outcome: Outcome) -> tuple[list[Change], list[tuple[Change, str]]]:
     """Patches whose record may still come; and all that is refused, with the reason."""
-    early = [change for change, _ in outcome.unknown if receives(messages[change.message_id]) < _LOOKS]
-    late = [(change, reason) for change, reason in outcome.unknown if receives(messages[change.message_id]) >= _LOOKS]
+    early = [change for change, _ in outcome.unknown if _receives(messages[change.message_id]) < _LOOKS]
+    late = [(change, reason) for change, reason in outcome.unknown if _receives(messages[change.message_id]) >= _LOOKS]
     return early, [*outcome.refused, *late]
 
 
-def receives(message: Message) -> int:
+def _receives(message: Message) -> int:
     """How often the queue has given out the message."""
     return int(message["attributes"]["ApproximateReceiveCount"])
 
 
-def show_again(message: Message, seconds: int) -> None:
+def _show_again(message: Message, seconds: int) -> None:
     """Let the queue give out a message after so many seconds: its visibility timeout is for functions that died."""
-    queue = os.environ["RECORD_QUEUE_URL"]
+    queue = environment.current().record_queue_url
     clients.sqs().change_message_visibility(QueueUrl=queue, ReceiptHandle=message["receiptHandle"], VisibilityTimeout=seconds)
 
 

@@ -7,7 +7,6 @@ changes.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, field, replace
@@ -16,10 +15,10 @@ from typing import Any
 from lambdas.aws import clients
 from lambdas.aws.retry import OutOfTime, Patience, Refused
 from lambdas.aws.tables import serialize
-from lambdas.config import Config
+from lambdas.config import Config, environment
 from lambdas.config.names import dataset_arn
 from lambdas.ingestion.put_records.records import DATASETS, Change, Row, UnknownRecord, batches, by_record, merge, schema_of
-from lambdas.stores import whole_records
+from lambdas.stores import keys, whole_records
 from personalize_rules.limits import RECORDS_PER_CALL
 
 
@@ -129,8 +128,8 @@ def _write_catalogue(config: Config, item_id: str, whole: whole_records.Whole) -
     }
     try:
         clients.dynamodb().update_item(
-            TableName=os.environ["CATALOGUE_TABLE"],
-            Key={"item_id": {"S": item_id}},
+            TableName=environment.current().catalogue_table,
+            Key=keys.key(keys.CATALOGUE, item_id),
             UpdateExpression="SET attributes = :attributes, received_at = :received_at, version = :version",
             ConditionExpression="attribute_not_exists(version) OR version <= :version",
             ExpressionAttributeValues=values,

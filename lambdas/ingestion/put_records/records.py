@@ -107,14 +107,14 @@ def by_record(changes: Sequence[Change]) -> dict[tuple[RecordKind, str], tuple[C
 
 
 @dataclass(frozen=True)
-class Merged:
+class _Merged:
     """What the changes of one record make of it: a row to put, unless none has anything new; and those that can't be made."""
 
     row: Row | None
     refused: tuple[tuple[Change, Unusable], ...]
 
 
-def merge(config: Config, kept: Whole | None, changes: Sequence[Change], put_before: bool = False) -> Merged:
+def merge(config: Config, kept: Whole | None, changes: Sequence[Change], put_before: bool = False) -> _Merged:
     """Apply changes to the record that is kept. One that can't be made leaves the others.
 
     `put_before` says that some of them may have been put already, after the newer one that is kept: then that is put again.
@@ -136,9 +136,9 @@ def merge(config: Config, kept: Whole | None, changes: Sequence[Change], put_bef
         made = [change for change in changes if change.message_id not in wrong]
         _, properties = record_of(config, changes[0].kind, whole.columns)
     if not made or whole is None:
-        return Merged(None, tuple(refused))
+        return _Merged(None, tuple(refused))
     first = made[0]
-    return Merged(Row(first.kind, first.id, kept, whole, properties, tuple(made)), tuple(refused))
+    return _Merged(Row(first.kind, first.id, kept, whole, properties, tuple(made)), tuple(refused))
 
 
 def _applied(whole: Whole | None, change: Change) -> Whole | None:

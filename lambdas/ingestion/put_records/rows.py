@@ -21,7 +21,7 @@ TYPES: dict[str, tuple[type, ...]] = {
     "double": (int, float),
     "boolean": (bool,),
 }
-WORDS = {"string": "a string", "int": "a whole number", "long": "a whole number", "boolean": "true or false"}
+_WORDS = {"string": "a string", "int": "a whole number", "long": "a whole number", "boolean": "true or false"}
 
 
 class Unusable(Exception):
@@ -62,7 +62,7 @@ def checked(schema: Schema, field: Field, value: Any) -> Any:
         value = "|".join(value)
     allowed = TYPES[field.type]
     if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed):
-        raise Unusable(f"{field.name}: must be {WORDS.get(field.type, 'a number')}")
+        raise Unusable(f"{field.name}: must be {_WORDS.get(field.type, 'a number')}")
     try:
         json_value(schema, field, value)
     except ValueError as error:

@@ -13,11 +13,11 @@ Request = TypeVar("Request", bound=BaseModel)
 Id = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 
 #: The names and values of a call's context (personalize/latest/dg/API_RS_GetRecommendations.html).
-ContextName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]+$", min_length=1, max_length=150)]
-ContextValue = Annotated[str, StringConstraints(max_length=1000)]
+_ContextName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]+$", min_length=1, max_length=150)]
+_ContextValue = Annotated[str, StringConstraints(max_length=1000)]
 
 #: Query parameters with a meaning of their own; the others are values for the placement's filter.
-OWN_PARAMETERS = frozenset({"user_id", "item_id", "session_id", "num_results", "explain"})
+_OWN_PARAMETERS = frozenset({"user_id", "item_id", "session_id", "num_results", "explain"})
 CONTEXT = "context."
 
 
@@ -42,7 +42,7 @@ class RecommendationRequest(BaseModel):
     session_id: Id | None = None
     num_results: int | None = Field(None, ge=1, le=500)
     explain: bool = False
-    context: dict[ContextName, ContextValue] = Field(default_factory=dict, max_length=150)
+    context: dict[_ContextName, _ContextValue] = Field(default_factory=dict, max_length=150)
     filter_values: dict[str, list[str]] = Field(default_factory=dict, max_length=25)
 
 
@@ -54,7 +54,7 @@ class RankingRequest(BaseModel):
     user_id: Id
     item_ids: list[Id] = Field(min_length=1, max_length=500)
     explain: bool = False
-    context: dict[ContextName, ContextValue] = Field(default_factory=dict, max_length=150)
+    context: dict[_ContextName, _ContextValue] = Field(default_factory=dict, max_length=150)
     filter_values: dict[str, list[str]] = Field(default_factory=dict, max_length=25)
 
 
@@ -119,10 +119,10 @@ def read_query(query: Mapping[str, Sequence[str]]) -> RecommendationRequest:
     """The request in a query string (each name with all its values). Raises BadRequest."""
     raw: dict[str, Any] = {"context": {}, "filter_values": {}}
     for name, values in query.items():
-        if name in OWN_PARAMETERS or name.startswith(CONTEXT):
+        if name in _OWN_PARAMETERS or name.startswith(CONTEXT):
             if len(values) > 1:
                 raise BadRequest(name, "is given more than once")
-            target = raw if name in OWN_PARAMETERS else raw["context"]
+            target = raw if name in _OWN_PARAMETERS else raw["context"]
             target[name.removeprefix(CONTEXT)] = values[0]
         else:
             raw["filter_values"][name] = list(values)

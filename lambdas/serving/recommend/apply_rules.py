@@ -28,7 +28,7 @@ def apply(
     rules = {name: rule for name, rule in rules.items() if applies(rule, call)}
     effects = {name: Effect(name) for name in rules}
     named = named or Named()
-    extra = unbrought(named, candidates)
+    extra = _unbrought(named, candidates)
     eligible = drop(rules, [*candidates, *extra.values()], call, effects)
     caps = Caps(rules)
     pinned = Pins(rules, eligible, named.refused, caps, effects).place(wanted)
@@ -56,7 +56,7 @@ def named_items(rules: Rules, call: Call) -> list[str]:
     return list(dict.fromkeys(rule.pin.item for rule in rules.values() if rule.pin and applies(rule, call)))
 
 
-def unbrought(named: Named, candidates: Sequence[Candidate]) -> dict[str, Candidate]:
+def _unbrought(named: Named, candidates: Sequence[Candidate]) -> dict[str, Candidate]:
     """The named items that are not among the candidates."""
     if not named.candidates:
         return {}

@@ -41,7 +41,7 @@ def read(config: Config, event: Mapping[str, Any], placement: str, given: Mappin
     if "user_id" in given:
         raise BadRequest("user_id", "is not proof of a user: send a user_token, which the shop's server makes")
     if "explain" in given and config.storefront is None:
-        raise BadRequest("explain", "is for the shop's servers: it tells the business rules")
+        raise BadRequest("explain", "is for the shop's servers: it shows the business rules")
     rest = {name: value for name, value in given.items() if name != "user_token"}
     if "user_token" in given:
         if not isinstance(token := given["user_token"], str):

@@ -7,16 +7,16 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, ParamSpec, TypeVar
 
-Given = ParamSpec("Given")
+_Given = ParamSpec("_Given")
 Result = TypeVar("Result")
 
 #: The share of the whole time that is left to an answer that has just begun.
-JUST_BEGUN = 0.95
+_JUST_BEGUN = 0.95
 #: A call that stalls keeps its thread until its own time-out; the others must find one nevertheless.
 _pool = ThreadPoolExecutor(max_workers=16)
 
 
-def start(call: Callable[Given, Result], *args: Given.args, **kwargs: Given.kwargs) -> Future[Result]:
+def start(call: Callable[_Given, Result], *args: _Given.args, **kwargs: _Given.kwargs) -> Future[Result]:
     """Begin a call beside the answer; `Budget.wait` takes its result."""
     return _pool.submit(call, *args, **kwargs)
 
@@ -43,6 +43,6 @@ class Budget:
         do. A later one would end too late, and runs beside the answer. Raises TimeoutError, or what the call raises.
         """
         left = self.deadline - time.monotonic()
-        if left > JUST_BEGUN * self.seconds:
+        if left > _JUST_BEGUN * self.seconds:
             return call(**kwargs)
         return self.wait(start(call, **kwargs), share)

@@ -23,7 +23,7 @@ NOBODY, PINNED = "none", "pin"
 
 
 @dataclass(frozen=True, slots=True)
-class Brought:
+class _Brought:
     """What one call to a source gave: candidates, best first; the id where the placement's own campaign answered.
 
     `published_at` is when the lists of a batch became current; `degraded` names what the source's filter had to do without.
@@ -89,7 +89,7 @@ def gather(lookups: Lookups, wanted: int) -> Gathered:
         gathered = _with(gathered, brought, lookups)
         if len(gathered.chosen) == wanted:
             break
-    return _with(gathered, Brought(()), lookups)  # pinned items stand there without any source
+    return _with(gathered, _Brought(()), lookups)  # pinned items stand there without any source
 
 
 def gather_ranking(lookups: Lookups, given: Sequence[str]) -> Gathered:
@@ -98,16 +98,16 @@ def gather_ranking(lookups: Lookups, given: Sequence[str]) -> Gathered:
     source, gathered = task.of.solution, Gathered(len(given))
     try:
         call = task.call(source) | {"inputList": given}
-        return _with(gathered, Brought(*lookups.worker.campaigns.ranking(call, source, lookups.budget)), lookups, adds=False)
+        return _with(gathered, _Brought(*lookups.worker.campaigns.ranking(call, source, lookups.budget)), lookups, adds=False)
     except SourceFailed as error:
         _failed(source, error)
     if GIVEN not in task.fallbacks:
         return gathered
     kept = lookups.filtered([Candidate(item_id, GIVEN) for item_id in given])
-    return _with(gathered, Brought(kept.value, degraded=kept.degraded), lookups, adds=False)
+    return _with(gathered, _Brought(kept.value, degraded=kept.degraded), lookups, adds=False)
 
 
-def _with(before: Gathered, brought: Brought, lookups: Lookups, *, adds: bool = True) -> Gathered:
+def _with(before: Gathered, brought: _Brought, lookups: Lookups, *, adds: bool = True) -> Gathered:
     """The list with candidates that are new and that the shop still has, chosen again.
 
     Without `adds`, rules put no items into it: a ranking holds what it was given.
@@ -158,7 +158,7 @@ def _look_at_named(names: Sequence[str], known: Known, lookups: Lookups, *, adds
     return Found(Named(kept.value, said), kept.degraded)
 
 
-def _from_sources(lookups: Lookups, wanted: int) -> Iterator[Brought]:
+def _from_sources(lookups: Lookups, wanted: int) -> Iterator[_Brought]:
     """Candidates, the best source first; a source that can't answer is passed over."""
     for source in (_first(lookups.task.of), *lookups.task.fallbacks):
         try:
@@ -175,7 +175,7 @@ def _first(of: Placement | Batch) -> str:
     return BATCH if isinstance(of, Batch) else of.solution
 
 
-def _from_solution(lookups: Lookups, source: str, wanted: int) -> Iterator[Brought]:
+def _from_solution(lookups: Lookups, source: str, wanted: int) -> Iterator[_Brought]:
     """From the campaign, more when the first were not enough, then from the snapshot. Raises SourceFailed, NotDeployed."""
     task = lookups.task
     first = (min(math.ceil(wanted * SPARE), MOST) if task.rules else wanted) if source == task.of.solution else MOST
@@ -186,7 +186,7 @@ def _from_solution(lookups: Lookups, source: str, wanted: int) -> Iterator[Broug
             )
             kept: Found[Sequence[Candidate]] = Found(found) if task.filtered_by_service(source) else lookups.filtered(found)
             own_id = recommendation_id if source == task.of.solution else None
-            yield Brought(kept.value, own_id, degraded=kept.degraded)
+            yield _Brought(kept.value, own_id, degraded=kept.degraded)
             if len(kept.value) < length or length == MOST:
                 break
     except SourceFailed as error:
@@ -195,10 +195,10 @@ def _from_solution(lookups: Lookups, source: str, wanted: int) -> Iterator[Broug
         _failed(source, error)
     if task.config.has_snapshot(source):
         kept = lookups.filtered(lookups.worker.snapshots.candidates(source, lookups.budget))
-        yield Brought(kept.value, degraded=kept.degraded)
+        yield _Brought(kept.value, degraded=kept.degraded)
 
 
-def _from_batch(lookups: Lookups) -> Brought:
+def _from_batch(lookups: Lookups) -> _Brought:
     """The list that was made ahead of time. Raises SourceFailed."""
     batch, key = lookups.task.batch, lookups.task.batch_key
     if batch is None or not key:
@@ -208,7 +208,7 @@ def _from_batch(lookups: Lookups) -> Brought:
     scores = found.scores or [None] * len(found.item_ids)
     listed = zip(found.item_ids, scores, reasons, strict=True)
     kept = lookups.filtered([Candidate(item_id, BATCH, score, reason or None) for item_id, score, reason in listed])
-    return Brought(kept.value, published_at=found.published_at, degraded=kept.degraded)
+    return _Brought(kept.value, published_at=found.published_at, degraded=kept.degraded)
 
 
 def _failed(source: str, error: SourceFailed) -> None:

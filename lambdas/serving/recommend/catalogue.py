@@ -13,6 +13,7 @@ from lambdas.aws.cache import TimedCache
 from lambdas.aws.observability import cause, count, logger
 from lambdas.aws.tables import READ_BATCH, deserialize, read_all
 from lambdas.serving.recommend.budget import Budget, start
+from lambdas.stores import keys
 
 if TYPE_CHECKING:
     from lambdas.aws.signed import SignedClient
@@ -21,9 +22,9 @@ if TYPE_CHECKING:
 FRESH_SECONDS, MOST_ITEMS = 60.0, 20_000
 
 #: Seconds beyond its time budget that a worker's first answer waits for attributes: it makes its connections and knows nothing.
-FIRST_GRACE = 2.0
+_FIRST_GRACE = 2.0
 #: Seconds for which items that a call may need are asked for ahead of it.
-KEEP_SECONDS = 2.0
+_KEEP_SECONDS = 2.0
 
 Attributes = dict[str, Any]
 
@@ -69,11 +70,11 @@ class Catalogue:
 
     def keep(self, item_ids: Sequence[str]) -> None:
         """Read items ahead of a call that may need them. Raises ClientError or BotoCoreError."""
-        self._remember(item_ids, self._read(item_ids, KEEP_SECONDS))
+        self._remember(item_ids, self._read(item_ids, _KEEP_SECONDS))
 
     def _fetch(self, item_ids: Sequence[str], budget: Budget) -> tuple[dict[str, Attributes | None], bool]:
         """Items from the table, chunks side by side; whether all came in time."""
-        grace, self._has_waited = 0.0 if self._has_waited else FIRST_GRACE, True
+        grace, self._has_waited = 0.0 if self._has_waited else _FIRST_GRACE, True
         seconds = max(budget.deadline + grace - time.monotonic(), 0)  # no thread asks on for an answer that has been given
         chunks = [item_ids[place : place + READ_BATCH] for place in range(0, len(item_ids), READ_BATCH)]
         found: dict[str, Attributes | None] = {}
@@ -94,6 +95,6 @@ class Catalogue:
 
     def _read(self, item_ids: Sequence[str], seconds: float) -> dict[str, Attributes]:
         """The items that are in the table. Raises TimeoutError where it puts off some for so long."""
-        keys = [{"item_id": {"S": item_id}} for item_id in item_ids]
-        rows = read_all(self._client, self._table, keys, seconds=seconds)
-        return {row["item_id"]["S"]: deserialize(row["attributes"]) for row in rows}
+        wanted = [keys.key(keys.CATALOGUE, item_id) for item_id in item_ids]
+        rows = read_all(self._client, self._table, wanted, seconds=seconds)
+        return {keys.partition_of(row, keys.CATALOGUE): deserialize(row["attributes"]) for row in rows}

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from lambdas.aws.cache import TimedCache
 from lambdas.serving.recommend.budget import start
+from lambdas.stores import keys
 
 if TYPE_CHECKING:
     from lambdas.aws.signed import SignedClient
 
-#: Seconds for which an answer is believed, and how many users are remembered.
+#: Seconds for which an answer is cached, and for how many users.
 FRESH_SECONDS, MOST_USERS = 30.0, 20_000
 
 
@@ -32,6 +33,6 @@ class Erasures:
         return known
 
     def _read(self, user_id: str) -> bool:
-        key = {"user_id": {"S": user_id}}
+        key = keys.key(keys.ERASURES, user_id)
         answer = self._client.get_item(TableName=self._table, Key=key, ProjectionExpression="user_id")
         return self._kept.put(user_id, "Item" in answer)

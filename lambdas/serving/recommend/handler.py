@@ -32,7 +32,7 @@ def get_recommendations(placement: str) -> Response[str]:
     answer = recommend(worker(), placement, request)
     anybodys = request.user_id is None and request.session_id is None
     may_be_kept = anybodys and answer.returned and not answer.degraded
-    return answered(answer, config.serving.cache_seconds if may_be_kept else 0)
+    return _answered(answer, config.serving.cache_seconds if may_be_kept else 0)
 
 
 @app.post("/rankings/<placement>")
@@ -45,7 +45,7 @@ def post_ranking(placement: str) -> Response[str]:
         body = browsers.read(worker().documents.config(), app.current_event, placement, body)
         session = body.pop("session_id", None)
         body.setdefault("user_id", session)
-    return answered(rank(worker(), placement, parse(RankingRequest, body)))
+    return _answered(rank(worker(), placement, parse(RankingRequest, body)))
 
 
 @app.get("/batch/<name>/users/(?s:.+)")
@@ -54,10 +54,10 @@ def get_batch_list(name: str) -> Response[str]:
     user_id = app.current_event.path_parameters["user_id"]
     query = app.current_event.resolved_query_string_parameters
     request = read_query({**query, "user_id": [*query.get("user_id", []), user_id]})
-    return answered(read_batch(worker(), name, request))
+    return _answered(read_batch(worker(), name, request))
 
 
-def answered(answer: Listed, cache_seconds: int = 0) -> Response[str]:
+def _answered(answer: Listed, cache_seconds: int = 0) -> Response[str]:
     """The list, and whether anybody may keep it for other users too."""
     cached = f"public, max-age={cache_seconds}" if cache_seconds else "private, no-store"
     return Response(HTTPStatus.OK, "application/json", answer.model_dump_json(exclude_none=True), {"Cache-Control": cached})

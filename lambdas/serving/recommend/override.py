@@ -7,13 +7,12 @@ document that is not valid keeps the last good one in force and counts RulesOver
 from __future__ import annotations
 
 import json
-import random
 import time
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from lambdas.aws import backoff
 from lambdas.aws.cache import TimedCache
 from lambdas.aws.observability import cause, count, logger
 from lambdas.config import Config, ConfigError
@@ -24,9 +23,9 @@ if TYPE_CHECKING:
 
 #: Seconds for which a worker goes on with what it has; and after a look that failed, when the document may say otherwise by now.
 CACHE_SECONDS, AGAIN_SECONDS = 30.0, 2.0
-#: Seconds before a worker that has read nothing yet asks again: without the document it would serve without the operator's rules.
-FIRST_PAUSES = (0.05, 0.2)
-SECTIONS = ("rules", "placements")
+#: How often a worker that has read nothing yet asks again: without the document it would serve without the operator's rules.
+_RETRIES = 2
+_SECTIONS = ("rules", "placements")
 
 
 class Documents:
@@ -56,7 +55,7 @@ class Documents:
         config = last.value if last else self._packed
         self._config.put(self._rules, config)  # whoever asks meanwhile goes on with it
         try:
-            text = self._read(() if self._read_once else FIRST_PAUSES)
+            text = self._read(0 if self._read_once else _RETRIES)
         except (ClientError, BotoCoreError) as error:
             logger.warning("the rules override could not be read", extra={"reason": cause(error)})
             count(RulesOverrideUnread=1)
@@ -73,20 +72,20 @@ class Documents:
             count(RulesOverrideBroken=1)
         return self._config.put(self._rules, config)
 
-    def _read(self, pauses: Sequence[float]) -> str | None:
+    def _read(self, retries: int) -> str | None:
         """The rules override, None where there is none; what is deployed is kept.
 
         SSM answers 40 calls a second by default, of all workers of an account and region: a call that it throttles is made
-        again after each pause. Raises ClientError or BotoCoreError.
+        again so often. Raises ClientError or BotoCoreError.
         """
-        for pause in (*pauses, None):
+        for attempt in range(retries + 1):
             try:
                 answer = self._client.get_parameters(Names=[self._rules, self._deployed])
                 break
             except ClientError:
-                if pause is None:
+                if attempt == retries:
                     raise
-                time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311  spreads out workers that began together
+                time.sleep(backoff.pause(attempt, 0.1, 0.2))
         found = {parameter["Name"]: parameter["Value"] for parameter in answer["Parameters"]}
         if self._deployed in found:
             self._deployment.keep(found[self._deployed])
@@ -101,9 +100,9 @@ def overridden(config: Config, text: str) -> Config:
         raise ConfigError([f"not JSON: {error}"]) from None
     if not isinstance(document, dict) or not all(isinstance(part, dict) for part in document.values()):
         raise ConfigError(["must be an object that holds objects"])
-    unknown = sorted(set(document) - set(SECTIONS))
+    unknown = sorted(set(document) - set(_SECTIONS))
     if unknown:
-        raise ConfigError([f"{unknown[0]}: can't be overridden (only: {', '.join(SECTIONS)})"])
+        raise ConfigError([f"{unknown[0]}: can't be overridden (only: {', '.join(_SECTIONS)})"])
     raw: dict[str, Any] = config.model_dump(by_alias=True, mode="json", exclude_defaults=True)
     for section, entries in document.items():
         merged = {**raw.get(section, {}), **entries}

@@ -28,7 +28,7 @@ class NoSuchPlacement(Exception):
         self.field = field
 
 
-class Assigned:
+class _Assigned:
     """A placement as this call has it: by its variant, where it has an experiment and the call names whom it is for."""
 
     def __init__(self, name: str, placement: Placement, request: RecommendationRequest | RankingRequest) -> None:
@@ -62,10 +62,10 @@ def recommend(worker: Worker, name: str, request: RecommendationRequest) -> Answ
     placement = find("placement", config.placements, name)
     if RECIPES[config.solutions[placement.solution].recipe].type == "PERSONALIZED_RANKING":
         raise BadRequest("placement", f"'{name}' ranks given items: call POST /rankings/{name}")
-    assigned = Assigned(name, placement, request)
+    assigned = _Assigned(name, placement, request)
     wanted = request.num_results or placement.num_results
     task = Task.read(config, deployed, assigned.placement, request)
-    return answer(assigned, worker, require_subject(task, "placement"), lambda lookups: gather(lookups, wanted))
+    return answer(assigned, worker, _require_subject(task, "placement"), lambda lookups: gather(lookups, wanted))
 
 
 def rank(worker: Worker, name: str, request: RankingRequest) -> Answer:
@@ -74,7 +74,7 @@ def rank(worker: Worker, name: str, request: RankingRequest) -> Answer:
     placement = find("placement", config.placements, name)
     if RECIPES[config.solutions[placement.solution].recipe].type != "PERSONALIZED_RANKING":
         raise BadRequest("placement", f"'{name}' does not rank: call GET /recommendations/{name}")
-    assigned = Assigned(name, placement, request)
+    assigned = _Assigned(name, placement, request)
     given = list(dict.fromkeys(request.item_ids))
     task = Task.read(config, deployed, assigned.placement, request)
     ranked = answer(assigned, worker, task, lambda lookups: gather_ranking(lookups, given))
@@ -91,8 +91,8 @@ def read_batch(worker: Worker, name: str, request: RecommendationRequest) -> Bat
     config, deployed = worker.documents.config(), worker.documents.deployment()
     batch = find("batch", config.batch, name)
     wanted = request.num_results or batch.num_results
-    task = require_subject(Task.read(config, deployed, batch, request), "batch")
-    _, found = for_whom(begin(worker, task), lambda lookups: gather(lookups, wanted))
+    task = _require_subject(Task.read(config, deployed, batch, request), "batch")
+    _, found = _for_whom(begin(worker, task), lambda lookups: gather(lookups, wanted))
     return BatchAnswer.model_construct(
         batch=name,
         published_at=found.published_at,
@@ -105,11 +105,11 @@ def read_batch(worker: Worker, name: str, request: RecommendationRequest) -> Bat
     )
 
 
-def answer(assigned: Assigned, worker: Worker, task: Task, gathering: Callable[[Lookups], Gathered]) -> Answer:
+def answer(assigned: _Assigned, worker: Worker, task: Task, gathering: Callable[[Lookups], Gathered]) -> Answer:
     """What the placement answers; the exposure is written meanwhile."""
     lookups = begin(worker, task)
     exposure = assigned.record(lookups)
-    erased, found = for_whom(lookups, gathering)
+    erased, found = _for_whom(lookups, gathering)
     made = Answer.model_construct(
         placement=assigned.name,
         recommendation_id=found.recommendation_id,
@@ -126,7 +126,7 @@ def answer(assigned: Assigned, worker: Worker, task: Task, gathering: Callable[[
     return made
 
 
-def for_whom(lookups: Lookups, gathering: Callable[[Lookups], Gathered]) -> tuple[bool, Gathered]:
+def _for_whom(lookups: Lookups, gathering: Callable[[Lookups], Gathered]) -> tuple[bool, Gathered]:
     """Whether the user asked to be forgotten, and the list: for such a user, that of somebody who is not known."""
     found = gathering(lookups)
     erased = lookups.erased
@@ -137,7 +137,7 @@ def for_whom(lookups: Lookups, gathering: Callable[[Lookups], Gathered]) -> tupl
     return erased.value, found
 
 
-def require_subject(task: Task, kind: str) -> Task:
+def _require_subject(task: Task, kind: str) -> Task:
     """The task, if it says what its solution needs. Raises BadRequest."""
     lacking = task.lacks(task.of.solution)
     if lacking:

@@ -11,7 +11,7 @@ from lambdas.config.local_filters import as_number
 from lambdas.config.rules import Comparison, DropRecent, FromContext, Rule
 from lambdas.serving.recommend.rule_terms import Call, Candidate, Effect, Rules
 
-COMPARE: dict[str, Callable[[Any, Any], bool]] = {
+_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "above": operator.gt,
     "below": operator.lt,
     "at_least": operator.ge,
@@ -54,8 +54,8 @@ def tester(test: Comparison, call: Call) -> Callable[[Any], bool]:
         wanted = call.context.get(wanted.context)
         if wanted is None:
             return lambda found: False
-    if name in COMPARE:
-        return ordered(COMPARE[name], as_number(wanted))
+    if name in _COMPARE:
+        return _ordered(_COMPARE[name], as_number(wanted))
     if name == "one_of":
         equal_one = [equals(one) for one in wanted]
         return lambda found: any(equal(found) for equal in equal_one)
@@ -79,7 +79,7 @@ def equals(wanted: Any) -> Callable[[Any], bool]:
     return test
 
 
-def ordered(compare: Callable[[Any, Any], bool], bound: float | None) -> Callable[[Any], bool]:
+def _ordered(compare: Callable[[Any, Any], bool], bound: float | None) -> Callable[[Any], bool]:
     """Whether a number, or one of a list of them, lies on the right side of the bound; text may spell a number."""
 
     if bound is None:

@@ -46,7 +46,7 @@ class Task:
     ) -> Task:
         """Raises BadRequest for filter parameters that do not fit the placement or batch."""
         expression = config.filters[of.filter] if of.filter else ""
-        local = parse_filter(expression, config.item_columns) if expression and config.needs_twin(of) else None
+        local = parse_filter(expression, config.item_columns) if expression and config.needs_local_filter(of) else None
         values = placeholder_values(expression, request.filter_values)
         rules = {name: config.rules[name] for name in of.rules}
         return cls(config, deployed, of, request, values, local, rules, config.fallbacks(of))

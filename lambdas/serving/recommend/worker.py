@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 
 from lambdas.aws.signed import DYNAMODB, KINESIS, PERSONALIZE_RUNTIME, SSM, SignedClient, SignedObjects
-from lambdas.config.environment import Recommend
+from lambdas.config import environment
 from lambdas.config.packed import packed_config
 from lambdas.serving.recommend.catalogue import Catalogue
 from lambdas.serving.recommend.erased import Erasures
@@ -33,25 +33,20 @@ class Worker:
     exposures: Exposures
 
 
-def make_worker(environment: Recommend) -> Worker:
-    """A worker that knows nothing yet. To make its clients takes time: it comes before the budget of the first call begins."""
-    config = packed_config()
-    dynamodb = SignedClient(DYNAMODB)
-    seconds = config.serving.time_budget_ms / 1000 * CAMPAIGN_SHARE
-    catalogue = Catalogue(dynamodb, environment.catalogue_table)
-    return Worker(
-        Documents(SignedClient(SSM), environment.rules_parameter, environment.deployment_parameter, config),
-        Campaigns(SignedClient(PERSONALIZE_RUNTIME, connect_seconds=seconds, seconds=seconds)),
-        catalogue,
-        Erasures(dynamodb, environment.erasures_table),
-        BatchLists(dynamodb, environment.batch_lists_table),
-        partial(recent_items, dynamodb, environment.recent_items_table),
-        Snapshots(SignedObjects(), environment.data_bucket, catalogue.keep),
-        Exposures(SignedClient(KINESIS), environment.event_stream),
-    )
-
-
 @cache
 def worker() -> Worker:
-    """The one of this process."""
-    return make_worker(Recommend.read())
+    """The worker of this process. To make its clients takes time: it comes before the budget of the first call begins."""
+    config, given = packed_config(), environment.current()
+    dynamodb = SignedClient(DYNAMODB)
+    seconds = config.serving.time_budget_ms / 1000 * CAMPAIGN_SHARE
+    catalogue = Catalogue(dynamodb, given.catalogue_table)
+    return Worker(
+        Documents(SignedClient(SSM), given.rules_parameter, given.deployment_parameter, config),
+        Campaigns(SignedClient(PERSONALIZE_RUNTIME, connect_seconds=seconds, seconds=seconds)),
+        catalogue,
+        Erasures(dynamodb, given.erasures_table),
+        BatchLists(dynamodb, given.batch_lists_table),
+        partial(recent_items, dynamodb, given.recent_items_table),
+        Snapshots(SignedObjects(), given.data_bucket, catalogue.keep),
+        Exposures(SignedClient(KINESIS), given.event_stream),
+    )

@@ -5,7 +5,6 @@ A shop has a search engine of its own; this one is for looking around, and says 
 
 from __future__ import annotations
 
-import os
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -14,6 +13,8 @@ from typing import Any
 
 from lambdas.aws import clients
 from lambdas.aws.tables import deserialize
+from lambdas.config import environment
+from lambdas.stores import keys
 
 #: Seconds for which items are kept, for which an empty catalogue is (until the first train run), and how many are read at most.
 _FRESH, _AGAIN, MOST = 300.0, 2.0, 10_000
@@ -40,9 +41,9 @@ def catalogue() -> Catalogue:
 
 def _read() -> Catalogue:
     found: dict[str, Mapping[str, Any]] = {}
-    pages = clients.dynamodb().get_paginator("scan").paginate(TableName=os.environ["CATALOGUE_TABLE"])
+    pages = clients.dynamodb().get_paginator("scan").paginate(TableName=environment.current().catalogue_table)
     for page in pages:
-        found |= {row["item_id"]["S"]: deserialize(row["attributes"]) for row in page["Items"]}
+        found |= {keys.partition_of(row, keys.CATALOGUE): deserialize(row["attributes"]) for row in page["Items"]}
         if len(found) >= MOST:
             return Catalogue(dict(list(found.items())[:MOST]), "LastEvaluatedKey" not in page and len(found) == MOST)
     return Catalogue(found, True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from functools import cache
 from http import HTTPStatus
 from typing import Any
@@ -14,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from lambdas.aws import clients
 from lambdas.aws.observability import correlate, logger
+from lambdas.config import environment
 from lambdas.config.packed import packed_config
 from lambdas.storefront.shop_window.catalogue import catalogue, categories, matching, named, of_category
 from lambdas.storefront.shop_window.shop import shop
@@ -35,7 +35,7 @@ def get_shop() -> Response[str]:
 @app.get("/storefront/items.json")
 def get_items() -> Response[str]:
     """Items by `ids` (with commas between), by `category`, or those that `q` finds."""
-    columns = shop_columns()
+    columns = _shop_columns()
     query, known = app.current_event.resolved_query_string_parameters, catalogue()
     ids, category, words = (",".join(query.get(name, [])) for name in ("ids", "category", "q"))
     if ids:
@@ -48,7 +48,7 @@ def get_items() -> Response[str]:
     return _answered({"items": found, "whole": known.whole})
 
 
-def shop_columns() -> dict[str, str]:
+def _shop_columns() -> dict[str, str]:
     """The columns that have a part in how items look."""
     found: dict[str, str] = shop(packed_config(), "", "")["columns"]
     return found
@@ -57,7 +57,7 @@ def shop_columns() -> dict[str, str]:
 @cache
 def _browser_key() -> str:
     """The value of the browsers' API key, which all may read; kept for the life of the worker."""
-    return str(clients.apigateway().get_api_key(apiKey=os.environ["BROWSER_KEY_ID"], includeValue=True)["value"])
+    return str(clients.apigateway().get_api_key(apiKey=environment.current().browser_key_id, includeValue=True)["value"])
 
 
 @app.not_found

@@ -11,7 +11,7 @@ from lambdas.config.recipes import RECIPES
 from lambdas.stores.user_tokens import sign
 from personalize_rules.filters import parse_filter, required_placeholders
 
-TOKEN_SECONDS = 3600
+_TOKEN_SECONDS = 3600
 #: Words in the names of columns and event types by which their part is known; the first that one of them holds is taken.
 _COLUMNS = {
     "title": ("TITLE", "NAME"),
@@ -31,7 +31,7 @@ _EVENTS = {
 
 def shop(config: Config, key: str, secret: str) -> dict[str, Any]:
     """The document `shop.json`, with a token for each persona."""
-    expiry = int(time.time()) + TOKEN_SECONDS
+    expiry = int(time.time()) + _TOKEN_SECONDS
     personas = config.storefront.personas if config.storefront else {}
     return {
         "name": config.name,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import time
 
 from lambdas.aws import clients
 from lambdas.aws.tables import to_row
+from lambdas.config import environment
 from lambdas.training.approvals import Approval, Asked, approval_key
 from lambdas.training.approve_versions.gate import Verdict
 
@@ -22,20 +22,20 @@ def ask(verdict: Verdict, run_id: str, task_token: str) -> None:
         verdict=Asked.model_validate(verdict.model_dump(mode="json")),
         task_token=task_token,
         expires=int(time.time()) + seconds,
-        deployment=os.environ["DEPLOYMENT"],
+        deployment=environment.current().deployment,
     )
     row = {**approval_key(approval_id), **to_row(approval.model_dump(mode="json"))}
-    clients.dynamodb().put_item(TableName=os.environ["RUNS_TABLE"], Item=row)
+    clients.dynamodb().put_item(TableName=environment.current().runs_table, Item=row)
     clients.sns().publish(
-        TopicArn=os.environ["TOPIC_ARN"],
-        Subject=f"{os.environ['DEPLOYMENT']}: may the new version of {verdict.name} go live?"[:100],
+        TopicArn=environment.current().topic_arn,
+        Subject=f"{environment.current().deployment}: may the new version of {verdict.name} go live?"[:100],
         Message=message(verdict, f"{api_url()}/approvals/{approval_id}", seconds),
     )
 
 
 def api_url() -> str:
     """The API's base URL, which the api stack leaves in SSM."""
-    return clients.ssm().get_parameter(Name=os.environ["API_URL_PARAMETER"])["Parameter"]["Value"].rstrip("/")
+    return clients.ssm().get_parameter(Name=environment.current().api_url_parameter)["Parameter"]["Value"].rstrip("/")
 
 
 def message(verdict: Verdict, link: str, seconds: int) -> str:

@@ -10,8 +10,8 @@ from lambdas.aws import clients
 from lambdas.aws.ensure import (
     IN_TRANSITION,
     ConfigurationDrift,
-    Look,
     ResourceFailed,
+    StepResult,
     create_or_wait,
     described,
     found_or_made_anew,
@@ -23,7 +23,7 @@ from lambdas.config.requests import campaign_config
 from lambdas.config.tags import deployment_tags
 
 
-def ensure_campaign(config: Config, solution: str, version: str, run_started: datetime, *, moves: bool) -> Look:
+def ensure_campaign(config: Config, solution: str, version: str, run_started: datetime, *, moves: bool) -> StepResult:
     """The campaign of a solution, with the capacity and settings of the config.
 
     It serves `version` if it `moves` or is made, else what it serves already: a rollback may have come after the run's verdict.
@@ -37,7 +37,7 @@ def ensure_campaign(config: Config, solution: str, version: str, run_started: da
         return create_or_wait(
             campaign,
             lambda: clients.personalize().create_campaign(
-                name=campaign_name(config, solution), tags=deployment_tags(config), **desired(settings, version)
+                name=campaign_name(config, solution), tags=deployment_tags(config), **_desired(settings, version)
             ),
         )
     if there["solutionVersionArn"].rpartition("/")[0] != solution_arn(config, solution):
@@ -52,14 +52,14 @@ def ensure_campaign(config: Config, solution: str, version: str, run_started: da
     ours = update and update["solutionVersionArn"] == served and update["creationDateTime"] >= run_started
     if update and ours and "FAILED" in update["status"]:
         raise ResourceFailed(f"campaign/{campaign_name(config, solution)}: update failed: {update.get('failureReason')}")
-    wanted = desired(settings, served)
+    wanted = _desired(settings, served)
     if there["status"] == "ACTIVE" and differs(there, wanted):
         return create_or_wait(campaign, lambda: clients.personalize().update_campaign(campaignArn=campaign, **wanted))
     delete = partial(clients.personalize().delete_campaign, campaignArn=campaign)
     return found_or_made_anew(campaign, there, run_started, delete, version_arn=served)
 
 
-def desired(campaign: Campaign, version: str) -> dict[str, Any]:
+def _desired(campaign: Campaign, version: str) -> dict[str, Any]:
     """What create and update take alike."""
     settings = campaign_config(campaign)
     wanted: dict[str, Any] = {"solutionVersionArn": version, "minProvisionedTPS": campaign.min_provisioned_tps}

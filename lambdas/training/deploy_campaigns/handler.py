@@ -9,7 +9,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel, Field
 
-from lambdas.aws.ensure import answer, part
+from lambdas.aws.ensure import result_of, step_output
 from lambdas.aws.observability import logger
 from lambdas.config import Config
 from lambdas.config.packed import packed_config
@@ -63,15 +63,17 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         if version is not None:
             label = {"name": verdict.name, "version_arn": version, "goes_live": goes_live}
             moves = goes_live and verdict.decision != "keep"
-            parts.append(part(label, partial(ensure_campaign, config, verdict.name, version, request.run_started, moves=moves)))
+            parts.append(
+                result_of(label, partial(ensure_campaign, config, verdict.name, version, request.run_started, moves=moves))
+            )
     parts += [snapshot for snapshot in snapshots(config, request) if snapshot["status"] != "ACTIVE"]
-    return answer(parts, request.waited_seconds)
+    return step_output(parts, request.waited_seconds)
 
 
 def snapshots(config: Config, request: DeployRequest) -> list[dict[str, Any]]:
     """A part for the snapshot of each popularity count that has a version."""
     versions = {made.name: made.arn for made in request.trained if made.status == "ACTIVE" and config.has_snapshot(made.name)}
     return [
-        part({"kind": "snapshot", "name": name}, partial(ensure_snapshot, config, name, version, request.run_started))
+        result_of({"kind": "snapshot", "name": name}, partial(ensure_snapshot, config, name, version, request.run_started))
         for name, version in versions.items()
     ]

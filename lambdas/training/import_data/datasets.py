@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -11,7 +10,7 @@ from lambdas.aws import clients
 from lambdas.aws.ensure import (
     IN_TRANSITION,
     ConfigurationDrift,
-    Look,
+    StepResult,
     create_or_wait,
     described,
     found_status,
@@ -19,20 +18,20 @@ from lambdas.aws.ensure import (
     pending,
     short,
 )
-from lambdas.config import Config
+from lambdas.config import Config, environment
 from lambdas.config.names import arn, dataset_arn, dataset_group_arn, import_job_name, imported_files, own_name, schema_name
 from lambdas.config.schemas import RECORD_NAME, DatasetKind
 from lambdas.config.tags import deployment_tags
 from lambdas.training.imports import import_jobs
 
 
-def ensure_dataset(config: Config, kind: DatasetKind) -> Look:
+def ensure_dataset(config: Config, kind: DatasetKind) -> StepResult:
     """The dataset, with its schema; the schema is there at once."""
     dataset = dataset_arn(config, kind)
     there = described(lambda: dict(clients.personalize().describe_dataset(datasetArn=dataset)))
     schema = ensure_schema(config, kind)
     if there is not None:
-        return follow_schema(config, kind, schema, there)
+        return _follow_schema(config, kind, schema, there)
     return create_or_wait(
         dataset,
         lambda: clients.personalize().create_dataset(
@@ -45,7 +44,7 @@ def ensure_dataset(config: Config, kind: DatasetKind) -> Look:
     )
 
 
-def follow_schema(config: Config, kind: DatasetKind, schema: str, there: dict[str, Any]) -> Look:
+def _follow_schema(config: Config, kind: DatasetKind, schema: str, there: dict[str, Any]) -> StepResult:
     """The dataset with the config's schema: one that only adds nullable columns to items or users is taken over in place.
 
     Raises ConfigurationDrift for any other change (personalize/latest/dg/updating-dataset-schema.html).
@@ -59,14 +58,14 @@ def follow_schema(config: Config, kind: DatasetKind, schema: str, there: dict[st
         return looked
     refused = update.get("failureReason", "") if update.get("schemaArn") == schema else ""
     if kind == "interactions" or refused:
-        raise drift(config, kind, schema, there, refused or "the schema of interactions can't be changed")
+        raise _drift(config, kind, schema, there, refused or "the schema of interactions can't be changed")
     try:
         return create_or_wait(dataset, lambda: clients.personalize().update_dataset(datasetArn=dataset, schemaArn=schema))
     except clients.personalize().exceptions.InvalidInputException as error:
-        raise drift(config, kind, schema, there, error.response["Error"]["Message"]) from None
+        raise _drift(config, kind, schema, there, error.response["Error"]["Message"]) from None
 
 
-def drift(config: Config, kind: DatasetKind, schema: str, there: dict[str, Any], reason: str) -> ConfigurationDrift:
+def _drift(config: Config, kind: DatasetKind, schema: str, there: dict[str, Any], reason: str) -> ConfigurationDrift:
     return ConfigurationDrift(
         f"datasets.{kind}.schema: the config wants {short(schema)}, the dataset has {short(there['schemaArn'])}, and can't take "
         f"the other: {reason}. Only nullable columns may be added, to items and users. Otherwise change the schema back, or "
@@ -85,13 +84,13 @@ def ensure_schema(config: Config, kind: DatasetKind) -> str:
     return arn(f"schema/{name}")
 
 
-def jobs_since_it_was_made(dataset: str) -> list[dict[str, Any]]:
+def _jobs_since_it_was_made(dataset: str) -> list[dict[str, Any]]:
     """The dataset's import jobs. Those of a dataset of the same name that was deleted say nothing about what this one holds."""
     made = clients.personalize().describe_dataset(datasetArn=dataset)["dataset"]["creationDateTime"]
     return [job for job in import_jobs(dataset) if job["creationDateTime"] >= made]
 
 
-def ensure_import(config: Config, kind: DatasetKind, location: Callable[[], str], files: str, run_id: str) -> Look:
+def ensure_import(config: Config, kind: DatasetKind, location: Callable[[], str], files: str, run_id: str) -> StepResult:
     """The import of the CSVs whose fingerprint is `files`: nothing to do when the newest import took in the same, else of what
     `location` names.
 
@@ -99,7 +98,7 @@ def ensure_import(config: Config, kind: DatasetKind, location: Callable[[], str]
     `import_mode` whether the files are all that the dataset holds from CSVs (FULL).
     """
     dataset = dataset_arn(config, kind)
-    latest = newest(jobs_since_it_was_made(dataset))
+    latest = newest(_jobs_since_it_was_made(dataset))
     name = import_job_name(config, kind, files, run_id)
     if latest is not None:
         unchanged = "FAILED" not in latest["status"] and imported_files(latest["jobName"]) == files
@@ -112,7 +111,7 @@ def ensure_import(config: Config, kind: DatasetKind, location: Callable[[], str]
             jobName=name,
             datasetArn=dataset,
             dataSource={"dataLocation": location()},
-            roleArn=os.environ["PERSONALIZE_ROLE_ARN"],
+            roleArn=environment.current().personalize_role_arn,
             importMode=mode if latest is not None else "FULL",
             tags=deployment_tags(config),
         ),

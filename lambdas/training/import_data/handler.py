@@ -9,7 +9,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel, Field
 
-from lambdas.aws.ensure import Look, answer, part, pending
+from lambdas.aws.ensure import StepResult, pending, result_of, step_output
 from lambdas.aws.observability import logger
 from lambdas.config import Config
 from lambdas.config.packed import packed_config
@@ -48,24 +48,24 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     def out_of_time() -> bool:
         return bool(context.get_remaining_time_in_millis() < RESERVE)
 
-    def look(dataset: Dataset) -> Look:
-        seen, kind = ensure_data(config, dataset, request.run_id), dataset.kind
+    def ensure(dataset: Dataset) -> StepResult:
+        seen, kind = _ensure_data(config, dataset, request.run_id), dataset.kind
         if kind == "interactions" or not seen.active:
             return seen
         schema = config.datasets.present()[kind].avro
         loaded[kind], complete = load_records(kind, schema, dataset.files, loaded.get(kind, 0), out_of_time)
-        if complete and seen.more["import_mode"] == "FULL":
+        if complete and seen.extra["import_mode"] == "FULL":
             count, complete = remove_gone(kind, dataset.files, out_of_time)
             removed[kind] = removed.get(kind, 0) + count
         if not complete:
             return pending(seen.arn)
-        return replace(seen, more={**seen.more, "items_removed": removed.get(kind, 0)}) if kind == "items" else seen
+        return replace(seen, extra={**seen.extra, "items_removed": removed.get(kind, 0)}) if kind == "items" else seen
 
-    parts = [part({"kind": dataset.kind}, partial(look, dataset)) for dataset in request.datasets]
-    return answer(parts, request.waited_seconds, loaded=loaded, removed=removed)
+    parts = [result_of({"kind": dataset.kind}, partial(ensure, dataset)) for dataset in request.datasets]
+    return step_output(parts, request.waited_seconds, loaded=loaded, removed=removed)
 
 
-def ensure_data(config: Config, dataset: Dataset, run_id: str) -> Look:
+def _ensure_data(config: Config, dataset: Dataset, run_id: str) -> StepResult:
     """The dataset itself, then its import: of the CSVs, or of a copy without the rows of erased users where there are such."""
     seen = ensure_dataset(config, dataset.kind)
     if not seen.active:
@@ -76,4 +76,4 @@ def ensure_data(config: Config, dataset: Dataset, run_id: str) -> Look:
         return copy_without_erased(dataset.kind, run_id) if source.rows_left_out else dataset.location
 
     seen = ensure_import(config, dataset.kind, location, source.files, run_id)
-    return replace(seen, more={**seen.more, "rows_left_out": source.rows_left_out}) if source.rows_left_out else seen
+    return replace(seen, extra={**seen.extra, "rows_left_out": source.rows_left_out}) if source.rows_left_out else seen

@@ -9,7 +9,6 @@ of the CSVs that had it last) and `loaded_at` (the time of the upload whose colu
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -17,7 +16,8 @@ from typing import Any, Literal
 
 from lambdas.aws import clients
 from lambdas.aws.tables import WRITE_BATCH, to_row, write_all
-from lambdas.stores import whole_records
+from lambdas.config import environment
+from lambdas.stores import keys, whole_records
 from lambdas.stores.erasures import all_erased
 from lambdas.stores.whole_records import RecordKind, Whole, id_column, row_of
 from lambdas.training.csv_files import csv_files, rows
@@ -36,7 +36,7 @@ def load_records(kind: Kind, schema: Schema, loaded_from: str, already: int, out
     """
     id_name, erased = id_column(KINDS[kind]), frozenset(all_erased()) if kind == "users" else frozenset[str]()
     readers = {field.name: cell_reader(schema, field) for field in schema.fields if field.name != id_name}
-    left = itertools.islice(csv_rows(kind, schema), already, None)
+    left = itertools.islice(_csv_rows(kind, schema), already, None)
     while batch := list(itertools.islice(left, WRITE_BATCH)):
         found = {row[id_name]: (columns_of(row, readers), uploaded) for row, uploaded in batch if row[id_name] not in erased}
         kept = whole_records.read(KINDS[kind], list(found))
@@ -48,7 +48,7 @@ def load_records(kind: Kind, schema: Schema, loaded_from: str, already: int, out
     return already, True
 
 
-def csv_rows(kind: Kind, schema: Schema) -> Iterator[tuple[dict[str, str], int]]:
+def _csv_rows(kind: Kind, schema: Schema) -> Iterator[tuple[dict[str, str], int]]:
     """The rows of all CSVs of a dataset, as a stream, each with the time at which its file was uploaded."""
     for file in csv_files(kind):
         lines = rows(file)
@@ -81,21 +81,21 @@ def loaded(kept: Whole | None, columns: Mapping[str, Any], uploaded: int, loaded
 def keep(kind: Kind, schema: Schema, wholes: Mapping[str, Whole], kept: Mapping[str, Whole]) -> None:
     """Write records; of users, of whom there may be millions, only those that differ from what is kept."""
     if kind == "items":
-        write_all(os.environ["CATALOGUE_TABLE"], (catalogue_row(schema, id_, whole) for id_, whole in wholes.items()))
+        write_all(environment.current().catalogue_table, (_catalogue_row(schema, id_, whole) for id_, whole in wholes.items()))
     else:
         wholes = {id_: whole for id_, whole in wholes.items() if id_ not in kept or differs(whole, kept[id_])}
-    write_all(os.environ["RECORDS_TABLE"], (row_of(KINDS[kind], id_, whole) for id_, whole in wholes.items()))
+    write_all(environment.current().records_table, (row_of(KINDS[kind], id_, whole) for id_, whole in wholes.items()))
 
 
 def differs(one: Whole, other: Whole) -> bool:
     return replace(one, version=0) != replace(other, version=0)
 
 
-def catalogue_row(schema: Schema, item_id: str, whole: Whole) -> dict[str, Any]:
+def _catalogue_row(schema: Schema, item_id: str, whole: Whole) -> dict[str, Any]:
     """A record as the catalogue keeps it."""
     when = {"received_at": whole.received_at, "loaded_from": whole.loaded_from, "loaded_at": whole.loaded_at}
     attributes = whole_records.attributes(schema, whole.columns)
-    return to_row({"item_id": item_id, "attributes": attributes, "version": whole.version, **when})
+    return to_row({keys.CATALOGUE[0]: item_id, "attributes": attributes, "version": whole.version, **when})
 
 
 def remove_gone(kind: Kind, loaded_from: str, out_of_time: Callable[[], bool]) -> tuple[int, bool]:
@@ -126,31 +126,31 @@ def candidates(kind: Kind, expression: str, values: Mapping[str, Any]) -> Iterat
     scan = clients.dynamodb().get_paginator("scan")
     if kind == "items":
         pages = scan.paginate(
-            TableName=os.environ["CATALOGUE_TABLE"],
-            ProjectionExpression="item_id",
+            TableName=environment.current().catalogue_table,
+            ProjectionExpression=keys.CATALOGUE[0],
             FilterExpression=expression,
             ExpressionAttributeValues=values,
             ConsistentRead=True,
         )
-        yield from ([row["item_id"]["S"] for row in page["Items"]] for page in pages)
+        yield from ([keys.partition_of(row, keys.CATALOGUE) for row in page["Items"]] for page in pages)
         return
     pages = scan.paginate(
-        TableName=os.environ["RECORDS_TABLE"],
+        TableName=environment.current().records_table,
         ProjectionExpression="#record",
         FilterExpression=f"begins_with(#record, :kind) AND {expression}",
-        ExpressionAttributeNames={"#record": "record"},
+        ExpressionAttributeNames={"#record": keys.RECORDS[0]},
         ExpressionAttributeValues={**values, ":kind": {"S": f"{KINDS[kind]}#"}},
         ConsistentRead=True,
     )
-    yield from ([row["record"]["S"].partition("#")[2] for row in page["Items"]] for page in pages)
+    yield from ([whole_records.id_of(row) for row in page["Items"]] for page in pages)
 
 
 def delete(kind: Kind, id_: str, condition: Any) -> bool:
     """Delete a record everywhere, unless it was put a moment ago."""
     database = clients.dynamodb()
-    places: list[tuple[str, Any]] = [(os.environ["RECORDS_TABLE"], whole_records.key_of(KINDS[kind], id_))]
+    places: list[tuple[str, Any]] = [(environment.current().records_table, whole_records.key_of(KINDS[kind], id_))]
     if kind == "items":
-        places.append((os.environ["CATALOGUE_TABLE"], {"item_id": {"S": id_}}))
+        places.append((environment.current().catalogue_table, keys.key(keys.CATALOGUE, id_)))
     try:
         for table, key in places:
             database.delete_item(TableName=table, Key=key, **condition)

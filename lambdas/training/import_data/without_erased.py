@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 from collections.abc import Iterator, Set
 from dataclasses import asdict, dataclass
 from typing import BinaryIO, cast
@@ -15,13 +14,15 @@ from typing import BinaryIO, cast
 from boto3.s3.transfer import TransferConfig
 
 from lambdas.aws import clients
+from lambdas.config import environment
 from lambdas.config.names import fingerprint
 from lambdas.config.schemas import DatasetKind
+from lambdas.stores import prefixes
 from lambdas.stores.erasures import all_erased
 from lambdas.training.csv_files import CsvFile, csv_files, rows
 from personalize_rules.imports import normal
 
-ONE_PART_AT_A_TIME = TransferConfig(use_threads=False)
+_ONE_PART_AT_A_TIME = TransferConfig(use_threads=False)
 
 
 @dataclass(frozen=True)
@@ -34,20 +35,20 @@ class Source:
 
 def source_of(kind: DatasetKind, files: str, run_id: str) -> Source:
     """Decided at the first look of a run, and the same at all others: who is erased meanwhile is left out by the next run."""
-    bucket, key = os.environ["DATA_BUCKET"], f"reports/{run_id}/left-out-{kind}.json"
+    bucket, key = environment.current().data_bucket, f"{prefixes.REPORTS}{run_id}/left-out-{kind}.json"
     if clients.s3().list_objects_v2(Bucket=bucket, Prefix=key)["KeyCount"]:
         return Source(**json.load(clients.s3().get_object(Bucket=bucket, Key=key)["Body"]))
-    source = look_for_erased(kind, files) if kind != "items" else Source(files)
+    source = _look_for_erased(kind, files) if kind != "items" else Source(files)
     clients.s3().put_object(Bucket=bucket, Key=key, Body=json.dumps(asdict(source)).encode())
     return source
 
 
-def look_for_erased(kind: DatasetKind, files: str) -> Source:
+def _look_for_erased(kind: DatasetKind, files: str) -> Source:
     """Count the rows of erased users; the files are read only if somebody was erased at all."""
     gone = set(all_erased())
     found, count = set[str](), 0
     for file in csv_files(kind) if gone else []:
-        for user_id, _ in user_rows(file):
+        for user_id, _ in _user_rows(file):
             if user_id in gone:
                 found.add(user_id)
                 count += 1
@@ -59,7 +60,7 @@ def look_for_erased(kind: DatasetKind, files: str) -> Source:
 def copy_without_erased(kind: DatasetKind, run_id: str) -> str:
     """Copy the CSVs of a dataset without the rows of erased users, once in a run; returns the copy's folder."""
     gone = set(all_erased())
-    bucket, folder = os.environ["DATA_BUCKET"], f"datasets/{kind}/without-erased/{run_id}/"
+    bucket, folder = environment.current().data_bucket, f"{prefixes.without_erased(kind)}{run_id}/"
     there = {
         entry["Key"]
         for page in clients.s3().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=folder)
@@ -68,17 +69,17 @@ def copy_without_erased(kind: DatasetKind, run_id: str) -> str:
     for number, file in enumerate(csv_files(kind)):
         key = f"{folder}{number:05}.csv"
         if key not in there:
-            copy = io.BufferedReader(cast(io.RawIOBase, _Bytes(kept_text(file, gone))), 1 << 18)
-            clients.s3().upload_fileobj(cast(BinaryIO, copy), bucket, key, Config=ONE_PART_AT_A_TIME)
-    return f"s3://{bucket}/{folder}"
+            copy = io.BufferedReader(cast(io.RawIOBase, _Bytes(_kept_text(file, gone))), 1 << 18)
+            clients.s3().upload_fileobj(cast(BinaryIO, copy), bucket, key, Config=_ONE_PART_AT_A_TIME)
+    return prefixes.address(bucket, folder)
 
 
-def kept_text(file: CsvFile, gone: Set[str]) -> Iterator[bytes]:
+def _kept_text(file: CsvFile, gone: Set[str]) -> Iterator[bytes]:
     """The file as it is, header included, less the rows of the users."""
-    return (text.encode() for user_id, text in user_rows(file) if user_id not in gone)
+    return (text.encode() for user_id, text in _user_rows(file) if user_id not in gone)
 
 
-def user_rows(file: CsvFile) -> Iterator[tuple[str | None, str]]:
+def _user_rows(file: CsvFile) -> Iterator[tuple[str | None, str]]:
     """Each row's user and its text as it stands in the file; the header first, with no user."""
     lines = rows(file)
     head, columns = next(lines)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from typing import Any
 
 from lambdas.aws import clients
-from lambdas.config import Config
+from lambdas.config import Config, environment
 from lambdas.config.names import dataset_arn, imported_files
 from lambdas.config.schemas import DatasetKind
+from lambdas.stores import prefixes
 from lambdas.stores.reports import write_report
 from lambdas.training.csv_files import CsvFile, csv_files, files_fingerprint, location
 from lambdas.training.data_checks import DataCheck, Earlier
@@ -29,7 +29,7 @@ def make_plan(config: Config, selected: list[str] | None) -> dict[str, Any]:
         raise ValueError(f"input.solutions: there is no solution '{unknown[0]}' (there are: {', '.join(config.solutions)})")
     kinds = list(config.datasets.present())
     return {
-        "datasets": [dataset_plan(kind, csv_files(kind)) for kind in kinds],
+        "datasets": [_dataset_plan(kind, csv_files(kind)) for kind in kinds],
         "resources": [
             {"kind": "event_tracker"},
             *({"kind": "filter", "name": name} for name in config.filters),
@@ -38,7 +38,7 @@ def make_plan(config: Config, selected: list[str] | None) -> dict[str, Any]:
     }
 
 
-def dataset_plan(kind: DatasetKind, files: list[CsvFile]) -> dict[str, Any]:
+def _dataset_plan(kind: DatasetKind, files: list[CsvFile]) -> dict[str, Any]:
     return {
         "kind": kind,
         "location": location(kind),
@@ -52,29 +52,29 @@ def check_data(config: Config, solutions: Sequence[str]) -> Findings:
     incremental = config.datasets.interactions.import_mode == "INCREMENTAL"
     files = csv_files("interactions")
     fingerprint = files_fingerprint(files)
-    check = DataCheck(config, solutions, earlier=earlier_counts(config, fingerprint) if incremental else ())
+    check = DataCheck(config, solutions, earlier=_earlier_counts(config, fingerprint) if incremental else ())
     check.check("interactions", location("interactions"), files)
     if incremental:
-        write_report(counts_key(fingerprint), json.dumps(check.counted()))
+        write_report(_counts_key(fingerprint), json.dumps(check.counted()))
     for kind in config.datasets.present():
         if kind != "interactions":
             check.check(kind, location(kind), csv_files(kind))
     return check.findings
 
 
-def earlier_counts(config: Config, fingerprint: str) -> list[Earlier]:
+def _earlier_counts(config: Config, fingerprint: str) -> list[Earlier]:
     """What each import brought to which this one adds, as the plans of those runs counted it; None where that is not known."""
-    jobs = [job for job in imports_of(config) if job["status"] == "ACTIVE"]
+    jobs = [job for job in _imports_of(config) if job["status"] == "ACTIVE"]
     jobs.sort(key=lambda job: job["creationDateTime"], reverse=True)
     last_full = next((place for place, job in enumerate(jobs) if job.get("importMode") != "INCREMENTAL"), len(jobs) - 1)
-    return [counts_of(files) for files in map(_files, jobs[: last_full + 1]) if files != fingerprint]
+    return [_counts_of(files) for files in map(_files, jobs[: last_full + 1]) if files != fingerprint]
 
 
 def _files(job: dict[str, Any]) -> str:
     return imported_files(job["jobName"])
 
 
-def imports_of(config: Config) -> list[dict[str, Any]]:
+def _imports_of(config: Config) -> list[dict[str, Any]]:
     """The import jobs of the interactions; none before the dataset is there."""
     client = clients.personalize()
     try:
@@ -83,15 +83,17 @@ def imports_of(config: Config) -> list[dict[str, Any]]:
         return []
 
 
-def counts_key(fingerprint: str) -> str:
+def _counts_key(fingerprint: str) -> str:
     return f"counts/interactions-{fingerprint}.json"
 
 
-def counts_of(fingerprint: str) -> Earlier:
+def _counts_of(fingerprint: str) -> Earlier:
     """What the plan of an earlier run counted of its files."""
     client = clients.s3()
     try:
-        body = client.get_object(Bucket=os.environ["DATA_BUCKET"], Key=f"reports/{counts_key(fingerprint)}")["Body"]
+        body = client.get_object(Bucket=environment.current().data_bucket, Key=prefixes.REPORTS + _counts_key(fingerprint))[
+            "Body"
+        ]
     except client.exceptions.NoSuchKey:
         return None
     found: dict[str, Any] = json.load(body)

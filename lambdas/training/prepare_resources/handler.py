@@ -8,7 +8,7 @@ from typing import Any, Literal
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel
 
-from lambdas.aws.ensure import Look, answer, part
+from lambdas.aws.ensure import StepResult, result_of, step_output
 from lambdas.aws.observability import logger
 from lambdas.config import Config
 from lambdas.config.packed import packed_config
@@ -30,10 +30,10 @@ class PrepareRequest(BaseModel):
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     request, config = PrepareRequest.model_validate(event), packed_config()
-    return answer((part(r.model_dump(), partial(ensure, config, r)) for r in request.resources), request.waited_seconds)
+    return step_output((result_of(r.model_dump(), partial(ensure, config, r)) for r in request.resources), request.waited_seconds)
 
 
-def ensure(config: Config, resource: Resource) -> Look:
+def ensure(config: Config, resource: Resource) -> StepResult:
     if resource.kind == "dataset_group":
         return ensure_dataset_group(config)
     if resource.kind == "event_tracker":

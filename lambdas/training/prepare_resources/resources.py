@@ -6,13 +6,13 @@ from functools import partial
 from typing import Any, cast
 
 from lambdas.aws import clients
-from lambdas.aws.ensure import Look, create_or_wait, described, found_status, refuse_stranger
+from lambdas.aws.ensure import StepResult, create_or_wait, described, found_status, refuse_stranger
 from lambdas.config import Config
 from lambdas.config.names import arn, dataset_group_arn, event_tracker_name, filter_name
 from lambdas.config.tags import deployment_tags
 
 
-def ensure_dataset_group(config: Config) -> Look:
+def ensure_dataset_group(config: Config) -> StepResult:
     group = dataset_group_arn(config)
     there = described(lambda: dict(clients.personalize().describe_dataset_group(datasetGroupArn=group)))
     if there is None:
@@ -22,7 +22,7 @@ def ensure_dataset_group(config: Config) -> Look:
     return found_status(group, there)
 
 
-def ensure_event_tracker(config: Config) -> Look:
+def ensure_event_tracker(config: Config) -> StepResult:
     """The tracker and its tracking id. A dataset group has one tracker at the most, whose ARN its name does not give."""
     group, client = dataset_group_arn(config), clients.personalize()
     trackers = client.list_event_trackers(datasetGroupArn=group)["eventTrackers"]
@@ -35,7 +35,7 @@ def ensure_event_tracker(config: Config) -> Look:
     return found_status(arn, cast(dict[str, Any], tracker), tracking_id=tracker["trackingId"])
 
 
-def ensure_filter(config: Config, name: str) -> Look:
+def ensure_filter(config: Config, name: str) -> StepResult:
     full_name = filter_name(config, name)
     there = described(lambda: dict(clients.personalize().describe_filter(filterArn=arn(f"filter/{full_name}"))))
     if there is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from typing import Any
 
@@ -10,9 +9,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel
 
 from lambdas.aws import clients
-from lambdas.aws.ensure import answer
+from lambdas.aws.ensure import step_output
 from lambdas.aws.observability import logger
-from lambdas.config import Config
+from lambdas.config import Config, environment
 from lambdas.config.names import dataset_group_arn
 from lambdas.config.packed import packed_config
 from lambdas.stores.deployment import Deployment, NotDeployed, publish, read_deployment
@@ -49,7 +48,7 @@ class PublishRequest(BaseModel):
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     request, config = PublishRequest.model_validate(event), packed_config()
-    deployment = merge(config, previous(), request)
+    deployment = merge(config, _previous(), request)
     if request.waited_seconds == 0:
         publish(deployment)
         retag(config, deployment)
@@ -61,13 +60,13 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         prune(leftovers)
     done = not leftovers.filters and not (config.prune and names(leftovers))
     waiting = [{"status": "ACTIVE" if done else "PENDING"}]
-    return answer(waiting, request.waited_seconds, deployment=deployment.model_dump(), leftover=names(leftovers))
+    return step_output(waiting, request.waited_seconds, deployment=deployment.model_dump(), leftover=names(leftovers))
 
 
-def previous() -> Deployment | None:
+def _previous() -> Deployment | None:
     """What is deployed now, None before the first run."""
     try:
-        return read_deployment(clients.ssm(), os.environ["DEPLOYMENT_PARAMETER"])
+        return read_deployment(clients.ssm(), environment.current().deployment_parameter)
     except NotDeployed:
         return None
 

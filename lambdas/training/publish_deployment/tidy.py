@@ -19,7 +19,7 @@ GRACE_SECONDS = round(2 * CACHE_SECONDS)
 
 
 @dataclass(frozen=True)
-class Leftovers:
+class _Leftovers:
     """ARNs of what this deployment has in Personalize and the config does not name."""
 
     filters: list[str]
@@ -27,12 +27,12 @@ class Leftovers:
     solutions: list[str]
 
 
-def find_leftovers(config: Config, deployed: Deployment) -> Leftovers:
+def find_leftovers(config: Config, deployed: Deployment) -> _Leftovers:
     group = dataset_group_arn(config)
     present = [arn for arn in solutions(group) if ours(config, arn)]
     wanted = {solution_arn(config, name) for name in config.solutions}
     served = {solution_arn(config, name) for name, solution in config.solutions.items() if solution.campaign is not None}
-    return Leftovers(
+    return _Leftovers(
         filters=[arn for arn in filters(group) if arn not in deployed.filters.values() and ours(config, arn)],
         campaigns=[arn for solution in present if solution not in served for arn in campaigns(solution) if ours(config, arn)],
         solutions=[arn for arn in present if arn not in wanted],
@@ -64,12 +64,12 @@ def campaigns(solution: str) -> Iterator[str]:
         yield from (entry["campaignArn"] for entry in page["campaigns"])
 
 
-def delete_filters(leftovers: Leftovers) -> None:
+def delete_filters(leftovers: _Leftovers) -> None:
     for arn in leftovers.filters:
         clients.personalize().delete_filter(filterArn=arn)
 
 
-def prune(leftovers: Leftovers) -> None:
+def prune(leftovers: _Leftovers) -> None:
     """Delete the campaigns; once they are gone, the solutions with their versions. Called again until nothing is left."""
     client = clients.personalize()
     for arn in leftovers.campaigns:
@@ -92,6 +92,6 @@ def retag(config: Config, deployed: Deployment) -> None:
             client.tag_resource(resourceArn=arn, tags=missing)
 
 
-def names(leftovers: Leftovers) -> list[str]:
+def names(leftovers: _Leftovers) -> list[str]:
     """Campaigns and solutions as a report lists them."""
     return [short(arn) for arn in (*leftovers.campaigns, *leftovers.solutions)]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from lambdas.aws.observability import logger
+from lambdas.config import environment
 from lambdas.config.packed import packed_config
 from lambdas.stores.reports import tell, write_report
 from lambdas.stores.runs import keep_version, release_lock, versions
@@ -20,7 +20,7 @@ from lambdas.training.report.report import Run, as_text, make_report, records
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     run = Run.model_validate(event)
-    report = make_report(run, os.environ["DEPLOYMENT"])
+    report = make_report(run, environment.current().deployment)
     for record in records(run):
         keep_version(record)
     address = write_report(f"{run.run_id}/report.json", json.dumps(report, indent=1))
@@ -38,5 +38,5 @@ def put_metrics(report: dict[str, Any]) -> None:
     for solution in report["solutions"]:
         for name, value in solution["metrics"].items():
             with single_metric(name=name, unit=MetricUnit.NoUnit, value=value, namespace="recostack") as metric:
-                metric.add_dimension(name="deployment", value=os.environ["DEPLOYMENT"])
+                metric.add_dimension(name="deployment", value=environment.current().deployment)
                 metric.add_dimension(name="solution", value=solution["name"])

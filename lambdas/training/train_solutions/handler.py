@@ -9,7 +9,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel
 
-from lambdas.aws.ensure import Look, active, answer, part
+from lambdas.aws.ensure import StepResult, active, result_of, step_output
 from lambdas.aws.observability import logger
 from lambdas.config import Config
 from lambdas.config.packed import packed_config
@@ -30,13 +30,13 @@ class TrainRequest(BaseModel):
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     request, config = TrainRequest.model_validate(event), packed_config()
     parts = [
-        part({"name": name, "recipe": config.solutions[name].recipe}, partial(look, config, name, request))
+        result_of({"name": name, "recipe": config.solutions[name].recipe}, partial(ensure, config, name, request))
         for name in request.solutions
     ]
-    return answer(parts, request.waited_seconds)
+    return step_output(parts, request.waited_seconds)
 
 
-def look(config: Config, name: str, request: TrainRequest) -> Look:
+def ensure(config: Config, name: str, request: TrainRequest) -> StepResult:
     """The solution, then its version, then what the service measured."""
     seen = ensure_solution(config, name, request.run_started)
     if seen.active:

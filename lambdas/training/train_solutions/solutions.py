@@ -9,7 +9,7 @@ from typing import Any, cast
 from lambdas.aws import clients
 from lambdas.aws.ensure import (
     ConfigurationDrift,
-    Look,
+    StepResult,
     active,
     create_or_wait,
     described,
@@ -26,14 +26,14 @@ from lambdas.config.tags import deployment_tags
 from lambdas.training.imports import import_jobs
 
 
-def ensure_solution(config: Config, name: str, run_started: datetime) -> Look:
+def ensure_solution(config: Config, name: str, run_started: datetime) -> StepResult:
     """The solution as the config wants it. Raises ConfigurationDrift when it was made otherwise."""
     solution, wanted = solution_arn(config, name), config.solutions[name]
     there = described(lambda: dict(clients.personalize().describe_solution(solutionArn=solution)))
     if there is None:
         return create_or_wait(solution, lambda: create_solution(config, name, wanted))
     refuse_stranger(solution, there, dataset_group_arn(config))
-    refuse_drift(name, wanted, there)
+    _refuse_drift(name, wanted, there)
     delete = partial(clients.personalize().delete_solution, solutionArn=solution)
     return found_or_made_anew(solution, there, run_started, delete)
 
@@ -51,7 +51,7 @@ def create_solution(config: Config, name: str, wanted: Solution) -> None:
     )
 
 
-def refuse_drift(name: str, wanted: Solution, there: dict[str, Any]) -> None:
+def _refuse_drift(name: str, wanted: Solution, there: dict[str, Any]) -> None:
     """A solution's recipe, event type and threshold are fixed when it is made."""
     settings = there.get("solutionConfig") or {}
     pairs = {
@@ -70,19 +70,19 @@ def refuse_drift(name: str, wanted: Solution, there: dict[str, Any]) -> None:
             )
 
 
-def ensure_version(config: Config, name: str, run_started: datetime, retrain: bool) -> Look:
+def ensure_version(config: Config, name: str, run_started: datetime, retrain: bool) -> StepResult:
     """The solution's newest version, after a training if `retrain` says so or data was imported since it was made.
 
     A version made since the run began is this run's: a retried call finds it instead of training twice.
     """
     solution = solution_arn(config, name)
-    latest = newest_version(solution)
+    latest = _newest_version(solution)
     if latest is not None:
         ours = latest["creationDateTime"] >= run_started
         running = latest["status"] in ("CREATE PENDING", "CREATE IN_PROGRESS")
         if ours or running:
-            return found_status(latest["solutionVersionArn"], describe_version(latest["solutionVersionArn"]))
-        fresh = latest["status"] == "ACTIVE" and latest["creationDateTime"] >= last_import(config)
+            return found_status(latest["solutionVersionArn"], _describe_version(latest["solutionVersionArn"]))
+        fresh = latest["status"] == "ACTIVE" and latest["creationDateTime"] >= _last_import(config)
         if fresh and not retrain:
             return active(latest["solutionVersionArn"])
     builds_on = latest is not None and latest["status"] == "ACTIVE" and not retrain
@@ -96,18 +96,18 @@ def ensure_version(config: Config, name: str, run_started: datetime, retrain: bo
     )
 
 
-def newest_version(solution: str) -> dict[str, Any] | None:
+def _newest_version(solution: str) -> dict[str, Any] | None:
     """The summary of the solution's latest version, by its creation."""
     pages = clients.personalize().get_paginator("list_solution_versions").paginate(solutionArn=solution)
     versions = [version for page in pages for version in page["solutionVersions"]]
     return newest(versions)
 
 
-def describe_version(version: str) -> dict[str, Any]:
+def _describe_version(version: str) -> dict[str, Any]:
     return dict(clients.personalize().describe_solution_version(solutionVersionArn=version)["solutionVersion"])
 
 
-def last_import(config: Config) -> datetime:
+def _last_import(config: Config) -> datetime:
     """When the last import into any dataset of the deployment ended."""
     jobs = [job for kind in config.datasets.present() for job in import_jobs(dataset_arn(config, kind))]
     ends: list[datetime] = [job["lastUpdatedDateTime"] for job in jobs if job["status"] == "ACTIVE"]

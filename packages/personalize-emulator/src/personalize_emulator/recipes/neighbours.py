@@ -1,4 +1,4 @@
-"""What the people do next who did the same lately: sequence-aware nearest neighbours among users.
+"""What users with the same recent interactions do next: sequence-aware nearest neighbours among users.
 
 Neighbours are those whose events overlap with the newest ones of a history, the newer and the rarer the item the more; what
 stands near the shared item in their own history counts most. After Ludewig and Jannach, "Evaluation of Session-based

@@ -109,8 +109,8 @@ class PersonalizationModel(BlendedModel):
         items, weights = items[-HISTORY:], weights[-HISTORY:]
         decayed = weights
         if fading:
-            lately, always = np.exp(-_ages(items) / np.float32(fading)), np.exp(-_ages(items) / np.float32(LASTING * fading))
-            decayed = weights * ((1 - LASTING_SHARE) * lately + LASTING_SHARE * always)
+            recent, always = np.exp(-_ages(items) / np.float32(fading)), np.exp(-_ages(items) / np.float32(LASTING * fading))
+            decayed = weights * ((1 - LASTING_SHARE) * recent + LASTING_SHARE * always)
         factors = self.arrays["factors"]
         return np.asarray(factors @ fold_in_one(self._shared, factors[items], decayed))
 

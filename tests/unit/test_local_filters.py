@@ -1,4 +1,4 @@
-"""Local twins of filters, against the emulator's own evaluation: random filters over a random shop."""
+"""Local filters, against the emulator's own evaluation: random filters over a random shop."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ def test_a_twin_keeps_what_personalize_keeps(
             recent[event_type.lower()].append(item_id)
     assume(
         all(len(item_ids) <= EVENTS_SEEN_BY_FILTERS["INTERACTIONS"] for item_ids in recent.values())
-    )  # twins know more than Personalize
-    items, twin = catalogue(world), parse_filter(expression)
+    )  # local filters know more than Personalize
+    items, local = catalogue(world), parse_filter(expression)
     facts = Facts(given_values, items[current], recent)
     quoted = {name: ",".join(f'"{text}"' for text in texts) for name, texts in given_values.items()}
     allowed = compiled(world.store, expression).mask(quoted, user, current).tolist()
-    kept = [twin.keeps(item_id, items.get(item_id, {}), facts) for item_id in IDS]
+    kept = [local.keeps(item_id, items.get(item_id, {}), facts) for item_id in IDS]
     assert kept == allowed, (
         expression,
         given_values,
