@@ -24,6 +24,8 @@ _EXPIRES_AFTER = {
     "datasets/users/without-erased/": 7,
     # Inputs and outputs of batch jobs.
     "batch/": 30,
+    # Inputs and outputs of the jobs for sample lists, which are kept without users.
+    "samples/": 1,
     # Records that could not be put: large ones, batches that Lambda gave up, what Firehose could not write.
     "dead-letters/": 14,
     "aws/lambda/": 14,

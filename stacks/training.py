@@ -185,10 +185,12 @@ class TrainingStack(cdk.Stack):
     def _personalize_role(self) -> iam.Role:
         """Personalize assumes it to read the CSVs and to write snapshots; for this account's resources only."""
         role = personalize_role(self, "Lets Amazon Personalize read the CSVs and write snapshots")
+        folders = ["datasets/", "snapshots/", *(["samples/"] if self._has_samples() else [])]
         for grant in (
-            list_below(self.config, self.bucket, "datasets/", "snapshots/"),
+            list_below(self.config, self.bucket, *folders),
             self._get_csvs(),
             *self._snapshots("s3:GetObject", "s3:PutObject"),
+            *([self._samples()] if self._has_samples() else []),
             *use_key_in_jobs(self.config),
         ):
             grant.give(role)
@@ -309,15 +311,51 @@ class TrainingStack(cdk.Stack):
                 self._table("PutItem", "Query"),
                 Grant(["sns:Publish"], [self.topic.topic_arn]),
                 Grant(["ssm:GetParameter"], [parameter]),
+                *self._make_samples(),
             ],
             environment={
                 "API_URL_PARAMETER": names.api_url_parameter(self.config),
+                "CATALOGUE_TABLE": names.catalogue_table(self.config),
+                "DATA_BUCKET": names.data_bucket(self.config),
                 "DEPLOYMENT": self.config.name,
+                "ERASURES_TABLE": names.erasures_table(self.config),
                 "PERSONALIZE_ARN_PREFIX": names.personalize_prefix(),
+                "PERSONALIZE_ROLE_ARN": self.personalize_role.role_arn,
                 "RUNS_TABLE": self.runs.table_name,
                 "TOPIC_ARN": self.topic.topic_arn,
             },
+            memory_mb=1024,
+            timeout=cdk.Duration.minutes(15),
         )
+
+    def _has_samples(self) -> bool:
+        return any(solution.sample_users for solution in self.config.solutions.values())
+
+    def _samples(self) -> Grant:
+        return Grant(["s3:GetObject", "s3:PutObject"], [f"{self.bucket}/samples/*"], "each run has a folder of its own")
+
+    def _kept_samples(self, *calls: str) -> Grant:
+        return Grant(calls, [f"{self.bucket}/reports/*/samples-*.json"], "each run has a folder of its own")
+
+    def _make_samples(self) -> list[Grant]:
+        """Where a person is shown lists: to choose users of the CSVs, run jobs for them, look up titles and keep the lists."""
+        if not self._has_samples():
+            return []
+        tables = [f"table/{of(self.config)}" for of in (names.erasures_table, names.catalogue_table)]
+        return [
+            *self._read_csvs(),
+            *use_key(self.config, "GenerateDataKey"),
+            *self._batch_jobs(),
+            self._samples(),
+            self._kept_samples("s3:GetObject", "s3:PutObject"),
+            Grant(["dynamodb:BatchGetItem"], [self.format_arn(service="dynamodb", resource=table) for table in tables]),
+        ]
+
+    def _batch_jobs(self) -> list[Grant]:
+        """To make batch inference jobs, and to look at them."""
+        calls = ("DescribeBatchInferenceJob", "CreateBatchInferenceJob", "TagResource")
+        jobs = self._ours("batch-inference-job/{}_*", "solution/{}_*")
+        return [Grant([f"personalize:{call}" for call in calls], jobs, OWN_NAMES), hand_over(self.personalize_role)]
 
     def _approval_page(self) -> None:
         """Open to whoever has the link of a mail, so that its role holds no more than the exchange of an id for its token."""
@@ -338,16 +376,11 @@ class TrainingStack(cdk.Stack):
             description="Ensures that the campaigns serve what was decided, and starts the snapshots of popularity counts",
             may=[
                 Grant([f"personalize:{call}" for call in calls], self._ours("campaign/{}_*", "solution/{}_*"), OWN_NAMES),
-                Grant(
-                    [f"personalize:{call}" for call in ("DescribeBatchInferenceJob", "CreateBatchInferenceJob", "TagResource")],
-                    self._ours("batch-inference-job/{}_*", "solution/{}_*"),
-                    OWN_NAMES,
-                ),
+                *self._batch_jobs(),
                 Grant(["personalize:ListBatchInferenceJobs"], ["*"], NO_RESOURCE),
                 Grant(["s3:ListBucket"], [self.bucket], conditions={"StringLike": {"s3:prefix": "snapshots/*"}}),
                 *self._snapshots("s3:PutObject"),
                 *use_key(self.config, "GenerateDataKey"),
-                hand_over(self.personalize_role),
             ],
             environment={
                 "DATA_BUCKET": names.data_bucket(self.config),
@@ -391,6 +424,7 @@ class TrainingStack(cdk.Stack):
                 Grant(["sns:Publish"], [self.topic.topic_arn]),
                 Grant(["events:PutEvents"], [self.format_arn(service="events", resource="event-bus/default")]),
                 self._table("UpdateItem", "DeleteItem", "Query"),
+                *([self._kept_samples("s3:GetObject"), *use_key(self.config, "Decrypt")] if self._has_samples() else []),
             ],
             environment={
                 "DATA_BUCKET": names.data_bucket(self.config),
