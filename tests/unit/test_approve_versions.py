@@ -137,6 +137,7 @@ def test_an_opened_link_shows_both_versions_and_changes_nothing(shop: Deployment
         assert status == 200
         assert "<td>0.9000</td><td>0.8000</td>" in page
         assert '<form method="post">' in page
+        assert "Sample lists" not in page
 
 
 def test_a_guessed_or_expired_link_is_unknown(shop: Deployment) -> None:
