@@ -15,7 +15,7 @@ from constructs import Construct
 
 from lambdas.config import Config
 from lambdas.stores.deployment import parameter_name
-from stacks import names
+from stacks import names, sample_lists
 from stacks.acknowledged import acknowledge
 from stacks.alarms import Alarms
 from stacks.functions import Functions
@@ -185,12 +185,12 @@ class TrainingStack(cdk.Stack):
     def _personalize_role(self) -> iam.Role:
         """Personalize assumes it to read the CSVs and to write snapshots; for this account's resources only."""
         role = personalize_role(self, "Lets Amazon Personalize read the CSVs and write snapshots")
-        folders = ["datasets/", "snapshots/", *(["samples/"] if self._has_samples() else [])]
+        folders = ["datasets/", "snapshots/", *([sample_lists.FOLDER] if sample_lists.shown(self.config) else [])]
         for grant in (
             list_below(self.config, self.bucket, *folders),
             self._get_csvs(),
             *self._snapshots("s3:GetObject", "s3:PutObject"),
-            *([self._samples()] if self._has_samples() else []),
+            *sample_lists.files_of_jobs(self.config, self.bucket),
             *use_key_in_jobs(self.config),
         ):
             grant.give(role)
@@ -311,7 +311,8 @@ class TrainingStack(cdk.Stack):
                 self._table("PutItem", "Query"),
                 Grant(["sns:Publish"], [self.topic.topic_arn]),
                 Grant(["ssm:GetParameter"], [parameter]),
-                *self._make_samples(),
+                *([*self._read_csvs(), *self._batch_jobs()] if sample_lists.shown(self.config) else []),
+                *sample_lists.make(self, self.config, self.bucket),
             ],
             environment={
                 "API_URL_PARAMETER": names.api_url_parameter(self.config),
@@ -327,29 +328,6 @@ class TrainingStack(cdk.Stack):
             memory_mb=1024,
             timeout=cdk.Duration.minutes(15),
         )
-
-    def _has_samples(self) -> bool:
-        return any(solution.sample_users for solution in self.config.solutions.values())
-
-    def _samples(self) -> Grant:
-        return Grant(["s3:GetObject", "s3:PutObject"], [f"{self.bucket}/samples/*"], "each run has a folder of its own")
-
-    def _kept_samples(self, *calls: str) -> Grant:
-        return Grant(calls, [f"{self.bucket}/reports/*/samples-*.json"], "each run has a folder of its own")
-
-    def _make_samples(self) -> list[Grant]:
-        """Where a person is shown lists: to choose users of the CSVs, run jobs for them, look up titles and keep the lists."""
-        if not self._has_samples():
-            return []
-        tables = [f"table/{of(self.config)}" for of in (names.erasures_table, names.catalogue_table)]
-        return [
-            *self._read_csvs(),
-            *use_key(self.config, "GenerateDataKey"),
-            *self._batch_jobs(),
-            self._samples(),
-            self._kept_samples("s3:GetObject", "s3:PutObject"),
-            Grant(["dynamodb:BatchGetItem"], [self.format_arn(service="dynamodb", resource=table) for table in tables]),
-        ]
 
     def _batch_jobs(self) -> list[Grant]:
         """To make batch inference jobs, and to look at them."""
@@ -424,7 +402,7 @@ class TrainingStack(cdk.Stack):
                 Grant(["sns:Publish"], [self.topic.topic_arn]),
                 Grant(["events:PutEvents"], [self.format_arn(service="events", resource="event-bus/default")]),
                 self._table("UpdateItem", "DeleteItem", "Query"),
-                *([self._kept_samples("s3:GetObject"), *use_key(self.config, "Decrypt")] if self._has_samples() else []),
+                *sample_lists.read_kept(self.config, self.bucket),
             ],
             environment={
                 "DATA_BUCKET": names.data_bucket(self.config),

@@ -56,8 +56,9 @@ def _entered(state: str, given: str, when: datetime) -> Iterator[Doing]:
         if not _plain(given).get("parts"):  # not when it looks again
             yield Doing(state, f"{doing} {what}s")
     elif state == "Make sample lists":
-        name = _verdict(given).get("name", "a solution")
-        yield Doing(f"{state} {name}", f"Making lists of both versions of {name} for a few users, to be looked at")
+        if not _plain(given).get("samples"):  # not when it looks again
+            name = _verdict(given).get("name", "a solution")
+            yield Doing(f"{state} {name}", f"Making lists of {name} for a few users, by both versions")
     elif state == "Ask for approval":
         verdict = _verdict(given)
         name, until = verdict.get("name", "a solution"), when + timedelta(seconds=int(verdict.get("approval_seconds") or 0))

@@ -13,6 +13,7 @@ from lambdas.training.approve_versions import handler as approve_versions
 from lambdas.training.report import handler as report
 from lambdas.training.train_solutions import handler as train_solutions
 from personalize_rules.csv import line_of
+from reco.deployment.progress import doings
 from tests.harness.shop_csvs import csv_text
 from tests.harness.waiting import eventually
 from tests.unit.conftest import Deployment
@@ -144,6 +145,20 @@ def test_csvs_that_were_taken_away_leave_a_reason(asked: Deployment) -> None:
     for entry in s3.list_objects_v2(Bucket=asked.bucket, Prefix="datasets/interactions/")["Contents"]:
         s3.delete_object(Bucket=asked.bucket, Key=entry["Key"])
     assert samples_of(asked, "for-you", "version").note == "There are no sample lists: the CSVs hold no users."
+
+
+def test_progress_says_once_that_they_are_made_and_then_who_waits_for_what() -> None:
+    verdict = {"name": "for-you", "approval_seconds": 3600}
+
+    def entered(state: str, samples: dict[str, Any]) -> dict[str, Any]:
+        given = json.dumps({"verdict": verdict, "samples": samples})
+        return {"stateEnteredEventDetails": {"name": state, "input": given}, "timestamp": datetime.now(UTC)}
+
+    looks = [entered("Make sample lists", {}), entered("Make sample lists", {"status": "PENDING"})]
+    made, waits = doings([*looks, entered("Ask for approval", {"status": "DONE"})])
+    assert (made.text, made.waits) == ("Making lists of for-you for a few users, by both versions", False)
+    assert "`reco approve for-you` deploys the new one" in waits.text
+    assert waits.waits
 
 
 LISTS = {

@@ -50,7 +50,7 @@ KOREAN = {
         "몇몇 사용자가 받을 목록입니다(필터와 비즈니스 규칙 적용 전). + 표시는 목록에 새로 들어온 상품입니다."
     ),
     "User {number}, {events} events in the CSVs": "사용자 {number}, CSV의 이벤트 {events}개",
-    "served until now": "기존 버전",
+    "served before": "기존 버전",
     "new version": "새 버전",
     "All versions over time": "시간에 따른 모든 버전",
 }

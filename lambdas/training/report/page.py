@@ -241,7 +241,7 @@ def _user_lists(number: int, user: SampleUser, say: _Say) -> str:
         f'<td class="{"good" if row.is_new else ""}">{"+ " if row.is_new else ""}{escape(row.new)}</td></tr>'
         for place, row in enumerate(side_by_side(user), 1)
     )
-    heads = f'<th class="place">#</th><th>{say("served until now")}</th><th>{say("new version")}</th>'
+    heads = f'<th class="place">#</th><th>{say("served before")}</th><th>{say("new version")}</th>'
     return f"<table><caption>{escape(caption)}</caption><thead><tr>{heads}</tr></thead><tbody>{places}</tbody></table>"
 
 
