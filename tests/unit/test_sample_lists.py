@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from datetime import UTC, datetime
 from typing import Any
 
@@ -138,6 +139,24 @@ def test_a_job_that_takes_too_long_is_not_waited_for(asked: Deployment) -> None:
     assert (first["status"], first["wait_seconds"]) == ("PENDING", 60)
     late = asked.call(approve_versions.handler, **request | {"run_id": "run-2", "waited_seconds": 7200})
     assert "the job was not done within 2 hours" in kept(Made.model_validate(late)).note
+
+
+def test_of_many_users_the_events_are_counted_exactly_whatever_the_order_of_the_rows(asked: Deployment) -> None:
+    """Three times as many users as are kept in memory, with histories of one to seven events."""
+    arn = trained(asked, "for-you")
+    counts = {f"many{n}": n % 7 + 1 for n in range(3000)}
+    pairs = [(user, f"i{n}") for user, count in counts.items() for n in range(count)]
+    random.Random(1).shuffle(pairs)
+    for name in ("interactions", "more"):
+        lines = [f"{user},{item},1700000000,view,," for user, item in pairs if (name == "more") == (item < "i3")]
+        asked.put_csv("interactions", csv_text("interactions", lines), name)
+    verdict = {"name": "for-you", "arn": arn, "decision": "ask"}
+    answer = asked.call(approve_versions.handler, step="samples", verdict=verdict, run_id="run-1")
+    assert answer["status"] == "PENDING"
+    assert answer["events"] == [counts[line["userId"]] for line in inputs(asked, "for-you")]
+    assert answer["events"] == sorted(answer["events"], reverse=True)
+    assert answer["events"][0] >= 6
+    assert answer["events"][-1] <= 2
 
 
 def test_csvs_that_were_taken_away_leave_a_reason(asked: Deployment) -> None:
