@@ -25,6 +25,8 @@ _EXPIRES_AFTER = {
     prefixes.without_erased("users"): 7,
     # Inputs and outputs of batch jobs.
     prefixes.BATCH: 30,
+    # Inputs and outputs of the jobs for sample lists, which are kept without users.
+    prefixes.SAMPLES: 1,
     # Records that could not be put: large ones, batches that Lambda gave up, what Firehose could not write.
     prefixes.DEAD_LETTERS: 14,
     prefixes.GIVEN_UP: 14,

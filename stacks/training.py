@@ -16,7 +16,7 @@ from constructs import Construct
 from lambdas.config import Config, environment
 from lambdas.stores import keys, prefixes
 from lambdas.stores.deployment import parameter_name
-from stacks import names
+from stacks import names, sample_lists
 from stacks.acknowledged import acknowledge
 from stacks.alarms import Alarms
 from stacks.functions import Functions
@@ -179,10 +179,12 @@ class TrainingStack(cdk.Stack):
     def _personalize_role(self) -> iam.Role:
         """Personalize assumes it to read the CSVs and to write snapshots; for this account's resources only."""
         role = personalize_role(self, "Lets Amazon Personalize read the CSVs and write snapshots")
+        folders = [prefixes.DATASETS, prefixes.SNAPSHOTS, *([prefixes.SAMPLES] if sample_lists.shown(self.config) else [])]
         for grant in (
-            list_below(self.config, self.bucket, prefixes.DATASETS, prefixes.SNAPSHOTS),
+            list_below(self.config, self.bucket, *folders),
             self._get_csvs(),
             *self._snapshots("s3:GetObject", "s3:PutObject"),
+            *sample_lists.files_of_jobs(self.config, self.bucket),
             *use_key_in_jobs(self.config),
         ):
             grant.give(role)
@@ -303,15 +305,29 @@ class TrainingStack(cdk.Stack):
                 self._table("PutItem", "Query"),
                 Grant(["sns:Publish"], [self.topic.topic_arn]),
                 Grant(["ssm:GetParameter"], [parameter]),
+                *([*self._read_csvs(), *self._batch_jobs()] if sample_lists.shown(self.config) else []),
+                *sample_lists.make(self, self.config, self.bucket),
             ],
             environment=environment.ApproveVersions(
                 api_url_parameter=names.api_url_parameter(self.config),
+                catalogue_table=names.catalogue_table(self.config),
+                data_bucket=names.data_bucket(self.config),
                 deployment=self.config.name,
+                erasures_table=names.erasures_table(self.config),
                 personalize_arn_prefix=names.personalize_prefix(),
+                personalize_role_arn=self.personalize_role.role_arn,
                 runs_table=self.runs.table_name,
                 topic_arn=self.topic.topic_arn,
             ),
+            memory_mb=1024,
+            timeout=cdk.Duration.minutes(15),
         )
+
+    def _batch_jobs(self) -> list[Grant]:
+        """To make batch inference jobs, and to look at them."""
+        calls = ("DescribeBatchInferenceJob", "CreateBatchInferenceJob", "TagResource")
+        jobs = self._ours("batch-inference-job/{}_*", "solution/{}_*")
+        return [Grant([f"personalize:{call}" for call in calls], jobs, OWN_NAMES), pass_role(self.personalize_role)]
 
     def _approval_page(self) -> None:
         """Open to whoever has the link of a mail, so that its role holds no more than the exchange of an id for its token."""
@@ -332,16 +348,11 @@ class TrainingStack(cdk.Stack):
             description="Ensures that the campaigns serve what was decided, and starts the snapshots of popularity counts",
             grants=[
                 Grant([f"personalize:{call}" for call in calls], self._ours("campaign/{}_*", "solution/{}_*"), OWN_NAMES),
-                Grant(
-                    [f"personalize:{call}" for call in ("DescribeBatchInferenceJob", "CreateBatchInferenceJob", "TagResource")],
-                    self._ours("batch-inference-job/{}_*", "solution/{}_*"),
-                    OWN_NAMES,
-                ),
+                *self._batch_jobs(),
                 Grant(["personalize:ListBatchInferenceJobs"], ["*"], NO_RESOURCE),
                 Grant(["s3:ListBucket"], [self.bucket], conditions={"StringLike": {"s3:prefix": f"{prefixes.SNAPSHOTS}*"}}),
                 *self._snapshots("s3:PutObject"),
                 *use_key(self.config, "GenerateDataKey"),
-                pass_role(self.personalize_role),
             ],
             environment=environment.DeployCampaigns(
                 data_bucket=names.data_bucket(self.config),
@@ -385,6 +396,7 @@ class TrainingStack(cdk.Stack):
                 Grant(["sns:Publish"], [self.topic.topic_arn]),
                 Grant(["events:PutEvents"], [self.format_arn(service="events", resource="event-bus/default")]),
                 self._table("UpdateItem", "DeleteItem", "Query"),
+                *sample_lists.read_kept(self.config, self.bucket),
             ],
             environment=environment.Report(
                 data_bucket=names.data_bucket(self.config),

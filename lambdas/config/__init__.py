@@ -9,7 +9,6 @@ from pydantic import Field, field_validator
 from lambdas.config.api import Api
 from lambdas.config.batch import BATCH, Archive, Batch, Segment
 from lambdas.config.data import Dataset, Datasets, Display, EventType
-from lambdas.config.environment import variable
 from lambdas.config.local_filters import parse_filter
 from lambdas.config.operations import Alarms, Protection, Schedules
 from lambdas.config.problems import ConfigError

@@ -124,8 +124,12 @@ class TrainSolutions(Environment):
 
 class ApproveVersions(Environment):
     api_url_parameter: str
+    catalogue_table: str
+    data_bucket: str
     deployment: str
+    erasures_table: str
     personalize_arn_prefix: str
+    personalize_role_arn: str
     runs_table: str
     topic_arn: str
 

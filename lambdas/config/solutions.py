@@ -49,6 +49,13 @@ class Approval(Section):
     within_hours: float = Field(
         24, gt=0, le=24 * 30, description="without an answer by then the old version stays, and the next run asks again"
     )
+    sample_users: int = Field(
+        5,
+        ge=0,
+        le=10,
+        description="so many users' lists by both versions are shown with the figures, of recipes that answer for users; "
+        "each user is two recommendations of batch inference, $0.00086 for 5 users (unconfirmed); 0: no lists",
+    )
 
 
 class Solution(Section):
@@ -82,3 +89,8 @@ class Solution(Section):
         if self.training_mode == "UPDATE" and not RECIPES[self.recipe].update_mode:
             raise ValueError(f"training_mode: '{self.recipe}' is always trained in full")
         return self
+
+    @property
+    def sample_users(self) -> int:
+        """Of how many users the person who decides sees lists; 0 where nobody is asked, or where lists are not personal."""
+        return self.approval.sample_users if self.approval and RECIPES[self.recipe].personal else 0

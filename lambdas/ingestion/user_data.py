@@ -22,6 +22,7 @@ _OTHERS: dict[str, str] = {
     "archive": "the erasure job (Glue), every week",
     "dead letters": "expire after 14 days",
     "files of batch runs": "expire after 30 days",
+    "files of sample lists": "expire after a day",
     "copies of CSVs": "expire after a week",
     "lists of erased users": "expire after a week",
 }

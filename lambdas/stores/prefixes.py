@@ -21,6 +21,8 @@ ERASED = f"{BATCH}erased/"
 INTERACTIONS_REPORT, REJECTED_INTERACTIONS = f"{BATCH}interactions.json", f"{BATCH}rejected-interactions/"
 #: The lists of popularity counts: a folder for each solution.
 SNAPSHOTS = "snapshots/"
+#: What the jobs for sample lists read and write: a folder for each run.
+SAMPLES = "samples/"
 #: What runs found and did: a folder for each run.
 REPORTS = "reports/"
 #: What the archive run did for erased users: a file for each run.

@@ -10,12 +10,13 @@ import json
 import time
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from lambdas.aws import clients
 from lambdas.aws.tables import from_row
 from lambdas.config import environment
 from lambdas.stores.runs import APPROVAL, key
+from lambdas.stores.sample_lists import SampleLists
 
 
 class Asked(BaseModel):
@@ -37,6 +38,7 @@ class Approval(BaseModel):
     task_token: str
     expires: int
     deployment: str = ""
+    samples: SampleLists = Field(default_factory=SampleLists)
 
 
 def approval_key(approval_id: str) -> dict[str, Any]:

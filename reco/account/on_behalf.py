@@ -61,3 +61,11 @@ CALLS: dict[str, list[Call]] = {
     "batch/SparkRetentionRole": _spark(["events", "batch/erased"], ["retention"]),
     "batch/SparkInteractionsRole": _spark(["events", "batch/erased"], ["datasets/interactions", "batch"]),
 }
+
+#: The same, of what only some configs have: asked where the role is allowed it.
+OF_SOME_CONFIGS: dict[str, list[Call]] = {
+    "training/PersonalizeRole": [
+        *_objects("s3:GetObject", "samples/run/a/users.json"),
+        *_objects("s3:PutObject", "samples/run/a/new/users.json.out"),
+    ]
+}

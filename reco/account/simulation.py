@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from reco.account.grants import Grants
-from reco.account.on_behalf import CALLS, Call
+from reco.account.on_behalf import CALLS, OF_SOME_CONFIGS, Call
 from reco.account.stacks import StackResources
 from reco.target import Target
 
@@ -70,7 +70,8 @@ def simulate(
     roles = {name: physical for name, physical in stacks.roles.items() if name in listed}
     for name, physical in sorted(roles.items()):
         tell(name)
-        calls = [(action, _PLACE.sub(value, resource), context) for action, resource, context in recorded.get(name, [])]
+        some = [*recorded.get(name, []), *OF_SOME_CONFIGS.get(name, [])]
+        calls = [(action, _PLACE.sub(value, resource), context) for action, resource, context in some]
         calls = [call for call in calls if grants.holds(name, call[0], call[1])]
         calls += [(action, _PLACE.sub(value, resource), context) for action, resource, context in CALLS.get(name, [])]
         asked += len(calls)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from lambdas.stores.sample_lists import SampleLists, side_by_side
 from lambdas.training.metric_labels import metric_label
 from reco.console import progress, results, run_shown, show_json, show_table
 from reco.deployment import approvals, train
@@ -75,7 +76,7 @@ def approve(
         approvals.decide(target, solution, not reject)
         results.print(f"The new version of {solution} {'was rejected: the old version stays' if reject else 'goes live'}.")
     elif as_json:
-        show_json([{name: row[name] for name in ("solution", "run_id", "verdict")} for row in waiting])
+        show_json([{name: row[name] for name in ("solution", "run_id", "verdict", "samples") if name in row} for row in waiting])
     elif not waiting:
         results.print("No version waits for an approval.")
     else:
@@ -97,6 +98,21 @@ def _show_versions(row: dict[str, Any]) -> None:
         ["metric", "new", "serving now", "difference"],
         rows,
     )
+    _show_samples(SampleLists.model_validate(row.get("samples") or {}))
+
+
+def _show_samples(lists: SampleLists) -> None:
+    """What a few users would get of either version, side by side."""
+    for number, user in enumerate(lists.users, 1):
+        places = [
+            [place, line.serving, f"+ {line.new}" if line.is_new else line.new]
+            for place, line in enumerate(side_by_side(user), 1)
+        ]
+        show_table(f"User {number}, {user.events:,} events in the CSVs", ["#", "serving now", "new"], places)
+    if lists.users:
+        results.print("What these users would get, before filters and business rules. Marked with +: new in the list.")
+    if lists.note:
+        results.print(lists.note, markup=False)
 
 
 def rollback(

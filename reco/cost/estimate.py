@@ -108,7 +108,19 @@ def _as_is(bill: Bill) -> list[Line]:
     own = replace(bill, traffic=traffic.model_copy(update={"trainings_per_month": trainings, "batch": batches}))
     made = {job.solution: _batch_lists_per_run(own, job.solution) * runs for job in own.config.batch.values()}
     jobs = [*_batch_runs(own, made), *_segments(own)] if own.config.batch or own.config.segments else []
-    return [*real_time(own), *jobs]
+    return [*real_time(own), *jobs, *_sample_lists(own)]
+
+
+def _sample_lists(bill: Bill) -> Iterator[Line]:
+    """What a person is shown who decides about a version: each user's list by the new one and by the one that serves."""
+    for name, solution in bill.config.solutions.items():
+        if solution.sample_users:
+            lists = 2 * solution.sample_users * bill.traffic.trainings_per_month
+            yield bill.line("Personalize", f"sample lists of {name}", "training", _batch_price(solution), lists)
+
+
+def _batch_price(solution: Solution) -> str:
+    return "personalize_batch_v2" if solution.recipe.endswith("-v2") else "personalize_batch"
 
 
 def runs_per_month(schedule: str) -> float:
@@ -309,7 +321,7 @@ def _batch_runs(bill: Bill, lists: Mapping[str, float]) -> Iterator[Line]:
     traffic, runs = bill.traffic, bill.traffic.batch.runs_per_month
     yield bill.line("Glue", "batch input", "inference", "glue_dpu_hours", runs * traffic.batch.glue_dpu_hours_per_run)
     for solution, count in lists.items():
-        price = "personalize_batch_v2" if bill.config.solutions[solution].recipe.endswith("-v2") else "personalize_batch"
+        price = _batch_price(bill.config.solutions[solution])
         yield bill.line("Personalize", f"batch inference of {solution}", "inference", price, count)
     size = traffic.assumptions.list_bytes
     written = sum(lists.values()) * _rounded_up(size, DYNAMODB_STEP) / DYNAMODB_STEP

@@ -55,8 +55,12 @@ def _entered(state: str, given: str, when: datetime) -> Iterator[Doing]:
         doing, what = _COUNTED[state]
         if not _plain(given).get("parts"):  # not when it looks again
             yield Doing(state, f"{doing} {what}s")
+    elif state == "Make sample lists":
+        if not _plain(given).get("samples"):  # not when it looks again
+            name = _verdict(given).get("name", "a solution")
+            yield Doing(f"{state} {name}", f"Making lists of {name} for a few users, by both versions")
     elif state == "Ask for approval":
-        verdict = _plain(given)
+        verdict = _verdict(given)
         name, until = verdict.get("name", "a solution"), when + timedelta(seconds=int(verdict.get("approval_seconds") or 0))
         text = (
             f"Waiting until {until.astimezone():%Y-%m-%d %H:%M} for an approval of {name}: "
@@ -77,6 +81,12 @@ def _counted(state: str, answer: str) -> Iterator[Doing]:
         yield Doing(state, f"{doing} {len(parts)} {what}{'s' if len(parts) > 1 else ''}, {done} done{wrong}")
     else:
         yield Doing(state, f"{doing} {what}s: nothing to do")
+
+
+def _verdict(given: str) -> dict[str, Any]:
+    """The verdict on the version that a person is asked about."""
+    verdict = _plain(given).get("verdict")
+    return verdict if isinstance(verdict, dict) else {}
 
 
 def _plain(text: str) -> dict[str, Any]:

@@ -355,7 +355,7 @@ def run_started_by(site: Site, start: Callable[[], object]) -> Outcome:
 
 
 def test_approvals(clean: Site) -> None:
-    """Nobody answers, a person says no by the link, the operator says yes by the command line."""
+    """Nobody answers, a person says no by the link, the operator says yes by the command line; both see lists of both versions."""
 
     def ask(raw: dict[str, Any]) -> None:
         raw["solutions"]["ranking"]["approval"] = {"within_hours": 10 / 3600}
@@ -371,16 +371,26 @@ def test_approvals(clean: Site) -> None:
     link = mailbox(clean)
     versions = clean.counts()["versions"]
     execution = train.start(clean.target, solutions=["ranking"])
-    post(link(), "approve")
+    asked = link()
+    shown = [CommandLine(clean.folder).run("approve", "--config", "shop.yaml")[0], read(asked)]
+    post(asked, "approve")
     asked_again = train.follow(clean.target, execution, lambda state: None, 0.1)
+    assert asked_again.report is not None
+    page = urllib.parse.urlsplit(asked_again.report["page"])
+    body = clean.environment.client("s3").get_object(Bucket=page.netloc, Key=page.path[1:])["Body"].read().decode()
+    for text in [*shown, body]:
+        users = re.split(r"User \d+, \d+ events in the CSVs", text)[1:]
+        assert [len(re.findall(r"Item \d+", user)) for user in users] == [20] * 5, "both lists of ten, with titles"
+    assert max(len(line) for line in shown[0].splitlines() if line[:1] in "│┃┏┡└") <= 80
     assert verdict(asked_again, "ranking") == {"decision": "deploy", "reasons": ["a person approved it"]}
     assert clean.counts()["versions"] == versions, "about the version that nobody had decided about"
     assert clean.campaign("ranking")["solutionVersionArn"] != serving["ranking"]
 
     execution = train.start(clean.target, retrain=True, solutions=["related"])
     approval = link()
-    with urllib.request.urlopen(approval, timeout=10) as page:
-        assert "May the new version of related go live?" in page.read().decode()
+    text = read(approval)
+    assert "May the new version of related go live?" in text
+    assert "Sample lists" not in text, "related items are nobody's own"
     post(approval, "reject")
     rejected = train.follow(clean.target, execution, lambda state: None, 0.1)
     assert verdict(rejected, "related") == {"decision": "rejected", "reasons": ["a person rejected it"]}
@@ -410,6 +420,11 @@ def mailbox(site: Site) -> Callable[[], str]:
         return "".join(f"{site.target.api_url}{path[0]}" for path in paths if path)
 
     return lambda: eventually(link)
+
+
+def read(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=10) as page:
+        return str(page.read().decode())
 
 
 def post(url: str, decision: str) -> None:

@@ -18,6 +18,7 @@ PROD = {
     "alarms": {"email": "ops@shop.test", "monthly_budget_usd": 500},
     "kms_key": KEY,
     "protection": {"keep": "everything", "log_days": 365},
+    "solutions": {"for-you": {"approval": {}}},
 }
 
 
@@ -42,7 +43,7 @@ def templates(assembly: Path) -> Templates:
 
 @pytest.fixture(scope="session")
 def prod(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The assembly of the shop in an environment that keeps everything and has a budget."""
+    """The assembly of the shop in an environment that keeps everything, has a budget and asks before a version goes live."""
     folder = tmp_path_factory.mktemp("prod")
     (folder / "schemas").symlink_to(ROOT / "config" / "schemas")
     raw = yaml.safe_load((ROOT / "config" / "shop.yaml").read_text())

@@ -55,6 +55,38 @@ def test_the_lists_of_a_thousand_files_fit_into_a_result() -> None:
         assert len(json.dumps([answer] * FILES)) < MAX_BYTES
 
 
+def test_a_person_is_asked_whatever_becomes_of_the_sample_lists() -> None:
+    """The function's answers go round until the lists are made; an error of it ends the wait as well."""
+    train = states("train")
+    verdict = {"name": "for-you", "decision": "ask", "approval_seconds": 3600}
+    given = train["Ask for approvals"]["ItemSelector"]
+    asked = evaluated(given, context={"Map": {"Item": {"Value": verdict}}})
+    make, wait = train["Make sample lists"], train["Wait for sample lists"]
+    payload = {name: value for name, value in make["Arguments"]["Payload"].items() if name not in ("step", "run_id")}
+    assert evaluated(payload, input=asked) == {"verdict": verdict, "events": None, "note": "", "waited_seconds": 0}
+    pending = {"status": "PENDING", "events": [12], "note": "A note.", "wait_seconds": 60, "waited_seconds": 60}
+    looked = evaluated(make["Output"], input=asked, result={"Payload": pending})
+    (waits,) = train["Are the sample lists made?"]["Choices"]
+    assert evaluated(waits["Condition"], input=looked) is True
+    assert evaluated(wait["Seconds"], input=looked) == 60
+    assert evaluated(payload, input=looked) == {"verdict": verdict, "events": [12], "note": "A note.", "waited_seconds": 60}
+
+    (caught,) = make["Catch"]
+    failure = {"Error": "Runtime.ExitError", "Cause": "x"}
+    for end, samples in (
+        (evaluated(make["Output"], input=looked, result={"Payload": {"status": "DONE", "key": "k"}}), {"key": "k"}),
+        (evaluated(caught["Output"], input=looked, errorOutput=failure), {"failure": failure}),
+    ):
+        assert evaluated(waits["Condition"], input=end) is False
+        ask = train["Ask for approval"]
+        assert evaluated(ask["TimeoutSeconds"], input=end) == 3600
+        samples = {"status": "DONE", **samples}
+        answered = evaluated(ask["Output"], input=end, result={"name": "for-you", "approved": True})
+        assert answered == {"name": "for-you", "approved": True, "samples": samples}
+        silent = evaluated(ask["Catch"][0]["Output"], input=end, errorOutput={"Error": "States.Timeout"})
+        assert silent == {"name": "for-you", "approved": False, "error": "States.Timeout", "samples": samples}
+
+
 @pytest.mark.parametrize("machine", ["train", "batch"])
 @pytest.mark.parametrize("problems", [[], [{"error": "E", "part": "p", "message": "m", "what_to_do": "w"}]])
 def test_a_run_fails_with_an_error_whatever_its_report_says(machine: str, problems: list[Any]) -> None:

@@ -55,6 +55,27 @@ def test_buckets_are_private_encrypted_and_kept(templates: Templates) -> None:
         )
 
 
+def test_only_where_lists_are_shown_roles_may_make_them(templates: Templates, templates_of_prod: Templates) -> None:
+    """In prod a person decides about a recipe that answers for users; in the other deployment nobody is asked."""
+
+    def allowed(of: Templates, role: str) -> set[str]:
+        mine = [statement for name, statement in statements(of) if name.startswith(role)]
+        return {action for statement in mine for action in as_list(statement["Action"])}
+
+    def reached(of: Templates, role: str) -> str:
+        return json.dumps([statement["Resource"] for name, statement in statements(of) if name.startswith(role)])
+
+    step, report, personalize = "FunctionsApproveVersionsRole", "FunctionsReportRole", "PersonalizeRole"
+    making = {"personalize:CreateBatchInferenceJob", "personalize:DescribeBatchInferenceJob", "iam:PassRole"}
+    making |= {"s3:GetObject", "s3:PutObject", "s3:ListBucket", "dynamodb:BatchGetItem"}
+    assert making <= allowed(templates_of_prod, step)
+    assert not making & allowed(templates, step)
+    assert "s3:GetObject" in allowed(templates_of_prod, report) - allowed(templates, report)
+    for role in (step, personalize):
+        assert "/samples/*" in reached(templates_of_prod, role)
+        assert "/samples/*" not in reached(templates, role)
+
+
 def test_what_names_users_for_a_time_goes_with_its_old_versions(templates: Templates) -> None:
     data = next(bucket for name, bucket in resources(templates, "AWS::S3::Bucket") if name.startswith("Data"))
     rules = [rule for rule in data["Properties"]["LifecycleConfiguration"]["Rules"] if "Prefix" in rule]
@@ -63,6 +84,7 @@ def test_what_names_users_for_a_time_goes_with_its_old_versions(templates: Templ
         "datasets/interactions/without-erased/": 7,
         "datasets/users/without-erased/": 7,
         "batch/": 30,
+        "samples/": 1,
         "dead-letters/": 14,
         "aws/lambda/": 14,
         "events-errors/": 14,

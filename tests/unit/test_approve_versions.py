@@ -92,14 +92,16 @@ class Inbox:
         url = {"Name": f"/recostack/{self.name}/api-url", "Value": "https://api.example/v1/", "Type": "String"}
         shop.client("ssm").put_parameter(**url)
 
-    def ask(self, seconds: int = 3600) -> str:
+    def ask(self, seconds: int = 3600, **more: Any) -> str:
         """The approval id in the link of the mail that an ask sends."""
         verdict = judge("for-you", solution(approval={}), trained(0.9), ("version-1", {NDCG: 0.8}), None, None).model_dump(
             mode="json"
         )
         verdict["approval_seconds"] = seconds
-        self.shop.call(approve_versions.handler, step="ask", verdict=verdict, run_id="run-1", task_token="token")
-        message = json.loads(self.shop.client("sqs").receive_message(QueueUrl=self.queue)["Messages"][0]["Body"])["Message"]
+        self.shop.call(approve_versions.handler, step="ask", verdict=verdict, run_id="run-1", task_token="token", **more)
+        self.message = message = json.loads(self.shop.client("sqs").receive_message(QueueUrl=self.queue)["Messages"][0]["Body"])[
+            "Message"
+        ]
         found = re.search(r"https://api\.example/v1/approvals/([\w-]{43})\n", message)
         assert found, message
         assert f"{NDCG}: 0.9000 (serving now: 0.8000)" in message
@@ -134,6 +136,7 @@ def test_an_opened_link_shows_both_versions_and_changes_nothing(shop: Deployment
         assert status == 200
         assert "<td>0.9000</td><td>0.8000</td>" in page
         assert '<form method="post">' in page
+        assert "Sample lists" not in page
 
 
 def test_a_guessed_or_expired_link_is_unknown(shop: Deployment) -> None:

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from moto import mock_aws
 
-from lambdas.config import Campaign, Config, Placement, Segment
+from lambdas.config import Approval, Campaign, Config, Placement, Segment
 from lambdas.config.file import load_config
 from reco.commands import cost as cost_command
 from reco.cost import answers, measured
@@ -123,6 +123,18 @@ def test_the_config_as_it_is_has_its_own_batches_as_often_as_it_schedules_them(s
     weekly = shop.model_copy(update={"schedules": shop.schedules.model_copy(update={"batch": "rate(7 days)"})})
     lines = cost.estimate(weekly, traffic(), prices).as_is
     assert dollars(lines, "Personalize", "batch inference of for-you") == pytest.approx(1032 / 7)
+
+
+def test_sample_lists_are_two_for_each_user_and_training(shop: Config, prices: Prices) -> None:
+    """Five users, a training a week; related items are nobody's own."""
+    assert not [line for line in cost.estimate(shop, traffic(), prices).as_is if line.what.startswith("sample lists")]
+    asking = {name: one.model_copy(update={"approval": Approval()}) for name, one in shop.solutions.items()}
+    lines = cost.estimate(shop.model_copy(update={"solutions": asking}), traffic(), prices).as_is
+    assert dollars(lines, "Personalize", "sample lists of for-you") == pytest.approx(10 * 30 / 7 * 0.086 / 1000)
+    assert [line.what for line in lines if line.what.startswith("sample lists")] == [
+        "sample lists of for-you",
+        "sample lists of ranking",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,9 @@ import pytest
 from playwright.sync_api import Browser
 
 from lambdas.stores.runs import VersionRecord
+from lambdas.stores.sample_lists import Item, SampleLists, SampleUser
+from lambdas.training.approval_page.page import question
+from lambdas.training.approvals import Approval
 from lambdas.training.report.korean import KOREAN
 from lambdas.training.report.page import report_page
 
@@ -141,7 +144,7 @@ def test_it_says_of_what_it_is_and_what_came_of_it_in_plain_words() -> None:
 def test_the_page_in_korean() -> None:
     """All words of the page; what a run says itself stays as it is."""
     made = report(deployment="shop", started="2026-03-01T03:00:00+00:00", seconds=754)
-    html = report_page(made, {"for-you": [record(0, 0.1)]}, "ko")
+    html = report_page(made, {"for-you": [record(0, 0.1)]}, "ko", {"for-you": lists()})
     text = " ".join(Page(html).text)
     assert '<html lang="ko">' in html
     assert "솔루션 1개를 학습했습니다. for-you의 새 버전은 사용하지 않고, 기존 버전이 계속 서비스됩니다." in text
@@ -152,6 +155,47 @@ def test_the_page_in_korean() -> None:
 def test_a_figure_has_its_difference_from_the_version_that_serves() -> None:
     solution = report()["solutions"][0] | {"deployed_metrics": {NDCG: 0.2}}
     assert "+0.0134" in Page(report_page(report(solutions=[solution]), {})).text
+
+
+def lists(title: str = "Tent for two", note: str = "", users: int = 5) -> SampleLists:
+    """Of each user ten items; the new version has one that the old one lacks."""
+    old = [Item(item_id=f"i{n}", title=title) for n in range(1, 11)]
+    made = [SampleUser(events=1234 - n, new=[Item(item_id="i0", title=title), *old[:9]], serving=old) for n in range(users)]
+    return SampleLists(users=made, note=note)
+
+
+def test_sample_lists_stand_side_by_side_and_what_is_new_is_marked() -> None:
+    html = report_page(report(), {}, samples={"for-you": lists(), "related": SampleLists(), "ranking": SampleLists(note="No.")})
+    page = Page(html)
+    assert page.count("table") == 1 + 5
+    assert html.count('<td class="good">+ Tent for two</td>') == 5
+    assert "User 5, 1,230 events in the CSVs" in page.text
+    assert [text for text in page.text if text in ("for-you", "related", "ranking", "No.")] == [
+        "for-you",
+        "for-you",
+        "ranking",
+        "No.",
+    ]
+    assert "Sample lists" not in Page(report_page(report(), {}, samples={"related": SampleLists()})).text
+
+
+def test_a_user_of_a_first_version_has_only_its_list() -> None:
+    only = SampleUser(events=3, new=[Item(item_id="i1")])
+    html = report_page(report(), {}, samples={"for-you": SampleLists(users=[only], note="No version serves yet.")})
+    assert '<td>–</td><td class="">i1</td>' in html
+
+
+@pytest.mark.parametrize("width", [400, 1400])
+def test_sample_lists_fit_a_window(browser: Browser, width: int) -> None:
+    """On an approval's page, too, whose buttons come after the lists."""
+    shown = lists("추천 목록 " * 20 + "x" * 60, "A note." * 20)
+    verdict = {"name": "for-you", "metrics": {NDCG: 0.3}}
+    asked = {"solution": "for-you", "run_id": "run-9", "verdict": verdict, "task_token": "t", "expires": 0, "samples": shown}
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    for html in (report_page(report(), {}, samples={"for-you": shown}), question(Approval.model_validate(asked))):
+        page.set_content(html)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.close()
 
 
 def test_ten_solutions_fit_a_window_without_scrolling(browser: Browser) -> None:
@@ -210,7 +254,7 @@ def test_texts_of_a_run_stay_texts() -> None:
         ],
     )
     history = {HOSTILE: [record(0, 0.1, run_id=HOSTILE, version_arn=HOSTILE)]}
-    page = Page(report_page(made, history))
+    page = Page(report_page(made, history, samples={HOSTILE: lists(HOSTILE, HOSTILE)}))
     assert page.count("script") == 0
     assert sum("alert" in text for text in page.text) >= 11
 

@@ -40,6 +40,11 @@ SOLUTIONS = {
 METRICS = {"coverage": 0.3145, "mean_reciprocal_rank_at_25": 0.3332, "precision_at_5": 0.1}
 LONG = "a sentence that is longer than any column of a table that has to fit, so that it must go on in the next line"
 
+LIST = [
+    {"item_id": f"A{n:09}", "title": name}
+    for n, name in enumerate(["Manchurian Candidate, The (1962), with the comments of its director", "텐트 4인용 " * 12, ""])
+]
+
 
 def metrics(_: Path) -> None:
     made = [{"name": n, "recipe": r, "metrics": METRICS, "verdict": {"decision": "rolled_back"}} for n, r in SOLUTIONS.items()]
@@ -49,7 +54,13 @@ def metrics(_: Path) -> None:
 def approval(_: Path) -> None:
     verdict = {"metrics": METRICS, "deployed_metrics": {**METRICS, "coverage": 0.1}}
     train._show_versions(
-        {"solution": "trending-this-week-end", "run_id": "2026-05-01T03-00-12-a1b2c3", "expires": 1e9, "verdict": verdict}
+        {
+            "solution": "trending-this-week-end",
+            "run_id": "2026-05-01T03-00-12-a1b2c3",
+            "expires": 1e9,
+            "verdict": verdict,
+            "samples": {"users": [{"events": 12_345, "new": LIST, "serving": LIST[1:]}], "note": LONG},
+        }
     )
 
 

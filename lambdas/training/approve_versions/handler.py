@@ -1,6 +1,7 @@
 """Decides which versions go live: by numbers (the gate), and by a person where the config asks for one.
 
-The state machine calls it, to judge and to ask; what the person decides comes through the function of the page, approval_page.
+The state machine calls it, to judge, to make the sample lists that the person looks at, and to ask; what the person decides comes
+through the function of the page, approval_page.
 """
 
 from __future__ import annotations
@@ -12,8 +13,11 @@ from pydantic import BaseModel
 
 from lambdas.aws.observability import logger
 from lambdas.config.packed import packed_config
+from lambdas.stores import sample_lists
+from lambdas.stores.sample_lists import Made
 from lambdas.training.approve_versions import approvals
 from lambdas.training.approve_versions.gate import Verdict
+from lambdas.training.approve_versions.samples import SamplesRequest, make_samples
 from lambdas.training.approve_versions.versions import judge_versions
 
 
@@ -28,6 +32,7 @@ class AskRequest(BaseModel):
     step: Literal["ask"]
     verdict: Verdict
     run_id: str
+    samples: Made = Made()
     task_token: str
 
 
@@ -35,6 +40,8 @@ class AskRequest(BaseModel):
 def handler(event: dict[str, Any], context: LambdaContext) -> Any:
     if event.get("step") == "ask":
         request = AskRequest.model_validate(event)
-        return approvals.ask(request.verdict, request.run_id, request.task_token)
+        return approvals.ask(request.verdict, request.run_id, request.task_token, sample_lists.kept(request.samples))
+    if event.get("step") == "samples":
+        return make_samples(packed_config(), SamplesRequest.model_validate(event))
     trained = JudgeRequest.model_validate(event).trained
     return [verdict.model_dump(mode="json") for verdict in judge_versions(packed_config(), trained)]

@@ -13,6 +13,7 @@ from lambdas.config import environment
 from lambdas.config.packed import packed_config
 from lambdas.stores.reports import tell, write_report
 from lambdas.stores.runs import keep_version, release_lock, versions
+from lambdas.stores.sample_lists import kept
 from lambdas.training.report.page import report_page
 from lambdas.training.report.report import Run, as_text, make_report, records
 
@@ -23,9 +24,11 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     report = make_report(run, environment.current().deployment)
     for record in records(run):
         keep_version(record)
-    address = write_report(f"{run.run_id}/report.json", json.dumps(report, indent=1))
+    samples = {answer.name: kept(answer.samples) for answer in run.answers}
+    shown_lists = {name: lists.model_dump(mode="json") for name, lists in samples.items()}
+    address = write_report(f"{run.run_id}/report.json", json.dumps(report | {"sample_lists": shown_lists}, indent=1))
     history = {name: versions(name) for name in packed_config().solutions}
-    shown = report_page(report, history, packed_config().display.language)
+    shown = report_page(report, history, packed_config().display.language, samples)
     page = write_report(f"{run.run_id}/report.html", shown, "text/html; charset=utf-8")
     tell("train", report, as_text(report), page)
     put_metrics(report)

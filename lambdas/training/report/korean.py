@@ -45,5 +45,12 @@ KOREAN = {
     "Solution": "솔루션",
     "Verdict": "판정",
     "campaign in service": "캠페인 서비스 중",
+    "Sample lists": "추천 목록 예시",
+    "What a few users would get, before filters and business rules. Marked with +: new in the list.": (
+        "몇몇 사용자가 받을 목록입니다(필터와 비즈니스 규칙 적용 전). + 표시는 목록에 새로 들어온 상품입니다."
+    ),
+    "User {number}, {events} events in the CSVs": "사용자 {number}, CSV의 이벤트 {events}개",
+    "served before": "기존 버전",
+    "new version": "새 버전",
     "All versions over time": "시간에 따른 모든 버전",
 }

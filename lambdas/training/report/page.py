@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
+from types import MappingProxyType
 from typing import Any, Literal
 
 from lambdas.stores.runs import VersionRecord
+from lambdas.stores.sample_lists import SampleLists, SampleUser, side_by_side
 from lambdas.training.metric_labels import metric_label
 from lambdas.training.report.chart import Mark, Point, line_chart
 from lambdas.training.report.korean import KOREAN
@@ -59,6 +61,9 @@ th, td { text-align: left; vertical-align: top; padding: .4rem .45rem; border-bo
 th { font-size: .85rem; font-weight: 600; overflow-wrap: anywhere; } th.number { width: 5rem; } .number { text-align: right; }
 td:first-child { overflow-wrap: anywhere; min-width: 9rem; } .reasons { min-width: 11rem; }
 td ul { margin: .2rem 0 0; padding-left: 1.1rem; } code { font-size: .85em; overflow-wrap: anywhere; }
+.lists { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(24rem, 100%), 1fr)); gap: 1.2rem 2rem; }
+.lists table { table-layout: fixed; } .lists td:first-child { min-width: 0; } th.place { width: 1.5rem; text-align: right; }
+.lists td { overflow-wrap: anywhere; } caption { text-align: left; font-weight: 600; padding-bottom: .2rem; }
 .charts { display: flex; flex-wrap: wrap; gap: .8rem; }
 svg { flex: 1 1 16rem; max-width: 22rem; background: var(--panel); border-radius: 6px; }
 svg text { fill: var(--dim); font-size: 10px; } svg .title { fill: var(--ink); font-size: 12px; font-weight: 600; }
@@ -75,9 +80,15 @@ _LEGEND = (
 
 
 def report_page(
-    report: Mapping[str, Any], history: Mapping[str, Sequence[VersionRecord]], language: Literal["en", "ko"] = "en"
+    report: Mapping[str, Any],
+    history: Mapping[str, Sequence[VersionRecord]],
+    language: Literal["en", "ko"] = "en",
+    samples: Mapping[str, SampleLists] = MappingProxyType({}),
 ) -> str:
-    """The whole page. `history` holds the versions of each solution; solutions are charted in its order."""
+    """The whole page. `history` holds the versions of each solution; solutions are charted in its order.
+
+    `samples` are the lists by solution that a person was shown who decided about its new version.
+    """
 
     def say(words: str) -> str:
         return KOREAN[words] if language == "ko" and words in KOREAN else words
@@ -90,6 +101,7 @@ def report_page(
         _problems_section(report["problems"], say),
         _warnings_section(report.get("warnings", ()), say),
         _metrics_section(report["solutions"], report["campaigns"], say),
+        _samples_section(samples, say),
         _history_section(history, say),
     ]
     return (
@@ -207,6 +219,30 @@ def _verdict_cell(verdict: Mapping[str, Any] | None, say: _Say) -> str:
     colour, word = VERDICTS.get(verdict["decision"], ("plain", verdict["decision"]))
     reasons = "".join(f"<li>{escape(reason)}</li>" for reason in verdict["reasons"])
     return f'<span class="verdict {colour}">{escape(say(word))}</span>' + (f"<ul>{reasons}</ul>" if reasons else "")
+
+
+def _samples_section(samples: Mapping[str, SampleLists], say: _Say) -> str:
+    """Of each solution, of each user: both lists side by side."""
+    shown = [
+        f"<h3>{escape(name)}</h3>"
+        + (f'<p class="dim">{escape(lists.note)}</p>' if lists.note else "")
+        + f'<div class="lists">{"".join(_user_lists(n, user, say) for n, user in enumerate(lists.users, 1))}</div>'
+        for name, lists in samples.items()
+        if lists.users or lists.note
+    ]
+    about = say("What a few users would get, before filters and business rules. Marked with +: new in the list.")
+    return f'<h2>{say("Sample lists")}</h2>\n<p class="dim">{about}</p>' + "\n".join(shown) if shown else ""
+
+
+def _user_lists(number: int, user: SampleUser, say: _Say) -> str:
+    caption = say("User {number}, {events} events in the CSVs").format(number=number, events=f"{user.events:,}")
+    places = "".join(
+        f'<tr><td class="number">{place}</td><td>{escape(row.serving)}</td>'
+        f'<td class="{"good" if row.is_new else ""}">{"+ " if row.is_new else ""}{escape(row.new)}</td></tr>'
+        for place, row in enumerate(side_by_side(user), 1)
+    )
+    heads = f'<th class="place">#</th><th>{say("served before")}</th><th>{say("new version")}</th>'
+    return f"<table><caption>{escape(caption)}</caption><thead><tr>{heads}</tr></thead><tbody>{places}</tbody></table>"
 
 
 def _history_section(history: Mapping[str, Sequence[VersionRecord]], say: _Say) -> str:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 
 from lambdas.aws.failures import Failure, problem
 from lambdas.stores.runs import Decision, VersionRecord
+from lambdas.stores.sample_lists import Made
 
 
 class Part(BaseModel):
@@ -44,6 +45,7 @@ class Answer(BaseModel):
     name: str
     approved: bool
     error: str = ""
+    samples: Made = Field(default_factory=Made)
 
 
 class Run(BaseModel):

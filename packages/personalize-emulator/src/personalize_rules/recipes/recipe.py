@@ -83,6 +83,11 @@ class Recipe:
         return self.family in ("popularity", "trending")
 
     @property
+    def personal(self) -> bool:
+        """Whether a list depends on the user for whom it is asked."""
+        return self.type in ("USER_PERSONALIZATION", "PERSONALIZED_RANKING") and not self.same_for_all
+
+    @property
     def arn(self) -> str:
         return f"{ARN_PREFIX}recipe/{self.name}"
 
