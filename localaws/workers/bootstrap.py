@@ -14,7 +14,6 @@ import sys
 from pathlib import Path
 
 from localaws import isolation
-from localaws.iam import calls
 from localaws.processes import end_with_parent
 
 LAYER_PATHS = "LOCALAWS_LAYER_PATHS"
@@ -40,7 +39,6 @@ def main() -> None:
     end_with_parent(patience=0)
     isolation.keep_in()
     _set_import_path()
-    calls.note_worker_calls()
     sys.argv = ["awslambdaric", os.environ["_HANDLER"]]
     runpy.run_module("awslambdaric", run_name="__main__", alter_sys=True)
 

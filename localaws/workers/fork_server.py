@@ -21,7 +21,7 @@ from pathlib import Path
 
 from localaws.workers import bootstrap
 
-_IMPORTED = ("boto3", "botocore.httpsession", "localaws.iam.calls", "pydantic")
+_IMPORTED = ("boto3", "botocore.httpsession", "pydantic")
 #: Variables that Python and the system's loader read once, when a program starts.
 _READ_AT_START = ("PYTHON", "LD_")
 #: Bytes of a request's length, of a process's number, of its exit code.

@@ -15,7 +15,7 @@ import pytest
 
 from localaws import isolation
 from localaws.environment import Environment, launch
-from localaws.glue.run import Ended, Job, Run
+from localaws.glue.run import Assumed, Ended, Job, Run
 from tests.harness.processes import command_of, environment_of, is_emulator, processes_in
 from tests.localaws.apps import create_function, function, role, write_app, zipped
 
@@ -151,7 +151,10 @@ def test_a_spark_job_is_kept_in_with_its_jvm(environment: Environment, tmp_path:
     folder.mkdir()
     job = Job("job", "run", "s3://isolated-jobs/job.py", {}, 300)
     ended = Run(
-        job, s3, folder, environment.environ, lambda stream, text: printed.append(text) if stream == "output" else None
+        job,
+        lambda: Assumed(s3, environment.environ),
+        folder,
+        lambda stream, text: printed.append(text) if stream == "output" else None,
     ).execute()
     assert ended == Ended("SUCCEEDED")
     assert "JVM: True" in "".join(printed)
