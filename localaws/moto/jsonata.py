@@ -23,14 +23,16 @@ from localaws import evaluations
 _HASHES = {"MD5": "md5", "SHA-1": "sha1", "SHA-256": "sha256", "SHA-384": "sha384", "SHA-512": "sha512"}
 
 
+class Undefined(ValueError):
+    """An expression that evaluates to nothing, which Step Functions does not take for a value."""
+
+
 def evaluate(expression: str) -> Any:
-    """The value of a JSONata expression as plain JSON. Raises the library's exception for a faulty expression, and ValueError
-    for one that evaluates to nothing, which Step Functions does not take for a value.
-    """
+    """The value of a JSONata expression as plain JSON. Raises the library's exception for a faulty expression, or Undefined."""
     evaluations.note(text=expression)
     found = _value(expression)
     if found is None and not _value(f"$exists(({expression}))"):  # null is a value
-        raise ValueError("the expression returned nothing (undefined)")
+        raise Undefined("the expression returned nothing (undefined)")
     return json.loads(json.dumps(found, default=lambda _: None))
 
 

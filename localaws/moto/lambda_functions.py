@@ -56,6 +56,10 @@ class LambdaService:
         """The ARN of a function's role."""
         return str(get_backend(self._aws.account, self._aws.region).get_function(name_or_arn).role)
 
+    def has_mapping(self, uuid: str) -> bool:
+        """Whether an event source mapping is there still."""
+        return get_backend(self._aws.account, self._aws.region).get_event_source_mapping(uuid) is not None
+
     def check_service(self, service: str, name_or_arn: str, source: str) -> None:
         """Raises Denied unless a function's policy lets a service (`apigateway`) invoke it, for the resource `source`."""
         self._permissions.check(self._permissions.service(service), Access("lambda:InvokeFunction", name_or_arn), source)

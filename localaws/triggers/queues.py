@@ -59,7 +59,7 @@ class QueuePoller(Poller):
         size, window = self._mapping.get("BatchSize") or 10, self._mapping.get("MaximumBatchingWindowInSeconds") or 0
         messages: list[dict[str, Any]] = []
         deadline = None
-        while not self.stopped:
+        while not self.stopped and self._functions.has_mapping(self._mapping["UUID"]):  # its role may go with the mapping
             missing = min(10, size - len(messages))
             found = self._receive_some(missing) if missing else []
             messages += found

@@ -192,6 +192,7 @@ def _add_mapped(api: Api) -> None:
             "Credentials": {"Fn::GetAtt": ["Role", "Arn"]},
             "IntegrationHttpMethod": "POST",
             "Uri": "arn:aws:apigateway:us-east-1:kinesis:action/PutRecord",
+            "RequestParameters": {"integration.request.header.Content-Type": "'application/x-amz-json-1.1'"},
             "RequestTemplates": {"application/json": put},
             "IntegrationResponses": [
                 {

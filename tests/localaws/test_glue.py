@@ -157,7 +157,8 @@ def test_a_failed_run_says_why_and_writes_nothing(jobs: Environment, do: str, me
 
 def test_a_script_that_is_not_there_is_a_failed_run(jobs: Environment) -> None:
     command = {"Name": "glueetl", "ScriptLocation": f"s3://{BUCKET}/code/none.py"}
-    jobs.client("glue").create_job(Name="none", Role="role", Command=command)
+    acts_as = jobs.client("glue").get_job(JobName="job")["Job"]["Role"]
+    jobs.client("glue").create_job(Name="none", Role=acts_as, Command=command)
     run_id = jobs.client("glue").start_job_run(JobName="none")["JobRunId"]
 
     def state() -> str | None:
