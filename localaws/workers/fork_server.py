@@ -125,7 +125,8 @@ def process_name(function: str) -> str:
 def _needs_a_start(request: _Request) -> bool:
     """It brings a module that is imported here already, or a variable that this process did not start with."""
     read = {name for name in {*request.environ, *os.environ} if name.startswith(_READ_AT_START)}
-    brought = {entry.name.partition(".")[0] for entry in Path(request.cwd).iterdir()}
+    folders = [request.cwd, *bootstrap.paths(request.environ.get(bootstrap.FIRST_PATHS, ""))]
+    brought = {entry.name.partition(".")[0] for folder in folders for entry in Path(folder).iterdir()}
     return any(request.environ.get(name) != os.environ.get(name) for name in read) or not brought.isdisjoint(sys.modules)
 
 

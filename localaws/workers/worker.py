@@ -112,7 +112,7 @@ class Worker:
     def _start(self, code: CodeStore, aws_environ: Mapping[str, str], forks: Forks) -> subprocess.Popen[str] | Fork:
         function = self.function
         root = code.unpack(function.code)
-        layers = [str(code.unpack(layer) / "python") for layer in function.layers]
+        layers = [code.layer(layer) for layer in function.layers]
         environ = base_environ() | dict(function.environ) | dict(aws_environ)
         environ |= {
             "AWS_LAMBDA_RUNTIME_API": self._api.address,
@@ -127,12 +127,11 @@ class Worker:
             "_HANDLER": function.handler,
             "AWS_XRAY_SDK_ENABLED": "false",  # there is no X-Ray daemon here
             "POWERTOOLS_TRACE_DISABLED": "true",
-            bootstrap.LAYER_PATHS: os.pathsep.join(layers),
+            bootstrap.FIRST_PATHS: os.pathsep.join(str(layer.first) for layer in layers),
+            bootstrap.LAYER_PATHS: os.pathsep.join(str(layer.root / "python") for layer in layers),
         }
         if function.runtime.startswith("nodejs"):
-            environ["NODE_PATH"] = os.pathsep.join(
-                str(code.unpack(layer) / "nodejs" / "node_modules") for layer in function.layers
-            )
+            environ["NODE_PATH"] = os.pathsep.join(str(layer.root / "nodejs" / "node_modules") for layer in layers)
             command = [node() or "node", str(_NODE_BOOTSTRAP)]
             return processes.start_command(
                 command, environ=environ, cwd=str(root), stdout=subprocess.PIPE, stderr=subprocess.STDOUT

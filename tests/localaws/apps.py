@@ -5,12 +5,23 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+
+import aws_cdk as cdk
 
 from localaws.environment import Environment
 
 Resources = dict[str, dict[str, Any]]
+
+
+def synthesized(folder: Path, name: str, build: Callable[[cdk.Stack], None]) -> Path:
+    """The assembly of a CDK app with one stack."""
+    app = cdk.App(outdir=str(folder))
+    build(cdk.Stack(app, name))
+    app.synth()
+    return folder
 
 
 def write_app(folder: Path, *stacks: dict[str, Any]) -> Path:
@@ -101,6 +112,7 @@ def create_function(
     code: bytes,
     runtime: str = "python3.13",
     handler: str = "index.handler",
+    layers: Sequence[str] = (),
     **variables: str,
 ) -> None:
     """A function that a client makes, of a zip file that has `index.handler`, with a role that is there."""
@@ -111,6 +123,7 @@ def create_function(
         Handler=handler,
         Role=role_arn,
         Code={"ZipFile": code},
+        Layers=list(layers),
         Environment={"Variables": variables},
         Timeout=20,
     )
