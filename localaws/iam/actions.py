@@ -65,16 +65,16 @@ def _s3(_: Caller, operation: str, parameters: Parameters) -> Iterator[Access]:
             source = parameters["CopySource"]
             path = f"{source['Bucket']}/{source['Key']}" if isinstance(source, Mapping) else str(source).lstrip("/").split("?")[0]
             yield Access("s3:GetObject", f"arn:aws:s3:::{path}")
-    elif operation in _S3_BUCKETS:
-        yield Access(_S3_BUCKETS[operation], bucket, _listing(operation, parameters))
     elif operation == "ListBuckets":
         yield Access("s3:ListAllMyBuckets", ANY)
     elif operation == "DeleteObjects":
         for entry in parameters["Delete"]["Objects"]:
             action = "s3:DeleteObjectVersion" if entry.get("VersionId") else "s3:DeleteObject"
             yield Access(action, f"{bucket}/{entry['Key']}")
+    elif parameters.get("Key"):
+        yield Access(f"s3:{operation}", key)
     else:
-        raise UnknownOperation(f"s3:{operation}")
+        yield Access(_S3_BUCKETS.get(operation, f"s3:{operation}"), bucket, _listing(operation, parameters))
 
 
 def _listing(operation: str, parameters: Parameters) -> dict[str, str]:
@@ -98,20 +98,39 @@ _S3_OBJECTS = {
         ),
         "s3:PutObject",
     ),
-    "GetObjectTagging": "s3:GetObjectTagging",
-    "PutObjectTagging": "s3:PutObjectTagging",
-    "GetObjectAttributes": "s3:GetObjectAttributes",
     "ListParts": "s3:ListMultipartUploadParts",
-    "AbortMultipartUpload": "s3:AbortMultipartUpload",
-    "DeleteObject": "s3:DeleteObject",
+    **{same: f"s3:{same}" for same in ("GetObjectTagging", "DeleteObject")},  # those that have an action of versions
 }
 _S3_OF_VERSIONS = ("s3:GetObject", "s3:DeleteObject", "s3:GetObjectTagging")
+#: Calls of a bucket whose action is not their name; who may put a setting may delete it.
+#: docs: AmazonS3/latest/userguide/using-with-s3-policy-actions.html
 _S3_BUCKETS = {
     **dict.fromkeys(("ListObjects", "ListObjectsV2", "HeadBucket"), "s3:ListBucket"),
-    "GetBucketVersioning": "s3:GetBucketVersioning",
     "ListObjectVersions": "s3:ListBucketVersions",
     "ListMultipartUploads": "s3:ListBucketMultipartUploads",
-    "GetBucketLocation": "s3:GetBucketLocation",
+    "GetBucketNotificationConfiguration": "s3:GetBucketNotification",
+    "PutBucketNotificationConfiguration": "s3:PutBucketNotification",
+    "DeleteBucketTagging": "s3:PutBucketTagging",
+    "DeleteBucketLifecycle": "s3:PutLifecycleConfiguration",
+    "GetObjectLockConfiguration": "s3:GetBucketObjectLockConfiguration",
+    "PutObjectLockConfiguration": "s3:PutBucketObjectLockConfiguration",
+    **{
+        f"{verb}{call}": f"s3:{'Get' if verb in ('Get', 'List') else 'Put'}{action}"
+        for call, action in {
+            "BucketCors": "BucketCORS",
+            "BucketEncryption": "EncryptionConfiguration",
+            "BucketLifecycleConfiguration": "LifecycleConfiguration",
+            "BucketReplication": "ReplicationConfiguration",
+            "BucketOwnershipControls": "BucketOwnershipControls",
+            "PublicAccessBlock": "BucketPublicAccessBlock",
+            "BucketAccelerateConfiguration": "AccelerateConfiguration",
+            "BucketAnalyticsConfiguration": "AnalyticsConfiguration",
+            "BucketInventoryConfiguration": "InventoryConfiguration",
+            "BucketMetricsConfiguration": "MetricsConfiguration",
+            "BucketIntelligentTieringConfiguration": "IntelligentTieringConfiguration",
+        }.items()
+        for verb in ("Get", "List", "Put", "Delete")
+    },
 }
 
 

@@ -46,7 +46,7 @@ def install(aws: Aws, providers: Iterable[Provider], kept: Kept) -> None:
     custom = models.pop("Custom::")
 
     def class_of(resource_type: str) -> Any:
-        if resource_type.startswith("Custom::"):
+        if resource_type.startswith("Custom::") or resource_type == "AWS::CloudFormation::CustomResource":
             return custom
         model = models.get(resource_type) or parsing.get_model_map().get(resource_type)
         if model is None and resource_type not in parsing.NULL_MODELS:
