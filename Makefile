@@ -36,7 +36,7 @@ chaos: setup-test  ## shows that ingestion loses nothing: 100,000 events, faults
 kills: setup-test  ## shows that `kill -9` of Personalize or of all loses nothing, 20 times (minutes)
 	@$(BIN)/python -m bench.kills --times 20
 
-permissions: setup-test  ## each role's calls in the end-to-end tests, held against its policies (minutes)
+permissions: setup-test  ## what each role was denied in the end-to-end tests, and what no run used (minutes)
 	@$(BIN)/python -m tests.permissions
 
 conformance: setup-test  ## mapping templates held against Apache Velocity, JSONata against the JavaScript one (a minute)

@@ -127,6 +127,19 @@ def unended(target: Target, changes: Changes, dead: Iterable[Key]) -> set[Key]:
     return {key for key, given in changes.expected.items() if found.get(key) != kept(given)} | (changes.wrong - set(dead))
 
 
+def _export_role(target: Target, bucket: str) -> str:
+    """The ARN of a role with which Personalize may write the exports; made when it is first asked for."""
+    iam, name = target.client("iam"), "chaos-export"
+    if name in {role["RoleName"] for role in iam.list_roles()["Roles"]}:
+        return str(iam.get_role(RoleName=name)["Role"]["Arn"])
+    trusted = {"Effect": "Allow", "Principal": {"Service": "personalize.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    below = {"Effect": "Allow", "Action": "s3:PutObject", "Resource": f"arn:aws:s3:::{bucket}/export/*"}
+    trust, policy = (json.dumps({"Version": "2012-10-17", "Statement": [statement]}) for statement in (trusted, below))
+    role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)["Role"]
+    iam.put_role_policy(RoleName=name, PolicyName="write", PolicyDocument=policy)
+    return str(role["Arn"])
+
+
 def held_by_personalize(target: Target, kind: str) -> dict[str, dict[str, str]]:
     """The rows of a dataset by id, by an export; cells without a value are left out."""
     personalize, bucket = target.client("personalize"), target.output("storage", "DataBucket")
@@ -140,7 +153,7 @@ def held_by_personalize(target: Target, kind: str) -> dict[str, dict[str, str]]:
         jobName=name,
         datasetArn=dataset,
         ingestionMode="PUT",
-        roleArn="arn:aws:iam::123456789012:role/personalize",
+        roleArn=_export_role(target, bucket),
         jobOutput={"s3DataDestination": {"path": f"s3://{bucket}/export/"}},
     )["datasetExportJobArn"]
     until(lambda: personalize.describe_dataset_export_job(datasetExportJobArn=job)["datasetExportJob"]["status"] == "ACTIVE")

@@ -14,8 +14,6 @@ import botocore.session
 from botocore.config import Config
 from botocore.loaders import JSONFileLoader
 
-from localaws.iam import calls
-
 _CONFIG = Config(
     retries={"total_max_attempts": 1},
     max_pool_connections=64,
@@ -47,15 +45,40 @@ def own_session() -> boto3.session.Session:
 
 
 @dataclass(frozen=True)
+class Credentials:
+    """What a client signs with. The key of a service is its name: `lambda.amazonaws.com`."""
+
+    key: str
+    secret: str
+    token: str | None = None
+
+    def environ(self) -> dict[str, str]:
+        """The variables with which a process signs so."""
+        session = {"AWS_SESSION_TOKEN": self.token} if self.token else {}
+        return {"AWS_ACCESS_KEY_ID": self.key, "AWS_SECRET_ACCESS_KEY": self.secret, **session}
+
+
+#: Of whoever sits at this machine, who may do everything.
+_ADMINISTRATOR = Credentials("test", "test")
+#: The header in which a service says for which of its resources it calls.
+SOURCE = "X-Localaws-Source-Arn"
+
+
+def _own_credentials(service: str) -> Credentials:
+    return Credentials(f"{service}.amazonaws.com", "test")
+
+
+@dataclass(frozen=True)
 class Aws:
     """Where the local AWS environment listens, and clients for it."""
 
     endpoint: str
     region: str
     account: str
+    secure_endpoint: str = ""  # the same over HTTPS, with a certificate that functions trust
     derive: Callable[..., str] = field(default=lambda *what: "", repr=False, compare=False)  # see localaws.persistence.stacks
     _session: boto3.session.Session = field(default_factory=own_session, repr=False, compare=False)
-    _clients: dict[str | tuple[str, str], Any] = field(default_factory=dict, repr=False, compare=False)
+    _clients: dict[str | tuple[str, ...], Any] = field(default_factory=dict, repr=False, compare=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     def client(self, service: str) -> Any:
@@ -65,24 +88,44 @@ class Aws:
                 self._clients[service] = self._make(service)
             return self._clients[service]
 
-    def client_as(self, role: str, service: str) -> Any:
-        """The same for calls that are made with a role; they are written down as its calls where that is wanted."""
-        if calls.calls() is None:
-            return self.client(service)
-        with self._lock:
-            if (role, service) not in self._clients:
-                self._clients[role, service] = calls.noting_client(self._make(service), role)
-            return self._clients[role, service]
+    def client_as(self, role: str, service: str, by: str, source: str = "") -> Any:
+        """The same for calls that an AWS service (`by`: "scheduler") makes with a role, in the name of `source`, an ARN.
 
-    def _make(self, service: str) -> Any:
-        return self._session.client(
+        Raises ClientError (AccessDenied) where the role does not trust the service.
+        """
+        key = (role, service, by, source)
+        with self._lock:
+            if key not in self._clients:
+                self._clients[key] = self._make(service, self.credentials(role, by, source))
+            return self._clients[key]
+
+    def client_of(self, by: str, service: str, source: str = "") -> Any:
+        """The same for calls that an AWS service makes in its own name, which the resource's policy has to allow."""
+        key = ("", service, by, source)
+        with self._lock:
+            if key not in self._clients:
+                self._clients[key] = self._make(service, _own_credentials(by), source)
+            return self._clients[key]
+
+    def credentials(self, role: str, by: str, source: str = "", session: str = "") -> Credentials:
+        """What a service gets of STS for a role. Raises ClientError where the role does not trust the service."""
+        sts = self._make("sts", _own_credentials(by), source)
+        found = sts.assume_role(RoleArn=role, RoleSessionName=session or by)["Credentials"]
+        return Credentials(found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"])
+
+    def _make(self, service: str, credentials: Credentials = _ADMINISTRATOR, source: str = "") -> Any:
+        client = self._session.client(
             service,  # type: ignore[call-overload]
             endpoint_url=self.endpoint,
             region_name=self.region,
-            aws_access_key_id="test",
-            aws_secret_access_key="test",  # noqa: S106
+            aws_access_key_id=credentials.key,
+            aws_secret_access_key=credentials.secret,
+            aws_session_token=credentials.token,
             config=_CONFIG,
         )
+        if source:
+            client.meta.events.register("before-sign.*.*", lambda request, **_: request.headers.add_header(SOURCE, source))
+        return client
 
     def environ(self) -> dict[str, str]:
         """The variables with which any AWS SDK in a child process talks to this environment."""
@@ -90,6 +133,5 @@ class Aws:
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_REGION": self.region,
             "AWS_DEFAULT_REGION": self.region,
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
+            **_ADMINISTRATOR.environ(),
         }

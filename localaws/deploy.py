@@ -28,6 +28,8 @@ _ZIP_EPOCH = (
     0,
     0,
 )  # archives of the same files are the same bytes, so that unchanged functions stay as they are
+#: Types without an effect here that are named when they are deployed.
+_SHOWN = ("AWS::ServiceCatalogAppRegistry::",)
 _NO_UPDATE = "No updates are to be performed"
 
 
@@ -53,6 +55,9 @@ def deploy(aws: Aws, app: Path, on_progress: Callable[[str], None]) -> None:
         _publish_assets(aws, stack)
         verb = _create_or_update(aws, stack)
         on_progress(f"{verb} stack {stack.name} in {time.monotonic() - started:.1f} s")
+        kinds = {resource["Type"] for resource in json.loads(stack.template.read_text()).get("Resources", {}).values()}
+        for kind in sorted(kind for kind in kinds if kind.startswith(_SHOWN)):
+            on_progress(f"stack {stack.name}: {kind} is accepted and not emulated")
 
 
 def read_assembly(app: Path) -> list[_StackArtifact]:
@@ -153,15 +158,19 @@ def _placed(aws: Aws, value: str) -> str:
     return re.sub(r"\$\{([^}]+)\}", lambda match: values[match[1]], value)
 
 
+#: A stack of these states is deleted and made again, as `cdk deploy` does it.
+_HALF_MADE = ("CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED")
+
+
 def _create_or_update(aws: Aws, stack: _StackArtifact) -> str:
     cloudformation, template = aws.client("cloudformation"), stack.template.read_text()
     status = _status(cloudformation, stack.name)
     capabilities = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
     parameters = {"StackName": stack.name, "TemplateBody": template, "Capabilities": capabilities}
     try:
-        if status == "CREATE_FAILED":
+        if status in _HALF_MADE:
             cloudformation.delete_stack(StackName=stack.name)
-        if status in (None, "CREATE_FAILED"):
+        if status in (None, *_HALF_MADE):
             cloudformation.create_stack(**parameters)
             return "created"
         cloudformation.update_stack(**parameters)

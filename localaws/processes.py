@@ -53,8 +53,20 @@ def start_program(
     stderr: int | None = None,
 ) -> subprocess.Popen[str]:
     """The same for a module of ours that calls `end_with_parent` itself."""
+    return start_command([sys.executable, "-m", module, *arguments], environ=environ, cwd=cwd, stdout=stdout, stderr=stderr)
+
+
+def start_command(
+    command: Sequence[str],
+    *,
+    environ: Mapping[str, str] | None = None,
+    cwd: str | None = None,
+    stdout: int | None = None,
+    stderr: int | None = None,
+) -> subprocess.Popen[str]:
+    """The same for any program that ends by itself once its standard input closes."""
     return subprocess.Popen(
-        [sys.executable, "-m", module, *arguments],
+        list(command),
         stdin=subprocess.PIPE,
         stdout=stdout,
         stderr=stderr,

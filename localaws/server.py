@@ -15,6 +15,7 @@ from localaws import isolation, processes
 from localaws.clients import Aws, share_descriptions
 from localaws.errors import LocalAwsError
 from localaws.iam import calls
+from localaws.iam.policies import Access
 from localaws.persistence.database import Database
 from localaws.persistence.identities import Identities
 from localaws.ports import check_port, free_port
@@ -48,7 +49,8 @@ class Server:
         database = Database(settings.state)
         self._resources.callback(database.close)
         self._database, identities = database, Identities(database)
-        self.aws = Aws(f"http://127.0.0.1:{port}", settings.region, settings.account, identities.derive)
+        secure = f"https://127.0.0.1:{free_port()}"
+        self.aws = Aws(f"http://127.0.0.1:{port}", settings.region, settings.account, secure, identities.derive)
         isolation.keep_in()
         own = isolation.environ(os.environ)
         os.environ.clear()
@@ -56,10 +58,10 @@ class Server:
         os.environ.update(
             self.aws.environ(), MOTO_PORT=str(port), MOTO_ACCOUNT_ID=settings.account, MOTO_DISABLE_GLOBAL_CORS="true"
         )
-        calls.start(settings.account, settings.region)
+        note = calls.start(settings.account, settings.region)
         emulator = self._start_emulator() if settings.personalize else None
         self._on_progress("starting the local AWS environment")
-        self._start_services(port)
+        self._start_services(port, note)
         if emulator is not None:
             emulator.wait_until_ready()
 
@@ -79,11 +81,11 @@ class Server:
         self.personalize_endpoint = emulator.endpoint
         return emulator
 
-    def _start_services(self, port: int) -> None:
+    def _start_services(self, port: int, note: Callable[[str, Access, bool], None]) -> None:
         share_descriptions()
         from localaws.services import Services  # takes seconds: after the checks, and while the emulator is starting
 
-        services = Services(self._settings, self.aws, self._database, self.personalize_endpoint)
+        services = Services(self._settings, self.aws, self._database, self.personalize_endpoint, note)
         self._resources.callback(services.stop)
         self.front_endpoint = services.start(port)
         self.warm_functions = services.warm_functions
@@ -102,6 +104,8 @@ class _Emulator:
             "--region": settings.region,
             "--speed": settings.speed,
         }
+        credentials = {"AWS_ACCESS_KEY_ID": "personalize.amazonaws.com", "AWS_SECRET_ACCESS_KEY": "test"}
+        self._environ = {**credentials, "AWS_ENDPOINT_URL_STS": os.environ["AWS_ENDPOINT_URL"]}  # it assumes the roles of jobs
         self._arguments = [str(part) for option in options.items() for part in option]
         self._stopped = threading.Event()
         self._lock = threading.Lock()  # between a start and the stop
@@ -124,7 +128,9 @@ class _Emulator:
 
     def _start(self) -> None:
         self._ready = threading.Event()
-        self._process = processes.start_child("personalize_emulator", self._arguments, stdout=subprocess.PIPE)
+        self._process = processes.start_child(
+            "localaws.iam.personalize", self._arguments, environ={**os.environ, **self._environ}, stdout=subprocess.PIPE
+        )
         threading.Thread(target=self._read, args=(self._process, self._ready), daemon=True).start()
 
     def _watch(self) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
 @dataclass(frozen=True)
 class Settings:
     """`data` is where a running environment is found, `state` what is there again after a restart. Port 0 takes any free one;
-    `speed` is the factor of the clock."""
+    `speed` is the factor of the clock. `enforced`: whether a call that a role is not allowed is refused."""
 
     data: Path
     state: Path
@@ -20,6 +21,7 @@ class Settings:
     account: str = "123456789012"
     speed: float = 1.0
     personalize: bool = True
+    enforced: bool = field(default_factory=lambda: os.environ.get("LOCALAWS_IAM") != "off")
 
 
 def personalize_environ(endpoint: str | None) -> dict[str, str]:

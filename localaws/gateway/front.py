@@ -6,7 +6,6 @@ import json
 import logging
 import re
 import secrets
-import threading
 import uuid
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -59,12 +58,20 @@ class Front:
         self._integrations = Integrations(aws, functions)
         self._plans = UsagePlans(aws)
         self._calls = ThreadPoolExecutor(64, thread_name_prefix="integration")
-        self._apis: dict[tuple[str, str], tuple[str | None, Api]] = {}
-        self._lock = threading.Lock()
+        self._deployed: dict[tuple[str, str | None], Api] = {}  # by the ids of API and deployment
         self._gate = FrontGate(self._preflight, self._deployed_route)
 
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
         return self._handle(Request(environ))(environ, start_response)
+
+    def keep_deployments(self, api_id: str) -> None:
+        """A deployment holds the API as it is when it is made, which is now: later changes show with another deployment.
+
+        docs: apigateway/latest/developerguide/how-to-deploy-api.html
+        """
+        for deployment in list(apigateway_backends[self._aws.account][self._aws.region].apis[api_id].deployments):
+            if (api_id, deployment) not in self._deployed:
+                self._deployed[api_id, deployment] = Api.load(self._aws, api_id)
 
     def admit(self, environ: Environ) -> Answer | None:
         """For the HTTP server: the answer to a page that may not call, or to a body that is too large; else None."""
@@ -125,17 +132,9 @@ class Front:
         if len(segments) >= 3 and segments[0] == PREFIX and segments[1] in apis:
             stage = apis[segments[1]].stages.get(segments[2])
             if stage is not None:
-                api = self._api(segments[1], segments[2], stage.deployment_id)
+                api = self._deployed[segments[1], stage.deployment_id]
                 return _Route(api, segments[2], stage, segments[3:])
         raise Refusal("ACCESS_DENIED", 403, "Forbidden", "ForbiddenException")
-
-    def _api(self, api_id: str, stage: str, deployment: str | None) -> Api:
-        """The API as of the stage's deployment: changes show with the next deployment, as in the service."""
-        with self._lock:
-            cached = self._apis.get((api_id, stage))
-            if cached is None or cached[0] != deployment:
-                cached = self._apis[api_id, stage] = (deployment, Api.load(self._aws, api_id))
-            return cached[1]
 
     def _integrate(self, call: Call) -> Response:
         integration = call.method.integration
@@ -151,9 +150,10 @@ class Front:
             raise Refusal("INTEGRATION_TIMEOUT", 504, message, "InternalServerErrorException") from None
 
     def _proxy(self, call: Call) -> Response:
-        event = proxy.event_of(call)
+        event, function = proxy.event_of(call), function_arn(call.method.integration["uri"])
         try:
-            outcome = self._functions.call(function_arn(call.method.integration["uri"]), event)
+            self._integrations.check_function(call, function)
+            outcome = self._functions.call(function, event)
         except TooManyRequests:
             raise Refusal("DEFAULT_5XX", 500, "Internal server error", "InternalServerErrorException") from None
         return proxy.response_of(outcome)

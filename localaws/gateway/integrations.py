@@ -6,24 +6,30 @@ docs: apigateway/latest/developerguide/how-to-integration-settings.html
 from __future__ import annotations
 
 import json
+import logging
 import re
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
 import urllib3
+from botocore.exceptions import ClientError
 from werkzeug.wrappers import Response
 
 from localaws.clients import Aws
 from localaws.gateway import vtl
 from localaws.gateway.request import Call, Refusal
-from localaws.iam import calls
+from localaws.iam.permissions import Denied
 from localaws.moto.lambda_functions import LambdaService
 
 _URI = re.compile(r"arn:[^:]+:apigateway:[^:]*:(?P<service>[^:]+):(?P<kind>action|path)/(?P<target>.*)", re.DOTALL)
 _FUNCTION = re.compile(r"functions/(?P<arn>arn:[^/]+)/invocations")
 _CLIENT_NAMES = {"states": "stepfunctions", "monitoring": "cloudwatch"}
-_SCOPE = "AWS4-HMAC-SHA256 Credential=test/20200101/{region}/{name}/aws4_request, SignedHeaders=host, Signature=0"
+#: API Gateway sends application/json, which most services take for their JSON; these want what the integration has to map.
+#: docs: apigateway/latest/developerguide/integrating-api-with-aws-services-kinesis.html
+_NEED_THEIR_CONTENT_TYPE = frozenset({"kinesis"})
+_LOG = logging.getLogger(__name__)
+_SCOPE = "AWS4-HMAC-SHA256 Credential={key}/20200101/{region}/{name}/aws4_request, SignedHeaders=host, Signature=0"
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,7 @@ class Integrations:
     def __init__(self, aws: Aws, functions: LambdaService) -> None:
         self._aws = aws
         self._functions = functions
+        self._keys: dict[str, str] = {}  # of roles
         self._http = urllib3.PoolManager(maxsize=32, retries=False)
 
     def answer(self, call: Call) -> Response:
@@ -65,6 +72,21 @@ class Integrations:
             message = f"Integrations of type {integration['type']} are not emulated."
             raise Refusal("API_CONFIGURATION_ERROR", 500, message, "InternalServerErrorException")
         return _mapped_response(call, integration, backend)
+
+    def check_function(self, call: Call, function: str) -> None:
+        """Raises Refusal unless the function may be invoked for this method: by its own policy, or by the integration's role.
+
+        docs: apigateway/latest/developerguide/api-gateway-control-access-using-iam-policies-to-invoke-api.html
+        """
+        role, source = call.method.integration.get("credentials"), _source(call, self._aws)
+        try:
+            if not role:
+                self._functions.check_service("apigateway", function, source)
+            else:
+                self._functions.check_role(role, "apigateway", function, source)
+        except Denied as denied:
+            _LOG.error("%s %s: %s", call.request.method, call.path, denied.message)
+            raise Refusal("DEFAULT_5XX", 500, "Internal server error", "InternalServerErrorException") from None
 
     def _request_body(self, call: Call, integration: dict[str, Any]) -> str:
         """docs: apigateway/latest/developerguide/integration-passthrough-behaviors.html"""
@@ -84,32 +106,53 @@ class Integrations:
             raise Refusal("API_CONFIGURATION_ERROR", 500, "Internal server error", "InternalServerErrorException")
         service = found["service"]
         if service == "lambda":
-            return self._call_function(integration["uri"], payload)
+            return self._call_function(call, integration["uri"], payload)
         model = self._aws.client(_CLIENT_NAMES.get(service, service)).meta.service_model
+        key = self._key(call, integration.get("credentials") or "")
         path, query, headers = _mapped_parameters(call, integration)
         method = integration.get("httpMethod") or "POST"
-        headers["Authorization"] = _SCOPE.format(region=self._aws.region, name=model.signing_name)
+        headers["Authorization"] = _SCOPE.format(key=key, region=self._aws.region, name=model.signing_name)
         target = ""
         if found["kind"] == "path":
             target = re.sub(r"\{([^}]+)\}", lambda match: quote(path.get(match[1], ""), safe="/"), found["target"])
         elif "targetPrefix" in model.metadata:
             headers["X-Amz-Target"] = f"{model.metadata['targetPrefix']}.{found['target']}"
-            headers["Content-Type"] = f"application/x-amz-json-{model.metadata['jsonVersion']}"
+            spoken = f"application/x-amz-json-{model.metadata['jsonVersion']}"
+            if service in _NEED_THEIR_CONTENT_TYPE and headers.get("Content-Type") != spoken:
+                return _Backend('{"__type":"UnknownOperationException"}', {}, "404")
+            headers["Content-Type"] = spoken
         else:
             query = {"Action": found["target"], "Version": model.api_version, **query}
         headers.setdefault("Content-Type", "application/json")
-        if integration.get("credentials"):
-            operation = f"{method.title()}Object" if service == "s3" else found["target"]
-            calls.note_integration(integration["credentials"], model.service_name, operation, payload, target)
         url = f"{self._aws.endpoint}/{target}" + (f"?{urlencode(query)}" if query else "")
         answer = self._http.request(method, url, body=payload.encode(), headers=headers)
         return _Backend(answer.data.decode("utf-8", "replace"), dict(answer.headers), str(answer.status))
 
-    def _call_function(self, uri: str, payload: str) -> _Backend:
+    def _key(self, call: Call, role: str) -> str:
+        """The access key of the integration's role, or API Gateway's own. Raises Refusal where it may not assume the role."""
+        if not role:
+            return "apigateway.amazonaws.com"
+        if role not in self._keys:
+            try:
+                self._keys[role] = self._aws.credentials(role, "apigateway", _source(call, self._aws)).key
+            except ClientError as error:
+                _LOG.error("%s %s: %s", call.request.method, call.path, error)
+                message = "API Gateway does not have permission to assume the provided role"
+                raise Refusal("API_CONFIGURATION_ERROR", 500, message, "InternalServerErrorException") from None
+        return self._keys[role]
+
+    def _call_function(self, call: Call, uri: str, payload: str) -> _Backend:
+        self.check_function(call, function_arn(uri))
         outcome = self._functions.call(function_arn(uri), payload.encode() or b"{}")
         body = outcome.result.payload.decode()
         message = str(json.loads(body).get("errorMessage", "")) if outcome.result.error else ""
         return _Backend(body, {}, message)
+
+
+def _source(call: Call, aws: Aws) -> str:
+    """The method for which API Gateway acts. docs: apigateway/latest/developerguide/api-gateway-permissions.html"""
+    resource = call.method.resource_path.lstrip("/")
+    return f"arn:aws:execute-api:{aws.region}:{aws.account}:{call.api_id}/{call.stage}/{call.request.method}/{resource}"
 
 
 def _mock(payload: str) -> _Backend:

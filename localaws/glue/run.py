@@ -16,6 +16,7 @@ from typing import Any
 from localaws import isolation, processes
 from localaws.glue.java import java_home
 from localaws.glue.mirror import Mirror
+from localaws.iam.policies import Access
 
 _POLL_SECONDS = 0.1
 #: Spark for small data on one machine: one JVM that starts fast (its second compiler costs short jobs half of their time), no web
@@ -45,6 +46,15 @@ class Job:
 
 
 @dataclass(frozen=True)
+class Assumed:
+    """The role of a job: an S3 client and variables with its credentials; `check` raises for what it is not allowed."""
+
+    s3: Any
+    environ: Mapping[str, str]
+    check: Callable[[Access], None] = lambda access: None
+
+
+@dataclass(frozen=True)
 class Ended:
     """How a run has ended: SUCCEEDED, FAILED, TIMEOUT or STOPPED, and why if it is none of the first."""
 
@@ -57,9 +67,8 @@ class Run:
     """`on_output(stream, text)` gets whole lines of `output` and `error`; `on_start` is called when the script is started."""
 
     job: Job
-    s3: Any
+    assume: Callable[[], Assumed]
     folder: Path
-    environ: Mapping[str, str]
     on_output: Callable[[str, str], None]
     on_start: Callable[[], None] = lambda: None
     _stop: threading.Event = field(default_factory=threading.Event)
@@ -70,24 +79,25 @@ class Run:
 
     def execute(self) -> Ended:
         """Run it to its end. Raises what S3 answers for a bucket that isn't there, LocalAwsError for a missing script."""
-        mirror = Mirror(self.s3, self.folder / "s3")
+        role = self.assume()
+        mirror = Mirror(role.s3, self.folder / "s3", role.check)
         modules = [str(mirror.fetch(each)) for each in self.job.arguments.get(_MODULES, "").split(",") if each]
         arguments = ["--JOB_NAME", self.job.name, "--JOB_RUN_ID", self.job.run_id]
         for name, value in self.job.arguments.items():
             arguments += [name] if name == _MODULES else [name, mirror.localize(value)]
             arguments += [",".join(modules)] if name == _MODULES else []
-        ended = self._run_script([str(mirror.fetch(self.job.script)), *arguments], modules)
+        ended = self._run_script([str(mirror.fetch(self.job.script)), *arguments], modules, role.environ)
         if ended.state == "SUCCEEDED":
             mirror.copy_back()
         return ended
 
-    def _run_script(self, command: list[str], modules: list[str]) -> Ended:
+    def _run_script(self, command: list[str], modules: list[str], environ: Mapping[str, str]) -> Ended:
         error_file = self.folder / "error.txt"
         with (self.folder / "output").open("w+b") as output, (self.folder / "error").open("w+b") as error:
             child = processes.start_child(
                 "localaws.glue.script",
                 [str(error_file), *command],
-                environ=self._environ(modules),
+                environ={**self._environ(modules), **environ},
                 cwd=str(self.folder),
                 stdout=output.fileno(),
                 stderr=error.fileno(),
@@ -127,7 +137,6 @@ class Run:
         scratch.mkdir()
         return {
             **own,
-            **self.environ,
             "JAVA_HOME": str(java_home()),
             "PYSPARK_PYTHON": sys.executable,
             "PYSPARK_SUBMIT_ARGS": SPARK.format(java_options=isolation.java_options(self.folder)),

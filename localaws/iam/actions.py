@@ -9,12 +9,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from localaws.iam.policies import Access
+from localaws.iam.policies import NOT_KNOWN, OF_THE_TOKEN, Access
 
 Parameters = Mapping[str, Any]
 ANY = "*"
-#: Stands for a state machine that is known by its token alone.
-OF_THE_TOKEN = "stateMachine:of-the-token"  # noqa: S105
+ASSUME_ROLE = "sts:AssumeRole"
 
 
 class UnknownOperation(Exception):
@@ -45,6 +44,13 @@ def accesses(caller: Caller, service: str, operation: str, parameters: Parameter
     return needed
 
 
+def of_unknown_operation(service: str, operation: str) -> Access:
+    """The access of a call of which nothing is known but the name of its action."""
+    return Access(f"{_PREFIXES.get(service, service)}:{operation}", NOT_KNOWN)
+
+
+#: The prefixes of actions that are not the service's name in boto3.
+_PREFIXES = {"stepfunctions": "states", "personalize-runtime": "personalize", "personalize-events": "personalize"}
 _PASSED_TO = {"personalize": "personalize.amazonaws.com", "scheduler": "scheduler.amazonaws.com"}
 
 
@@ -52,19 +58,31 @@ def _s3(_: Caller, operation: str, parameters: Parameters) -> Iterator[Access]:
     bucket = f"arn:aws:s3:::{parameters.get('Bucket', '')}"
     key = f"{bucket}/{parameters.get('Key', '')}"
     if operation in _S3_OBJECTS:
-        yield Access(_S3_OBJECTS[operation], key)
+        action = _S3_OBJECTS[operation]
+        versioned = parameters.get("VersionId") and action in _S3_OF_VERSIONS
+        yield Access(f"{action}Version" if versioned else action, key)
         if operation in ("CopyObject", "UploadPartCopy"):
             source = parameters["CopySource"]
             path = f"{source['Bucket']}/{source['Key']}" if isinstance(source, Mapping) else str(source).lstrip("/").split("?")[0]
             yield Access("s3:GetObject", f"arn:aws:s3:::{path}")
-    elif operation in _S3_BUCKETS:
-        yield Access(_S3_BUCKETS[operation], bucket, {"s3:prefix": str(parameters.get("Prefix") or "")})
+    elif operation == "ListBuckets":
+        yield Access("s3:ListAllMyBuckets", ANY)
     elif operation == "DeleteObjects":
         for entry in parameters["Delete"]["Objects"]:
             action = "s3:DeleteObjectVersion" if entry.get("VersionId") else "s3:DeleteObject"
             yield Access(action, f"{bucket}/{entry['Key']}")
+    elif parameters.get("Key"):
+        yield Access(f"s3:{operation}", key)
     else:
-        raise UnknownOperation(f"s3:{operation}")
+        yield Access(_S3_BUCKETS.get(operation, f"s3:{operation}"), bucket, _listing(operation, parameters))
+
+
+def _listing(operation: str, parameters: Parameters) -> dict[str, str]:
+    """A listing without a prefix has the empty one."""
+    if not operation.startswith("List"):
+        return {}
+    found = {"s3:prefix": str(parameters.get("Prefix") or "")}
+    return found | ({"s3:delimiter": str(parameters["Delimiter"])} if parameters.get("Delimiter") else {})
 
 
 _S3_OBJECTS = {
@@ -80,14 +98,39 @@ _S3_OBJECTS = {
         ),
         "s3:PutObject",
     ),
-    "AbortMultipartUpload": "s3:AbortMultipartUpload",
-    "DeleteObject": "s3:DeleteObject",
+    "ListParts": "s3:ListMultipartUploadParts",
+    **{same: f"s3:{same}" for same in ("GetObjectTagging", "DeleteObject")},  # those that have an action of versions
 }
+_S3_OF_VERSIONS = ("s3:GetObject", "s3:DeleteObject", "s3:GetObjectTagging")
+#: Calls of a bucket whose action is not their name; who may put a setting may delete it.
+#: docs: AmazonS3/latest/userguide/using-with-s3-policy-actions.html
 _S3_BUCKETS = {
     **dict.fromkeys(("ListObjects", "ListObjectsV2", "HeadBucket"), "s3:ListBucket"),
     "ListObjectVersions": "s3:ListBucketVersions",
     "ListMultipartUploads": "s3:ListBucketMultipartUploads",
-    "GetBucketLocation": "s3:GetBucketLocation",
+    "GetBucketNotificationConfiguration": "s3:GetBucketNotification",
+    "PutBucketNotificationConfiguration": "s3:PutBucketNotification",
+    "DeleteBucketTagging": "s3:PutBucketTagging",
+    "DeleteBucketLifecycle": "s3:PutLifecycleConfiguration",
+    "GetObjectLockConfiguration": "s3:GetBucketObjectLockConfiguration",
+    "PutObjectLockConfiguration": "s3:PutBucketObjectLockConfiguration",
+    **{
+        f"{verb}{call}": f"s3:{'Get' if verb in ('Get', 'List') else 'Put'}{action}"
+        for call, action in {
+            "BucketCors": "BucketCORS",
+            "BucketEncryption": "EncryptionConfiguration",
+            "BucketLifecycleConfiguration": "LifecycleConfiguration",
+            "BucketReplication": "ReplicationConfiguration",
+            "BucketOwnershipControls": "BucketOwnershipControls",
+            "PublicAccessBlock": "BucketPublicAccessBlock",
+            "BucketAccelerateConfiguration": "AccelerateConfiguration",
+            "BucketAnalyticsConfiguration": "AnalyticsConfiguration",
+            "BucketInventoryConfiguration": "InventoryConfiguration",
+            "BucketMetricsConfiguration": "MetricsConfiguration",
+            "BucketIntelligentTieringConfiguration": "IntelligentTieringConfiguration",
+        }.items()
+        for verb in ("Get", "List", "Put", "Delete")
+    },
 }
 
 
@@ -166,6 +209,9 @@ def _queue(caller: Caller, operation: str, parameters: Parameters) -> Iterator[A
 
 
 def _function(caller: Caller, operation: str, parameters: Parameters) -> Iterator[Access]:
+    if not parameters.get("FunctionName"):
+        yield Access(f"lambda:{operation}", NOT_KNOWN)
+        return
     name = str(parameters["FunctionName"])
     arn = name if name.startswith("arn:") else caller.arn("lambda", f"function:{name}")
     yield Access("lambda:InvokeFunction" if operation == "Invoke" else f"lambda:{operation}", arn)
@@ -174,16 +220,19 @@ def _function(caller: Caller, operation: str, parameters: Parameters) -> Iterato
 def _stepfunctions(caller: Caller, operation: str, parameters: Parameters) -> Iterator[Access]:
     """Which machine a task token belongs to is known to the service alone."""
     arn = parameters.get("stateMachineArn") or parameters.get("executionArn") or parameters.get("mapRunArn")
-    yield Access(f"states:{operation}", arn or caller.arn("states", OF_THE_TOKEN))
+    without = caller.arn("states", OF_THE_TOKEN) if operation.startswith("SendTask") else ANY
+    yield Access(f"states:{operation}", arn or without)
 
 
-def _by_parameter(prefix: str, parameter: str, resource: str) -> Callable[[Caller, str, Parameters], Iterator[Access]]:
+def _by_parameter(
+    prefix: str, parameter: str, resource: str, alternative: str = ""
+) -> Callable[[Caller, str, Parameters], Iterator[Access]]:
     """For services whose calls name their resource, by name or ARN, in one parameter."""
 
     def needed(caller: Caller, operation: str, parameters: Parameters) -> Iterator[Access]:
-        value = str(parameters.get(parameter) or "")
+        value = str(parameters.get(parameter) or parameters.get(alternative) or "")
         if not value:
-            yield Access(f"{prefix}:{operation}", ANY)
+            yield Access(f"{prefix}:{operation}", ANY if operation.startswith("List") else NOT_KNOWN)
         elif value.startswith("arn:"):
             yield Access(f"{prefix}:{operation}", value)
         else:
@@ -225,6 +274,24 @@ def _apigateway(caller: Caller, operation: str, parameters: Parameters) -> Itera
     yield Access("apigateway:GET", f"arn:aws:apigateway:{caller.region}::/apikeys/{parameters['apiKey']}")
 
 
+def _sts(_: Caller, operation: str, parameters: Parameters) -> Iterator[Access]:
+    """Who one is may be asked by everybody. docs: STS/latest/APIReference/API_GetCallerIdentity.html"""
+    if operation.startswith("AssumeRole"):
+        yield Access(f"sts:{operation}", str(parameters.get("RoleArn") or ANY))
+    elif operation != "GetCallerIdentity":
+        yield Access(f"sts:{operation}", ANY)
+
+
+def _logs(caller: Caller, operation: str, parameters: Parameters) -> Iterator[Access]:
+    """docs: service-authorization/latest/reference/list_amazoncloudwatchlogs.html"""
+    group = parameters.get("logGroupName")
+    if not group:
+        yield Access(f"logs:{operation}", NOT_KNOWN)
+        return
+    below = f"log-stream:{parameters['logStreamName']}" if parameters.get("logStreamName") else "*"
+    yield Access(f"logs:{operation}", caller.arn("logs", f"log-group:{group}:{below}"))
+
+
 _SERVICES: dict[str, Callable[[Caller, str, Parameters], Iterator[Access]]] = {
     "apigateway": _apigateway,
     "athena": _by_parameter("athena", "WorkGroup", "workgroup/{}"),
@@ -233,15 +300,17 @@ _SERVICES: dict[str, Callable[[Caller, str, Parameters], Iterator[Access]]] = {
     "events": _events,
     "firehose": _by_parameter("firehose", "DeliveryStreamName", "deliverystream/{}"),
     "glue": _by_parameter("glue", "JobName", "job/{}"),
-    "kinesis": _by_parameter("kinesis", "StreamName", "stream/{}"),
+    "kinesis": _by_parameter("kinesis", "StreamName", "stream/{}", "StreamARN"),
     "lambda": _function,
+    "logs": _logs,
     "personalize": _personalize,
     "personalize-events": _personalize_events,
     "personalize-runtime": _personalize_runtime,
     "s3": _s3,
     "secretsmanager": _secretsmanager,
-    "sns": _by_parameter("sns", "TopicArn", "{}"),
+    "sns": _by_parameter("sns", "TopicArn", "{}", "TargetArn"),
     "sqs": _queue,
     "ssm": _ssm,
     "stepfunctions": _stepfunctions,
+    "sts": _sts,
 }

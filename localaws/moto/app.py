@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import threading
+import uuid
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -16,7 +17,7 @@ from moto.core.request import (
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
 from localaws.patching import wrap
-from personalize_emulator.http_server import RAW_HEADERS, Environ, WsgiApp
+from personalize_emulator.http_server import RAW_HEADERS, Answer, Environ, WsgiApp
 
 # These call back into the server while they answer: a lock around them could never be taken again by the call-back.
 # SQS is among them because a long poll would keep everybody else from sending for up to 20 seconds.
@@ -35,9 +36,21 @@ def _is_json(body: Any) -> bool:
 class LockedApp(DomainDispatcherApplication):
     """moto's backends lose updates under concurrency, so each service answers one request at a time."""
 
-    def __init__(self, elsewhere: Mapping[str, WsgiApp], around: Callable[[WsgiApp], WsgiApp]) -> None:
-        """`elsewhere`: the services that another application answers, by moto's name for them; `around` wraps moto's own."""
+    def __init__(
+        self,
+        elsewhere: Mapping[str, WsgiApp],
+        around: Callable[[WsgiApp], WsgiApp],
+        refuse: Callable[[Environ], Answer | None],
+        on_answer: Callable[[str, Environ], None],
+    ) -> None:
+        """`elsewhere`: the services that another application answers, by moto's name for them; `around` wraps moto's own.
+
+        `refuse` gives the answer to a call that its caller may not make; `on_answer` is called with
+        moto's name of the service before an answer goes out.
+        """
         super().__init__(create_backend_app)
+        self._refuse = refuse
+        self._on_answer = on_answer
         self._around = functools.cache(around)
         self._elsewhere = elsewhere
         self._locks: dict[str, threading.RLock] = {}
@@ -48,10 +61,15 @@ class LockedApp(DomainDispatcherApplication):
         app: Any = self.get_application(environ)
         if app.service in self._elsewhere:
             return self._elsewhere[app.service](environ, start_response)
+        refused = self._refuse(environ)
+        if refused is not None:
+            start_response(f"{refused.status} ", [*refused.headers, ("x-amzn-RequestId", str(uuid.uuid4()))])
+            return [refused.body]
         lock = contextlib.nullcontext() if app.service in _REENTRANT else self.exclusively(app.service)
         with lock:
             answer: Iterable[bytes] = self._around(app)(environ, start_response)
-            return answer
+        self._on_answer(app.service, environ)
+        return answer
 
     def exclusively(self, service: str) -> threading.RLock:
         """While this is held, no call of the service is answered."""

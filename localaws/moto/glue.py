@@ -15,7 +15,9 @@ from moto.glue.responses import GlueResponse
 
 from localaws.clients import Aws
 from localaws.cloudwatch.logs import LogWriter
-from localaws.glue.run import Ended, Job, Run
+from localaws.glue.run import Assumed, Ended, Job, Run
+from localaws.iam.permissions import Denied, Permissions
+from localaws.iam.policies import Access, Principal
 from localaws.patching import intercept, locate, replace
 
 _JOB = "moto.glue.models:FakeJob"
@@ -29,10 +31,11 @@ _LOG = logging.getLogger(__name__)
 class GlueJobs:
     """Executes job runs, each in a thread that waits for the script's process."""
 
-    def __init__(self, aws: Aws, data: Path, logs: LogWriter) -> None:
+    def __init__(self, aws: Aws, data: Path, logs: LogWriter, permissions: Permissions) -> None:
         self._aws = aws
         self._data = data
         self._logs = logs
+        self._permissions = permissions
         self._runs: dict[str, Run] = {}
         self._threads: list[threading.Thread] = []
 
@@ -73,7 +76,21 @@ class GlueJobs:
 
         minutes = record.timeout or job.timeout or _DEFAULT_TIMEOUT
         described = Job(job.name, run_id, job.command["ScriptLocation"], record.arguments, minutes * 60)
-        return Run(described, self._aws.client("s3"), self._data / run_id, self._aws.environ(), output, started)
+        return Run(described, lambda: self._assume(job.role), self._data / run_id, output, started)
+
+    def _assume(self, role: str) -> Assumed:
+        """Raises ClientError where Glue may not assume the role."""
+        arn = role if role.startswith("arn:") else f"arn:aws:iam::{self._aws.account}:role/{role}"
+        session = Principal(arn=arn, role=arn, account=self._aws.account)
+
+        def check(access: Access) -> None:
+            try:
+                self._permissions.check(session, access)
+            except Denied as denied:
+                raise PermissionError(f"Access Denied (Service: Amazon S3; Status Code: 403; {denied.message})") from None
+
+        credentials = self._aws.credentials(arn, "glue", session="GlueJobRunnerSession")
+        return Assumed(self._aws.client_as(arn, "s3", "glue"), {**self._aws.environ(), **credentials.environ()}, check)
 
     def _execute(self, job: Any, record: Any) -> None:
         run = self._runs[record.job_run_id]

@@ -23,13 +23,24 @@ from localaws import evaluations
 _HASHES = {"MD5": "md5", "SHA-1": "sha1", "SHA-256": "sha256", "SHA-384": "sha384", "SHA-512": "sha512"}
 
 
+class Undefined(ValueError):
+    """An expression that evaluates to nothing, which Step Functions does not take for a value."""
+
+
 def evaluate(expression: str) -> Any:
-    """The value of a JSONata expression as plain JSON. Raises the library's exception for a faulty expression."""
+    """The value of a JSONata expression as plain JSON. Raises the library's exception for a faulty expression, or Undefined."""
     evaluations.note(text=expression)
+    found = _value(expression)
+    if found is None and not _value(f"$exists(({expression}))"):  # null is a value
+        raise Undefined("the expression returned nothing (undefined)")
+    return json.loads(json.dumps(found, default=lambda _: None))
+
+
+def _value(expression: str) -> Any:
     compiled = jsonata.Jsonata(expression)
     for name, function in _FUNCTIONS.items():
         compiled.register_lambda(name, function)
-    return json.loads(json.dumps(compiled.evaluate(None), default=lambda _: None))
+    return compiled.evaluate(None)
 
 
 def declare(bindings: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ import base64
 import contextlib
 import json
 import logging
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -16,10 +17,12 @@ from moto.core.exceptions import JsonRESTError
 
 from localaws.clients import Aws
 from localaws.cloudwatch.meter import Meter
-from localaws.patching import follow, replace
+from localaws.iam.permissions import Permissions
+from localaws.iam.policies import Access, Principal
+from localaws.patching import follow, intercept, replace
 from localaws.workers.function import Archive, Function
 from localaws.workers.pool import TooManyRequests, WorkerPool
-from localaws.workers.worker import Outcome
+from localaws.workers.worker import Outcome, node
 
 _LOG = logging.getLogger(__name__)
 _MODELS = "moto.awslambda.models"
@@ -32,8 +35,9 @@ class LambdaService:
     `speed` divides the pauses between retries of asynchronous calls.
     """
 
-    def __init__(self, aws: Aws, pool: WorkerPool, meter: Meter, speed: float) -> None:
+    def __init__(self, aws: Aws, pool: WorkerPool, meter: Meter, permissions: Permissions, speed: float) -> None:
         self._aws = aws
+        self._permissions = permissions
         self._pool = pool
         self._meter = meter
         self._speed = speed
@@ -47,6 +51,24 @@ class LambdaService:
         if iterator_age is not None:
             self._meter.add("AWS/Lambda", "IteratorAge", iterator_age, FunctionName=function.function_name)
         return self._work(function, event)
+
+    def role_of(self, name_or_arn: str) -> str:
+        """The ARN of a function's role."""
+        return str(get_backend(self._aws.account, self._aws.region).get_function(name_or_arn).role)
+
+    def has_mapping(self, uuid: str) -> bool:
+        """Whether an event source mapping is there still."""
+        return get_backend(self._aws.account, self._aws.region).get_event_source_mapping(uuid) is not None
+
+    def check_service(self, service: str, name_or_arn: str, source: str) -> None:
+        """Raises Denied unless a function's policy lets a service (`apigateway`) invoke it, for the resource `source`."""
+        self._permissions.check(self._permissions.service(service), Access("lambda:InvokeFunction", name_or_arn), source)
+
+    def check_role(self, role: str, service: str, name_or_arn: str, source: str) -> None:
+        """Raises Denied unless a service may assume a role, and may invoke a function with it."""
+        self._permissions.check(self._permissions.service(service), Access("sts:AssumeRole", role), source)
+        session = Principal(arn=role, role=role, account=self._aws.account)
+        self._permissions.check(session, Access("lambda:InvokeFunction", name_or_arn), source)
 
     def call_later(self, name_or_arn: str, event: bytes) -> None:
         """An asynchronous invocation: two retries, then a line in the log."""
@@ -66,8 +88,25 @@ class LambdaService:
     def install(self) -> None:
         """Puts this service in the place of moto's docker runtime."""
         replace(f"{_MODELS}:LambdaFunction.invoke", self._invoke)
+        intercept(f"{_MODELS}:LambdaBackend.create_function", self._create)
         follow(f"{_MODELS}:LambdaBackend.create_function", lambda function, _, spec: _keep_log_group(function, spec))
+        intercept(f"{_MODELS}:LambdaFunction.update_configuration", _update)
         follow(f"{_MODELS}:LambdaFunction.update_configuration", lambda _, function, spec: _keep_log_group(function, spec))
+
+    def _create(self, by_moto: Callable[..., Any], backend: Any, spec: dict[str, Any]) -> Any:
+        """docs: lambda/latest/dg/lambda-intro-execution-role.html"""
+        if not self._permissions.may_assume(str(spec.get("Role")), "lambda"):
+            message = "The role defined for the function cannot be assumed by Lambda."
+            raise _LambdaError("InvalidParameterValueException", message, 400)
+        _check_settings(spec)
+        for layer in spec.get("Layers") or ():
+            if str(layer).split(":")[4:5] != [self._aws.account]:
+                message = (
+                    f"The layer {layer} is of another account and can't be had here: bring what it holds in the function's code "
+                    "or in a layer of the app."
+                )
+                raise _LambdaError("InvalidParameterValueException", message, 400)
+        return by_moto(backend, spec)
 
     @property
     def _invoke(self) -> Callable[..., bytes]:
@@ -160,6 +199,54 @@ def _check_json(event: bytes) -> None:
     except ValueError as error:
         message = f"Could not parse request body into json: {error}"
         raise _LambdaError("InvalidRequestContentException", message, 400) from error
+
+
+#: docs: lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
+_RESERVED = frozenset(
+    {
+        "_HANDLER",
+        "_X_AMZN_TRACE_ID",
+        *("AWS_DEFAULT_REGION", "AWS_REGION", "AWS_EXECUTION_ENV", "AWS_LAMBDA_RUNTIME_API"),
+        *(f"AWS_LAMBDA_FUNCTION_{name}" for name in ("NAME", "MEMORY_SIZE", "VERSION")),
+        *("AWS_LAMBDA_INITIALIZATION_TYPE", "AWS_LAMBDA_LOG_GROUP_NAME", "AWS_LAMBDA_LOG_STREAM_NAME"),
+        *("AWS_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
+        *("LAMBDA_TASK_ROOT", "LAMBDA_RUNTIME_DIR"),
+    }
+)
+_MOST_ENVIRONMENT = 4096  # bytes
+_RUNTIME = re.compile(r"(python3\.\d+|nodejs\d+\.x)")
+
+
+def _update(by_moto: Callable[..., Any], function: Any, spec: dict[str, Any]) -> Any:
+    _check_settings(spec)
+    return by_moto(function, spec)
+
+
+def _check_settings(spec: dict[str, Any]) -> None:
+    """Raises what Lambda answers for variables that it sets itself or that are too many, and for a runtime that is not here."""
+    variables = (spec.get("Environment") or {}).get("Variables") or {}
+    unable = "Lambda was unable to configure your environment variables because the environment variables you have provided"
+    if reserved := sorted(_RESERVED & variables.keys()):
+        message = (
+            f"{unable} contains reserved keys that are currently not supported for modification. "
+            f"Reserved keys used in this request: {', '.join(reserved)}"
+        )
+        raise _LambdaError("InvalidParameterValueException", message, 400)
+    measured = json.dumps(variables, separators=(",", ":"))
+    if len(measured.encode()) > _MOST_ENVIRONMENT:
+        message = f"{unable} exceeded the 4KB limit. String measured: {measured}"
+        raise _LambdaError("InvalidParameterValueException", message, 400)
+    runtime = spec.get("Runtime")
+    if spec.get("PackageType") == "Image" or (runtime and not _RUNTIME.fullmatch(runtime)):
+        message = f"The runtime {runtime or 'of a container image'} is not emulated: functions here are in Python or Node.js."
+        raise _LambdaError("InvalidParameterValueException", message, 400)
+    _check_node(runtime)
+
+
+def _check_node(runtime: str | None) -> None:
+    if runtime and runtime.startswith("nodejs") and node() is None:
+        message = f"Functions in {runtime} need Node.js on this machine: there is no program `node` on PATH."
+        raise _LambdaError("InvalidParameterValueException", message, 400)
 
 
 def _keep_log_group(function: Any, spec: dict[str, Any]) -> None:

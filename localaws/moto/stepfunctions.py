@@ -22,6 +22,7 @@ from moto.stepfunctions.parser.asl.component.common.error_name.failure_event imp
 from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name import StatesErrorName
 from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name_type import StatesErrorNameType
 from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
+from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
 from localaws.clients import Aws
 from localaws.moto import execution_history, jsonata
@@ -63,8 +64,7 @@ _SDK_SERVICE_NAMES = {
 
 def install(aws: Aws, speed: float) -> None:
     """Replaces the interpreter's parts. Wait seconds and Retry intervals are divided by `speed`."""
-    backends = locate("moto.stepfunctions.parser.models:stepfunctions_parser_backends")[2]
-    replace("moto.stepfunctions.models:stepfunctions_backends", backends)
+    replace("moto.stepfunctions.models:stepfunctions_backends", stepfunctions_parser_backends)
     locate("moto.core.config:default_user_config")[2]["stepfunctions"] = {"execute_state_machine": True}
     replace_imported(
         f"{_ASL}.utils.boto_client:boto_client_for",
@@ -85,8 +85,12 @@ def install(aws: Aws, speed: float) -> None:
 
 
 def _client(aws: Aws, service: str, credentials: Any) -> Any:
-    """A client for a state machine's call, which is made with the machine's role."""
-    return aws.client_as(credentials.role_arn, service) if credentials is not None else aws.client(service)
+    """A client for a state machine's call, which is made with the machine's role, for the machine."""
+    if credentials is None:
+        return aws.client(service)
+    machines = stepfunctions_parser_backends[aws.account][aws.region].state_machines
+    source = next((machine.arn for machine in machines if machine.roleArn == credentials.role_arn), "")
+    return aws.client_as(credentials.role_arn, service, "states", source)
 
 
 def _start_named(

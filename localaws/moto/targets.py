@@ -5,16 +5,29 @@ from __future__ import annotations
 import json
 import re
 import uuid
+from dataclasses import dataclass, replace
 from typing import Any
 
 from jsonpath_ng.ext.parser import parse as parse_path
 
 from localaws.clients import Aws
-from localaws.iam import calls
 from localaws.moto.lambda_functions import LambdaService
 
 _SERVICES = frozenset({"lambda", "sns", "sqs", "states"})
 _PLACEHOLDER = re.compile(r"(\")?<([\w.-]+)>(\")?")
+
+
+@dataclass(frozen=True)
+class Sender:
+    """Who delivers: a service (`events`), with a role or in its own name, for one of its resources (an ARN).
+
+    `source_of_role` is the ARN for which it assumes the role, where that is another one.
+    """
+
+    service: str
+    source: str
+    role: str = ""
+    source_of_role: str = ""
 
 
 class Targets:
@@ -24,31 +37,38 @@ class Targets:
         self._aws = aws
         self._functions = functions
 
-    def deliver(self, arn: str, body: str, target: dict[str, Any] | None = None) -> None:
+    def deliver(self, arn: str, body: str, sender: Sender, target: dict[str, Any] | None = None) -> None:
         """Sends the text `body`. `target` may hold the service's own settings (SqsParameters)."""
         check_target(arn)
-        if target and target.get("RoleArn"):
-            calls.note_delivery(target["RoleArn"], arn)
         match _service(arn):
             case "states":
-                self._aws.client("stepfunctions").start_execution(stateMachineArn=arn, input=body, name=str(uuid.uuid4()))
+                states = self._client(sender, "stepfunctions")
+                states.start_execution(stateMachineArn=arn, input=body, name=str(uuid.uuid4()))
+            case "lambda" if sender.role:
+                self._client(sender, "lambda").invoke(FunctionName=arn, InvocationType="Event", Payload=body.encode())
             case "lambda":
+                self._functions.check_service(sender.service, arn, sender.source)
                 self._functions.call_later(arn, body.encode())
             case "sqs":
-                self._to_queue(arn, body, target or {})
+                self._to_queue(arn, body, sender, target or {})
             case "sns":
-                self._aws.client("sns").publish(TopicArn=arn, Message=body)
+                self._client(sender, "sns").publish(TopicArn=arn, Message=body)
 
-    def send_event(self, target: dict[str, Any], event: dict[str, Any]) -> None:
-        """Sends an event in the form that the target asks for.
+    def send_event(self, target: dict[str, Any], event: dict[str, Any], sender: Sender) -> None:
+        """Sends an event in the form that the target asks for, with the target's role if it names one.
 
         docs: eventbridge/latest/userguide/eb-transform-target-input.html
         """
-        self.deliver(target["Arn"], _target_input(target, event), target)
+        self.deliver(target["Arn"], _target_input(target, event), replace(sender, role=target.get("RoleArn") or ""), target)
 
-    def _to_queue(self, arn: str, body: str, target: dict[str, Any]) -> None:
-        sqs = self._aws.client("sqs")
-        url = sqs.get_queue_url(QueueName=arn.rsplit(":", 1)[-1])["QueueUrl"]
+    def _client(self, sender: Sender, service: str) -> Any:
+        if sender.role:
+            return self._aws.client_as(sender.role, service, sender.service, sender.source_of_role or sender.source)
+        return self._aws.client_of(sender.service, service, sender.source)
+
+    def _to_queue(self, arn: str, body: str, sender: Sender, target: dict[str, Any]) -> None:
+        sqs = self._client(sender, "sqs")
+        url = self._aws.client("sqs").get_queue_url(QueueName=arn.rsplit(":", 1)[-1])["QueueUrl"]
         group = (target.get("SqsParameters") or {}).get("MessageGroupId")
         sqs.send_message(QueueUrl=url, MessageBody=body, **({"MessageGroupId": group} if group else {}))
 

@@ -92,7 +92,7 @@ class DeliveryStreams(Poller):
         bounds = (hints.get("SizeInMBs") or 5) * 2**20, hints.get("IntervalInSeconds", 300) / self._speed
         buffer = self._buffers.setdefault(name, _Buffer())
         if not buffer.is_due(*bounds):  # else an earlier delivery failed: more is read once that is done
-            self._read(name, arn, buffer)
+            self._read(name, arn, source["RoleARN"], buffer)
         if buffer.records:
             age = time.time() - buffer.since
             self._meter.add("AWS/Firehose", "DeliveryToS3.DataFreshness", age, DeliveryStreamName=name)
@@ -102,12 +102,13 @@ class DeliveryStreams(Poller):
                 self._positions.write(name, arn.rsplit("/", 1)[-1], shard, number)
             self._buffers[name] = _Buffer(read=buffer.read)
 
-    def _read(self, name: str, arn: str, buffer: _Buffer) -> None:
+    def _read(self, name: str, arn: str, role: str, buffer: _Buffer) -> None:
+        kinesis = self._aws.client_as(role, "kinesis", "firehose")
         for shard in shards_of(self._aws, arn):
             reader = self._readers.get((name, shard))
             if reader is None or reader.outdated:
                 done = self._positions.read(name, arn.rsplit("/", 1)[-1], shard) or 0
-                reader = self._readers[name, shard] = ShardReader(self._aws, arn, shard, after(done))
+                reader = self._readers[name, shard] = ShardReader(self._aws, kinesis, arn, shard, after(done))
             records = reader.read(10_000)
             if records:
                 buffer.add(shard, int(records[-1]["SequenceNumber"]), [record["Data"] for record in records])
@@ -119,7 +120,8 @@ class DeliveryStreams(Poller):
         key = f"{prefix}{name}-1-{moment:%Y-%m-%d-%H-%M-%S}-{uuid.uuid4()}{suffix}"
         body = gzip.compress(data) if compressed else data
         options = {"ContentEncoding": "gzip"} if compressed else {}
-        self._aws.client("s3").put_object(Bucket=target["BucketARN"].split(":::")[1], Key=key, Body=body, **options)
+        s3, bucket = self._aws.client_as(target["RoleARN"], "s3", "firehose"), target["BucketARN"].split(":::")[1]
+        s3.put_object(Bucket=bucket, Key=key, Body=body, **options)
 
 
 def _filled(prefix: str, moment: datetime) -> str:

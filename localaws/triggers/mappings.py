@@ -68,10 +68,11 @@ class EventSourceMappings(Poller):
         elif present is not None:
             present[1].stop()
         poller: Poller
+        role = self._functions.role_of(mapping["FunctionArn"])
         if key[1]:
-            on_failure = OnFailure(self._aws, self._targets, mapping)
-            poller = ShardPoller(self._aws, self._functions, mapping, key[1], on_failure, self._positions, self._speed)
+            on_failure = OnFailure(self._aws, self._targets, mapping, role)
+            poller = ShardPoller(self._aws, self._functions, mapping, role, key[1], on_failure, self._positions, self._speed)
         else:
-            poller = QueuePoller(self._aws, self._functions, mapping)
+            poller = QueuePoller(self._aws, self._functions, mapping, role)
         self._pollers[key] = (configuration, poller)
         poller.start()

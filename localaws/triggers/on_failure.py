@@ -8,16 +8,20 @@ from datetime import UTC, datetime
 from typing import Any
 
 from localaws.clients import Aws
-from localaws.moto.targets import Targets
+from localaws.moto.targets import Sender, Targets
 
 
 class OnFailure:
-    """The on-failure destination of one mapping: a queue or topic gets the metadata, a bucket the records too."""
+    """The on-failure destination of one mapping: a queue or topic gets the metadata, a bucket the records too.
 
-    def __init__(self, aws: Aws, targets: Targets, mapping: dict[str, Any]) -> None:
+    The role is the function's.
+    """
+
+    def __init__(self, aws: Aws, targets: Targets, mapping: dict[str, Any], role: str) -> None:
         self._aws = aws
         self._targets = targets
         self._mapping = mapping
+        self._role = role
         self._arn = ((mapping.get("DestinationConfig") or {}).get("OnFailure") or {}).get("Destination")
 
     def send(self, shard: str, records: list[dict[str, Any]], condition: str, attempts: int, error: str | None) -> None:
@@ -49,9 +53,12 @@ class OnFailure:
             notice["payload"] = json.dumps({"Records": records})
             day = now.strftime("%Y/%m/%d/%Y-%m-%dT%H.%M.%S")
             key = f"aws/lambda/{self._mapping['UUID']}/{shard}/{day}-{uuid.uuid4()}"
-            self._aws.client("s3").put_object(Bucket=self._arn.split(":::")[1], Key=key, Body=json.dumps(notice).encode())
+            s3 = self._aws.client_as(self._role, "s3", "lambda")
+            s3.put_object(Bucket=self._arn.split(":::")[1], Key=key, Body=json.dumps(notice).encode())
         else:
-            self._targets.deliver(self._arn, json.dumps(notice))
+            self._targets.deliver(
+                self._arn, json.dumps(notice), Sender("lambda", self._mapping["EventSourceMappingArn"], self._role)
+            )
 
 
 def _timestamp(moment: datetime) -> str:

@@ -25,9 +25,10 @@ _DEFAULT_CONCURRENCY = 5
 class QueuePoller(Poller):
     """Receives batches and invokes the function; what it does not process becomes visible again after the queue's timeout."""
 
-    def __init__(self, aws: Aws, functions: LambdaService, mapping: dict[str, Any]) -> None:
+    def __init__(self, aws: Aws, functions: LambdaService, mapping: dict[str, Any], role: str) -> None:
         super().__init__(f"queue-{mapping['UUID']}", pause=0.1)
         self._aws = aws
+        self._role = role
         self._functions = functions
         self._mapping = mapping
         self._arn = mapping["EventSourceArn"]
@@ -58,7 +59,7 @@ class QueuePoller(Poller):
         size, window = self._mapping.get("BatchSize") or 10, self._mapping.get("MaximumBatchingWindowInSeconds") or 0
         messages: list[dict[str, Any]] = []
         deadline = None
-        while not self.stopped:
+        while not self.stopped and self._functions.has_mapping(self._mapping["UUID"]):  # its role may go with the mapping
             missing = min(10, size - len(messages))
             found = self._receive_some(missing) if missing else []
             messages += found
@@ -69,12 +70,15 @@ class QueuePoller(Poller):
                 self.wait(0.05)
         return messages
 
+    def _sqs(self) -> Any:
+        return self._aws.client_as(self._role, "sqs", "lambda")
+
     def _receive_some(self, count: int) -> list[dict[str, Any]]:
-        sqs, name = self._aws.client("sqs"), self._arn.rsplit(":", 1)[-1]
-        self._url = self._url or sqs.get_queue_url(QueueName=name)["QueueUrl"]
+        name = self._arn.rsplit(":", 1)[-1]
+        self._url = self._url or self._aws.client("sqs").get_queue_url(QueueName=name)["QueueUrl"]
         if not sqs_backends[self._aws.account][self._aws.region].get_queue(name).approximate_number_of_messages:
             return []  # a call that finds nothing takes milliseconds of the processor, ten times a second
-        answer = sqs.receive_message(
+        answer = self._sqs().receive_message(
             QueueUrl=self._url,
             MaxNumberOfMessages=count,
             WaitTimeSeconds=0,
@@ -91,7 +95,7 @@ class QueuePoller(Poller):
             done = [record for record in records if record["messageId"] not in failed]
             for start in range(0, len(done), 10):
                 entries = [{"Id": str(i), "ReceiptHandle": r["receiptHandle"]} for i, r in enumerate(done[start : start + 10])]
-                self._aws.client("sqs").delete_message_batch(QueueUrl=self._url, Entries=entries)
+                self._sqs().delete_message_batch(QueueUrl=self._url, Entries=entries)
         except ClientError as error:
             if not self.stopped:  # the queue may have been deleted with its mapping
                 _LOG.error("%s: %s", self.name, error)

@@ -7,13 +7,13 @@ import logging
 import re
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from localaws.clients import Aws
 from localaws.errors import LocalAwsError
-from localaws.moto.targets import Targets
+from localaws.moto.targets import Sender, Targets
 from localaws.poller import Poller
 from localaws.schedule_expressions import next_time
 
@@ -29,6 +29,7 @@ class Schedule:
     zone: str
     targets: list[dict[str, Any]]
     source: str
+    group: str = ""  # the ARN of its group, for which Scheduler assumes roles
     start: datetime | None = None
     end: datetime | None = None
 
@@ -84,14 +85,17 @@ class Schedules(Poller):
             "resources": [schedule.arn],
             "detail": {} if schedule.source == "aws.events" else "{}",
         }
+        service = schedule.source.removeprefix("aws.")
+        sender = Sender(service, schedule.arn, source_of_role=schedule.group)
         for target in schedule.targets:
             try:
-                self._targets.send_event(_with_placeholders(target, event), event)
+                self._targets.send_event(_with_placeholders(target, event), event, sender)
             except Exception as error:
                 _LOG.error("The target %s of %s did not get its event: %s", target["Arn"], schedule.arn, error)
                 dead_letters = (target.get("DeadLetterConfig") or {}).get("Arn")
                 if dead_letters:
-                    self._targets.deliver(dead_letters, json.dumps(event))
+                    role = target.get("RoleArn", "") if service == "scheduler" else ""
+                    self._targets.deliver(dead_letters, json.dumps(event), replace(sender, role=role))
 
     def _schedules(self) -> Iterator[Schedule]:
         events, scheduler = self._aws.client("events"), self._aws.client("scheduler")
@@ -114,6 +118,7 @@ class Schedules(Poller):
                     zone=full.get("ScheduleExpressionTimezone") or "UTC",
                     targets=[full["Target"]],
                     source="aws.scheduler",
+                    group=re.sub(r":schedule/([^/]+)/.*", r":schedule-group/\1", entry["Arn"]),
                     start=full.get("StartDate"),
                     end=full.get("EndDate"),
                 )

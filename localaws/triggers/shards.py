@@ -19,11 +19,12 @@ class ShardReader:
     processor, and a machine has dozens of readers.
     """
 
-    def __init__(self, aws: Aws, stream_arn: str, shard: str, position: dict[str, Any]) -> None:
+    def __init__(self, aws: Aws, kinesis: Any, stream_arn: str, shard: str, position: dict[str, Any]) -> None:
+        """`kinesis` is a client of whoever reads."""
         self._aws = aws
         self._stream_arn = stream_arn
         self._shard_id = shard
-        self._kinesis = aws.client("kinesis")
+        self._kinesis = kinesis
         name = stream_arn.rsplit("/", 1)[-1]  # moto's iterators forget the stream if they were asked for by its ARN
         answer = self._kinesis.get_shard_iterator(StreamName=name, ShardId=shard, **position)
         self._iterator = answer["ShardIterator"]
@@ -40,7 +41,7 @@ class ShardReader:
         newest, now = self._shard.get_max_sequence_number(), time.monotonic()
         if newest == self._seen and now < self._look_at:
             return []
-        answer = self._kinesis.get_records(ShardIterator=self._iterator, Limit=limit)
+        answer = self._kinesis.get_records(ShardIterator=self._iterator, Limit=limit, StreamARN=self._stream_arn)
         self._iterator = answer["NextShardIterator"]
         records: list[dict[str, Any]] = answer["Records"]
         self._seen, self._look_at = -1 if records else newest, now + _IDLE_PAUSE_SECONDS

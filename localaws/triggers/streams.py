@@ -78,6 +78,7 @@ class ShardPoller(Poller):
         aws: Aws,
         functions: LambdaService,
         mapping: dict[str, Any],
+        role: str,
         shard: str,
         on_failure: OnFailure,
         positions: Positions,
@@ -85,9 +86,11 @@ class ShardPoller(Poller):
     ) -> None:
         """It goes on where the poller of the mapping's function was, before a change of the mapping or before a restart."""
         super().__init__(f"{shard}-{mapping['UUID']}", pause=0.2)
+        self._still_there = partial(functions.has_mapping, mapping["UUID"])
         self._event_record = partial(_event_record, mapping, shard, aws.region)
         place = mapping["FunctionArn"], mapping["EventSourceArn"].rsplit("/", 1)[-1], shard
-        self._reader = ShardReader(aws, mapping["EventSourceArn"], shard, _begin(aws, mapping, place, positions))
+        kinesis = aws.client_as(role, "kinesis", "lambda")
+        self._reader = ShardReader(aws, kinesis, mapping["EventSourceArn"], shard, _begin(aws, mapping, place, positions))
         self._progress = Progress(lambda number: positions.write(*place, number))
         batches = Batches(functions, mapping, shard, on_failure, self._progress, speed)
         size, window = mapping.get("BatchSize") or 100, float(mapping.get("MaximumBatchingWindowInSeconds") or 0)
@@ -98,6 +101,8 @@ class ShardPoller(Poller):
             lane.start()
 
     def turn(self) -> bool:
+        if not self._still_there():  # a deleted mapping's role may no longer read
+            return False
         found = self._reader.read(self._limit)
         for record in map(self._event_record, found):
             self._progress.begin(record)

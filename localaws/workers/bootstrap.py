@@ -1,8 +1,7 @@
 """The child process of one Lambda worker: sets up the import path, then hands over to awslambdaric.
 
-Import order: the function's own code, then this virtual environment, then the function's layers. A layer is built for Lambda's
-platform and Python (say arm64, CPython 3.13), so its compiled modules don't load here; the virtual environment has the same
-packages for this machine, and a layer serves only the pure-Python modules that the virtual environment lacks.
+Import order: the function's own code, then what its layers have in another version and that loads here (see `layers`), then this
+virtual environment, then the layers whole.
 """
 
 from __future__ import annotations
@@ -14,10 +13,9 @@ import sys
 from pathlib import Path
 
 from localaws import isolation
-from localaws.iam import calls
 from localaws.processes import end_with_parent
 
-LAYER_PATHS = "LOCALAWS_LAYER_PATHS"
+FIRST_PATHS, LAYER_PATHS = "LOCALAWS_FIRST_PATHS", "LOCALAWS_LAYER_PATHS"
 
 
 def _set_import_path() -> None:
@@ -25,9 +23,14 @@ def _set_import_path() -> None:
     os.environ["PYTHONPATH"] = isolation.python_path()  # of what the function starts
     hidden = {Path(task_root).resolve(), _checkout()}
     kept = [entry for entry in sys.path if entry and Path(entry).resolve() not in hidden]
-    layers = [entry for entry in os.environ.pop(LAYER_PATHS, "").split(os.pathsep) if entry]
-    sys.path[:] = [task_root, *kept, *layers]
+    first, layers = (paths(os.environ.pop(name, "")) for name in (FIRST_PATHS, LAYER_PATHS))
+    sys.path[:] = [task_root, *first, *kept, *layers]
     sys.meta_path[:] = [finder for finder in sys.meta_path if "__editable__" not in str(finder)]
+
+
+def paths(text: str) -> list[str]:
+    """The folders that a variable lists."""
+    return [entry for entry in text.split(os.pathsep) if entry]
 
 
 def _checkout() -> Path | None:
@@ -40,7 +43,6 @@ def main() -> None:
     end_with_parent(patience=0)
     isolation.keep_in()
     _set_import_path()
-    calls.note_worker_calls()
     sys.argv = ["awslambdaric", os.environ["_HANDLER"]]
     runpy.run_module("awslambdaric", run_name="__main__", alter_sys=True)
 

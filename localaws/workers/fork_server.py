@@ -21,7 +21,7 @@ from pathlib import Path
 
 from localaws.workers import bootstrap
 
-_IMPORTED = ("boto3", "botocore.httpsession", "localaws.iam.calls", "pydantic")
+_IMPORTED = ("boto3", "botocore.httpsession", "pydantic")
 #: Variables that Python and the system's loader read once, when a program starts.
 _READ_AT_START = ("PYTHON", "LD_")
 #: Bytes of a request's length, of a process's number, of its exit code.
@@ -125,7 +125,8 @@ def process_name(function: str) -> str:
 def _needs_a_start(request: _Request) -> bool:
     """It brings a module that is imported here already, or a variable that this process did not start with."""
     read = {name for name in {*request.environ, *os.environ} if name.startswith(_READ_AT_START)}
-    brought = {entry.name.partition(".")[0] for entry in Path(request.cwd).iterdir()}
+    folders = [request.cwd, *bootstrap.paths(request.environ.get(bootstrap.FIRST_PATHS, ""))]
+    brought = {entry.name.partition(".")[0] for folder in folders for entry in Path(folder).iterdir()}
     return any(request.environ.get(name) != os.environ.get(name) for name in read) or not brought.isdisjoint(sys.modules)
 
 

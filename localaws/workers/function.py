@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from localaws.workers.layers import prefer
+
 
 @dataclass(frozen=True)
 class Archive:
@@ -40,6 +42,14 @@ class Function:
     reserved_concurrency: int | None = field(default=None, compare=False)
 
 
+@dataclass(frozen=True)
+class Layer:
+    """A layer on the disk: what Lambda puts into /opt, and a folder of its packages that come before this environment's."""
+
+    root: Path
+    first: Path
+
+
 class CodeStore:
     """Unpacks archives once, under their hash."""
 
@@ -58,3 +68,12 @@ class CodeStore:
                     content.extractall(partial)
                 partial.rename(target)
         return target
+
+    def layer(self, archive: Archive) -> Layer:
+        """An archive unpacked as a layer."""
+        root = self.unpack(archive)
+        first = root.with_name(f"{root.name}-first")
+        with self._lock:
+            if not first.exists():
+                prefer(root / "python", first)
+        return Layer(root, first)

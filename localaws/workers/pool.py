@@ -24,12 +24,12 @@ class WorkerPool:
     def __init__(
         self,
         code: CodeStore,
-        aws_environ: Mapping[str, str],
+        aws_environ: Callable[[Function], Mapping[str, str]],
         on_log: Callable[[Worker, Outcome], None],
         max_workers: int = 24,
     ) -> None:
         self._code = code
-        self._aws_environ = aws_environ
+        self._aws_environ = aws_environ  # of a function: where the APIs are, and its role's credentials
         self._on_log = on_log
         self._forks = Forks(base_environ())
         self._max_workers = max_workers
@@ -103,7 +103,7 @@ class WorkerPool:
     def _start(self, function: Function, *, busy: bool) -> Worker:
         worker: Worker | None = None
         try:
-            worker = Worker(function, self._code, self._aws_environ, self._forks)
+            worker = Worker(function, self._code, self._aws_environ(function), self._forks)
         finally:
             with self._changed:
                 self._starting -= 1

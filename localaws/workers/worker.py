@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import selectors
+import shutil
 import subprocess
 import threading
 import time
@@ -15,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from localaws import isolation, processes
-from localaws.iam import calls
 from localaws.workers import bootstrap
 from localaws.workers.forks import AVAILABLE, Fork, Forks
 from localaws.workers.function import CodeStore, Function
@@ -34,6 +34,14 @@ _INHERITED = (
 )
 _INIT_SECONDS = 60  # Lambda gives 10; a busy laptop gets more, or cold starts would look like faults of the function
 _MAX_RESPONSE_BYTES = 6_291_556  # docs: lambda/latest/dg/gettingstarted-limits.html
+
+
+_NODE_BOOTSTRAP = Path(__file__).with_name("node_bootstrap.mjs")
+
+
+def node() -> str | None:
+    """The Node.js of this machine, whatever version a function names; None if there is none."""
+    return shutil.which("node")
 
 
 def base_environ() -> dict[str, str]:
@@ -59,6 +67,7 @@ class Worker:
     """Starts at once; `invoke` is for one thread at a time."""
 
     def __init__(self, function: Function, code: CodeStore, aws_environ: Mapping[str, str], forks: Forks) -> None:
+        """`aws_environ`: where the APIs are, and the credentials of the function's role."""
         self.function = function
         self.log_stream = f"{time.strftime('%Y/%m/%d')}/[{function.version}]{uuid.uuid4().hex}"
         self.idle_since = time.monotonic()
@@ -103,8 +112,8 @@ class Worker:
     def _start(self, code: CodeStore, aws_environ: Mapping[str, str], forks: Forks) -> subprocess.Popen[str] | Fork:
         function = self.function
         root = code.unpack(function.code)
-        layers = [str(code.unpack(layer) / "python") for layer in function.layers]
-        environ = base_environ() | dict(function.environ) | dict(aws_environ) | calls.worker_environ(function.role)
+        layers = [code.layer(layer) for layer in function.layers]
+        environ = base_environ() | dict(function.environ) | dict(aws_environ)
         environ |= {
             "AWS_LAMBDA_RUNTIME_API": self._api.address,
             "AWS_LAMBDA_FUNCTION_NAME": function.name,
@@ -118,8 +127,15 @@ class Worker:
             "_HANDLER": function.handler,
             "AWS_XRAY_SDK_ENABLED": "false",  # there is no X-Ray daemon here
             "POWERTOOLS_TRACE_DISABLED": "true",
-            bootstrap.LAYER_PATHS: os.pathsep.join(layers),
+            bootstrap.FIRST_PATHS: os.pathsep.join(str(layer.first) for layer in layers),
+            bootstrap.LAYER_PATHS: os.pathsep.join(str(layer.root / "python") for layer in layers),
         }
+        if function.runtime.startswith("nodejs"):
+            environ["NODE_PATH"] = os.pathsep.join(str(layer.root / "nodejs" / "node_modules") for layer in layers)
+            command = [node() or "node", str(_NODE_BOOTSTRAP)]
+            return processes.start_command(
+                command, environ=environ, cwd=str(root), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            )
         if AVAILABLE:
             return forks.start(environ, str(root))
         return processes.start_program(

@@ -410,7 +410,9 @@ def test_approvals(clean: Site) -> None:
 def mailbox(site: Site) -> Callable[[], str]:
     """A queue on the topic of runs; the returned function waits for an approval mail and gives its link, on this machine's API."""
     sqs, topic = site.environment.client("sqs"), site.target.output("training", "RunTopic")
-    queue = sqs.create_queue(QueueName="mailbox")["QueueUrl"]
+    sent = {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [sent]})
+    queue = sqs.create_queue(QueueName="mailbox", Attributes={"Policy": policy})["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     site.environment.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
 

@@ -50,8 +50,8 @@ def emulators_of(environment: int) -> list[int]:
 
 
 def is_emulator(pid: int) -> bool:
-    """Whether it is the Personalize emulator."""
-    return "personalize_emulator" in command_of(pid).split(" ")
+    """Whether it is the Personalize emulator, alone or with permissions in front of it."""
+    return bool({"personalize_emulator", "localaws.iam.personalize"} & {*command_of(pid).split(" ")})
 
 
 def _parent_of(pid: int) -> int | None:

@@ -5,12 +5,23 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+
+import aws_cdk as cdk
 
 from localaws.environment import Environment
 
 Resources = dict[str, dict[str, Any]]
+
+
+def synthesized(folder: Path, name: str, build: Callable[[cdk.Stack], None]) -> Path:
+    """The assembly of a CDK app with one stack."""
+    app = cdk.App(outdir=str(folder))
+    build(cdk.Stack(app, name))
+    app.synth()
+    return folder
 
 
 def write_app(folder: Path, *stacks: dict[str, Any]) -> Path:
@@ -20,7 +31,7 @@ def write_app(folder: Path, *stacks: dict[str, Any]) -> Path:
     for stack in stacks:
         name = stack["name"]
         template = {
-            "Resources": stack["resources"],
+            "Resources": stack["resources"] | _permissions(stack["resources"]),
             "Outputs": {key: {"Value": value} for key, value in stack.get("outputs", {}).items()},
             "Parameters": stack.get("parameters", {}),
         }
@@ -39,9 +50,35 @@ def write_app(folder: Path, *stacks: dict[str, Any]) -> Path:
     return folder
 
 
-def role() -> dict[str, Any]:
+def _permissions(resources: Resources) -> Resources:
+    """Every service may invoke the functions of these apps, unless their own permissions say who may."""
+    kinds = {resource["Type"] for resource in resources.values()}
+    if "AWS::Lambda::Permission" in kinds:
+        return {}
+    functions = [name for name, resource in resources.items() if resource["Type"] == "AWS::Lambda::Function"]
+    services = ("apigateway", "events", "s3", "sns")
+    return {f"{name}For{service}": permission(name, service) for name in functions for service in services}
+
+
+def permission(function_id: str, service: str, **properties: Any) -> dict[str, Any]:
+    """That a service may invoke a function of the stack."""
+    named = {"FunctionName": {"Ref": function_id}, "Action": "lambda:InvokeFunction", "Principal": f"{service}.amazonaws.com"}
+    return {"Type": "AWS::Lambda::Permission", "Properties": {**named, **properties}}
+
+
+def resource_policy(kind: str, of: dict[str, Any], service: str, action: str) -> dict[str, Any]:
+    """The policy (`SQS::QueuePolicy`) that lets a service use what `of` refers to: queues or topics, by the name of the property."""
+    named = {"Effect": "Allow", "Principal": {"Service": f"{service}.amazonaws.com"}, "Action": action, "Resource": "*"}
+    document = {"Version": "2012-10-17", "Statement": [named]}
+    return {"Type": f"AWS::{kind}", "Properties": {"PolicyDocument": document, **of}}
+
+
+def role(*statements: dict[str, Any]) -> dict[str, Any]:
+    """A role that every service may assume, and that may do everything where no statements are given."""
+    allowed = list(statements) or [{"Effect": "Allow", "Action": "*", "Resource": "*"}]
+    policy = {"PolicyName": "own", "PolicyDocument": {"Version": "2012-10-17", "Statement": allowed}}
     trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": "*"}]}
-    return {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": trust}}
+    return {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": trust, "Policies": [policy]}}
 
 
 def function(name: str, code: str, **properties: Any) -> dict[str, Any]:
@@ -69,15 +106,24 @@ def zipped(files: dict[str, str]) -> bytes:
     return content.getvalue()
 
 
-def create_function(environment: Environment, name: str, code: bytes, **variables: str) -> None:
+def create_function(
+    environment: Environment,
+    name: str,
+    code: bytes,
+    runtime: str = "python3.13",
+    handler: str = "index.handler",
+    layers: Sequence[str] = (),
+    **variables: str,
+) -> None:
     """A function that a client makes, of a zip file that has `index.handler`, with a role that is there."""
     role_arn = environment.client("iam").list_roles()["Roles"][0]["Arn"]
     environment.client("lambda").create_function(
         FunctionName=name,
-        Runtime="python3.13",
-        Handler="index.handler",
+        Runtime=runtime,
+        Handler=handler,
         Role=role_arn,
         Code={"ZipFile": code},
+        Layers=list(layers),
         Environment={"Variables": variables},
         Timeout=20,
     )

@@ -174,6 +174,7 @@ def _add_mapped(api: Api) -> None:
             "Type": "AWS",
             "IntegrationHttpMethod": "POST",
             "Uri": {"Fn::Join": ["", parts]},
+            "Credentials": {"Fn::GetAtt": ["Role", "Arn"]},
             "RequestParameters": {"integration.request.header.Content-Type": "'application/x-www-form-urlencoded'"},
             "RequestTemplates": {"application/json": send},
             "IntegrationResponses": [{"StatusCode": "202", "ResponseTemplates": {"application/json": '{"accepted": true}'}}],
@@ -188,8 +189,10 @@ def _add_mapped(api: Api) -> None:
         "POST",
         {
             "Type": "AWS",
+            "Credentials": {"Fn::GetAtt": ["Role", "Arn"]},
             "IntegrationHttpMethod": "POST",
             "Uri": "arn:aws:apigateway:us-east-1:kinesis:action/PutRecord",
+            "RequestParameters": {"integration.request.header.Content-Type": "'application/x-amz-json-1.1'"},
             "RequestTemplates": {"application/json": put},
             "IntegrationResponses": [
                 {

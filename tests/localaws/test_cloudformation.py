@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from localaws.environment import Environment, LocalAwsError
 from tests.harness.waiting import eventually
-from tests.localaws.apps import function, role, state_machine, write_app
+from tests.localaws.apps import function, resource_policy, role, state_machine, write_app
 
 pytestmark = pytest.mark.xdist_group("localaws")
 Deploy = Callable[..., dict[str, str]]
@@ -110,6 +110,7 @@ def test_settings_that_a_template_no_longer_has_are_taken_back(environment: Envi
             "Role": role(),
             "Table": {"Type": "AWS::DynamoDB::Table", "Properties": {**table, **of_table}},
             "Queue": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "taken-back"}},
+            "Policy": resource_policy("SQS::QueuePolicy", {"Queues": [{"Ref": "Queue"}]}, "events", "sqs:SendMessage"),
             "Rule": {"Type": "AWS::Events::Rule", "Properties": {"EventPattern": heard, "Targets": [target]}},
             "Bucket": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "taken-back", **of_bucket}},
             "Function": function("taken-back", "def handler(event, context): return 1", **reserved),
@@ -260,6 +261,37 @@ def test_a_custom_resource_lives_through_its_function(environment: Environment, 
     assert values == ["true", "two", "two"]
 
 
+SECURELY = """
+import json
+from http.client import HTTPSConnection
+from urllib.parse import urlsplit
+def handler(event, context):
+    url = urlsplit(event["ResponseURL"])
+    named = ("StackId", "RequestId", "LogicalResourceId")
+    body = {"Status": "SUCCESS", "PhysicalResourceId": url.scheme, **{name: event[name] for name in named}}
+    connection = HTTPSConnection(url.netloc)
+    connection.request("PUT", f"{url.path}?{url.query}", json.dumps(body), {"content-type": ""})
+    connection.getresponse()
+"""
+
+
+def test_a_custom_resource_may_answer_over_https(deploy: Deploy) -> None:
+    """As crhelper does it, whatever the URL begins with."""
+    custom = {"Type": "Custom::Secure", "Properties": {"ServiceToken": {"Fn::GetAtt": ["Function", "Arn"]}}}
+    resources = {"Role": role(), "Function": function("secure-function", SECURELY), "Custom": custom}
+    assert deploy("secure", resources, {"Id": {"Ref": "Custom"}}) == {"Id": "https"}
+
+
+def test_what_is_accepted_without_an_effect_is_named(environment: Environment, tmp_path: Path) -> None:
+    application = {"Type": "AWS::ServiceCatalogAppRegistry::Application", "Properties": {"Name": "app"}}
+    told: list[str] = []
+    app = write_app(
+        tmp_path, {"name": "registry", "resources": {"App": application}, "outputs": {"Arn": {"Fn::GetAtt": ["App", "Arn"]}}}
+    )
+    environment.deploy(app, told.append)
+    assert "stack registry: AWS::ServiceCatalogAppRegistry::Application is accepted and not emulated" in told
+
+
 def test_deleting_a_stack_removes_its_resources_but_not_the_retained(environment: Environment, deploy: Deploy) -> None:
     deploy(
         "deleted",
@@ -301,9 +333,16 @@ def test_a_failed_creation_keeps_what_is_retained_and_deletes_what_is_retained_e
         }
 
     good = {"StartAt": "End", "States": {"End": {"Type": "Succeed"}}}
+    cloudformation = environment.client("cloudformation")
     for policy in ("RetainExceptOnCreate", "Retain"):
         with pytest.raises(LocalAwsError, match="InvalidDefinition"):
             deploy(f"halfway-{policy.lower()}", attempt(policy, {"StartAt": "Nowhere"}))
+        stack = cloudformation.describe_stacks(StackName=f"halfway-{policy.lower()}")["Stacks"][0]
+        assert stack["StackStatus"] == "ROLLBACK_COMPLETE"
+    tables = environment.client("dynamodb").list_tables()["TableNames"]
+    assert ("halfway-retain" in tables, "halfway-retainexceptoncreate" in tables) == (True, False)
+    with pytest.raises(ClientError, match="is in ROLLBACK_COMPLETE state and can not be updated"):
+        cloudformation.update_stack(StackName="halfway-retain", TemplateBody='{"Resources": {}}')
     deploy("halfway-retainexceptoncreate", attempt("RetainExceptOnCreate", good))
     with pytest.raises(LocalAwsError, match="halfway-retain"):
         deploy("halfway-retain", attempt("Retain", good))
@@ -337,5 +376,5 @@ def test_stacks_can_be_listed_while_one_is_half_made(environment: Environment, d
     with pytest.raises(LocalAwsError):
         deploy("half-made", broken, {"Machine": {"Value": {"Fn::GetAtt": ["Machine", "Arn"]}}})
     listed = environment.client("cloudformation").describe_stacks()["Stacks"]
-    assert next(stack for stack in listed if stack["StackName"] == "half-made")["StackStatus"] == "CREATE_FAILED"
+    assert next(stack for stack in listed if stack["StackName"] == "half-made")["StackStatus"] == "ROLLBACK_COMPLETE"
     environment.client("cloudformation").delete_stack(StackName="half-made")

@@ -13,7 +13,7 @@ from localaws.environment import Environment, LocalAwsError
 from localaws.schedule_expressions import check, check_of_rule, next_time
 from localaws.triggers.schedules import Schedule, Schedules
 from tests.harness.waiting import eventually
-from tests.localaws.apps import function, role, state_machine
+from tests.localaws.apps import function, resource_policy, role, state_machine
 
 pytestmark = pytest.mark.xdist_group("localaws")
 Deploy = Callable[..., dict[str, str]]
@@ -100,6 +100,9 @@ def test_events_reach_functions_queues_and_topics_in_the_form_each_wants(environ
             "Direct": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "targets-direct"}},
             "Subscribed": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "targets-subscribed"}},
             "Topic": {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": "targets"}},
+            "ToDirect": resource_policy("SQS::QueuePolicy", {"Queues": [{"Ref": "Direct"}]}, "events", "sqs:SendMessage"),
+            "ToSubscribed": resource_policy("SQS::QueuePolicy", {"Queues": [{"Ref": "Subscribed"}]}, "sns", "sqs:SendMessage"),
+            "ToTopic": resource_policy("SNS::TopicPolicy", {"Topics": [{"Ref": "Topic"}]}, "events", "sns:Publish"),
             "Subscription": {"Type": "AWS::SNS::Subscription", "Properties": subscription},
             "Rule": rule(targets, EventPattern={"source": ["targets"]}),
         },

@@ -13,7 +13,7 @@ from moto import mock_aws
 
 from localaws.environment import Environment
 from localaws.glue.java import java_home
-from localaws.glue.run import Ended, Job, Run
+from localaws.glue.run import Assumed, Ended, Job, Run
 from tests.harness.waiting import eventually
 from tests.localaws.apps import role, state_machine, write_app
 
@@ -53,7 +53,13 @@ else:
 def jobs(environment: Environment, tmp_path_factory: pytest.TempPathFactory) -> Environment:
     command = {"Name": "glueetl", "PythonVersion": "3", "ScriptLocation": f"s3://{BUCKET}/code/job.py"}
     defaults = {"--greeting": "hello", "--extra-py-files": f"s3://{BUCKET}/code/words.py", "--input": f"s3://{BUCKET}/in/"}
-    job = {"Command": command, "DefaultArguments": defaults, "Role": "role", "GlueVersion": "5.0", "Timeout": 5}
+    job = {
+        "Command": command,
+        "DefaultArguments": defaults,
+        "Role": {"Fn::GetAtt": ["Role", "Arn"]},
+        "GlueVersion": "5.0",
+        "Timeout": 5,
+    }
     given = {"--do": "{% $states.input.do %}", "--input": f"s3://{BUCKET}/events", "--output": f"s3://{BUCKET}/spark"}
     call = {
         "Type": "Task",
@@ -151,7 +157,8 @@ def test_a_failed_run_says_why_and_writes_nothing(jobs: Environment, do: str, me
 
 def test_a_script_that_is_not_there_is_a_failed_run(jobs: Environment) -> None:
     command = {"Name": "glueetl", "ScriptLocation": f"s3://{BUCKET}/code/none.py"}
-    jobs.client("glue").create_job(Name="none", Role="role", Command=command)
+    acts_as = jobs.client("glue").get_job(JobName="job")["Job"]["Role"]
+    jobs.client("glue").create_job(Name="none", Role=acts_as, Command=command)
     run_id = jobs.client("glue").start_job_run(JobName="none")["JobRunId"]
 
     def state() -> str | None:
@@ -218,7 +225,7 @@ def run_here(tmp_path: Path, script: str, seconds: float) -> Ended:
         s3.create_bucket(Bucket=BUCKET)
         s3.upload_file(str(tmp_path / "job.py"), BUCKET, "job.py")
         job = Job("job", "jr_1", f"s3://{BUCKET}/job.py", {}, seconds)
-        return Run(job, s3, tmp_path, {}, lambda stream, text: None).execute()
+        return Run(job, lambda: Assumed(s3, {}), tmp_path, lambda stream, text: None).execute()
 
 
 def test_a_run_beyond_its_timeout_is_ended(tmp_path: Path) -> None:

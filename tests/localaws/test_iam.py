@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from localaws.iam.actions import Caller, UnknownOperation, accesses
-from localaws.iam.policies import Access, UnknownCondition, allowed_by
+from localaws.iam.policies import Access, Principal, UnknownCondition, allowed_by, evaluate, statements_of
 
 CALLER = Caller("eu-west-1", "111122223333")
 TABLE = "arn:aws:dynamodb:eu-west-1:111122223333:table/t"
@@ -45,10 +45,87 @@ def test_a_condition_on_a_prefix(prefix: str, allowed: bool) -> None:
 
 
 def test_a_condition_that_is_not_known_is_not_passed_over() -> None:
-    with pytest.raises(UnknownCondition, match="NumericLessThan"):
+    with pytest.raises(UnknownCondition, match="NumericSmaller"):
         allowed_by(
-            [statement(Condition={"NumericLessThan": {"aws:MultiFactorAuthAge": "300"}})], Access("dynamodb:GetItem", TABLE)
+            [statement(Condition={"NumericSmaller": {"aws:MultiFactorAuthAge": "300"}})], Access("dynamodb:GetItem", TABLE)
         )
+
+
+@pytest.mark.parametrize(
+    ("condition", "holds"),
+    [
+        ({"NumericLessThan": {"aws:MultiFactorAuthAge": "300"}}, True),
+        ({"NumericLessThan": {"aws:MultiFactorAuthAge": "3"}}, False),
+        ({"NumericLessThan": {"aws:TokenIssueTime": "3"}}, False),
+        ({"StringNotEquals": {"aws:PrincipalAccount": ["a", "b"]}}, True),
+        ({"StringNotEquals": {"aws:PrincipalAccount": ["a", "111122223333"]}}, False),
+        ({"StringNotEquals": {"aws:Absent": "a"}}, True),
+        ({"StringEqualsIfExists": {"aws:Absent": "a"}}, True),
+        ({"StringEquals": {"AWS:principalaccount": "${aws:PrincipalAccount}"}}, True),
+        ({"StringEquals": {"aws:PrincipalAccount": "${aws:Absent}"}}, False),
+        ({"Null": {"aws:Absent": "true"}}, True),
+        ({"Null": {"aws:PrincipalAccount": "true"}}, False),
+        ({"Bool": {"aws:SecureTransport": "false"}}, False),
+        ({"ArnLike": {"aws:SourceArn": "arn:aws:sns:*:111122223333:t*"}}, True),
+        ({"ArnLike": {"aws:SourceArn": "arn:aws:sns*:t"}}, False),
+        ({"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}, True),
+        ({"NotIpAddress": {"aws:SourceIp": "10.0.0.0/8"}}, False),
+        ({"DateGreaterThan": {"aws:CurrentTime": "2026-01-01T00:00:00Z"}}, True),
+        ({"ForAllValues:StringEquals": {"aws:TagKeys": ["a", "b"]}}, True),
+        ({"ForAnyValue:StringLike": {"aws:TagKeys": ["c*"]}}, False),
+        ({"ForAllValues:StringEquals": {"aws:Absent": ["a"]}}, True),
+        ({"ForAnyValue:StringEquals": {"aws:Absent": ["a"]}}, False),
+    ],
+)
+def test_conditions_hold_as_iam_documents_them(condition: dict[str, Any], holds: bool) -> None:
+    context: dict[str, Any] = {
+        "aws:MultiFactorAuthAge": "12",
+        "aws:PrincipalAccount": "111122223333",
+        "aws:SecureTransport": "true",
+        "aws:SourceArn": "arn:aws:sns:eu-west-1:111122223333:topic",
+        "aws:SourceIp": "10.1.2.3",
+        "aws:CurrentTime": "2026-11-30T00:00:00Z",
+        "aws:TagKeys": ["a", "b"],
+    }
+    access = Access("dynamodb:GetItem", TABLE, context)
+    assert bool(allowed_by([statement(Condition=condition)], access)) == holds
+
+
+ROLE = Principal("arn:aws:sts::111122223333:assumed-role/r/s", "arn:aws:iam::111122223333:role/r", "111122223333")
+SERVICE = Principal("sns.amazonaws.com", account="111122223333", service="sns.amazonaws.com")
+NAMED = statement(Principal={"AWS": ROLE.role})
+
+
+@pytest.mark.parametrize(
+    ("principal", "identity", "boundary", "resource", "decision"),
+    [
+        (ROLE, [statement()], None, [], "allowed"),
+        (ROLE, [], None, [NAMED], "allowed"),
+        (ROLE, [], None, [statement(Principal="*")], "allowed"),
+        (ROLE, [], None, [statement(Principal={"AWS": "arn:aws:iam::111122223333:root"})], "implicitDeny"),
+        (ROLE, [statement()], [], [], "implicitDeny"),
+        (ROLE, [statement()], [statement()], [], "allowed"),
+        (ROLE, [statement()], None, [statement(Effect="Deny", Principal="*")], "explicitDeny"),
+        (ROLE, [statement()], None, [statement(Effect="Deny", NotPrincipal={"AWS": ROLE.role})], "allowed"),
+        (ROLE, [statement(), statement(Effect="Deny", NotAction="s3:*")], None, [], "explicitDeny"),
+        (ROLE, [{"Effect": "Allow", "NotAction": "s3:*", "NotResource": "arn:aws:s3:::b"}], None, [], "allowed"),
+        (SERVICE, [], None, [statement(Principal={"Service": "sns.amazonaws.com"})], "allowed"),
+        (SERVICE, [], None, [statement(Principal={"Service": "s3.amazonaws.com"})], "implicitDeny"),
+        (SERVICE, [], None, [statement(Principal={"AWS": "*"})], "implicitDeny"),
+    ],
+)
+def test_policies_of_callers_and_resources_decide_together(
+    principal: Principal, identity: Any, boundary: Any, resource: Any, decision: str
+) -> None:
+    verdict = evaluate(Access("dynamodb:GetItem", TABLE), identity, boundary, resource, principal)
+    assert verdict.decision == decision
+
+
+def test_a_policy_without_a_version_has_no_variables() -> None:
+    document = {"Statement": statement(Resource=f"{TABLE.removesuffix('t')}${{aws:PrincipalAccount}}")}
+    access = Access("dynamodb:GetItem", TABLE.removesuffix("t") + "111122223333", {"aws:PrincipalAccount": "111122223333"})
+    assert not allowed_by(statements_of(document), access)
+    assert allowed_by(statements_of({"Version": "2012-10-17", **document}), access)
 
 
 @pytest.mark.parametrize(

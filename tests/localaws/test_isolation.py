@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,8 +15,9 @@ from typing import Any
 import pytest
 
 from localaws import isolation
+from localaws.clients import own_session
 from localaws.environment import Environment, launch
-from localaws.glue.run import Ended, Job, Run
+from localaws.glue.run import Assumed, Ended, Job, Run
 from tests.harness.processes import command_of, environment_of, is_emulator, processes_in
 from tests.localaws.apps import create_function, function, role, write_app, zipped
 
@@ -38,6 +40,7 @@ def handler(event, context):
     import boto3
     return {"key": boto3.Session().get_credentials().access_key, "environ": dict(os.environ)}
 """
+KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 LOOK_UP = "import socket; socket.getaddrinfo('s3.amazonaws.com', 443)"
 NODE_LOOK_UP = "require('dns').lookup('s3.us-east-1.amazonaws.com', e => console.log(e && e.code))"
 NODE_CONNECT = "require('http').get('http://169.254.169.254/')"
@@ -76,11 +79,15 @@ def ask(environment: Environment, name: str, **event: Any) -> Any:
     return json.loads(answer["Payload"].read())
 
 
-def test_a_function_has_the_environment_s_credentials_alone(environment: Environment) -> None:
+def test_a_function_has_the_credentials_of_its_role_alone(environment: Environment) -> None:
     seen = ask(environment, "asks")
-    assert seen["key"] == "test"
-    assert not {"AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ROLE_ARN"} & seen["environ"].keys()
+    assert seen["key"] == seen["environ"]["AWS_ACCESS_KEY_ID"]
+    assert seen["environ"]["AWS_SESSION_TOKEN"] != "token"
+    assert not {"AWS_PROFILE", "AWS_ROLE_ARN"} & seen["environ"].keys()
     assert "AKIAOFTHEOWNER" not in json.dumps(seen)
+    own = {name.lower(): value for name, value in seen["environ"].items() if name in KEYS}
+    caller = own_session().client("sts", "us-east-1", endpoint_url=environment.aws_endpoint, **own).get_caller_identity()
+    assert re.search(r":assumed-role/[^/]+/asks$", caller["Arn"])
 
 
 @pytest.mark.parametrize(
@@ -151,7 +158,10 @@ def test_a_spark_job_is_kept_in_with_its_jvm(environment: Environment, tmp_path:
     folder.mkdir()
     job = Job("job", "run", "s3://isolated-jobs/job.py", {}, 300)
     ended = Run(
-        job, s3, folder, environment.environ, lambda stream, text: printed.append(text) if stream == "output" else None
+        job,
+        lambda: Assumed(s3, environment.environ),
+        folder,
+        lambda stream, text: printed.append(text) if stream == "output" else None,
     ).execute()
     assert ended == Ended("SUCCEEDED")
     assert "JVM: True" in "".join(printed)

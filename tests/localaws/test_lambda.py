@@ -166,13 +166,10 @@ def _refusal(client: Any) -> tuple[str, int] | None:
     return None
 
 
-def test_pure_modules_of_a_layer_are_found_after_the_environment(
-    environment: Environment, deploy: Callable[..., dict[str, str]], tmp_path: Path
-) -> None:
+def test_modules_of_a_layer_are_found(environment: Environment, deploy: Callable[..., dict[str, str]], tmp_path: Path) -> None:
     layer = tmp_path / "app" / "layer" / "python"
     layer.mkdir(parents=True)
     (layer / "only_in_layer.py").write_text("ANSWER = 42")
-    (layer / "boto3.py").write_text("raise ImportError('built for another platform')")
     destination = {"bucketName": "layer-assets", "objectKey": "layer.zip"}
     code = "import boto3, only_in_layer\ndef handler(event, context): return only_in_layer.ANSWER"
     content = {"Content": {"S3Bucket": "layer-assets", "S3Key": "layer.zip"}}

@@ -195,7 +195,7 @@ def _queue_poller(answer: Callable[[], Any]) -> QueuePoller:
         "FunctionArn": "arn:f",
         "FunctionResponseTypes": ["ReportBatchItemFailures"],
     }
-    return QueuePoller(cast(Any, None), cast(Any, SimpleNamespace(call=call)), mapping)
+    return QueuePoller(cast(Any, None), cast(Any, SimpleNamespace(call=call)), mapping, "arn:role")
 
 
 def test_a_queue_that_could_not_be_read_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,8 +1,8 @@
 """The permission proof: `python -m tests.permissions [--calls FOLDER]`.
 
-Runs the end-to-end tests while every call of every role is written down, holds the calls against the roles' policies, and prints a
-row for each role; writes the calls to reco/account/calls.json, which `reco verify` asks IAM about. Exits 1 when a call is denied, or
-when something is allowed that is neither used nor explained.
+Runs the end-to-end tests, in which the embedded AWS refuses what a role is not allowed, and reports what each role was denied, what
+it used, and which granted actions no run used; writes the calls to reco/account/calls.json, which `reco verify` asks IAM about.
+Exits 1 when a call was denied, or when something is allowed that is neither used nor explained.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ def main() -> None:
         roles = prove(calls)
         write_calls(calls)
     show(roles)
+    show_unused(roles)
     found = findings(roles)
     for finding in found:
         console.print(f"[red]{finding.role}[/red]: {finding.what}")
@@ -70,6 +71,19 @@ def show(roles: dict[str, Role]) -> None:
         explained = [what for what in idle if reason(name, what)]
         table.add_row(name, str(len(role.used)), str(len(explained)), str(len(role.denied)), str(len(idle) - len(explained)))
     console.print(table)
+
+
+def show_unused(roles: dict[str, Role]) -> None:
+    """Which granted actions no run used, each with its reason; a reason is said once for all roles that it holds for."""
+    granted: dict[str, dict[str, list[str]]] = {}
+    for name, role in sorted(roles.items()):
+        for action in sorted(role.unused()):
+            granted.setdefault(reason(name, action) or "not explained", {}).setdefault(name, []).append(action)
+    console.print("\nGranted actions that no run used:")
+    for because, held in sorted(granted.items()):
+        console.print(f"\n{because}", highlight=False)
+        for name, actions in held.items():
+            console.print(f"  {name}: {', '.join(actions)}", highlight=False)
 
 
 if __name__ == "__main__":

@@ -1,16 +1,15 @@
-"""Holds the calls that roles made in running environments against the policies that the templates gave them."""
+"""What roles did in running environments, and what they were denied, beside what the templates allow them."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from localaws.iam.actions import OF_THE_TOKEN
-from localaws.iam.policies import Access, allowed_by, listed, matches
+from localaws.iam.policies import NOT_KNOWN, OF_THE_TOKEN, Access, allowed_by, listed, matches
 from tests.permissions.reasons import reason
 
 #: The stacks of the product: `recostack-<deployment>-<capability>`. Others belong to tests of the local AWS environment.
@@ -84,10 +83,9 @@ def _general_calls(environment: Path) -> Iterator[tuple[str, tuple[str, str], li
     caller = json.loads((environment / "caller.json").read_text())
     everything: dict[str, dict[str, Any]] = json.loads((environment / "roles.json").read_text())
     described = {arn: role for arn, role in everything.items() if STACK.fullmatch(role["stack"])}
-    for arn, access in _calls(environment):
-        allowing = [] if arn not in described or isinstance(access, str) else _allowing(described[arn], access)
-        for pattern in allowing:
-            assert isinstance(access, Access)
+    for arn, access, allowed in _calls(environment):
+        known = allowed and arn in described and access.resource != NOT_KNOWN
+        for pattern in _allowing(described[arn], access) if known else ():
             role, deployment = _name(described[arn])
             resource = pattern if access.resource.endswith(OF_THE_TOKEN) else access.resource
             texts = [resource, json.dumps(dict(access.context)), pattern]
@@ -102,25 +100,24 @@ def _general_calls(environment: Path) -> Iterator[tuple[str, tuple[str, str], li
 
 def _allowing(description: Mapping[str, Any], access: Access) -> set[str]:
     """The resource patterns that allow the access."""
-    statements = allowing_statements(description["statements"], access)
+    statements = allowed_by(description["statements"], access)
     return {pattern for statement in statements for pattern in listed(statement["Resource"]) if covers(pattern, access)}
 
 
 def _add(environment: Path, roles: dict[str, Role]) -> None:
     everything: dict[str, dict[str, Any]] = json.loads((environment / "roles.json").read_text())
     described = {arn: role for arn, role in everything.items() if STACK.fullmatch(role["stack"])}
-    for arn, access in _calls(environment):
+    for arn, access, allowed in _calls(environment):
         if arn not in described:
             continue  # not the product's, or of a stack that was deleted before its policies were read
         name, deployment = _name(described[arn])
         role = roles.setdefault(name, Role())
-        if isinstance(access, str):
-            role.denied.add(f"{access} (not known to the proof)")
+        if access.resource == NOT_KNOWN:
+            role.denied.add(f"{access.action} (its resource is not known to localaws)")
             continue
-        allowing = allowing_statements(described[arn]["statements"], access)
-        if not allowing:
+        if not allowed:
             role.denied.add(f"{access.action} on {access.resource}")
-        for statement in allowing:
+        for statement in allowed_by(described[arn]["statements"], access):
             role.used |= {action for action in listed(statement["Action"]) if matches(action.lower(), access.action.lower())}
             role.reached |= {
                 _general(pattern, deployment) for pattern in listed(statement["Resource"]) if covers(pattern, access)
@@ -134,26 +131,18 @@ def _add(environment: Path, roles: dict[str, Role]) -> None:
                 role.patterns |= {_general(pattern, deployment) for pattern in listed(statement["Resource"])}
 
 
-def allowing_statements(statements: list[dict[str, Any]], access: Access) -> list[Mapping[str, Any]]:
-    """The statements that allow the access, of whichever state machine where the service alone knows that of the token."""
-    if not access.resource.endswith(OF_THE_TOKEN):
-        return allowed_by(statements, access)
-    patterns = {pattern for statement in statements for pattern in listed(statement["Resource"])}
-    machines = [replace(access, resource=pattern) for pattern in patterns if covers(pattern, access)]
-    return [statement for machine in machines for statement in allowed_by(statements, machine)]
-
-
 def covers(pattern: str, access: Access) -> bool:
     """Whether the resource of a statement is, or may be, that of the access."""
     return matches(pattern, access.resource) or (access.resource.endswith(OF_THE_TOKEN) and ":stateMachine:" in pattern)
 
 
-def _calls(environment: Path) -> Iterator[tuple[str, Access | str]]:
-    for file in environment.glob("calls-*.jsonl"):
-        for line in file.read_text().splitlines():
-            entry = json.loads(line)
-            role = entry.pop("role")
-            yield role, entry["unknown"] if "unknown" in entry else Access(**entry)
+def _calls(environment: Path) -> Iterator[tuple[str, Access, bool]]:
+    """The role, what it asked for, and whether that was allowed."""
+    file = environment / "calls.jsonl"
+    for line in file.read_text().splitlines() if file.exists() else ():
+        entry = json.loads(line)
+        role, allowed = entry.pop("role"), entry.pop("allowed")
+        yield role, Access(**entry), allowed
 
 
 def _name(description: dict[str, Any]) -> tuple[str, str]:

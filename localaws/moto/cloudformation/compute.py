@@ -62,8 +62,11 @@ def _code(properties: Properties) -> Properties:
     if "ZipFile" in code:
         archive = io.BytesIO()
         with zipfile.ZipFile(archive, "w") as content:
-            content.writestr("index.py", code["ZipFile"])
-            content.writestr("cfnresponse.py", _CFN_RESPONSE)
+            if str(properties.get("Runtime")).startswith("nodejs"):
+                content.writestr("index.js", code["ZipFile"])
+            else:
+                content.writestr("index.py", code["ZipFile"])
+                content.writestr("cfnresponse.py", _CFN_RESPONSE)
         code["ZipFile"] = archive.getvalue()
     return code
 

@@ -48,11 +48,11 @@ def _ask(aws: Aws, kind: str, identity: Properties, properties: Properties, extr
     s3, key = aws.client("s3"), str(uuid.uuid4())
     if not any(bucket["Name"] == _BUCKET for bucket in s3.list_buckets()["Buckets"]):
         s3.create_bucket(Bucket=_BUCKET)
-    token = properties["ServiceToken"]
+    token, url = properties["ServiceToken"], s3.generate_presigned_url("put_object", {"Bucket": _BUCKET, "Key": key}, 3600)
     event = {
         "RequestType": kind,
         "ServiceToken": token,
-        "ResponseURL": s3.generate_presigned_url("put_object", {"Bucket": _BUCKET, "Key": key}, 3600),
+        "ResponseURL": url.replace(aws.endpoint, aws.secure_endpoint, 1),
         "StackId": identity["StackId"],
         "RequestId": key,
         "LogicalResourceId": identity["LogicalId"],

@@ -46,7 +46,7 @@ def install(aws: Aws, providers: Iterable[Provider], kept: Kept) -> None:
     custom = models.pop("Custom::")
 
     def class_of(resource_type: str) -> Any:
-        if resource_type.startswith("Custom::"):
+        if resource_type.startswith("Custom::") or resource_type == "AWS::CloudFormation::CustomResource":
             return custom
         model = models.get(resource_type) or parsing.get_model_map().get(resource_type)
         if model is None and resource_type not in parsing.NULL_MODELS:
@@ -68,7 +68,7 @@ def install(aws: Aws, providers: Iterable[Provider], kept: Kept) -> None:
     parse_by_moto = locate(f"{_STACK}.parse_template")[2]
     replace(f"{_STACK}.parse_template", staticmethod(partial(_parse, parse_by_moto)))
     intercept(f"{_STACK}.create_resources", _create_stack)
-    intercept(f"{_STACK}.update", partial(_with_status, "UPDATE_FAILED"))
+    intercept(f"{_STACK}.update", _update_stack)
     intercept(f"{_BACKEND}.delete_stack", _delete_stack)
     wrap(f"{_STACK}.outputs", _without_those_of_half_a_stack)
 
@@ -239,7 +239,13 @@ def _check_types(resources: Mapping[str, Any]) -> None:
 
 def _without_those_of_half_a_stack(outputs: Any) -> Any:
     """A stack that could not be made has no outputs; they would refer to what is not there."""
-    return property(lambda stack: None if stack.status in ("CREATE_FAILED", "DELETE_FAILED") else outputs.fget(stack))
+    return property(
+        lambda stack: (
+            None
+            if stack.status in ("CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED")
+            else outputs.fget(stack)
+        )
+    )
 
 
 def _delete_stack(by_moto: Callable[..., None], backend: Any, name_or_id: str) -> None:
@@ -261,7 +267,34 @@ def _create_stack(create_resources: Callable[..., Any], stack: Any) -> Any:
         _check_types(stack.template_dict["Resources"])
         return create_resources(stack)
 
-    return _with_status("CREATE_FAILED", checked, stack)
+    try:
+        return _with_status("CREATE_FAILED", checked, stack)
+    except Exception:
+        _roll_back(stack)
+        raise
+
+
+def _roll_back(stack: Any) -> None:
+    """Deletes what was made of a stack that could not be made, but for what its policy retains.
+
+    docs: AWSCloudFormation/latest/UserGuide/view-stack-events.html
+    """
+    stack._add_stack_event("ROLLBACK_IN_PROGRESS")
+    try:
+        _delete(stack.resource_map)
+    except Exception as error:
+        stack.status = "ROLLBACK_FAILED"
+        stack._add_stack_event(stack.status, resource_status_reason=getattr(error, "message", str(error)))
+        return
+    stack.status = "ROLLBACK_COMPLETE"
+    stack._add_stack_event(stack.status)
+
+
+def _update_stack(update: Callable[..., Any], stack: Any, *arguments: Any, **options: Any) -> Any:
+    """docs: AWSCloudFormation/latest/UserGuide/troubleshooting.html"""
+    if stack.status.startswith(("ROLLBACK_", "CREATE_FAILED")):
+        raise ValidationError(message=f"Stack:{stack.stack_id} is in {stack.status} state and can not be updated.")
+    return _with_status("UPDATE_FAILED", update, stack, *arguments, **options)
 
 
 def _with_status(failed: str, action: Callable[..., Any], stack: Any, *arguments: Any, **options: Any) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from localaws.clients import Aws
 from localaws.moto.cloudformation.provider import (
-    Accepted,
     ApiProvider,
     Created,
     Properties,
@@ -55,6 +54,16 @@ class _QueuePolicy(Provider):
         for url in properties["Queues"]:
             aws.client("sqs").set_queue_attributes(QueueUrl=url, Attributes=policy)
         return Created("QueuePolicy")
+
+
+class _TopicPolicy(Provider):
+    type = "AWS::SNS::TopicPolicy"
+
+    def create(self, aws: Aws, properties: Properties) -> Created:
+        for arn in properties["Topics"]:
+            document = text(properties["PolicyDocument"])
+            aws.client("sns").set_topic_attributes(TopicArn=arn, AttributeName="Policy", AttributeValue=document)
+        return Created("TopicPolicy")
 
 
 _TOPIC_ATTRIBUTES = ("DisplayName", "KmsMasterKeyId", "FifoTopic", "ContentBasedDeduplication", "TracingConfig")
@@ -205,5 +214,5 @@ PROVIDERS: tuple[Provider, ...] = (
         delete_operation="DeleteDeliveryStream",
         delete_parameters=lambda ref, properties: {"DeliveryStreamName": ref},
     ),
-    Accepted("AWS::SNS::TopicPolicy"),
+    _TopicPolicy(),
 )

@@ -105,4 +105,8 @@ PROVIDERS: tuple[Provider, ...] = (
     ),
     Accepted("AWS::Budgets::Budget"),
     Accepted("AWS::CDK::Metadata"),
+    *(
+        Accepted(f"AWS::ServiceCatalogAppRegistry::{kind}", attributes=("Arn", "Id", "ApplicationArn", "AttributeGroupArn"))
+        for kind in ("Application", "AttributeGroup", "AttributeGroupAssociation", "ResourceAssociation")
+    ),
 )

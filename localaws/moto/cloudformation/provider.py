@@ -35,6 +35,7 @@ class Provider(abc.ABC):
     type: str
     name_property: str = ""  # the property that gets a generated name if the template has none
     name_limit: int = 64
+    names_in_lower_case: bool = False  # of those that are generated
     outlives: bool = False  # whether what it makes is there after a restart by itself, and is not made a second time
     not_emulated: tuple[str, ...] = ()  # properties, with dots between the levels, that a template may not have here
 

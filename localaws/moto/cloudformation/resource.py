@@ -69,7 +69,7 @@ class Resource(CloudFormationModel):
             if name in cloudformation_json["Properties"] or "AlreadyExists" not in error.response["Error"]["Code"]:
                 raise
             # One that a deleted stack retained has the name: those that CloudFormation generates never collide.
-            properties = {**properties, name: f"{properties[name][:-12]}{secrets.token_hex(6).upper()}"}
+            properties = {**properties, name: f"{properties[name][:-12]}{_random_end(cls.provider)}"}
             created = cls.provider.create(cls.aws, {**properties, **identity})
         return cls(created, properties)
 
@@ -93,6 +93,11 @@ class Resource(CloudFormationModel):
         self.provider.delete_if_there(self.aws, self.created, self.properties)
 
 
+def _random_end(provider: Provider) -> str:
+    end = secrets.token_hex(6)
+    return end if provider.names_in_lower_case else end.upper()
+
+
 def resource_class(aws: Aws, provider: Provider, kept: Kept) -> type[Resource]:
     name = re.sub(r"\W", "", provider.type)
     return type(name, (Resource,), {"aws": aws, "provider": provider, "kept": staticmethod(kept), "__module__": __name__})
@@ -106,6 +111,7 @@ def _identity(provider: Provider, kwargs: Mapping[str, Any]) -> Properties:
 def _named(provider: Provider, properties: Properties, generated: str) -> Properties:
     if not provider.name_property or provider.name_property in properties:
         return dict(properties)
+    generated = generated.lower() if provider.names_in_lower_case else generated
     if len(generated) > provider.name_limit:
         generated = f"{generated[: provider.name_limit - 9]}-{hashlib.sha256(generated.encode()).hexdigest()[:8]}"
     return {**properties, provider.name_property: generated}

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from localaws.clients import Aws
 from localaws.moto.cloudformation.provider import (
-    Accepted,
+    ApiProvider,
     Created,
     Properties,
     Provider,
@@ -45,7 +43,7 @@ def _set_role_policies(aws: Aws, role: str, properties: Properties) -> None:
         document = text(policy["PolicyDocument"])
         iam.put_role_policy(RoleName=role, PolicyName=policy["PolicyName"], PolicyDocument=document)
     for arn in properties.get("ManagedPolicyArns") or []:
-        _ignoring_unknown_aws_policy(arn, lambda arn=arn: iam.attach_role_policy(RoleName=role, PolicyArn=arn))
+        iam.attach_role_policy(RoleName=role, PolicyArn=arn)
 
 
 def _clear_role_policies(aws: Aws, role: str, properties: Properties) -> None:
@@ -53,13 +51,7 @@ def _clear_role_policies(aws: Aws, role: str, properties: Properties) -> None:
     for policy in properties.get("Policies") or []:
         iam.delete_role_policy(RoleName=role, PolicyName=policy["PolicyName"])
     for arn in properties.get("ManagedPolicyArns") or []:
-        _ignoring_unknown_aws_policy(arn, lambda arn=arn: iam.detach_role_policy(RoleName=role, PolicyArn=arn))
-
-
-def _ignoring_unknown_aws_policy(arn: str, action: Any) -> None:
-    """AWS's own managed policies are not loaded here, and permissions are not evaluated; an app's own must exist."""
-    if ":iam::aws:policy/" not in arn:
-        action()
+        iam.detach_role_policy(RoleName=role, PolicyArn=arn)
 
 
 class Policy(Provider):
@@ -130,6 +122,14 @@ PROVIDERS: tuple[Provider, ...] = (
     Policy(),
     Parameter(),
     Secret(),
-    # moto would enforce the policy but without its conditions, so that "deny without TLS" would deny everything.
-    Accepted("AWS::S3::BucketPolicy"),
+    ApiProvider(
+        "AWS::S3::BucketPolicy",
+        "s3",
+        "PutBucketPolicy",
+        ref=lambda properties, answer: properties["Bucket"],
+        prepare=lambda properties: {"Bucket": properties["Bucket"], "Policy": properties["PolicyDocument"]},
+        update_operation="PutBucketPolicy",
+        delete_operation="DeleteBucketPolicy",
+        delete_parameters=lambda ref, properties: {"Bucket": ref},
+    ),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from localaws.clients import Aws
@@ -18,6 +19,8 @@ _WHEN_REMOVED = {
     "VersioningConfiguration": {"Status": "Suspended"},
     "NotificationConfiguration": {"EventBridgeConfiguration": {"EventBridgeEnabled": False}},
 }
+#: docs: AmazonS3/latest/userguide/bucketnamingrules.html
+_BUCKET_NAME = re.compile(r"(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _NOTIFICATIONS = tuple(f"NotificationConfiguration.{kind}Configurations" for kind in ("Lambda", "Queue", "Topic"))
 _TABLE_PROPERTIES_SET_LATER = (
     "TimeToLiveSpecification",
@@ -30,10 +33,13 @@ class Bucket(Provider):
     type = "AWS::S3::Bucket"
     name_property = "BucketName"
     name_limit = 63
+    names_in_lower_case = True
     not_emulated = ("CorsConfiguration", *_NOTIFICATIONS)
 
     def create(self, aws: Aws, properties: Properties) -> Created:
-        name = properties["BucketName"].lower()
+        name = properties["BucketName"]
+        if not _BUCKET_NAME.fullmatch(name):
+            raise ValueError(f"InvalidBucketName: The specified bucket is not valid. ({name})")
         location = {} if aws.region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": aws.region}}
         aws.client("s3").create_bucket(Bucket=name, **location)
         _configure_bucket(aws, name, properties)

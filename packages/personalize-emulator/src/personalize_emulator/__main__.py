@@ -7,18 +7,21 @@ import logging
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
 from personalize_emulator.emulator import DEFAULT_ACCOUNT, DEFAULT_REGION, DEFAULT_SPEED, PersonalizeEmulator
+from personalize_emulator.http_server import WsgiApp
 from personalize_emulator.quotas import Quotas
 from personalize_emulator.resources.records import StateInUse
 from personalize_emulator.shop import train_shop
 
 
-def main() -> int:
+def main(around: Callable[[WsgiApp], WsgiApp] = lambda app: app) -> int:
+    """Serves until a signal comes. `around`: see PersonalizeEmulator."""
     options = _parser().parse_args()
     if options.shop and options.s3_root is None:
         options.s3_root = options.data / "s3"
@@ -36,6 +39,7 @@ def main() -> int:
             filter_lag=options.filter_lag,
             s3_root=options.s3_root,
             hosts=options.allow_host,
+            around=around,
         )
     except OSError as error:
         if error.errno != errno.EADDRINUSE:

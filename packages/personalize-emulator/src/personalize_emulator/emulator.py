@@ -3,7 +3,7 @@
 import json
 import logging
 import uuid
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from personalize_emulator import wire
 from personalize_emulator.admin import PREFIX, Admin
 from personalize_emulator.errors import InternalFailure, PersonalizeError
 from personalize_emulator.http_gate import Gate
-from personalize_emulator.http_server import Answer, Environ, HttpServer
+from personalize_emulator.http_server import Answer, Environ, HttpServer, WsgiApp
 from personalize_emulator.quotas import Quotas
 from personalize_emulator.service import Service
 
@@ -29,7 +29,8 @@ class PersonalizeEmulator:
     folder is in the place of S3, where s3://bucket/key is the file bucket/key.
     Simulated time passes `speed` times as fast as real time; `durations` (see clock.DURATIONS) and `filter_lag`,
     after which filters see an event, are in simulated seconds. Only programs of this machine may call it, as localhost or
-    127.0.0.1 (see http_gate); `hosts` are other names by which they may call it.
+    127.0.0.1 (see http_gate); `hosts` are other names by which they may call it. `around` wraps the WSGI application, to let
+    something else see each request first.
 
         with PersonalizeEmulator(tmp_path) as emulator:
             personalize = boto3.client("personalize", endpoint_url=emulator.endpoint)
@@ -50,8 +51,9 @@ class PersonalizeEmulator:
         environment: Mapping[str, str] | None = None,
         s3_root: Path | None = None,
         hosts: Collection[str] = (),
+        around: Callable[[WsgiApp], WsgiApp] = lambda app: app,
     ) -> None:
-        self._server = HttpServer(self._serve, host, port, admit=Gate(hosts))
+        self._server = HttpServer(around(self._serve), host, port, admit=Gate(hosts))
         self._service = Service(
             data,
             account=account,

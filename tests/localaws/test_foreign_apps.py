@@ -1,0 +1,156 @@
+"""Apps that are not ours, as the CDK synthesizes them, in a run of the embedded AWS."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import aws_cdk as cdk
+import pytest
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_s3_notifications as notifications
+from aws_cdk import aws_stepfunctions as states
+from aws_cdk import aws_stepfunctions_tasks as tasks
+
+from localaws.environment import Environment, launch
+from tests.harness.waiting import eventually
+from tests.localaws.apps import synthesized
+from tests.localaws.test_layers import package
+
+HELPED = """
+from crhelper import CfnResource
+helper = CfnResource(json_logging=False)
+
+@helper.create
+@helper.update
+def made(event, context):
+    helper.Data["Greeting"] = "hello " + event["ResourceProperties"]["Name"]
+    return "greeting"
+
+@helper.delete
+def gone(event, context):
+    pass
+
+def handler(event, context):
+    helper(event, context)
+"""
+HEARD = """
+import urllib.parse
+import boto3, aws_lambda_powertools
+
+def handler(event, context):
+    if "Records" not in event:
+        return {"powertools": aws_lambda_powertools.__version__}
+    for record in event["Records"]:
+        bucket, key = record["s3"]["bucket"]["name"], urllib.parse.unquote_plus(record["s3"]["object"]["key"])
+        body = boto3.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+        boto3.client("s3").put_object(Bucket=bucket, Key="heard/" + key.split("/")[-1], Body=body.upper())
+"""
+NODE = "exports.handler = async (event) => ({ node: process.version, given: event });"
+FORGETFUL = """
+import boto3
+def handler(event, context):
+    boto3.client("s3").put_object(Bucket=event["bucket"], Key="a", Body=b"a")
+"""
+
+
+def whole(stack: cdk.Stack, folder: Path) -> None:
+    """A crhelper custom resource, a function behind S3 with an older Powertools in a layer, one in Node.js, a machine over both."""
+    python = lambda_.Runtime.PYTHON_3_13
+    helper = importlib.util.find_spec("crhelper")
+    assert helper is not None
+    assert helper.submodule_search_locations
+    (folder / "helped").mkdir(parents=True)
+    shutil.copytree(helper.submodule_search_locations[0], folder / "helped" / "crhelper")
+    (folder / "helped" / "index.py").write_text(HELPED)
+    for path, text in package("aws-lambda-powertools", "1.31.1").items():
+        (folder / "layer" / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "layer" / path).write_text(text)
+    helped = lambda_.Function(
+        stack, "Helped", runtime=python, handler="index.handler", code=lambda_.Code.from_asset(str(folder / "helped"))
+    )
+    greeting = cdk.CustomResource(stack, "Greeting", service_token=helped.function_arn, properties={"Name": "world"})
+    layer = lambda_.LayerVersion(stack, "Layer", code=lambda_.Code.from_asset(str(folder / "layer")))
+    bucket = s3.Bucket(stack, "Bucket")
+    heard = lambda_.Function(
+        stack, "Heard", runtime=python, handler="index.handler", code=lambda_.Code.from_inline(HEARD), layers=[layer]
+    )
+    bucket.grant_read_write(heard)
+    bucket.add_event_notification(
+        s3.EventType.OBJECT_CREATED, notifications.LambdaDestination(heard), s3.NotificationKeyFilter(prefix="in/")
+    )
+    node = lambda_.Function(
+        stack, "Node", runtime=lambda_.Runtime.NODEJS_22_X, handler="index.handler", code=lambda_.Code.from_inline(NODE)
+    )
+    first = tasks.LambdaInvoke(stack, "Ask Python", lambda_function=heard, output_path="$.Payload")
+    second = tasks.LambdaInvoke(stack, "Ask Node.js", lambda_function=node, output_path="$.Payload")
+    chain = states.DefinitionBody.from_chainable(first.next(second))
+    machine = states.StateMachine(stack, "Machine", definition_body=chain)
+    for name, value in {
+        "Said": greeting.get_att_string("Greeting"), "BucketName": bucket.bucket_name, "MachineArn": machine.state_machine_arn,
+    }.items():  # fmt: skip
+        cdk.CfnOutput(stack, f"{name}Output", value=value).override_logical_id(name)
+
+
+def forgetful(stack: cdk.Stack) -> None:
+    """Nobody granted the function the bucket."""
+    bucket = s3.Bucket(stack, "Bucket")
+    code = lambda_.Code.from_inline(FORGETFUL)
+    function = lambda_.Function(stack, "Forgetful", runtime=lambda_.Runtime.PYTHON_3_13, handler="index.handler", code=code)
+    cdk.CfnOutput(stack, "BucketOutput", value=bucket.bucket_name).override_logical_id("BucketName")
+    cdk.CfnOutput(stack, "FunctionOutput", value=function.function_name).override_logical_id("FunctionName")
+
+
+@pytest.fixture(scope="module")
+def foreign(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
+    folder = tmp_path_factory.mktemp("foreign")
+    app = synthesized(folder / "app", "whole", lambda stack: whole(stack, folder))
+    with launch(app, folder / "data", port=0, api_port=0, personalize=False) as environment:
+        environment.deploy(synthesized(folder / "forgetful", "forgetful", forgetful))
+        yield environment
+
+
+def test_a_custom_resource_of_crhelper_is_made(foreign: Environment) -> None:
+    assert foreign.outputs("whole")["Said"] == "hello world"
+
+
+def test_a_function_hears_of_objects_under_their_names(foreign: Environment) -> None:
+    s3_client, bucket = foreign.client("s3"), foreign.outputs("whole")["BucketName"]
+    s3_client.put_object(Bucket=bucket, Key="in/a b+é.txt", Body=b"text")
+
+    def heard() -> bool:
+        return bool(s3_client.list_objects_v2(Bucket=bucket, Prefix="heard/a b+é.txt")["KeyCount"])
+
+    eventually(heard)
+    assert s3_client.get_object(Bucket=bucket, Key="heard/a b+é.txt")["Body"].read() == b"TEXT"
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="there is no Node.js on this machine")
+def test_a_machine_asks_python_with_its_layer_and_node(foreign: Environment) -> None:
+    machines, arn = foreign.client("stepfunctions"), foreign.outputs("whole")["MachineArn"]
+    run = machines.start_execution(stateMachineArn=arn, input="{}")["executionArn"]
+    eventually(lambda: machines.describe_execution(executionArn=run)["status"] != "RUNNING")
+    ended = machines.describe_execution(executionArn=run)
+    assert ended["status"] == "SUCCEEDED", ended
+    output = json.loads(ended["output"])
+    assert output["given"] == {"powertools": "1.31.1"}
+    assert output["node"].startswith("v")
+
+
+def test_a_forgotten_permission_is_refused_in_the_words_of_aws(foreign: Environment) -> None:
+    names = foreign.outputs("forgetful")
+    answer: Any = foreign.client("lambda").invoke(
+        FunctionName=names["FunctionName"], Payload=json.dumps({"bucket": names["BucketName"]})
+    )
+    said = json.loads(answer["Payload"].read())
+    assert answer["FunctionError"] == "Unhandled"
+    assert said["errorMessage"].startswith(
+        "An error occurred (AccessDenied) when calling the PutObject operation: User: arn:aws:sts::"
+    )
+    assert "is not authorized to perform: s3:PutObject on resource" in said["errorMessage"]
+    assert "because no identity-based policy allows the s3:PutObject action" in said["errorMessage"]
