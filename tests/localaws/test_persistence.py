@@ -73,6 +73,7 @@ def resources() -> Resources:
             },
         },
         "Heard": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "heard"}},
+        "Policy": resource_policy("SQS::QueuePolicy", {"Queues": [{"Ref": "Heard"}]}, "events", "sqs:SendMessage"),
         "Rule": {
             "Type": "AWS::Events::Rule",
             "Properties": {
