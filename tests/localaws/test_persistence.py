@@ -20,7 +20,7 @@ from localaws.environment import Environment, LocalAwsError, launch
 from localaws.persistence.codec import decode, encode
 from localaws.persistence.database import Database
 from tests.harness.waiting import eventually
-from tests.localaws.apps import Resources, function, state_machine, write_app
+from tests.localaws.apps import Resources, function, resource_policy, state_machine, write_app
 from tests.localaws.test_api_gateway import Api, proxy
 
 pytestmark = pytest.mark.xdist_group("localaws-persistence")
