@@ -105,6 +105,8 @@ class DeliveryStreams(Poller):
     def _read(self, name: str, arn: str, role: str, buffer: _Buffer) -> None:
         kinesis = self._aws.client_as(role, "kinesis", "firehose")
         for shard in shards_of(self._aws, arn):
+            if name not in firehose_backends[self._aws.account][self._aws.region].delivery_streams:
+                return  # its role may go with it
             reader = self._readers.get((name, shard))
             if reader is None or reader.outdated:
                 done = self._positions.read(name, arn.rsplit("/", 1)[-1], shard) or 0

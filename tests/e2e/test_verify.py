@@ -30,11 +30,18 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def shop(folder: Path) -> Iterator[Target]:
-    """The shop with what events and items need in Personalize."""
+def new(folder: Path) -> Iterator[Target]:
+    """The shop, just deployed."""
     with deployed(folder, speed=2000) as target:
-        publish(target, make_tracker(load_config(CONFIG), target.client("personalize")))
+        (folder / DATA).symlink_to(folder / "aws")
         yield target
+
+
+@pytest.fixture(scope="module")
+def shop(new: Target) -> Target:
+    """The shop with what events and items need in Personalize."""
+    publish(new, make_tracker(load_config(CONFIG), new.client("personalize")))
+    return new
 
 
 def found(shop: Target, folder: Path, patience: float = PATIENCE) -> set[str]:
@@ -45,8 +52,18 @@ def found(shop: Target, folder: Path, patience: float = PATIENCE) -> set[str]:
     return denied | {step.check for step in Journey(shop, load_config(CONFIG), patience).steps() if not step.same}
 
 
+def test_a_tiny_data_set_is_trained_and_deleted_again(new: Target, folder: Path) -> None:
+    found = CommandLine(folder).json("verify", "-c", str(CONFIG), "--with-import", "--yes", "--out", str(folder / "first.json"))
+    assert found["differences"] == []
+    assert found["steps"][0]["check"] == "train run"
+    assert new.client("personalize").list_dataset_groups()["datasetGroups"] == []
+    assert new.client("personalize").list_schemas()["schemas"] == []
+    bucket = new.output("storage", "DataBucket")
+    assert new.client("s3").list_objects_v2(Bucket=bucket, Prefix="datasets/")["KeyCount"] == 0
+    assert new.client("dynamodb").scan(TableName=new.output("storage", "CatalogueTable"))["Items"] == []
+
+
 def test_a_working_deployment_differs_in_nothing(shop: Target, folder: Path) -> None:
-    (folder / DATA).symlink_to(folder / "aws")
     file = folder / "found.json"
     report = CommandLine(folder).json("verify", "-c", str(CONFIG), "--out", str(file))
     assert report["differences"] == []

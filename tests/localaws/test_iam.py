@@ -185,7 +185,7 @@ def test_a_role_is_passed_to_the_service_that_takes_it() -> None:
 
 
 def test_what_is_not_known_is_said() -> None:
-    with pytest.raises(UnknownOperation, match="s3:PutBucketAcl"):
-        accesses(CALLER, "s3", "PutBucketAcl", {"Bucket": "b"})
+    with pytest.raises(UnknownOperation, match="apigateway:PutMethod"):
+        accesses(CALLER, "apigateway", "PutMethod", {"restApiId": "a"})
     with pytest.raises(UnknownOperation, match="quantum:Leap"):
         accesses(CALLER, "quantum", "Leap", {})
