@@ -111,7 +111,7 @@ def test_a_plan_on_five_gigabytes(shop: Deployment, bucket_endpoint: str) -> Non
     for solution in raw["solutions"].values():  # the generated events are views and carts
         solution.pop("event_type", None)
     shop.pack(raw)
-    environ = os.environ | {"AWS_ENDPOINT_URL_S3": bucket_endpoint}
+    environ = os.environ | {"AWS_ENDPOINT_URL_S3": bucket_endpoint, "POWERTOOLS_SERVICE_NAME": "plan_training"}
     done = subprocess.run([sys.executable, "-c", PLAN], env=environ, capture_output=True, text=True, check=True)
     answer = json.loads(done.stdout.splitlines()[-1])
     assert answer["plan"]["datasets"][0]["bytes"] == SIZE

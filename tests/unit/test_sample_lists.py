@@ -29,7 +29,7 @@ LONG, SHORT = 'u"long', "u-short"
 
 
 @pytest.fixture
-def asked(imported: Deployment, monkeypatch: pytest.MonkeyPatch) -> Deployment:
+def asked(imported: Deployment) -> Deployment:
     """The shop where a person decides, with a CSV more that holds users of more and of fewer events."""
     more = [line_of([user, f"i{n % 60}", "1700000000", "view", "", ""]) for user, n in events(**{LONG: 90, SHORT: 3})]
     imported.put_csv("interactions", csv_text("interactions", more), "more")
@@ -38,7 +38,7 @@ def asked(imported: Deployment, monkeypatch: pytest.MonkeyPatch) -> Deployment:
         for solution in raw["solutions"].values():
             solution["approval"] = {}
 
-    change_config(imported, monkeypatch, ask)
+    change_config(imported, ask)
     return imported
 
 
@@ -112,8 +112,8 @@ def test_recipes_that_do_not_answer_for_users_have_none(asked: Deployment, solut
     assert jobs(asked) == []
 
 
-def test_none_are_made_where_the_config_wants_none(imported: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
-    change_config(imported, monkeypatch, lambda raw: raw["solutions"]["for-you"].update(approval={"sample_users": 0}))
+def test_none_are_made_where_the_config_wants_none(imported: Deployment) -> None:
+    change_config(imported, lambda raw: raw["solutions"]["for-you"].update(approval={"sample_users": 0}))
     assert samples_of(imported, "for-you", "version") == SampleLists()
     assert jobs(imported) == []
 
