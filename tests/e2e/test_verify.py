@@ -39,8 +39,13 @@ def new(folder: Path) -> Iterator[Target]:
 
 @pytest.fixture(scope="module")
 def shop(new: Target) -> Target:
-    """The shop with what events and items need in Personalize."""
+    """The shop with what events and items need in Personalize, and workers that keep nothing of what was there before."""
     publish(new, make_tracker(load_config(CONFIG), new.client("personalize")))
+    client = new.client("lambda")
+    for stack, function in (("ingestion", "FunctionsPutEvents"), ("serving", "FunctionsRecommend")):
+        name = StackResources(new).function(stack, function)
+        timeout = client.get_function_configuration(FunctionName=name)["Timeout"]
+        client.update_function_configuration(FunctionName=name, Timeout=timeout + 1)
     return new
 
 
