@@ -67,6 +67,7 @@ _MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "reco",
         "stacks",
         "tests.harness",
+        "tools.browser",
         *_GLUE,
     ),
     "tests.harness": ("lambdas", "localaws", "personalize_emulator", "personalize_rules", "reco", "stacks"),
