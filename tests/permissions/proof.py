@@ -17,6 +17,10 @@ STACK = re.compile(r"recostack-(.+)-(\w+)")
 
 #: A bucket that CloudFormation names after its stack and its logical id, with the CDK's hash and a random end.
 _GENERATED = re.compile(r"recostack-\{name\}-(\w+)-([a-z]+)[0-9a-f]{8}-[0-9a-z]{12,13}")
+#: The id of the only API key that a function looks up.
+_BROWSER_KEY = re.compile(r"(?<=/apikeys/)[a-z0-9]{10}")
+#: A file of the CDK's, named by its content: it has another name in the next release.
+_ASSET = re.compile(r"arn:aws:s3:::cdk-[a-z0-9]+-assets-.+")
 
 
 @dataclass
@@ -84,7 +88,7 @@ def _general_calls(environment: Path) -> Iterator[tuple[str, tuple[str, str], li
     everything: dict[str, dict[str, Any]] = json.loads((environment / "roles.json").read_text())
     described = {arn: role for arn, role in everything.items() if STACK.fullmatch(role["stack"])}
     for arn, access, allowed in _calls(environment):
-        known = allowed and arn in described and access.resource != NOT_KNOWN
+        known = allowed and arn in described and access.resource != NOT_KNOWN and not _ASSET.fullmatch(access.resource)
         for pattern in _allowing(described[arn], access) if known else ():
             role, deployment = _name(described[arn])
             resource = pattern if access.resource.endswith(OF_THE_TOKEN) else access.resource
@@ -93,8 +97,7 @@ def _general_calls(environment: Path) -> Iterator[tuple[str, tuple[str, str], li
                 texts = [text.replace(passed, f"{{role:{_name(description)[0]}}}") for text in texts]
             for value, place in ((caller["account"], "{account}"), (caller["region"], "{region}")):
                 texts = [text.replace(value, place) for text in texts]
-            texts = [re.sub(rf"(?<![a-z0-9]){re.escape(deployment)}(?![a-z0-9])", "{name}", text) for text in texts]
-            texts = [_GENERATED.sub(r"{bucket:\1/\2}", text) for text in texts]
+            texts = [_anywhere(text, deployment) for text in texts]
             yield role, (access.action, texts[2]), [access.action, texts[0], json.loads(texts[1])]
 
 
@@ -154,4 +157,10 @@ def _name(description: dict[str, Any]) -> tuple[str, str]:
 def _general(pattern: str, deployment: str) -> str:
     """The resource without what differs between deployments: their name, and what CloudFormation adds to a role's, cut where the
     whole would be too long."""
-    return re.sub(r"-[A-Z0-9]{11,13}$|-[A-Z0-9]+-[0-9a-f]{8}$", "", pattern.replace(deployment, "{name}"))
+    return re.sub(r"-[A-Z0-9]{11,13}$|-[A-Z0-9]+-[0-9a-f]{8}$", "", _anywhere(pattern, deployment))
+
+
+def _anywhere(text: str, deployment: str) -> str:
+    """With places for the deployment's name (not for the same word inside a name: `shop_shop-window`) and for generated ids."""
+    named = re.sub(rf"(?<![a-z0-9_]){re.escape(deployment)}(?![a-z0-9])", "{name}", text)
+    return _BROWSER_KEY.sub("{output:api/BrowserKeyId}", _GENERATED.sub(r"{bucket:\1/\2}", named))

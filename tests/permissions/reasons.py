@@ -1,11 +1,11 @@
-"""Why roles hold actions that no recorded call shows: what AWS does on our behalf, and calls that the local AWS environment has no need of."""
+"""Why roles hold actions that no recorded call shows: what AWS does on our behalf, and what the local AWS environment has no need of."""
 
 from __future__ import annotations
 
 import re
 from functools import cache
 
-LAMBDA = r".*/Functions\w+Role"
+LAMBDA = r".*/\w*Functions\w+Role"
 #: Roles, actions or resources (regular expressions), and why.
 _REASONS: tuple[tuple[str, str, str], ...] = (
     (
@@ -43,6 +43,11 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
         r"ingestion/FunctionsPutRecordsRole",
         r"sqs:(ChangeMessageVisibility|DeleteMessage|GetQueueAttributes|GetQueueUrl|ReceiveMessage)|.*:{name}_records",
         "the event source mapping reads the queue with the function's role (lambda/latest/dg/services-sqs-configure.html)",
+    ),
+    (
+        r"api/ApiCloudWatchRole",
+        r".*",
+        "API Gateway writes its access logs with the account's role (apigateway/latest/developerguide/set-up-logging.html)",
     ),
     (
         r"ingestion/ArchiveRole",
