@@ -1,7 +1,7 @@
 """The Personalize emulator with permissions before it: `python -m localaws.iam.personalize`, with the emulator's own arguments.
 
-The emulator knows nothing of them. Each call is held against them by the process of the embedded AWS. Its answers are kept for a
-moment, since a call of the runtime is short; in AWS, too, a changed policy takes seconds to be seen everywhere.
+The emulator knows nothing of them. Each call is held against them by the process of the local AWS environment. Its answers are
+kept for a moment, since a call of the runtime is short; in AWS, too, a changed policy takes seconds to be seen everywhere.
 """
 
 from __future__ import annotations

@@ -76,7 +76,7 @@ class Targets:
 def check_target(arn: str) -> None:
     """Raises ValueError for what nothing can be delivered to here."""
     if _service(arn) not in _SERVICES:
-        raise ValueError(f"{arn} is not a target that the embedded AWS can deliver to")
+        raise ValueError(f"{arn} is not a target that the local AWS environment can deliver to")
 
 
 def _service(arn: str) -> str:

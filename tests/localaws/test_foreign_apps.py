@@ -1,4 +1,4 @@
-"""Apps that are not ours, as the CDK synthesizes them, in a run of the embedded AWS."""
+"""Apps that are not ours, as the CDK synthesizes them, in a run of the local AWS environment."""
 
 from __future__ import annotations
 

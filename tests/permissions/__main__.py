@@ -1,6 +1,6 @@
 """The permission proof: `python -m tests.permissions [--calls FOLDER]`.
 
-Runs the end-to-end tests, in which the embedded AWS refuses what a role is not allowed, and reports what each role was denied, what
+Runs the end-to-end tests, in which the local AWS environment refuses what a role is not allowed, and reports what each role was denied, what
 it used, and which granted actions no run used; writes the calls to reco/account/calls.json, which `reco verify` asks IAM about.
 Exits 1 when a call was denied, or when something is allowed that is neither used nor explained.
 """

@@ -1,4 +1,4 @@
-"""Mends for AWS that are undone in the templates go red in a run here: the embedded AWS refuses, or does, what AWS would."""
+"""Mends for AWS that are undone in the templates go red in a run here: the local AWS environment refuses, or does, what AWS would."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def install(aws: Aws, providers: Iterable[Provider], kept: Kept) -> None:
             return custom
         model = models.get(resource_type) or parsing.get_model_map().get(resource_type)
         if model is None and resource_type not in parsing.NULL_MODELS:
-            raise ValidationError(message=f"{resource_type} is a resource type that the embedded AWS does not have.")
+            raise ValidationError(message=f"{resource_type} is a resource type that the local AWS environment does not have.")
         return model
 
     original_name_property = locate(f"{_PARSING}:resource_name_property_from_type")[2]
