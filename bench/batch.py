@@ -28,8 +28,10 @@ from typing import Any, ClassVar
 from rich.console import Console
 from rich.table import Table
 
+from lambdas.config import Config
 from lambdas.config.environment import LoadRecommendations
 from lambdas.config.file import load_config
+from lambdas.config.packed import pack
 
 SIZES, SPARK_SIZES = (10_000, 100_000, 1_000_000), (1_000_000, 5_000_000, 20_000_000)
 ITEMS, REPEATS = 25, 3
@@ -150,13 +152,13 @@ def measure(work: Callable[[], int], environ: dict[str, str]) -> tuple[float, fl
 def environment(folder: Path, port: int) -> dict[str, str]:
     raw = load_config(ROOT / "config" / "shop.yaml").model_dump(mode="json", by_alias=True, exclude_defaults=True)
     raw["batch"] = {"for-you": {"solution": "for-you"}}
-    (folder / "config.json").write_text(json.dumps(raw))
+    (folder / "config.pickle").write_bytes(pack(Config.model_validate(raw)))
     return {
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
-        "CONFIG_PATH": str(folder / "config.json"),
+        "CONFIG_PATH": str(folder / "config.pickle"),
         **LoadRecommendations(
             batch_lists_table="lists", data_bucket=BUCKET, erasures_table="erasures", segments_table="segments"
         ).variables(),

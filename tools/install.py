@@ -46,7 +46,7 @@ def main() -> None:
         stamp.write_text(wanted)
         print(f"The environment is ready ({time.monotonic() - began:.0f} s).", flush=True)
     _build_layer()
-    if purpose == "test":
+    if purpose in ("test", "bench"):
         subprocess.run([str(PYTHON), "-m", "tools.browser"], cwd=ROOT, check=False)  # it says so if there is none
 
 
