@@ -48,8 +48,8 @@ SPARK = (
 )
 #: The exchanges that a job can't do without. Of all events: by identity (each counts once; the input of a batch needs none), by
 #: session (who was it?), by visitor, by day; erasure has none of all events. Of few rows: erased users, active users, the
-#: sessions of erased users and their events.
-EXCHANGES = {"batch_input": 3, "interactions": 3, "retention": 5, "erasure": 3}
+#: sessions of erased users and their events; the erased users as one list, which lines are compared with that can't be read.
+EXCHANGES = {"batch_input": 3, "interactions": 3, "retention": 5, "erasure": 4}
 _EVENTS = """
 SELECT 'event' AS kind, CAST(time * 1000 AS bigint) + 200 AS received_at, 'r' || i || again AS id,
   {'event_id': 'e' || i, 'session_id': 's' || session,
