@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Response, sync_playwright
 from rich.console import Console
 from rich.table import Table
 
@@ -41,10 +41,16 @@ def visit(browser: Browser, shop: Target) -> dict[str, float]:
     context.set_default_timeout(PATIENCE_MS)
     context.add_init_script(FIRST_CARD)
     page = context.new_page()
-    page.on("response", lambda answer: sizes.update({answer.url: len(answer.body())}))
+
+    def note(answer: Response) -> None:
+        sizes[answer.url] = len(answer.body())
+
+    page.on("response", note)
     page.goto(f"{shop.storefront_url}#/")
-    first = float(page.wait_for_function("window.firstCard").json_value())
+    page.wait_for_selector("[data-testid=card]")
+    first = float(page.evaluate("window.firstCard"))
     page.wait_for_load_state("networkidle")
+    page.remove_listener("response", note)
     page.locator("[data-testid=card-link]").nth(2).click()
     page.wait_for_selector(CHANGED, state="attached")
     changed = float(page.locator(CHANGED).last.get_attribute("data-ms") or 0)
