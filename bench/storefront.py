@@ -59,15 +59,13 @@ def visit(browser: Browser, shop: Target) -> dict[str, float]:
 
 
 def measure() -> dict[str, Any]:
-    program, libraries = brought.executable(), brought.libraries()
-    if program is None:
-        sys.exit("There is no Chromium: `python -m tools.browser` says why.")
-    environ: dict[str, Any] = {"env": {"LD_LIBRARY_PATH": str(libraries)}} if libraries else {}
     with tempfile.TemporaryDirectory() as place, deployed(Path(place), speed=2000) as shop:
         load.upload(shop, load.find_csvs(shop_csvs.write(Path(place) / "csvs")), lambda count: None)
         train.require_success(train.follow(shop, train.start(shop), lambda state: None))
         with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"], **environ)
+            browser = brought.launched(playwright)
+            if browser is None:
+                sys.exit("There is no Chromium: `python -m tools.browser` says why.")
             visits = [visit(browser, shop) for _ in range(VISITS + 1)][1:]  # at the first, functions and browser start
             browser.close()
     return {

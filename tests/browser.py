@@ -14,23 +14,16 @@ from tools import browser as brought
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-#: Nothing of the browser's own goes to the network.
-_QUIET = [f"--disable-{what}" for what in ("background-networking", "component-update", "sync", "gpu", "quic")]
-
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Chromium. Where none can be had, its tests are skipped."""
     from playwright.sync_api import sync_playwright
 
-    program = brought.executable()
-    if program is None:
-        pytest.skip("there is no Chromium: `python -m tools.browser` says why")
-    libraries = brought.libraries()
-    environ: dict[str, Any] = {"env": {"LD_LIBRARY_PATH": str(libraries)}} if libraries else {}
     with sync_playwright() as playwright:
-        arguments = ["--no-sandbox", "--no-first-run", *_QUIET]
-        launched = playwright.chromium.launch(executable_path=program, args=arguments, **environ)
+        launched = brought.launched(playwright)
+        if launched is None:
+            pytest.skip("there is no Chromium: `python -m tools.browser` says why")
         yield launched
         launched.close()
 

@@ -10,9 +10,13 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from reco.errors import RecoError
 from reco.local.synth import node_path
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Playwright
 
 ROOT = Path(__file__).parents[1]
 _PACKAGE, _VERSION = "@sparticuz/chromium", "153.0.0"
@@ -20,6 +24,8 @@ _FOLDER = ROOT / ".cache" / f"chromium-{_VERSION}"
 #: Finds what people with screen readers and keyboards can't use.
 _AXE, _AXE_VERSION = "axe-core", "4.14.1"
 _AXE_FILE = ROOT / ".cache" / f"axe-{_AXE_VERSION}.js"
+#: Nothing of the browser's own goes to the network.
+_QUIET = [f"--disable-{what}" for what in ("background-networking", "component-update", "sync", "gpu", "quic")]
 _INSTALLED = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _OF_MACOS = Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
 #: Decompresses what the package brings: the program, and (in a tar file) libraries that a bare machine may lack.
@@ -36,10 +42,19 @@ def executable() -> Path | None:
     return found[0] if found else None
 
 
-def libraries() -> Path | None:
+def _libraries() -> Path | None:
     """A folder for LD_LIBRARY_PATH, where the browser that was brought needs it."""
     folder = _FOLDER / "lib"
     return folder if folder.exists() and executable() == _FOLDER / "chromium" else None
+
+
+def launched(playwright: Playwright) -> Browser | None:
+    """The browser, started; None if there is none."""
+    program, folder = executable(), _libraries()
+    if program is None:
+        return None
+    environ: dict[str, Any] = {"env": {"LD_LIBRARY_PATH": str(folder)}} if folder else {}
+    return playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--no-first-run", *_QUIET], **environ)
 
 
 def axe() -> Path | None:

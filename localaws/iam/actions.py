@@ -57,8 +57,8 @@ _PASSED_TO = {"personalize": "personalize.amazonaws.com", "scheduler": "schedule
 def _s3(_: Caller, operation: str, parameters: Parameters) -> Iterator[Access]:
     bucket = f"arn:aws:s3:::{parameters.get('Bucket', '')}"
     key = f"{bucket}/{parameters.get('Key', '')}"
-    if operation in _S3_OBJECTS:
-        action = _S3_OBJECTS[operation]
+    if operation in _S3_OBJECTS or parameters.get("Key"):
+        action = _S3_OBJECTS.get(operation, f"s3:{operation}")
         versioned = parameters.get("VersionId") and action in _S3_OF_VERSIONS
         yield Access(f"{action}Version" if versioned else action, key)
         if operation in ("CopyObject", "UploadPartCopy"):
@@ -71,8 +71,6 @@ def _s3(_: Caller, operation: str, parameters: Parameters) -> Iterator[Access]:
         for entry in parameters["Delete"]["Objects"]:
             action = "s3:DeleteObjectVersion" if entry.get("VersionId") else "s3:DeleteObject"
             yield Access(action, f"{bucket}/{entry['Key']}")
-    elif parameters.get("Key"):
-        yield Access(f"s3:{operation}", key)
     else:
         yield Access(_S3_BUCKETS.get(operation, f"s3:{operation}"), bucket, _listing(operation, parameters))
 
@@ -85,6 +83,7 @@ def _listing(operation: str, parameters: Parameters) -> dict[str, str]:
     return found | ({"s3:delimiter": str(parameters["Delimiter"])} if parameters.get("Delimiter") else {})
 
 
+#: Calls of an object whose action is not their name.
 _S3_OBJECTS = {
     **dict.fromkeys(("GetObject", "HeadObject", "SelectObjectContent"), "s3:GetObject"),
     **dict.fromkeys(
@@ -99,7 +98,6 @@ _S3_OBJECTS = {
         "s3:PutObject",
     ),
     "ListParts": "s3:ListMultipartUploadParts",
-    **{same: f"s3:{same}" for same in ("GetObjectTagging", "DeleteObject")},  # those that have an action of versions
 }
 _S3_OF_VERSIONS = ("s3:GetObject", "s3:DeleteObject", "s3:GetObjectTagging")
 #: Calls of a bucket whose action is not their name; who may put a setting may delete it.

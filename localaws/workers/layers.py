@@ -11,12 +11,13 @@ import logging
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from importlib.machinery import EXTENSION_SUFFIXES
 from importlib.metadata import Distribution, PackageNotFoundError, distributions, version
 from pathlib import Path
 
 from packaging.requirements import Requirement
-from packaging.tags import parse_tag, sys_tags
+from packaging.tags import Tag, parse_tag, sys_tags
 from packaging.utils import canonicalize_name
 
 _LOG = logging.getLogger(__name__)
@@ -75,7 +76,7 @@ def _loads(distribution: Distribution) -> bool:
     """By the tags of its wheel; without them, by the names of its compiled modules."""
     tags = re.findall(r"^Tag: (\S+)", distribution.read_text("WHEEL") or "", re.MULTILINE)
     if tags:
-        return any(tag in _SUPPORTED for text in tags for tag in parse_tag(text))
+        return any(tag in _supported() for text in tags for tag in parse_tag(text))
     return _compiled_for_here(map(str, distribution.files or ()))
 
 
@@ -83,4 +84,6 @@ def _compiled_for_here(files: Iterable[str]) -> bool:
     return all(file.endswith(EXTENSION_SUFFIXES[0]) for file in files if ".cpython-" in file and file.endswith(".so"))
 
 
-_SUPPORTED = frozenset(sys_tags())
+@cache
+def _supported() -> frozenset[Tag]:
+    return frozenset(sys_tags())
