@@ -14,6 +14,7 @@ from lambdas.aws.observability import logger
 from lambdas.batch.runs import erased_key, version_of
 from lambdas.config import environment
 from lambdas.stores.erasures import all_erased
+from lambdas.stores.prefixes import address
 
 
 class ExportRequest(BaseModel):
@@ -26,4 +27,4 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     lines = [json.dumps({"user_id": user_id}) for user_id in all_erased()]
     bucket, key = environment.current().data_bucket, erased_key(version_of(request.run_started))
     clients.s3().put_object(Bucket=bucket, Key=key, Body="".join(f"{line}\n" for line in lines).encode())
-    return {"users": len(lines), "erased": f"s3://{bucket}/{key}"}
+    return {"users": len(lines), "erased": address(bucket, key)}

@@ -21,6 +21,7 @@ from lambdas.config.packed import packed_config
 from lambdas.config.tags import deployment_tags
 from lambdas.ingestion import user_data
 from lambdas.stores.erasures import all_erased
+from lambdas.stores.prefixes import address
 from personalize_rules.csv import line_of
 
 
@@ -76,7 +77,7 @@ def _start_job(config: Config, users: list[str]) -> str:
     answer = clients.personalize().create_data_deletion_job(
         jobName=own_name(config, f"erasure-{started}"),
         datasetGroupArn=dataset_group_arn(config),
-        dataSource={"dataLocation": f"s3://{bucket}/{folder}/"},
+        dataSource={"dataLocation": address(bucket, f"{folder}/")},
         roleArn=environment.current().personalize_role_arn,
         tags=deployment_tags(config),
     )

@@ -22,6 +22,7 @@ from lambdas.config import Config, environment
 from lambdas.config.names import arn, fingerprint, own_name
 from lambdas.config.recipes import RECIPES
 from lambdas.config.tags import deployment_tags
+from lambdas.stores.prefixes import address
 from lambdas.stores.sample_lists import (
     LENGTH,
     Item,
@@ -108,15 +109,15 @@ def _ensure_job(config: Config, solution: str, run_id: str, which: Which, versio
     there = described(lambda: dict(personalize.describe_batch_inference_job(batchInferenceJobArn=job)))
     if there is not None:
         return found_status(job, there)
-    data = f"s3://{environment.current().data_bucket}"
+    bucket = environment.current().data_bucket
     return create_or_wait(
         job,
         lambda: personalize.create_batch_inference_job(
             jobName=name,
             solutionVersionArn=version,
             numResults=LENGTH,
-            jobInput={"s3DataSource": {"path": f"{data}/{input_key(run_id, solution)}"}},
-            jobOutput={"s3DataDestination": {"path": f"{data}/{output_prefix(run_id, solution, which)}"}},
+            jobInput={"s3DataSource": {"path": address(bucket, input_key(run_id, solution))}},
+            jobOutput={"s3DataDestination": {"path": address(bucket, output_prefix(run_id, solution, which))}},
             roleArn=environment.current().personalize_role_arn,
             tags=deployment_tags(config),
         ),

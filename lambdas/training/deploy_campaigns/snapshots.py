@@ -11,6 +11,7 @@ from lambdas.aws.ensure import IN_TRANSITION, ResourceFailed, StepResult, active
 from lambdas.config import Config, environment
 from lambdas.config.names import arn, fingerprint, own_name
 from lambdas.config.tags import deployment_tags
+from lambdas.stores.prefixes import address
 from lambdas.stores.snapshots import LENGTH, input_key, output_key, output_prefix
 
 
@@ -51,7 +52,7 @@ def _is_there(solution: str) -> bool:
 
 
 def _output_address(solution: str) -> str:
-    return f"s3://{environment.current().data_bucket}/{output_prefix(solution)}"
+    return address(environment.current().data_bucket, output_prefix(solution))
 
 
 def create_job(config: Config, solution: str, version: str, name: str) -> None:
@@ -61,7 +62,7 @@ def create_job(config: Config, solution: str, version: str, name: str) -> None:
         jobName=name,
         solutionVersionArn=version,
         numResults=LENGTH,
-        jobInput={"s3DataSource": {"path": f"s3://{bucket}/{input_key(solution)}"}},
+        jobInput={"s3DataSource": {"path": address(bucket, input_key(solution))}},
         jobOutput={"s3DataDestination": {"path": _output_address(solution)}},
         roleArn=environment.current().personalize_role_arn,
         tags=deployment_tags(config),
