@@ -55,8 +55,9 @@ def keep_policies(folder: Path, client: Callable[[str], Any]) -> None:
     file = folder / "roles.json"
     found = json.loads(file.read_text()) if file.exists() else {}
     cloudformation = client("cloudformation")
-    for stack in cloudformation.describe_stacks()["Stacks"]:
-        for resource in cloudformation.list_stack_resources(StackName=stack["StackName"])["StackResourceSummaries"]:
+    resources = cloudformation.get_paginator("list_stack_resources")
+    for stack in cloudformation.get_paginator("describe_stacks").paginate().build_full_result()["Stacks"]:
+        for resource in resources.paginate(StackName=stack["StackName"]).build_full_result()["StackResourceSummaries"]:
             if resource["ResourceType"] == "AWS::IAM::Role":
                 arn, statements = _role(client("iam"), resource["PhysicalResourceId"])
                 named = {"stack": stack["StackName"], "logical_id": resource["LogicalResourceId"], "statements": []}

@@ -32,7 +32,12 @@ class EventSourceMappings(Poller):
 
     def turn(self) -> None:
         wanted: set[tuple[str, str]] = set()
-        mappings = self._aws.client("lambda").list_event_source_mappings()["EventSourceMappings"]
+        mappings = (
+            self._aws.client("lambda")
+            .get_paginator("list_event_source_mappings")
+            .paginate()
+            .build_full_result()["EventSourceMappings"]
+        )
         for mapping in mappings:
             if mapping["State"] != "Enabled":
                 continue

@@ -99,11 +99,11 @@ class Schedules(Poller):
 
     def _schedules(self) -> Iterator[Schedule]:
         events, scheduler = self._aws.client("events"), self._aws.client("scheduler")
-        for rule in events.list_rules()["Rules"]:
+        for rule in events.get_paginator("list_rules").paginate().build_full_result()["Rules"]:
             if rule.get("ScheduleExpression") and rule["State"] == "ENABLED":
                 targets = events.list_targets_by_rule(Rule=rule["Name"])["Targets"]
                 yield Schedule(rule["Arn"], rule["ScheduleExpression"], "UTC", targets, "aws.events")
-        listed = scheduler.list_schedules()["Schedules"]
+        listed = scheduler.get_paginator("list_schedules").paginate().build_full_result()["Schedules"]
         there = {entry["Arn"] for entry in listed}
         self._details = {arn: details for arn, details in list(self._details.items()) if arn in there}
         for entry in listed:

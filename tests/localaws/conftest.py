@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,19 @@ SPEED = 20.0
 @pytest.fixture(scope="session")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
     data = tmp_path_factory.mktemp("localaws")
-    with launch(None, data, port=0, api_port=0, personalize=False, speed=SPEED) as running:
+    owners: dict[str, str] = {}
+    with launch(None, data, port=0, api_port=0, personalize=False, speed=SPEED) as running, pytest.MonkeyPatch.context() as patch:
+        deploy = running.deploy
+
+        def deploy_own(app: Path, *arguments: Any) -> None:
+            """A stack that two modules deploy would be an update of what the first of them left there."""
+            module = os.environ["PYTEST_CURRENT_TEST"].split("::")[0]
+            for name, artifact in json.loads((app / "manifest.json").read_text())["artifacts"].items():
+                if artifact["type"] == "aws:cloudformation:stack":
+                    assert owners.setdefault(name, module) == module, f"{owners[name]} has a stack {name} too"
+            deploy(app, *arguments)
+
+        patch.setattr(running, "deploy", deploy_own)
         yield running
 
 

@@ -18,7 +18,6 @@ from localaws.gateway import vtl
 from tests.harness.waiting import eventually
 from tests.localaws.apps import function, lambda_uri, role, write_app
 
-pytestmark = pytest.mark.xdist_group("localaws")
 HTTP = urllib3.PoolManager()
 
 ECHO = """

@@ -14,7 +14,6 @@ from localaws.environment import Environment, LocalAwsError
 from tests.harness.waiting import eventually
 from tests.localaws.apps import function, resource_policy, role, state_machine, write_app
 
-pytestmark = pytest.mark.xdist_group("localaws")
 Deploy = Callable[..., dict[str, str]]
 
 
@@ -177,6 +176,14 @@ def test_stacks_are_deployed_after_those_they_depend_on(environment: Environment
     )
     environment.deploy(app)
     assert environment.client("ssm").get_parameter(Name="/consumer")["Parameter"]["Value"] == "from-a"
+
+
+def test_all_stacks_are_told_however_many_there_are(environment: Environment, tmp_path: Path) -> None:
+    """Lists come in pages: moto's have fifty stacks."""
+    topic = {"Topic": {"Type": "AWS::SNS::Topic", "Properties": {}}}
+    names = [f"many-{n}" for n in range(52)]
+    environment.deploy(write_app(tmp_path / "app", *({"name": n, "resources": topic, "outputs": {"Own": n}} for n in names)))
+    assert [environment.outputs(name)["Own"] for name in names] == names
 
 
 def test_an_asset_folder_becomes_the_code_of_a_function(environment: Environment, deploy: Deploy, tmp_path: Path) -> None:

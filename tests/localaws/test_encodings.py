@@ -14,8 +14,6 @@ from personalize_emulator.emulator import PersonalizeEmulator
 from tests.localaws.apps import write_app
 from tests.localaws.test_api_gateway import Api, proxy
 
-pytestmark = pytest.mark.xdist_group("localaws")
-
 HTTP = urllib3.PoolManager(retries=False)
 BODY = {"id": "é", "note": "모바일"}
 

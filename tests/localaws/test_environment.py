@@ -17,8 +17,6 @@ from tests.harness.processes import processes_in
 from tests.harness.waiting import eventually
 from tests.localaws.apps import function, role, write_app
 
-pytestmark = pytest.mark.xdist_group("localaws-processes")
-
 PORTS = ["--port", "0", "--api-port", "0", "--no-personalize"]
 
 

@@ -15,7 +15,6 @@ from localaws.triggers.schedules import Schedule, Schedules
 from tests.harness.waiting import eventually
 from tests.localaws.apps import function, resource_policy, role, state_machine
 
-pytestmark = pytest.mark.xdist_group("localaws")
 Deploy = Callable[..., dict[str, str]]
 
 KEEP = """
@@ -158,6 +157,17 @@ def test_a_schedule_fires_on_demand(environment: Environment, deploy: Deploy) ->
     assert datetime.fromisoformat(event["at"]) > datetime.now(UTC) - timedelta(minutes=5)
     with pytest.raises(LocalAwsError, match="no enabled schedule arn:none"):
         environment.fire("arn:none")
+
+
+def test_all_rules_fire_however_many_there_are(environment: Environment, deploy: Deploy) -> None:
+    """Lists come in pages: moto's have fifty rules."""
+    target = [{"Id": "Queue", "Arn": arn_of("Queue"), "Input": '{"fired": true}'}]
+    rules = {f"Rule{n}": rule(target, Name=f"many-{n:02}", ScheduleExpression="rate(7 days)") for n in range(60)}
+    queue = {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "many-rules"}}
+    policy = resource_policy("SQS::QueuePolicy", {"Queues": [{"Ref": "Queue"}]}, "events", "sqs:SendMessage")
+    outputs = deploy("many-rules", {"Queue": queue, "Policy": policy, **rules}, {"Last": arn_of("Rule59")})
+    environment.fire(outputs["Last"])
+    assert eventually(lambda: received(environment, "many-rules")) == [{"fired": True}]
 
 
 def test_a_due_schedule_fires_by_itself(environment: Environment, deploy: Deploy) -> None:

@@ -17,8 +17,6 @@ from localaws.glue.run import Assumed, Ended, Job, Run
 from tests.harness.waiting import eventually
 from tests.localaws.apps import role, state_machine, write_app
 
-pytestmark = pytest.mark.xdist_group("localaws")
-
 BUCKET = "glue-bucket"
 SCRIPT = """
 import argparse, sys, time

@@ -21,8 +21,6 @@ from localaws.glue.run import Assumed, Ended, Job, Run
 from tests.harness.processes import command_of, environment_of, is_emulator, processes_in
 from tests.localaws.apps import create_function, function, role, write_app, zipped
 
-pytestmark = pytest.mark.xdist_group("localaws-isolation")
-
 ASKS = """
 import json, os, subprocess, sys, urllib.request
 if "OLD" in os.environ: import botocore

@@ -22,8 +22,6 @@ from localaws.environment import Environment
 from tests.harness.waiting import eventually
 from tests.localaws.apps import create_function, function, role, write_app, zipped
 
-pytestmark = pytest.mark.xdist_group("localaws")
-
 CODE = """
 import json, os, sys, time
 import boto3

@@ -18,8 +18,6 @@ from localaws.environment import Environment
 from localaws.workers.runtime_api import RuntimeApi
 from tests.localaws.malformed import answer_of, requests
 
-pytestmark = pytest.mark.xdist_group("localaws")
-
 MEGABYTE = 1 << 20
 #: A machine under load needs longer than the moment that it takes.
 PATIENCE = 30.0

@@ -15,8 +15,6 @@ from localaws.environment import Environment
 from tests.harness.waiting import eventually
 from tests.localaws.apps import function, role, state_machine
 
-pytestmark = pytest.mark.xdist_group("localaws")
-
 EMBEDDED = """
 import json
 def handler(event, context):

@@ -11,7 +11,6 @@ from localaws.environment import Environment
 from tests.localaws.apps import write_app
 from tests.localaws.test_api_gateway import Api
 
-pytestmark = pytest.mark.xdist_group("localaws")
 HTTP = urllib3.PoolManager(retries=False)
 PAGE = '<!doctype html><title>$input and #if are text here: "äé한"</title>'
 BUCKET = "pages-of-the-test"

@@ -23,8 +23,6 @@ from tests.harness.waiting import eventually
 from tests.localaws.apps import Resources, function, resource_policy, state_machine, write_app
 from tests.localaws.test_api_gateway import Api, proxy
 
-pytestmark = pytest.mark.xdist_group("localaws-persistence")
-
 #: Writes what it gets into the table, once the gate is open.
 CONSUMER = """
 import base64, boto3

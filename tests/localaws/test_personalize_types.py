@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 
 import aws_cdk as cdk
-import pytest
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_personalize as personalize
 from aws_cdk import aws_s3 as s3
@@ -17,7 +16,6 @@ from tests.harness.waiting import eventually
 from tests.localaws.apps import synthesized
 from tests.localaws.test_with_personalize import SCHEMA
 
-pytestmark = pytest.mark.xdist_group("localaws-personalize")
 FIELDS = [*SCHEMA["fields"], {"name": "EVENT_TYPE", "type": "string"}]  # type: ignore[misc]
 ROWS = "".join(f"u{n % 40},i{n * 7 % 60},{1_700_000_000 + n},view\n" for n in range(1500))
 CSV = "USER_ID,ITEM_ID,TIMESTAMP,EVENT_TYPE\n" + ROWS

@@ -19,8 +19,6 @@ from tests.browser import site
 from tests.localaws.apps import write_app
 from tests.localaws.test_api_gateway import Api, proxy
 
-pytestmark = pytest.mark.xdist_group("localaws")
-
 HTTP = urllib3.PoolManager(retries=False)
 EVIL = "https://evil.example"
 SHOP = "https://shop.example"
@@ -236,11 +234,11 @@ def test_a_page_of_a_configured_origin_works(
     browser: Browser, deploy: Callable[..., dict[str, str]], environment: Environment
 ) -> None:
     with site() as shop, site() as other:
-        made = Api("pages")
+        made = Api("shop")
         made.path("Events", "events")
         add_open_route(made, "Events", shop)
-        deploy("pages", made.stage())
-        url = f"{environment.apis['pages']}/events"
+        deploy("shop", made.stage())
+        url = f"{environment.apis['shop']}/events"
         assert opened(browser, shop).evaluate(FETCH, [url, "{}"]) == [200, '{"open": 1}']
         with pytest.raises(PlaywrightError, match="Failed to fetch"):
             opened(browser, other).evaluate(FETCH, [url, "{}"])

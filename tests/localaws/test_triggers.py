@@ -17,7 +17,6 @@ from localaws.triggers.queues import QueuePoller
 from tests.harness.waiting import eventually
 from tests.localaws.apps import function, role
 
-pytestmark = pytest.mark.xdist_group("localaws")
 Deploy = Callable[..., dict[str, str]]
 
 # Records what it gets, fails for poison, and reports single failures if it is asked to.

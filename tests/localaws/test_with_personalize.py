@@ -15,8 +15,6 @@ from tests.harness.processes import processes_in
 from tests.harness.waiting import eventually
 from tests.localaws.apps import function, role, state_machine, write_app
 
-pytestmark = pytest.mark.xdist_group("localaws-personalize")
-
 SCHEMA = {
     "type": "record",
     "name": "Interactions",

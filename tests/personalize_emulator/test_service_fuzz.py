@@ -30,7 +30,6 @@ FILTERS = (
     "INCLUDE ItemID WHERE Items.GENRES IN CurrentItem.GENRES",
     "EXCLUDE ItemID WHERE Items.GENRES IN ($GENRE) IF CurrentUser.AGE > $AGE",
 )
-pytestmark = pytest.mark.xdist_group("fuzz")
 SETTINGS = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 texts = st.sampled_from(["u1", "i1", "i2", "nobody", "\u00e9\u4e2d", " ", '"', "'; --", "a" * 256]) | st.text(max_size=10)
 
