@@ -23,7 +23,7 @@ class Kept(NamedTuple, Generic[Value]):
 
 
 class TimedCache(Generic[Key, Value]):
-    """Values by key, each fresh for `seconds`, at most `most` of them: the one that was not asked for longest goes first.
+    """Values by key, each fresh for `seconds`, at most `most` of them: the one that was put longest ago goes first.
 
     versions = TimedCache[str, str](seconds=60, most=100)
     versions.put("daily", "v7")
@@ -37,19 +37,12 @@ class TimedCache(Generic[Key, Value]):
 
     def get(self, key: Key) -> Kept[Value] | None:
         """What was put last, fresh or not."""
-        return self.get_all((key,)).get(key)
+        return self._kept.get(key)
 
     def get_all(self, keys: Iterable[Key]) -> dict[Key, Kept[Value]]:
         """What was put last under those of the keys that are known."""
-        kept, touch, found = self._kept, self._kept.move_to_end, {}
-        for key in keys:
-            if key in kept:
-                try:
-                    found[key] = kept[key]
-                    touch(key)
-                except KeyError:  # another thread has just dropped it
-                    continue
-        return found
+        kept = self._kept
+        return {key: entry for key in keys if (entry := kept.get(key)) is not None}
 
     def fresh(self, key: Key) -> Kept[Value] | None:
         """What was put last, if it is fresh."""

@@ -5,19 +5,26 @@ from __future__ import annotations
 import json
 import string
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
+from unittest.mock import patch
+from urllib.parse import urlsplit
 
 import botocore.parsers
 import botocore.serialize
 import botocore.session
 import pytest
+from botocore.auth import S3SigV4Auth, SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
+from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.model import ListShape, MapShape, OperationModel, Shape, StructureShape
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lambdas.aws import signed
+from lambdas.aws import signature, signed
+from lambdas.aws.signature import Keys, Request
 from lambdas.aws.signed import DYNAMODB, KINESIS, PERSONALIZE_RUNTIME, SSM, Service, SignedClient, SignedObjects
 
 OPERATIONS = [
@@ -37,9 +44,9 @@ SESSION = botocore.session.get_session()
 def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name, value in {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "eu-west-1"}.items():
         monkeypatch.setenv(name, value)
-    signed._credentials.cache_clear()
+    signed._chain.cache_clear()
     yield
-    signed._credentials.cache_clear()
+    signed._chain.cache_clear()
 
 
 def model_of(service: Service, operation: str) -> OperationModel:
@@ -94,7 +101,7 @@ def test_requests_are_those_of_botocore(service: Service, operation: str, data: 
         expected["method"],
         f"https://{service.endpoint}.eu-west-1.amazonaws.com{expected['url_path']}",
     )
-    assert json.loads(made.data) == json.loads(expected["body"] or b"{}")
+    assert json.loads(made.body) == json.loads(expected["body"] or b"{}")
     assert {name: made.headers[name] for name in expected["headers"]} == dict(expected["headers"])
 
 
@@ -142,6 +149,34 @@ def test_refusals_are_read_as_botocore_reads_them(
     fields = json.loads(body) if body.startswith(b"{") else {}
     if fields and not {"message", "Message"} <= fields.keys():  # of two, botocore takes an empty one, too
         assert made["Error"]["Message"] == expected["Error"]["Message"]
+
+
+HEADERS = st.dictionaries(
+    st.sampled_from(["Content-Type", "X-Amz-Target", "User-Agent"]), st.text(string.printable[:90], max_size=9)
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    headers=HEADERS, body=st.binary(max_size=20), token=st.none() | st.text(string.ascii_letters, min_size=1), at=st.datetimes()
+)
+@pytest.mark.parametrize("service", ["personalize", "s3"])
+def test_signatures_are_those_of_botocore(
+    service: str, headers: dict[str, str], body: bytes, token: str | None, at: datetime
+) -> None:
+    request = Request(
+        "GET" if service == "s3" else "POST",
+        "https://h.example:8443/a/%C3%BC%20b" if service == "s3" else "http://h/a",
+        headers,
+        body,
+    )
+    expected = AWSRequest(request.method, request.url, headers, body)
+    signer = (S3SigV4Auth if service == "s3" else SigV4Auth)(Credentials("key", "secret", token), service, "eu-west-1")
+    with patch("botocore.auth.get_current_datetime", lambda: at):
+        signer.add_auth(expected)
+    made = signature.signed(request, service, "eu-west-1", Keys("key", "secret", token), at)
+    assert made.pop("Host") == urlsplit(request.url).netloc
+    assert made == dict(expected.headers.items())
 
 
 @pytest.mark.parametrize("service", [PERSONALIZE_RUNTIME, DYNAMODB, SSM, KINESIS])
@@ -204,4 +239,4 @@ def test_without_credentials_of_its_own_the_chain_of_botocore_is_asked(monkeypat
         monkeypatch.delenv(name)
     (tmp_path / "credentials").write_text("[default]\naws_access_key_id = from-file\naws_secret_access_key = s\n")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
-    assert signed._credentials().access_key == "from-file"
+    assert signed._keys() == ("from-file", "s", None)

@@ -125,11 +125,11 @@ def _with(before: Gathered, brought: _Brought, lookups: Lookups, *, adds: bool =
         return gathered
     known = lookups.known([*(candidate.item_id for candidate in new), *names])
     named = _look_at_named(names, known.value, lookups, adds=adds) if names else Found(before.named)
-    gone = {c.item_id for c in new if known.value.is_gone(c.item_id)} if task.complete_catalogue else set[str]()
-    candidates = dict(before.candidates)
+    gone = known.value.gone().intersection(c.item_id for c in new) if task.complete_catalogue else set[str]()
+    candidates, items = dict(before.candidates), known.value.items
     for candidate in new:
         if candidate.item_id not in gone:
-            candidate.attributes = known.value.attributes(candidate.item_id)
+            candidate.attributes = items.get(candidate.item_id) or {}
             candidates[candidate.item_id] = candidate
     recent = lookups.recent if task.rules_need_recent else Found({})
     call = Call(task.request.context, recent.value)

@@ -43,9 +43,9 @@ class Known:
         """Empty where nothing is known of the item."""
         return self.items.get(item_id) or {}
 
-    def is_gone(self, item_id: str) -> bool:
-        """Whether the table was asked and does not have the item."""
-        return item_id in self.items and self.items[item_id] is None
+    def gone(self) -> set[str]:
+        """The items for which the table was asked, and which it does not have."""
+        return {item_id for item_id, attributes in self.items.items() if attributes is None}
 
 
 class Catalogue:
@@ -61,10 +61,9 @@ class Catalogue:
         wanted = dict.fromkeys(item_ids)  # DynamoDB refuses a call that names a key twice
         kept, now = self._kept.get_all(wanted), time.monotonic()
         known = {item_id: entry[0] for item_id, entry in kept.items()}
-        fresh = {item_id for item_id, entry in kept.items() if entry[1] > now}
-        if len(fresh) == len(wanted):
+        missing = [item_id for item_id in wanted if item_id not in kept or kept[item_id][1] <= now]
+        if not missing:
             return Known(known)
-        missing = [item_id for item_id in wanted if item_id not in fresh]
         found, in_time = self._fetch(missing, budget)
         return Known(known | found, in_time)
 

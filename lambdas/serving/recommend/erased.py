@@ -16,6 +16,15 @@ if TYPE_CHECKING:
 FRESH_SECONDS, MOST_USERS = 30.0, 20_000
 
 
+def _known(value: bool) -> Future[bool]:
+    done = Future[bool]()
+    done.set_result(value)
+    return done
+
+
+_KNOWN = {value: _known(value) for value in (True, False)}
+
+
 class Erasures:
     """The deletion records of users, as one worker knows them."""
 
@@ -28,9 +37,7 @@ class Erasures:
         kept = self._kept.fresh(user_id)
         if kept is None:
             return start(self._read, user_id)
-        known = Future[bool]()
-        known.set_result(kept.value)
-        return known
+        return _KNOWN[kept.value]
 
     def _read(self, user_id: str) -> bool:
         key = keys.key(keys.ERASURES, user_id)

@@ -15,19 +15,20 @@ class Caps:
 
     def __init__(self, rules: Rules) -> None:
         self.caps = [(name, rule.cap) for name, rule in rules.items() if rule.cap]
-        self.taken = Counter[tuple[str, Any]]()
+        self.taken = {name: Counter[Any]() for name, _ in self.caps}
 
     def blocking(self, candidate: Candidate) -> str | None:
         """The rule that has no room for the candidate."""
         for name, cap in self.caps:
-            if any(self.taken[name, value] >= cap.at_most for value in values_of(candidate, cap.by)):
-                return name
+            taken = self.taken[name]
+            for value in values_of(candidate, cap.by):
+                if taken[value] >= cap.at_most:
+                    return name
         return None
 
     def add(self, candidate: Candidate) -> None:
         for name, cap in self.caps:
-            for value in set(values_of(candidate, cap.by)):
-                self.taken[name, value] += 1
+            self.taken[name].update(set(values_of(candidate, cap.by)))
 
 
 class Pins:
@@ -136,8 +137,9 @@ class Filling:
     def crowding(self, candidate: Candidate, gap: int) -> str | None:
         """The rule that the candidate would break if it stood before place `gap` of the chosen ones."""
         for name, distance in self.distances:
-            reach, mine = distance.at_least - 1, set(values_of(candidate, distance.by))
+            reach, mine = distance.at_least - 1, values_of(candidate, distance.by)
             for neighbour in self.chosen[max(gap - reach, 0) : gap + reach] if mine else ():
-                if not mine.isdisjoint(values_of(neighbour, distance.by)):
-                    return name
+                for value in values_of(neighbour, distance.by):
+                    if value in mine:
+                        return name
         return None

@@ -14,8 +14,8 @@ def boost(rule: Boost, candidates: Sequence[Candidate], call: Call) -> list[Cand
     """Sorted by place divided by factor; of two that come to the same place, the boosted one is first."""
     meets = tester(rule, call)
     factors = [rule.factor if meets(c.value(rule.attribute)) else 1.0 for c in candidates]
-    places = sorted(range(len(candidates)), key=lambda i: ((i + 1) / factors[i], -factors[i], i))
-    return [candidates[i] for i in places]
+    keys = [((i + 1) / factor, -factor) for i, factor in enumerate(factors)]
+    return [candidates[i] for i in sorted(range(len(candidates)), key=keys.__getitem__)]
 
 
 def diversify(rule: Diversify, candidates: Sequence[Candidate], wanted: int) -> list[Candidate]:
