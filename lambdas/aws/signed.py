@@ -146,7 +146,10 @@ class _Connections:
 
     def _pool(self, url: str, scheme: str, host: str) -> urllib3.HTTPConnectionPool:
         proxy = _proxy(scheme, host)
-        manager = urllib3.ProxyManager(proxy, **self._options) if proxy else urllib3.PoolManager(**self._options)
+        manager = urllib3.PoolManager(**self._options)
+        if proxy:
+            password = urllib3.util.make_headers(proxy_basic_auth=urllib3.util.parse_url(proxy).auth)
+            manager = urllib3.ProxyManager(proxy, proxy_headers=password, **self._options)
         return self._pools.setdefault(host, manager.connection_from_url(url))
 
 
@@ -161,7 +164,7 @@ def _proxy(scheme: str, host: str) -> str | None:
 
 def _failure(error: raised.HTTPError, url: str) -> BotoCoreError:
     """What boto3 raises for an error of urllib3."""
-    named = {"endpoint_url": url, "error": error}
+    named: dict[str, Any] = {"endpoint_url": url, "error": error}
     match error:
         case raised.SSLError():
             return SSLError(**named)
@@ -236,11 +239,11 @@ def _with_bytes(found: dict[str, Any]) -> dict[str, Any]:
 
 def _keys() -> Keys:
     """Those of the environment, as Lambda gives them; else whatever botocore's chain finds, refreshed as it does."""
-    given = os.environ
-    if given.get("AWS_ACCESS_KEY_ID") and given.get("AWS_SECRET_ACCESS_KEY"):
-        return Keys(given["AWS_ACCESS_KEY_ID"], given["AWS_SECRET_ACCESS_KEY"], given.get("AWS_SESSION_TOKEN"))
+    access_key, secret_key = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
+    if access_key and secret_key:
+        return Keys(access_key, secret_key, os.environ.get("AWS_SESSION_TOKEN"))
     found = _chain().get_frozen_credentials()
-    return Keys(found.access_key, found.secret_key, found.token)
+    return Keys(str(found.access_key), str(found.secret_key), found.token)
 
 
 @cache

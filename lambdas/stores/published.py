@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from lambdas.aws import clients
 from lambdas.aws.tables import to_row
@@ -14,6 +14,8 @@ from lambdas.aws.tables import to_row
 
 class Published(BaseModel):
     """A version and what became of the lines of its load. Versions are the times at which runs began: a later one is greater."""
+
+    model_config = ConfigDict(defer_build=True)
 
     version: str
     published_at: datetime

@@ -17,7 +17,7 @@ from tools.rooms import imports, modules
 FUNCTIONS = {path.parent.name: path for path in Path("lambdas").glob("*/*/handler.py")}
 CLASSES = {made.__name__: made for made in Environment.__subclasses__()}
 #: Set for every function.
-COMMON = {"CONFIG_PATH", "POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_SERVICE_NAME"}
+COMMON = {"CONFIG_PATH", "PYDANTIC_DISABLE_PLUGINS", "POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_SERVICE_NAME"}
 
 
 def set_by(template: dict[str, Any]) -> Iterator[tuple[str, set[str]]]:

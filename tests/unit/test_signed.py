@@ -240,3 +240,18 @@ def test_without_credentials_of_its_own_the_chain_of_botocore_is_asked(monkeypat
     (tmp_path / "credentials").write_text("[default]\naws_access_key_id = from-file\naws_secret_access_key = s\n")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
     assert signed._keys() == ("from-file", "s", None)
+
+
+def test_a_proxy_of_the_environment_is_asked_and_told_its_password(moto_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy of plain HTTP is sent the whole address; moto's server takes that as a proxy would."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://nobody.example")
+    monkeypatch.setenv("HTTP_PROXY", moto_endpoint.replace("http://", "http://me:secret@"))
+    client = SignedClient(SSM, seconds=60)
+    with pytest.raises(ClientError) as unknown:
+        client.get_parameter(Name="/none")
+    assert unknown.value.response["Error"]["Code"] == "ParameterNotFound"
+    (pool,) = client._connections._pools.values()
+    assert pool.proxy_headers["proxy-authorization"] == "Basic bWU6c2VjcmV0"
+    monkeypatch.setenv("NO_PROXY", "nobody.example")
+    with pytest.raises(BotoCoreError, match="Could not connect"):
+        SignedClient(SSM).get_parameter(Name="/none")

@@ -72,6 +72,8 @@ class Item:
 class RuleEffect(BaseModel):
     """What one business rule did, by item id; `refused` says why an item that the rule names is not at its place."""
 
+    model_config = ConfigDict(defer_build=True)
+
     rule: str
     dropped: list[str]
     moved: list[str]
@@ -85,6 +87,8 @@ class Listed(BaseModel):
     `degraded` names what did not come in time, so that rules and filters did without it: `attributes` (of items, from the
     catalogue), `recent_items` (of the user), `erasures` (whether the user asked to be forgotten). It is absent when all is well.
     """
+
+    model_config = ConfigDict(defer_build=True)
 
     source: str
     items: list[Item]
