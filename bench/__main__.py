@@ -2,8 +2,8 @@
 
     python -m bench [--full] [--from-cache] [NAME ...]
 
-Runs those that are named (or all), one after the other, and writes `docs/benchmarks.md` from the newest figures of each;
-they are kept in `.cache/bench/`.
+Runs those that are named (or all), one after the other, and writes `docs/benchmarks.md` and the table of peers in `README.md`
+from the newest figures of each; they are kept in `.cache/bench/`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import signal
 import sys
 from pathlib import Path
 
-from bench import page
+from bench import page, peers
 from bench.benchmarks import BENCHMARKS, Size
 from bench.running import machine, read_back, run_all
 from reco.console import results, say
@@ -29,6 +29,7 @@ def main() -> None:
     parser.add_argument("--from-cache", action="store_true", help="run nothing: write the page from the last figures")
     parser.add_argument("--cache", type=Path, default=Path(".cache/bench"), help="where figures are kept")
     parser.add_argument("--page", type=Path, default=Path("docs/benchmarks.md"), help="the page; plots go to images/ beside it")
+    parser.add_argument("--readme", type=Path, default=Path("README.md"), help="where the table of peers stands")
     options = parser.parse_args()
     if unknown := set(options.names) - {one.name for one in BENCHMARKS}:
         parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
@@ -42,6 +43,7 @@ def main() -> None:
         sys.exit(f"There are no figures in {folder}: run without --from-cache first.")
     kept = folder / "machine.json"
     page.write(BENCHMARKS, found, json.loads(kept.read_text()) if kept.exists() else machine(), size, options.page)
+    peers.write(options.readme, found)
     failed = [name for name, (outcome, _) in found.items() if outcome.problem]
     if failed:
         say(f"Failed: {', '.join(failed)}.")

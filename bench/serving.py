@@ -38,6 +38,7 @@ from botocore.credentials import Credentials
 from rich.console import Console
 from rich.table import Table
 
+from bench.serving_peer import serving_function
 from lambdas.config import Config
 from lambdas.config.environment import Recommend
 from lambdas.config.file import load_config
@@ -78,16 +79,15 @@ CAMPAIGN = "arn:aws:personalize:us-east-1:123456789012:campaign/shop_for-you"
 
 
 class Stub(BaseHTTPRequestHandler):
-    """GetRecommendations with as many items as are asked for, BatchGetItem with all keys, no tombstones, no override in SSM."""
+    """Enough items for GetRecommendations, all keys for BatchGetItem, no tombstones, no override in SSM."""
 
     protocol_version = "HTTP/1.1"
     bodies: ClassVar[dict[int, bytes]] = {
         n: json.dumps(
             {"itemList": [{"itemId": f"i{i}", "score": 1 / (i + 2)} for i in range(n)], "recommendationId": "RID-1"}
         ).encode()
-        for n in CANDIDATES
+        for n in (RESULTS, *CANDIDATES)
     }
-    length: ClassVar[int] = CANDIDATES[0]
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -100,7 +100,7 @@ class Stub(BaseHTTPRequestHandler):
             self.answer(deployed())
         else:
             wanted = json.loads(body)["numResults"]
-            self.answer(self.bodies[CANDIDATES[1] if wanted > CANDIDATES[0] else CANDIDATES[0]])
+            self.answer(self.bodies[min(n for n in self.bodies if n >= wanted)])
 
     def answer(self, body: bytes) -> None:
         self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
@@ -225,7 +225,7 @@ def measure() -> dict[int, dict[str, dict[str, float]]]:
     from lambdas.serving.recommend.worker import worker
 
     client, own_client = boto3.client("personalize-runtime"), worker().campaigns.client
-    users = itertools.count(2)
+    users, peer = itertools.count(2), serving_function(CAMPAIGN, "catalogue")
     context: Any = SimpleNamespace(
         function_name="f",
         memory_limit_in_mb=1024,
@@ -243,6 +243,7 @@ def measure() -> dict[int, dict[str, dict[str, float]]]:
                 "client": lambda n=candidates: own_client.get_recommendations(campaignArn=CAMPAIGN, userId="u1", numResults=n),  # type: ignore[misc]
                 "all": lambda n=results: handler(event(n), context),  # type: ignore[misc]
                 "new_user": lambda n=results: handler(event(n, next(users)), context),  # type: ignore[misc]
+                "peer": lambda n=results: peer(event(n), context),  # type: ignore[misc]
                 "powertools": powertools_alone(),
                 "lean": lean_call(os.environ["AWS_ENDPOINT_URL"], candidates),
             }
@@ -316,6 +317,7 @@ def results(found: dict[int, dict[str, dict[str, float]]], imported: dict[str, f
             "own_client_ms": found[CANDIDATES[1]]["client"],
             "bare_boto3_ms": found[CANDIDATES[1]]["bare"],
         },
+        "vs_plain_function": whole["p50"] / found[CANDIDATES[0]]["peer"]["p50"],
         "lean_signed_call_ms": found[CANDIDATES[0]]["lean"],
         "new_user_ms": found[CANDIDATES[0]]["new_user"],
         "requests_per_s": 1000 / whole["p50"],

@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from bench import peers
 from bench.benchmarks import Benchmark
 from bench.running import Outcome, read_back, run_all
 
@@ -35,6 +36,8 @@ def page_of(folder: Path, figures: dict[str, object], problems: dict[str, str]) 
         if name in figures:
             (kept / f"{name}.json").write_text(json.dumps(figures[name]))
     command = [sys.executable, "-m", "bench", "--from-cache", "--cache", str(folder / "cache"), "--page", str(folder / "page.md")]
+    (folder / "README.md").write_text(f"above\n{peers.BEGIN}\nof the last run\n{peers.END}\nbelow\n")
+    command += ["--readme", str(folder / "README.md")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     file = folder / "page.md"
     return done, file.read_text() if file.exists() else ""
@@ -50,6 +53,16 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     folder = tmp_path_factory.mktemp("bench")
     problems = {"serving": "exit code 1: KeyError: 'x'"}
     return folder, *page_of(folder, {"pipeline": PIPELINE, "batch": BATCH}, problems)
+
+
+def test_the_readme_says_where_others_win_and_what_was_not_measured(made: Made) -> None:
+    folder, _, _ = made
+    readme = (folder / "README.md").read_text()
+    assert "of the last run" not in readme
+    assert (readme.partition("\n")[0], readme.rpartition("\n")[0].rpartition("\n")[2]) == ("above", "below")
+    assert "| batch lists into DynamoDB | boto3's `batch_writer` | 0.90× the time | |" in readme
+    assert "| the same | boto3's `batch_writer` | 1.10× the processor time | loses |" in readme
+    assert "| a request with five rules and attributes | a bare `get_recommendations` of boto3 | not measured | |" in readme
 
 
 def test_figures_stand_beside_their_targets(made: Made) -> None:

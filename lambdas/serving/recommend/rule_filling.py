@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -15,7 +15,7 @@ class Caps:
 
     def __init__(self, rules: Rules) -> None:
         self.caps = [(name, rule.cap) for name, rule in rules.items() if rule.cap]
-        self.taken = {name: Counter[Any]() for name, _ in self.caps}
+        self.taken: dict[str, dict[Any, int]] = {name: defaultdict(int) for name, _ in self.caps}
 
     def blocking(self, candidate: Candidate) -> str | None:
         """The rule that has no room for the candidate."""
@@ -28,7 +28,8 @@ class Caps:
 
     def add(self, candidate: Candidate) -> None:
         for name, cap in self.caps:
-            self.taken[name].update(set(values_of(candidate, cap.by)))
+            for value in set(values_of(candidate, cap.by)):
+                self.taken[name][value] += 1
 
 
 class Pins:
