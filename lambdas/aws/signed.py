@@ -1,8 +1,8 @@
-"""The calls of an answer that somebody waits for, signed and sent without boto3: less processor time, and no import of it.
+"""The calls of an answer that somebody waits for, and of each event, signed and sent without boto3: in less processor time.
 
 As with boto3: connections of urllib3 that are kept alive, time-outs, proxies, error classes, credentials. Left out: the client,
-its validation, its parsing by service model, its retries (`PROMPT` makes none). Tests hold requests, signatures and answers
-against botocore's own serializer, signer and parser. Timestamps in answers stay numbers.
+its validation, its parsing by service model, its retries. Tests hold requests, signatures and answers against botocore's own
+serializer, signer and parser. Timestamps are numbers.
 
     dynamodb = SignedClient(DYNAMODB, seconds=2)
     dynamodb.get_item(TableName="shop-catalogue", Key={"item_id": {"S": "i1"}})["Item"]
@@ -70,6 +70,7 @@ PERSONALIZE_RUNTIME = Service(
     "personalize",
     paths={"GetRecommendations": "/recommendations", "GetPersonalizedRanking": "/personalize-ranking"},
 )
+PERSONALIZE_EVENTS = Service("personalize-events", "personalize", paths={"PutEvents": "/events"})
 DYNAMODB = Service("dynamodb", "dynamodb", json_version="1.0", target="DynamoDB_20120810")
 SSM = Service("ssm", "ssm", target="AmazonSSM")
 KINESIS = Service("kinesis", "kinesis", target="Kinesis_20131202")

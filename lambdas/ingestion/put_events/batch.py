@@ -6,7 +6,6 @@ import json
 from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter, ValidationError
@@ -112,7 +111,7 @@ def _as_personalize_wants(event: Event, record_id: str, time: float) -> dict[str
         "eventId": event.event_id or record_id,
         "eventType": event.event_type,
         "itemId": event.item_id,
-        "sentAt": datetime.fromtimestamp(time, UTC),  # of a number, boto3 makes a local time first, which costs more
+        "sentAt": int(time),
     }
     if event.event_value is not None:
         shaped["eventValue"] = event.event_value
