@@ -26,6 +26,7 @@ from typing import Any
 from unittest import mock
 
 from bench.click_stream import click_stream
+from lambdas.aws import clients
 from lambdas.aws.retry import Patience
 from lambdas.config.file import load_config
 from lambdas.ingestion.put_events import sending
@@ -166,7 +167,7 @@ def stubbed() -> Iterator[None]:
             "AWS_DEFAULT_REGION": "us-east-1",
         }
         with mock.patch.dict(os.environ, environ):
-            sending._client.cache_clear()
+            clients.put_events.cache_clear()
             yield
         assert process.stdin is not None
         process.stdin.close()

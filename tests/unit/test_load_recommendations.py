@@ -9,14 +9,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from itertools import product
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from botocore.awsrequest import AWSResponse
-from botocore.compat import HTTPHeaders
 
 from lambdas.aws import clients
 from lambdas.aws.retry import OutOfTime
@@ -28,10 +26,12 @@ from lambdas.stores.batch_lists import BatchList, BatchLists
 from lambdas.stores.erasures import erase
 from lambdas.stores.segments import read_users
 from tests.unit.conftest import Deployment
+from tests.unit.serving import Relay
 
 VERSION = "20261124T025000000Z"
 OUTPUT = f"batch/for-you/{VERSION}/output/"
 REJECTED = f"batch/for-you/{VERSION}/rejected/"
+THROTTLED = "ProvisionedThroughputExceededException"
 
 
 def line(user: str, items: int = 3, **changed: Any) -> str:
@@ -109,20 +109,14 @@ def read_list(user_id: str) -> BatchList | None:
     return lists().read("for-you", user_id)
 
 
-def answer_writes(answer: Callable[[Any], dict[str, Any] | None]) -> None:
-    """Let a share of BatchWriteItem calls be answered by something other than the table."""
-
-    def before_send(request: Any, **_: Any) -> AWSResponse | None:
-        body = answer(request)
-        if body is None:
-            return None
-        status = 400 if "__type" in body else 200
-        headers = HTTPHeaders.from_dict({"Content-Type": "application/x-amz-json-1.0"})
-        made = AWSResponse(request.url, status, headers, None)
-        made._content = json.dumps(body).encode()  # type: ignore[attr-defined]  # the way botocore's own stubs answer
-        return made
-
-    clients.bulk_dynamodb().meta.events.register("before-send.dynamodb.BatchWriteItem", before_send)  # type: ignore[arg-type]
+@pytest.fixture
+def writes(batch: Batch, moto_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Relay]:
+    """What stands before the table, and may answer instead."""
+    relay = Relay(moto_endpoint)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", relay.url)
+    clients.bulk_dynamodb.cache_clear()
+    yield relay
+    relay.close()
 
 
 def hurried(batch: Batch, milliseconds: int) -> None:
@@ -210,23 +204,24 @@ def test_a_call_without_time_goes_on_where_it_was(batch: Batch) -> None:
     assert len(batch.rejected()) == 50
 
 
-def test_throttles_and_rows_that_are_put_off_lose_nothing(batch: Batch) -> None:
+def test_throttles_and_rows_that_are_put_off_lose_nothing(batch: Batch, writes: Relay) -> None:
     dice = random.Random(5)
 
-    def sometimes(request: Any) -> dict[str, Any] | None:
-        drawn = dice.random()
+    def sometimes(operation: str, given: dict[str, Any]) -> tuple[int, dict[str, Any]] | None:
+        drawn = dice.random() if operation == "BatchWriteItem" else 1
         if drawn < 0.2:
-            return {"__type": "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException", "message": "slow"}
-        return {"UnprocessedItems": json.loads(request.body)["RequestItems"]} if drawn < 0.3 else None
+            return 400, {"__type": f"com.amazonaws.dynamodb.v20120810#{THROTTLED}", "message": "slow"}
+        return (200, {"UnprocessedItems": given["RequestItems"]}) if drawn < 0.3 else None
 
-    answer_writes(sometimes)
+    writes.instead = sometimes
     counts = batch.load(batch.put("x.out", "\n".join(line(f"u{n}") for n in range(750))))["counts"]
     assert counts == {"lines": 750, "written": 750, "rejected": 0, "erased": 0}
     assert batch.rows() == 750
 
 
-def test_a_table_that_takes_nothing_fails_the_call_and_counts_nothing(batch: Batch) -> None:
-    answer_writes(lambda request: {"__type": "ProvisionedThroughputExceededException", "message": "slow"})
+def test_a_table_that_takes_nothing_fails_the_call_and_counts_nothing(batch: Batch, writes: Relay) -> None:
+    refused = 400, {"__type": THROTTLED, "message": "slow"}
+    writes.instead = lambda operation, given: refused if operation == "BatchWriteItem" else None
     key = batch.put("x.out", line("u1"))
     hurried(batch, 400)
     with pytest.raises(OutOfTime):

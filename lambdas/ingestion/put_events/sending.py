@@ -5,23 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import partial
 from operator import attrgetter
 from typing import Any
 
 from lambdas.aws import clients
 from lambdas.aws.retry import OutOfTime, Patience, Refused
-from lambdas.aws.signed import PERSONALIZE_EVENTS, SignedClient
 from lambdas.ingestion.put_events.batch import Sendable
 from personalize_rules.limits import EVENTS_PER_CALL
 
 _pool = ThreadPoolExecutor(max_workers=clients.PARALLEL_PUTS)
-
-
-@cache
-def _client() -> SignedClient:
-    """A call by boto3 takes four times the processor time, most of the time of a batch."""
-    return SignedClient(PERSONALIZE_EVENTS, connect_seconds=1, seconds=5, connections=clients.PARALLEL_PUTS)
 
 
 @dataclass
@@ -79,7 +72,7 @@ def put(chunk: list[Sendable], tracking_id: str, patience: Patience, sent: Sent)
     """Put one chunk; when it is refused, each event by itself, so that one bad event takes no other along. Raises OutOfTime."""
     sent.calls += 1
     try:
-        patience.call(_client().put_events, **call_of(chunk, tracking_id))
+        patience.call(clients.put_events().put_events, **call_of(chunk, tracking_id))
         sent.events += len(chunk)
     except Refused as error:
         if len(chunk) == 1:
