@@ -11,8 +11,12 @@ from typing import Any
 
 import boto3
 import botocore.session
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.config import Config
 from botocore.loaders import JSONFileLoader
+
+from localaws import direct
+from personalize_emulator.http_server import WsgiApp
 
 _CONFIG = Config(
     retries={"total_max_attempts": 1},
@@ -20,6 +24,7 @@ _CONFIG = Config(
     connect_timeout=10,
     read_timeout=910,  # a synchronous Lambda call may last 15 minutes
     parameter_validation=False,  # the service answers for bad parameters, as the real one does
+    user_agent="localaws",  # boto3 puts its own together anew for each call
 )
 
 
@@ -80,6 +85,7 @@ class Aws:
     _session: boto3.session.Session = field(default_factory=own_session, repr=False, compare=False)
     _clients: dict[str | tuple[str, ...], Any] = field(default_factory=dict, repr=False, compare=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
+    _here: list[WsgiApp] = field(default_factory=list, repr=False, compare=False)
 
     def client(self, service: str) -> Any:
         """A boto3 client of `service`; making one is slow and not thread-safe, using one is neither."""
@@ -123,9 +129,17 @@ class Aws:
             aws_session_token=credentials.token,
             config=_CONFIG,
         )
+        client.meta.events.register("before-send", self._answer_here)
         if source:
             client.meta.events.register("before-sign.*.*", lambda request, **_: request.headers.add_header(SOURCE, source))
         return client
+
+    def serve_here(self, app: WsgiApp) -> None:
+        """From now on, calls of these clients are answered by the application in this process."""
+        self._here.append(app)
+
+    def _answer_here(self, request: AWSPreparedRequest, **_: Any) -> AWSResponse | None:
+        return direct.answer(self._here[-1], request) if self._here else None
 
     def environ(self) -> dict[str, str]:
         """The variables with which any AWS SDK in a child process talks to this environment."""

@@ -118,6 +118,7 @@ class Services:
 
         moto = app.LockedApp(elsewhere, lambda backend: saving(backend, self._state.journal), enforcement.refuse, answered)
         with_admin = DispatcherMiddleware(moto, {admin.PATH: admin.Admin(schedules, permissions)})
+        aws.serve_here(with_admin)
         self._serve(HttpServer(with_admin, port=port, admit=Gate(), most_body=_MOST_UPLOAD))
         secure = int(aws.secure_endpoint.rsplit(":", 1)[-1])
         self._serve(HttpsServer(with_admin, port=secure, admit=Gate(), most_body=_MOST_UPLOAD, context=certificate.context()))

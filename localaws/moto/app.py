@@ -25,7 +25,12 @@ _REENTRANT = frozenset({"awslambda", "stepfunctions", "cloudformation", "sqs", "
 
 
 def install() -> None:
-    """A JSON body is no form: moto would read `&Action=…` or `&TableName=…` in a text as what the call is, and is about."""
+    """A JSON body is no form: moto would read `&Action=…` or `&TableName=…` in a text as what the call is, and is about.
+
+    What moto looks up anew for each call, it looks up once: the folders of its own package, the methods of a class.
+    """
+    wrap("moto.backends:list_of_moto_modules", lambda listed: functools.cache(lambda: frozenset(listed())))
+    wrap("moto.core.responses:method_names_from_class", functools.cache)
     wrap("moto.core.responses:parse_qsl", lambda parse: lambda body, **how: [] if _is_json(body) else parse(body, **how))
 
 
