@@ -7,6 +7,7 @@ threads took a third of their processor time. Permissions are checked as for any
 from __future__ import annotations
 
 import io
+import logging
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote_to_bytes, urlsplit
@@ -15,6 +16,8 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.compat import HTTPHeaders
 
 from personalize_emulator.http_server import RAW_HEADERS, Environ, WsgiApp
+
+_LOG = logging.getLogger(__name__)
 
 
 class _Raw(io.BytesIO):
@@ -27,12 +30,14 @@ class _Raw(io.BytesIO):
 def answer(app: WsgiApp, request: AWSPreparedRequest) -> AWSResponse:
     """What the application answers to a request that botocore is about to send."""
     started: list[tuple[str, list[tuple[str, str]]]] = []
-    parts = app(_environ(request), lambda status, headers, exc_info=None: started.append((status, headers)))
     try:
+        parts = app(_environ(request), lambda status, headers, exc_info=None: started.append((status, headers)))
         body = b"".join(parts)
-    finally:
         getattr(parts, "close", lambda: None)()
-    status, headers = started[-1]
+        status, headers = started[-1]
+    except Exception as error:  # as the server answers whose application fails
+        _LOG.error("%s %s failed: %s: %s", request.method, request.url, type(error).__name__, error)
+        status, headers, body = "500", [], b"Internal server error"
     return AWSResponse(request.url, int(status[:3]), HTTPHeaders.from_pairs(headers), _Raw(body))
 
 

@@ -20,7 +20,7 @@ from moto.stepfunctions.parser.backend.execution import Execution
 
 from localaws.patching import follow
 from localaws.persistence.codec import decode, encode
-from localaws.persistence.database import Database
+from localaws.persistence.database import Database, Key
 from localaws.persistence.journal import Journal
 
 _EXECUTION = "moto.stepfunctions.parser.backend.execution"
@@ -60,15 +60,14 @@ class Executions:
             if stopped is not None and stopped.timestamp() < oldest:
                 self._database.write({("execution", machine, arn): None, ("history", arn, ""): None})
 
-    def _write(self, execution: Any) -> None:
+    def _write(self, execution: Any, history: dict[Key, str | None] | None = None) -> None:
         row = {name: getattr(execution, name) for name in _ATTRIBUTES}
         row |= {"status": execution.status, "output": execution.output}
-        self._database.write({("execution", _machine(execution.state_machine.arn), execution.exec_arn): encode(row)})
+        own = {("execution", _machine(execution.state_machine.arn), execution.exec_arn): encode(row)}
+        self._database.write(own | (history or {}))
 
     def _ended(self, execution: Any) -> None:
-        self._write(execution)
-        events = encode(execution.to_history_output()["events"])
-        self._database.write({("history", execution.exec_arn, ""): events})
+        self._write(execution, {("history", execution.exec_arn, ""): encode(execution.to_history_output()["events"])})
 
     def _made(self, machine: Any) -> None:
         for text in self._database.read("execution", machine.arn).values():

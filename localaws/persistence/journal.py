@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,6 +42,15 @@ class Journal:
     def forget(self) -> None:
         """Drop what this thread has noted and not written."""
         self._of_thread.pending = None
+
+    @contextlib.contextmanager
+    def apart(self) -> Iterator[None]:
+        """What is noted within belongs to a call of its own, which the thread may make while it answers another."""
+        outer, self._of_thread.pending = getattr(self._of_thread, "pending", None), None
+        try:
+            yield
+        finally:
+            self._of_thread.pending = outer
 
     def _pending(self) -> _Pending:
         found: _Pending | None = getattr(self._of_thread, "pending", None)

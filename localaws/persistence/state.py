@@ -89,13 +89,11 @@ def saving(app: WsgiApp, journal: Journal) -> WsgiApp:
     """An application whose calls are answered once what they changed is on disk."""
 
     def answer(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
-        try:
+        with journal.apart():
             found = app(environ, start_response)
             with contextlib.suppress(_NotKept):
                 _save(journal)
                 return found
-        finally:
-            journal.forget()
         body = b"What this call changed could not be written to disk."
         start_response("500 Internal Server Error", [("Content-Type", "text/plain")])
         return [body]

@@ -29,6 +29,7 @@ from lambdas.config.packed import pack, packed_config
 from lambdas.config.schemas import DatasetKind
 from lambdas.ingestion.put_events import handler as put_events
 from lambdas.stores import deployment, recent_items
+from localaws.moto import app
 from personalize_emulator.pytest_plugin import StartEmulator
 from personalize_emulator.quotas import Quotas
 from tests.harness.deployment import make_tracker
@@ -121,6 +122,7 @@ def every_variable(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def moto_endpoint() -> Iterator[str]:
+    app.install()  # moto as the local AWS has it
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
