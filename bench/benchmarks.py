@@ -144,6 +144,24 @@ BENCHMARKS = (
         ALWAYS,
     ),
     Benchmark(
+        "throughput",
+        "Throughput of ingestion",
+        "Events at a steady rate through the whole of ingestion on one machine, the local AWS and its clients included: how many a "
+        "second the API accepts, how long after that Personalize has them, and whose processor time it takes.",
+        "bench.throughput",
+        "ingestion.md",
+        (
+            Measure("events a second that were sent", at("rate")),
+            Measure("that the API accepted", at("accepted_per_s")),
+            Measure("lag, p99", at("lag_s", "p99"), at_most=3, unit=" s"),
+            *(
+                Measure(f"processor time of an event: {who}", at("cpu_us_per_event", who), unit=" µs")
+                for who in ("local AWS", "Personalize", "put_events", "clients")
+            ),
+        ),
+        {"small": ("--rate", "1000", "--seconds", "20"), "full": ("--rate", "2000", "--seconds", "60")},
+    ),
+    Benchmark(
         "chaos",
         "Nothing is lost",
         "Events from eight clients through the whole of ingestion, and puts and patches of items and users, while Personalize "
@@ -191,6 +209,25 @@ BENCHMARKS = (
         ),
         ALWAYS,
         plots.serving,
+    ),
+    Benchmark(
+        "catalogue",
+        "Attributes for serving",
+        "A worker that answers ten requests a second looks up 100 candidates each: in the table, each item kept for a minute, or in "
+        "a copy of the whole catalogue in its memory, read anew each minute.",
+        "bench.catalogue",
+        "serving.md",
+        tuple(
+            measure
+            for size, said in (("1000", "1,000"), ("10000", "10,000"), ("100000", "100,000"))
+            for measure in (
+                Measure(f"{said} items, from the table: calls a request", at(size, "table", "calls_a_request")),
+                Measure(f"{said} items, from the table: processor time", at(size, "table", "cpu_ms_a_request"), unit=" ms"),
+                Measure(f"{said} items, in memory: processor time", at(size, "memory", "cpu_ms_a_request"), unit=" ms"),
+                Measure(f"{said} items, in memory: a reading stops the worker for", at(size, "memory", "read_s"), unit=" s"),
+            )
+        ),
+        ALWAYS,
     ),
     Benchmark(
         "faults",
