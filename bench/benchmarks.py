@@ -146,8 +146,8 @@ BENCHMARKS = (
     Benchmark(
         "throughput",
         "Throughput of ingestion",
-        "Events at a steady rate through the whole of ingestion on one machine, the local AWS and its clients included: how many a "
-        "second the API accepts, how long after that Personalize has them, and whose processor time it takes.",
+        "Events at a steady rate through the whole of ingestion on one machine, the local AWS and the clients included: how many "
+        "a second the API accepts, how long after that Personalize has them, and whose processor time it takes.",
         "bench.throughput",
         "ingestion.md",
         (
@@ -213,8 +213,8 @@ BENCHMARKS = (
     Benchmark(
         "catalogue",
         "Attributes for serving",
-        "A worker that answers ten requests a second looks up 100 candidates each: in the table, each item kept for a minute, or in "
-        "a copy of the whole catalogue in its memory, read anew each minute.",
+        "A worker that answers ten requests a second looks up 100 candidates each: in the table, each item kept for a minute, or "
+        "in a copy of the whole catalogue in its memory, read anew each minute.",
         "bench.catalogue",
         "serving.md",
         tuple(

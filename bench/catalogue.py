@@ -2,7 +2,7 @@
 
     python -m bench.catalogue --json catalogue.json [--sizes 1000,10000,100000]
 
-One worker answers ten requests a second for five minutes of simulated time; each looks up 100 candidates, popular items more often
+A worker answers ten requests a second for five minutes of simulated time; each looks up 100 candidates, popular items more often
 (Zipf). Processor time is that of the worker. DynamoDB is the stub of bench.serving. The whole catalogue is read from compressed
 JSON lines, and anew each minute, for an item changes every minute in a shop that keeps its stock.
 """
@@ -58,7 +58,7 @@ def from_the_table(size: int) -> dict[str, float]:
     catalogue, began, clock = Catalogue(client, "catalogue"), time.monotonic(), 0.0
     real = time.monotonic
     wanted = list(lists(size))
-    with mock.patch("time.monotonic", new=lambda: real() + clock):
+    with mock.patch("time.monotonic", side_effect=lambda: real() + clock):
         used = time.process_time()
         for items in wanted:
             assert catalogue.look_up(items, Budget(60)).in_time
