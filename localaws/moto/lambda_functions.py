@@ -169,7 +169,9 @@ def describe(function: Any) -> Function:
     environ = {name: str(value) for name, value in (function.environment_vars or {}).items()}
     backend = get_backend(function.account_id, function.region)
     layers = [backend.layers_versions_by_arn(layer["Arn"]) for layer in function.layers]
-    reserved = backend.get_function(function.function_name).reserved_concurrency  # of all versions together
+    published = str(function.version) != "$LATEST"
+    whole = backend.get_function(function.function_name) if published else function
+    reserved = whole.reserved_concurrency  # for all versions together
     return Function(
         name=function.function_name,
         arn=function.function_arn,
@@ -184,7 +186,7 @@ def describe(function: Any) -> Function:
         log_group=function.logs_group_name,
         region=function.region,
         role=str(function.role),
-        snap_start=str(function.version) != "$LATEST" and function_versions.has_snap_start(function),
+        snap_start=published and function_versions.has_snap_start(function),
         reserved_concurrency=None if reserved is None else int(reserved),
     )
 

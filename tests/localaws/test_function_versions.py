@@ -126,6 +126,8 @@ def test_an_alias_has_permissions_of_its_own(environment: Environment, deployed:
 SNAP_START = {"SnapStart": {"ApplyOn": "PublishedVersions"}}
 VERSION = {"Type": "AWS::Lambda::Version", "Properties": {"FunctionName": {"Ref": "Function"}}}
 
+VERSION_BY_ARN = {"Type": "AWS::Lambda::Version", "Properties": {"FunctionName": {"Fn::GetAtt": ["Function", "Arn"]}}}
+
 
 def alias(version: Any = "1", **properties: Any) -> dict[str, Any]:
     named = {"FunctionName": {"Ref": "Function"}, "Name": "live", "FunctionVersion": version}
@@ -142,7 +144,7 @@ def alias(version: Any = "1", **properties: Any) -> dict[str, Any]:
         ({}, {"Version": VERSION, "Live": alias(ProvisionedConcurrencyConfig={"ProvisionedConcurrentExecutions": 1})}, "ProvisionedConcurrencyConfig"),
         ({}, {"Live": alias("7")}, "Function not found: .*:function:refused-.*:7"),
         ({}, {"Live": alias("live")}, "Value 'live' at 'function_version'"),
-        ({}, {"First": VERSION, "Second": {**VERSION, "DependsOn": "First"}}, r"exists \( 1 \)"),
+        ({}, {"First": VERSION, "Second": {**VERSION_BY_ARN, "DependsOn": "First"}}, r"exists \( 1 \)"),
     ],
 )  # fmt: skip
 def test_what_lambda_refuses_is_refused(

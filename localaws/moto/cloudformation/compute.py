@@ -98,7 +98,7 @@ class _Version(Provider):
     not_emulated = ("CodeSha256", "ProvisionedConcurrencyConfig", "RuntimePolicy")
 
     def create(self, aws: Aws, properties: Properties) -> Created:
-        name = properties["FunctionName"]
+        name = str(properties["FunctionName"]).rsplit(":function:", 1)[-1]
         before = {each["Version"] for each in aws.client("lambda").list_versions_by_function(FunctionName=name)["Versions"]}
         published = call(aws, "lambda", "PublishVersion", properties)
         arn, number = published["FunctionArn"], str(published["Version"])
