@@ -64,10 +64,21 @@ context = SimpleNamespace(function_name="f", memory_limit_in_mb=1024, invoked_fu
 answer = handler(json.loads(sys.argv[1]), context)
 assert json.loads(answer["body"])["source"] == "for-you", answer
 """
+#: With SnapStart (`serving.snap_start`): what is in the snapshot; and a worker restored from it, to its first whole answer.
+SNAPSHOT = """
+import os
+os.environ["AWS_LAMBDA_INITIALIZATION_TYPE"] = "snap-start"
+from awslambdaric import lambda_runtime_hooks_runner as hooks
+import lambdas.serving.recommend.handler
+hooks.run_before_snapshot()
+"""
+RESTORED = SNAPSHOT + "hooks.run_after_restore()" + COLD
 #: What a worker imports before its first call, and the libraries in it by themselves.
 IMPORTS = {
     "nothing": "pass",
     "cold": COLD,
+    "snapshot": SNAPSHOT,
+    "restored": RESTORED,
     "all": "import lambdas.serving.recommend.handler",
     "signed calls": "import lambdas.aws.signed",
     "pydantic": "from pydantic import BaseModel",
@@ -322,6 +333,7 @@ def results(found: dict[int, dict[str, dict[str, float]]], imported: dict[str, f
         "new_user_ms": found[CANDIDATES[0]]["new_user"],
         "requests_per_s": 1000 / whole["p50"],
         "cold_ms": imported.pop("cold"),
+        "restored_ms": imported.pop("restored") - imported.pop("snapshot"),
         "import_ms": imported.pop("all"),
         "import_parts_ms": imported,
         "zipped_mb": zipped_mb(),

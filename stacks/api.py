@@ -37,7 +37,7 @@ class ApiStack(cdk.Stack):
             signed=self.signed,
             logs_of_account=True,
         )
-        recommend = apigateway.LambdaIntegration(self._function("recommend"))
+        recommend = apigateway.LambdaIntegration(self._function("recommend", names.recommend_arn(config)))
         role = ingestion_role(self, config)
         ingestion = IngestionRoutes(self, config, self.api, role)
         ingestion.add_events(self._callers())
@@ -61,10 +61,9 @@ class ApiStack(cdk.Stack):
         cdk.CfnOutput(self, "BrowserApiUrl", value=browsers.api.url)
         cdk.CfnOutput(self, "BrowserKeyId", value=browsers.key.key_id)
 
-    def _function(self, folder: str) -> lambda_.IFunction:
-        return lambda_.Function.from_function_attributes(
-            self, folder, function_arn=names.function_arn(self.config, folder), same_environment=True
-        )
+    def _function(self, folder: str, arn: str | None = None) -> lambda_.IFunction:
+        arn = arn or names.function_arn(self.config, folder)
+        return lambda_.Function.from_function_attributes(self, folder, function_arn=arn, same_environment=True)
 
     def _route(self, method: str, path: str, integration: apigateway.Integration) -> apigateway.Method:
         return self.api.root.resource_for_path(path).add_method(method, integration, **self._callers())

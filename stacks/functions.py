@@ -47,8 +47,12 @@ class Functions(Construct):
         environment: Environment,
         memory_mb: int = 512,
         timeout: cdk.Duration | None = None,
+        snap_start: bool = False,
     ) -> lambda_.Function:
-        """The function of `lambdas/<capability>/<folder>/`, allowed the `grants` and to write its own log and traces."""
+        """The function of `lambdas/<capability>/<folder>/`, allowed the `grants` and to write its own log and traces.
+
+        With `snap_start` its published versions have snapshots; what calls it must then call an alias.
+        """
         name, title = names.function(self.config, folder), class_name(folder)
         log_group = logs.LogGroup(
             self,
@@ -80,6 +84,7 @@ class Functions(Construct):
                 "PYDANTIC_DISABLE_PLUGINS": "__all__",  # to look for some at each cold start took ten milliseconds
                 **environment.variables(),
             },
+            snap_start=lambda_.SnapStartConf.ON_PUBLISHED_VERSIONS if snap_start else None,
         )
         acknowledge(
             function,

@@ -8,6 +8,8 @@ from lambdas.config import Config
 from lambdas.config.names import own_name
 
 _MAX_BUCKET_NAME = 63
+#: The alias of `recommend` that stands for its newest version.
+LIVE = "live"
 
 
 class LongName(Exception):
@@ -62,6 +64,11 @@ def function(config: Config, folder: str) -> str:
 
 def function_arn(config: Config, folder: str) -> str:
     return f"arn:{cdk.Aws.PARTITION}:lambda:{cdk.Aws.REGION}:{cdk.Aws.ACCOUNT_ID}:function:{function(config, folder)}"
+
+
+def recommend_arn(config: Config) -> str:
+    """What the APIs call: with SnapStart the alias, since only published versions have snapshots."""
+    return f"{function_arn(config, 'recommend')}{f':{LIVE}' if config.serving.snap_start else ''}"
 
 
 def state_machine(config: Config, name: str) -> str:

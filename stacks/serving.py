@@ -38,7 +38,9 @@ class ServingStack(cdk.Stack):
         super().__init__(scope, id_, **kwargs)
         self.config = config
         recent_items = self._recent_items()
-        self._recommend(recent_items)
+        recommend = self._recommend(recent_items)
+        if config.serving.snap_start:
+            self._publish(recommend)
         alarms, metrics = Alarms(self, config), Metrics(config)
         for name, metric, threshold in _ALARMS:
             alarms.add(name, metrics.own("recommend", metric), threshold, runbook="docs/serving.md#alarms")
@@ -87,7 +89,13 @@ class ServingStack(cdk.Stack):
             ),
             memory_mb=1024,
             timeout=cdk.Duration.seconds(10),
+            snap_start=config.serving.snap_start,
         )
+
+    def _publish(self, recommend: lambda_.Function) -> None:
+        """Each change of the function's code or settings is a new version; the one before goes with the deployment."""
+        lambda_.Alias(self, "Live", alias_name=names.LIVE, version=recommend.current_version, description="What the APIs call")
+        cdk.Annotations.of(recommend).acknowledge_warning("@aws-cdk/aws-lambda:snapStartRequirePublish", "the alias is")
 
     def _token_secrets(self) -> None:
         """What the shop's servers sign the tokens of users with."""

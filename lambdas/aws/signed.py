@@ -257,6 +257,12 @@ def _chain() -> Credentials:
     return found
 
 
+def renew_credentials() -> None:
+    """Those that were found before a snapshot are out of date after a restore. Raises BotoCoreError where there are none."""
+    _credentials.cache_clear()
+    _credentials()
+
+
 def _region() -> str:
     return os.environ.get("AWS_DEFAULT_REGION") or os.environ["AWS_REGION"]
 

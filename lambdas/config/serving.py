@@ -62,3 +62,8 @@ class Serving(Section):
     cache_seconds: int = Field(
         60, ge=0, le=86_400, description="how long anybody may keep an answer that is the same for all users"
     )
+    snap_start: bool = Field(
+        False,
+        description="new workers of `recommend` are restored from a snapshot of one that has started (Lambda SnapStart): first "
+        "answers come sooner, deployments take minutes longer, and AWS bills the snapshot (`reco cost` says how much)",
+    )

@@ -212,6 +212,8 @@ def _function(caller: Caller, operation: str, parameters: Parameters) -> Iterato
         return
     name = str(parameters["FunctionName"])
     arn = name if name.startswith("arn:") else caller.arn("lambda", f"function:{name}")
+    if operation == "Invoke" and parameters.get("Qualifier"):
+        arn += f":{parameters['Qualifier']}"
     yield Access("lambda:InvokeFunction" if operation == "Invoke" else f"lambda:{operation}", arn)
 
 

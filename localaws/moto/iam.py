@@ -26,6 +26,7 @@ from moto.sts.models import sts_backends
 from localaws.clients import Aws
 from localaws.iam.permissions import RolePolicies
 from localaws.iam.policies import Access, Principal, evaluate, statements_of
+from localaws.moto.function_versions import policy_of
 from localaws.patching import intercept, locate, replace
 
 _Statements = list[Mapping[str, Any]]
@@ -78,7 +79,7 @@ class Policies:
             text = topic.policy if topic is not None else None
         elif service == "lambda":
             with contextlib.suppress(Exception):  # moto's many ways to say that there is no such function, or no policy
-                return list(get_backend(account, region).get_function(arn).policy.statements)
+                return list(policy_of(get_backend(account, region), arn).statements)
         return _parsed(text.decode() if isinstance(text, bytes) else text) if text else []
 
     def key_of_bucket(self, bucket: str) -> str | None:

@@ -13,12 +13,13 @@ from collections.abc import Callable
 from typing import Any
 
 from moto.awslambda.utils import get_backend
-from moto.core.exceptions import JsonRESTError
 
 from localaws.clients import Aws
 from localaws.cloudwatch.meter import Meter
 from localaws.iam.permissions import Permissions
 from localaws.iam.policies import Access, Principal
+from localaws.moto import function_versions
+from localaws.moto.function_versions import LambdaError
 from localaws.patching import follow, intercept, replace
 from localaws.workers.function import Archive, Function
 from localaws.workers.pool import TooManyRequests, WorkerPool
@@ -76,8 +77,11 @@ class LambdaService:
         threading.Thread(target=self._call_with_retries, args=(function, event), daemon=True).start()
 
     def warm(self) -> None:
-        """Starts one worker for each deployed function, one after the other, in the background."""
-        functions = [describe(f) for f in get_backend(self._aws.account, self._aws.region).list_functions()]
+        """Starts one worker for each deployed function, one after the other, in the background: for its aliases, if any."""
+        backend, functions = get_backend(self._aws.account, self._aws.region), []
+        for function in backend.list_functions():
+            aliases = [f"{function.function_name}:{alias.name}" for alias in backend.list_aliases(function.function_name)]
+            functions += [describe(backend.get_function(name)) for name in aliases or [function.function_name]]
 
         def start() -> None:
             for function in functions:
@@ -87,6 +91,7 @@ class LambdaService:
 
     def install(self) -> None:
         """Puts this service in the place of moto's docker runtime."""
+        function_versions.install()
         replace(f"{_MODELS}:LambdaFunction.invoke", self._invoke)
         intercept(f"{_MODELS}:LambdaBackend.create_function", self._create)
         follow(f"{_MODELS}:LambdaBackend.create_function", lambda function, _, spec: _keep_log_group(function, spec))
@@ -97,7 +102,7 @@ class LambdaService:
         """docs: lambda/latest/dg/lambda-intro-execution-role.html"""
         if not self._permissions.may_assume(str(spec.get("Role")), "lambda"):
             message = "The role defined for the function cannot be assumed by Lambda."
-            raise _LambdaError("InvalidParameterValueException", message, 400)
+            raise LambdaError("InvalidParameterValueException", message, 400)
         _check_settings(spec)
         for layer in spec.get("Layers") or ():
             if str(layer).split(":")[4:5] != [self._aws.account]:
@@ -105,7 +110,7 @@ class LambdaService:
                     f"The layer {layer} is of another account and can't be had here: bring what it holds in the function's code "
                     "or in a layer of the app."
                 )
-                raise _LambdaError("InvalidParameterValueException", message, 400)
+                raise LambdaError("InvalidParameterValueException", message, 400)
         return by_moto(backend, spec)
 
     @property
@@ -135,7 +140,7 @@ class LambdaService:
         try:
             return self._work(function, event)
         except TooManyRequests as error:
-            raise _LambdaError("TooManyRequestsException", str(error), 429) from error
+            raise LambdaError("TooManyRequestsException", str(error), 429) from error
 
     def _work(self, function: Any, event: bytes) -> Outcome:
         """docs: lambda/latest/dg/monitoring-metrics-types.html. Raises TooManyRequests."""
@@ -159,18 +164,14 @@ class LambdaService:
         _LOG.error("%s failed %d times with an event that nobody waits for.", function.function_name, 1 + len(_RETRY_PAUSES))
 
 
-class _LambdaError(JsonRESTError):
-    def __init__(self, error_type: str, message: str, status: int) -> None:
-        self.code = status
-        super().__init__(error_type, message)
-
-
 def describe(function: Any) -> Function:
     """moto's function as a worker needs it."""
     environ = {name: str(value) for name, value in (function.environment_vars or {}).items()}
     backend = get_backend(function.account_id, function.region)
     layers = [backend.layers_versions_by_arn(layer["Arn"]) for layer in function.layers]
-    reserved = function.reserved_concurrency
+    published = str(function.version) != "$LATEST"
+    whole = backend.get_function(function.function_name) if published else function
+    reserved = whole.reserved_concurrency  # for all versions together
     return Function(
         name=function.function_name,
         arn=function.function_arn,
@@ -185,6 +186,7 @@ def describe(function: Any) -> Function:
         log_group=function.logs_group_name,
         region=function.region,
         role=str(function.role),
+        snap_start=published and function_versions.has_snap_start(function),
         reserved_concurrency=None if reserved is None else int(reserved),
     )
 
@@ -198,7 +200,7 @@ def _check_json(event: bytes) -> None:
         json.loads(event)
     except ValueError as error:
         message = f"Could not parse request body into json: {error}"
-        raise _LambdaError("InvalidRequestContentException", message, 400) from error
+        raise LambdaError("InvalidRequestContentException", message, 400) from error
 
 
 #: docs: lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
@@ -231,22 +233,22 @@ def _check_settings(spec: dict[str, Any]) -> None:
             f"{unable} contains reserved keys that are currently not supported for modification. "
             f"Reserved keys used in this request: {', '.join(reserved)}"
         )
-        raise _LambdaError("InvalidParameterValueException", message, 400)
+        raise LambdaError("InvalidParameterValueException", message, 400)
     measured = json.dumps(variables, separators=(",", ":"))
     if len(measured.encode()) > _MOST_ENVIRONMENT:
         message = f"{unable} exceeded the 4KB limit. String measured: {measured}"
-        raise _LambdaError("InvalidParameterValueException", message, 400)
+        raise LambdaError("InvalidParameterValueException", message, 400)
     runtime = spec.get("Runtime")
     if spec.get("PackageType") == "Image" or (runtime and not _RUNTIME.fullmatch(runtime)):
         message = f"The runtime {runtime or 'of a container image'} is not emulated: functions here are in Python or Node.js."
-        raise _LambdaError("InvalidParameterValueException", message, 400)
+        raise LambdaError("InvalidParameterValueException", message, 400)
     _check_node(runtime)
 
 
 def _check_node(runtime: str | None) -> None:
     if runtime and runtime.startswith("nodejs") and node() is None:
         message = f"Functions in {runtime} need Node.js on this machine: there is no program `node` on PATH."
-        raise _LambdaError("InvalidParameterValueException", message, 400)
+        raise LambdaError("InvalidParameterValueException", message, 400)
 
 
 def _keep_log_group(function: Any, spec: dict[str, Any]) -> None:

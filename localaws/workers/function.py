@@ -24,7 +24,10 @@ class Archive:
 
 @dataclass(frozen=True)
 class Function:
-    """A deployed function. Equal functions can share warm workers. `timeout` is in seconds, `memory` in MB."""
+    """A deployed function. Equal functions can share warm workers. `timeout` is in seconds, `memory` in MB.
+
+    With `snap_start` it is a version that is restored from a snapshot.
+    """
 
     name: str
     arn: str
@@ -39,6 +42,7 @@ class Function:
     log_group: str
     region: str
     role: str
+    snap_start: bool = False
     reserved_concurrency: int | None = field(default=None, compare=False)
 
 

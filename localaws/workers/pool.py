@@ -72,9 +72,9 @@ class WorkerPool:
     def _acquire(self, function: Function) -> Worker:
         with self._changed:
             limit = function.reserved_concurrency
-            if limit is not None and self._running[function.arn] >= limit:
+            if limit is not None and self._running[function.name] >= limit:
                 raise TooManyRequests(f"Rate Exceeded: {function.name} has {limit} reserved concurrent executions.")
-            self._running[function.arn] += 1
+            self._running[function.name] += 1
             warm, stale = self._claim(function)
         if stale is not None:
             stale.close()
@@ -108,7 +108,7 @@ class WorkerPool:
             with self._changed:
                 self._starting -= 1
                 if worker is None:
-                    self._running[function.arn] -= int(busy)
+                    self._running[function.name] -= int(busy)
                 elif busy:
                     self._busy.add(worker)
                 else:
@@ -122,7 +122,7 @@ class WorkerPool:
     def _release(self, worker: Worker, *, keep: bool) -> None:
         with self._changed:
             self._busy.discard(worker)
-            self._running[worker.function.arn] -= 1
+            self._running[worker.function.name] -= 1
             keep = keep and not self._closed
             if keep:
                 self._idle.append(worker)

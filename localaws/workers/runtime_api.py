@@ -1,20 +1,29 @@
-"""The Lambda Runtime API (version 2018-06-01) for one worker. docs: lambda/latest/dg/runtimes-api.html"""
+"""The Lambda Runtime API (version 2018-06-01) for one worker. docs: lambda/latest/dg/runtimes-api.html
+
+A version with SnapStart finds its role's credentials here too, instead of in its variables.
+docs: lambda/latest/dg/snapstart-activate.html#snapstart-credentials
+"""
 
 from __future__ import annotations
 
+import json
 import queue
+import secrets
 import threading
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from personalize_emulator.http_gate import Gate
 from personalize_emulator.http_server import Answer, Environ, HttpServer
 
 _PREFIX = "/2018-06-01/runtime/"
+_CREDENTIALS = "/2021-04-23/credentials"
+_CREDENTIALS_LAST = timedelta(hours=1)
 #: A function's answer may have 6 MB; what is larger must come through, to be refused with the reason.
 _MOST_ANSWER = 64 << 20
 
@@ -46,12 +55,20 @@ class RuntimeApi:
         self._pending: queue.SimpleQueue[Invocation | None] = queue.SimpleQueue()
         self.running: Invocation | None = None
         self._init_error: bytes | None = None
+        self._keys: Mapping[str, str] | None = None
+        self._token = ""
         self._server = HttpServer(self._serve, admit=Gate(), most_body=_MOST_ANSWER)
         self._server.start()
 
     @property
     def address(self) -> str:
         return f"127.0.0.1:{self._server.port}"
+
+    def give_credentials(self, keys: Mapping[str, str]) -> dict[str, str]:
+        """Hands out what would be the variables of a role's credentials; returns the variables that say where."""
+        self._keys, self._token = keys, secrets.token_urlsafe()
+        address = f"http://{self.address}{_CREDENTIALS}"
+        return {"AWS_CONTAINER_CREDENTIALS_FULL_URI": address, "AWS_CONTAINER_AUTHORIZATION_TOKEN": self._token}
 
     def submit(self, invocation: Invocation) -> None:
         self.running = invocation
@@ -90,7 +107,11 @@ class RuntimeApi:
         match environ["REQUEST_METHOD"], *path.split("/"):
             case "GET", "invocation", "next":
                 answer = self._next()
-            case "POST", "init", "error":
+            case "GET", "restore", "next":  # a snapshot would be taken here, and restored
+                answer = Answer(200)
+            case "GET", *parts if "/".join(parts) == _CREDENTIALS and self._keys is not None:
+                answer = self._credentials(self._keys) if environ.get("HTTP_AUTHORIZATION") == self._token else Answer(403)
+            case "POST", ("init" | "restore"), "error":
                 self.fail_init(body)
                 answer = Answer(202)
             case "POST", "invocation", request_id, ("response" | "error") as kind:
@@ -100,6 +121,16 @@ class RuntimeApi:
                 answer = Answer(404)
         start_response(f"{answer.status} ", answer.headers)
         return [answer.body]
+
+    def _credentials(self, keys: Mapping[str, str]) -> Answer:
+        """docs: sdkref/latest/guide/feature-container-credentials.html"""
+        found = {
+            "AccessKeyId": keys["AWS_ACCESS_KEY_ID"],
+            "SecretAccessKey": keys["AWS_SECRET_ACCESS_KEY"],
+            "Token": keys.get("AWS_SESSION_TOKEN", ""),
+            "Expiration": (datetime.now(UTC) + _CREDENTIALS_LAST).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        }
+        return Answer(200, json.dumps(found).encode(), [("Content-Type", "application/json")])
 
     def _next(self) -> Answer:
         invocation = self.next()

@@ -32,6 +32,7 @@ _INHERITED = (
     "SYSTEMROOT",
     "LD_LIBRARY_PATH",
 )
+_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 _INIT_SECONDS = 60  # Lambda gives 10; a busy laptop gets more, or cold starts would look like faults of the function
 _MAX_RESPONSE_BYTES = 6_291_556  # docs: lambda/latest/dg/gettingstarted-limits.html
 
@@ -130,6 +131,8 @@ class Worker:
             bootstrap.FIRST_PATHS: os.pathsep.join(str(layer.first) for layer in layers),
             bootstrap.LAYER_PATHS: os.pathsep.join(str(layer.root / "python") for layer in layers),
         }
+        if function.snap_start:
+            self._be_a_snapshot(environ)
         if function.runtime.startswith("nodejs"):
             environ["NODE_PATH"] = os.pathsep.join(str(layer.root / "nodejs" / "node_modules") for layer in layers)
             command = [node() or "node", str(_NODE_BOOTSTRAP)]
@@ -141,6 +144,16 @@ class Worker:
         return processes.start_program(
             bootstrap.__name__, environ=environ, cwd=str(root), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
+
+    def _be_a_snapshot(self, environ: dict[str, str]) -> None:
+        """Variables as a version with SnapStart has them: its keys are fetched, and no log is named.
+
+        docs: lambda/latest/dg/snapstart-activate.html, snapstart-monitoring.html
+        """
+        keys = {name: environ.pop(name) for name in _KEYS if name in environ}
+        for name in ("AWS_LAMBDA_LOG_GROUP_NAME", "AWS_LAMBDA_LOG_STREAM_NAME"):
+            del environ[name]
+        environ |= {"AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start", **self._api.give_credentials(keys)}
 
     def _watch(self) -> None:
         self._process.wait()

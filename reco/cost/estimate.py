@@ -23,6 +23,8 @@ BYTES_PER_GB = 1e9
 KINESIS_STEP, FIREHOSE_STEP, DYNAMODB_STEP = 1024, 5120, 1024
 #: The stream keeps records for seven days; the first day is not billed by size.
 _EXTENDED_RETENTION_DAYS = 6
+#: The memory of `recommend`, in GB: a snapshot is billed by it (https://aws.amazon.com/lambda/pricing/, SnapStart).
+_RECOMMEND_GB = 1
 #: Who reads the stream: put_events and the archive.
 _STREAM_READERS = 2
 
@@ -342,8 +344,11 @@ def _segments(bill: Bill) -> Iterator[Line]:
 
 
 def serving(bill: Bill, *, personal: bool) -> Iterator[Line]:
-    """The API's answers of a month."""
-    return answering(bill, requests_per_month(bill), personal=personal)
+    """The API's answers of a month, and the snapshot of the one published version, where there is one."""
+    if bill.config.serving.snap_start:
+        kept = _RECOMMEND_GB * HOURS_PER_MONTH * SECONDS_PER_HOUR
+        yield bill.line("Lambda", "recommend, snapshot kept", "inference", "lambda_snapshot_cache", kept)
+    yield from answering(bill, requests_per_month(bill), personal=personal)
 
 
 def answering(bill: Bill, requests: float, *, personal: bool) -> Iterator[Line]:
@@ -353,6 +358,9 @@ def answering(bill: Bill, requests: float, *, personal: bool) -> Iterator[Line]:
     yield bill.line("API Gateway", "recommendations", "inference", "api_gateway_requests", requests)
     yield bill.line("Lambda", "recommend, calls", "inference", "lambda_requests", requests)
     yield bill.line("Lambda", "recommend, time", "inference", "lambda_duration", requests * assumed.recommend_milliseconds / 1000)
+    if bill.config.serving.snap_start:
+        restored = requests * assumed.new_worker_share * _RECOMMEND_GB
+        yield bill.line("Lambda", "recommend, snapshot restored", "inference", "lambda_snapshot_restores", restored)
     yield bill.line("DynamoDB", "reads of the catalogue and the user", "inference", "dynamodb_reads", reads)
 
 

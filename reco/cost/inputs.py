@@ -116,6 +116,7 @@ class _Assumptions(Section):
     transitions_per_batch_run: _Quantity
     alarms: _Quantity
     custom_metrics: _Quantity
+    new_worker_share: float = Field(0.01, ge=0, le=1)
     recommend_own_milliseconds: _Quantity = 2
     recent_item_write_units: _Quantity = 2.5
     catalogue_item_bytes: _Quantity = 1500

@@ -382,6 +382,6 @@ def test_stacks_can_be_listed_while_one_is_half_made(environment: Environment, d
     broken = {"Role": role(), "Machine": {**state_machine("half-made", {"StartAt": "Nowhere"}), "DependsOn": "Role"}}
     with pytest.raises(LocalAwsError):
         deploy("half-made", broken, {"Machine": {"Value": {"Fn::GetAtt": ["Machine", "Arn"]}}})
-    listed = environment.client("cloudformation").describe_stacks()["Stacks"]
+    listed = environment.client("cloudformation").get_paginator("describe_stacks").paginate().build_full_result()["Stacks"]
     assert next(stack for stack in listed if stack["StackName"] == "half-made")["StackStatus"] == "ROLLBACK_COMPLETE"
     environment.client("cloudformation").delete_stack(StackName="half-made")

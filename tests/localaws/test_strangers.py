@@ -219,7 +219,8 @@ def test_a_page_in_a_browser_can_do_nothing(
         page.close()
     assert "kept-from-strangers" in [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]
     assert [group["name"] for group in personalize.list_dataset_groups()["datasetGroups"]] == ["kept-from-strangers"]
-    assert "evil" not in [stack["StackName"] for stack in environment.client("cloudformation").describe_stacks()["Stacks"]]
+    stacks = environment.client("cloudformation").get_paginator("describe_stacks").paginate().build_full_result()["Stacks"]
+    assert "evil" not in [stack["StackName"] for stack in stacks]
     assert not environment.client("sqs").list_queues(QueueNamePrefix="evil").get("QueueUrls")
     assert json.loads(HTTP.request("GET", f"{emulator.endpoint}/_emulator").data)["speed"] != 1
 

@@ -210,7 +210,7 @@ def _unquoted(form: str) -> str:
 
 
 #: What may stand behind the browsers' API: the stream of events, the function that checks tokens, and pages.
-_WITH_THE_KEY = (":kinesis:action/PutRecords", "_recommend/invocations")
+_WITH_THE_KEY = (":kinesis:action/PutRecords", "_recommend/invocations", "_recommend:live/invocations")
 _FOR_EVERYBODY = (":s3:path/", "FunctionsShopWindow")
 
 

@@ -18,6 +18,7 @@ PROD = {
     "alarms": {"email": "ops@shop.test", "monthly_budget_usd": 500},
     "kms_key": KEY,
     "protection": {"keep": "everything", "log_days": 365},
+    "serving": {"snap_start": True},
     "solutions": {"for-you": {"approval": {}}},
 }
 

@@ -238,6 +238,21 @@ def test_a_million_answers_by_hand(shop: Config, prices: Prices) -> None:
     assert [line.what for line in found.campaigns] == [f"campaign {name}" for name in shop.solutions]
 
 
+def test_snap_start_costs_what_is_kept_and_what_is_restored(shop: Config, prices: Prices) -> None:
+    """A version of 1 GB over 30 days, and a restore of 1 GB at one call in a hundred; nothing of it without the key."""
+    on = shop.model_copy(update={"serving": shop.serving.model_copy(update={"snap_start": True})})
+    kept, restored = "recommend, snapshot kept", "recommend, snapshot restored"
+    month = cost.estimate(on, traffic(), prices)
+    for lines in (month.as_is, month.real_time, month.batch):
+        assert dollars(lines, "Lambda", kept) == pytest.approx(30 * 86_400 * 0.0000015046)
+        assert dollars(lines, "Lambda", restored) == pytest.approx(month.requests_per_month * 0.01 * 0.0001397998)
+    of_a_million = answers.million(cost.Bill(on, traffic(), prices)).lines
+    assert dollars(of_a_million, "Lambda", restored) == pytest.approx(10_000 * 0.0001397998)
+    assert kept not in {line.what for line in of_a_million}, "it is for each month, whatever is asked"
+    without = cost.estimate(shop, traffic(), prices)
+    assert not {kept, restored} & {line.what for way in (without.as_is, without.batch) for line in way}
+
+
 def test_time_that_nobody_measured_is_a_range_from_the_benchmark_to_the_assumption(shop: Config, prices: Prices) -> None:
     asked = traffic(assumptions={"recommend_milliseconds": 20, "recommend_own_milliseconds": 5})
     assumed, known = (answers.million(cost.Bill(shop, asked, prices), said) for said in ("", "measured, 700 calls"))
@@ -312,7 +327,8 @@ def test_every_price_is_used(shop: Config, prices: Prices, monkeypatch: pytest.M
             "segments": {"gardeners": Segment(solution="related", item_ids=["i1"])},
         }
     )
-    key = shop.model_copy(update={"kms_key": "arn:aws:kms:eu-west-1:123456789012:key/x"})
+    serving = shop.serving.model_copy(update={"snap_start": True})
+    key = shop.model_copy(update={"kms_key": "arn:aws:kms:eu-west-1:123456789012:key/x", "serving": serving})
     cost.estimate(key, traffic(), prices)
     assert used == set(prices.prices)
 

@@ -16,7 +16,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import BotoCoreError, ClientError
 
 from lambdas.aws.observability import correlate, logger, publish_counts
-from lambdas.serving.recommend import browsers
+from lambdas.serving.recommend import browsers, snapshot
 from lambdas.serving.recommend.api import BadRequest, Listed, RankingRequest, parse, read_query
 from lambdas.serving.recommend.placements import NoSuchPlacement, rank, read_batch, recommend
 from lambdas.serving.recommend.worker import worker
@@ -24,6 +24,7 @@ from lambdas.stores.deployment import NotDeployed
 from lambdas.stores.user_tokens import InvalidToken
 
 app = APIGatewayRestResolver()
+snapshot.register_hooks()
 
 
 @app.get("/recommendations/<placement>")

@@ -22,6 +22,10 @@ def send(event, context, responseStatus, responseData, physicalResourceId=None, 
 """
 
 
+#: What a template that leaves it out takes back.
+_DEFAULTS = {"Environment": {"Variables": {}}, "Layers": [], "SnapStart": {"ApplyOn": "None"}}
+
+
 class Function(Provider):
     type = "AWS::Lambda::Function"
     name_property = "FunctionName"
@@ -40,7 +44,7 @@ class Function(Provider):
     def update(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
         if properties["FunctionName"] != previous["FunctionName"]:
             return super().update(aws, created, properties, previous)
-        call(aws, "lambda", "UpdateFunctionConfiguration", {"Environment": {"Variables": {}}, "Layers": [], **properties})
+        call(aws, "lambda", "UpdateFunctionConfiguration", {**_DEFAULTS, **properties})
         if properties["Code"] != previous["Code"]:
             call(aws, "lambda", "UpdateFunctionCode", {"FunctionName": created.ref, **_code(properties)})
         self._set_concurrency(aws, properties)
@@ -85,6 +89,53 @@ class _Permission(Provider):
 
     def delete(self, aws: Aws, created: Created, properties: Properties) -> None:
         aws.client("lambda").remove_permission(FunctionName=properties["FunctionName"], StatementId=created.ref)
+
+
+class _Version(Provider):
+    """docs: AWSCloudFormation/latest/TemplateReference/aws-resource-lambda-version.html"""
+
+    type = "AWS::Lambda::Version"
+    not_emulated = ("CodeSha256", "ProvisionedConcurrencyConfig", "RuntimePolicy")
+
+    def create(self, aws: Aws, properties: Properties) -> Created:
+        name = str(properties["FunctionName"]).rsplit(":function:", 1)[-1]
+        before = {each["Version"] for each in aws.client("lambda").list_versions_by_function(FunctionName=name)["Versions"]}
+        published = call(aws, "lambda", "PublishVersion", properties)
+        arn, number = published["FunctionArn"], str(published["Version"])
+        if number in before:
+            raise ValueError(
+                f"A version for this Lambda function exists ( {number} ). Modify the function to create a new version."
+            )
+        return Created(arn, {"FunctionArn": arn, "Version": number})
+
+    def update(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
+        """A replacement. An alias may still stand for the version before, so that it stays."""
+        return self.create(aws, properties)
+
+    def delete(self, aws: Aws, created: Created, properties: Properties) -> None:
+        aws.client("lambda").delete_function(FunctionName=created.ref)
+
+
+class _Alias(Provider):
+    """docs: AWSCloudFormation/latest/TemplateReference/aws-resource-lambda-alias.html"""
+
+    type = "AWS::Lambda::Alias"
+    not_emulated = ("ProvisionedConcurrencyConfig", "RoutingConfig")
+
+    def create(self, aws: Aws, properties: Properties) -> Created:
+        return self._put(aws, "CreateAlias", properties)
+
+    def update(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
+        if any(properties[name] != previous[name] for name in ("FunctionName", "Name")):
+            return super().update(aws, created, properties, previous)
+        return self._put(aws, "UpdateAlias", {"Description": "", **properties})
+
+    def delete(self, aws: Aws, created: Created, properties: Properties) -> None:
+        aws.client("lambda").delete_alias(FunctionName=properties["FunctionName"], Name=properties["Name"])
+
+    def _put(self, aws: Aws, operation: str, properties: Properties) -> Created:
+        arn = call(aws, "lambda", operation, properties)["AliasArn"]
+        return Created(arn, {"AliasArn": arn})
 
 
 class EventSourceMapping(Provider):
@@ -153,6 +204,8 @@ def _definition(aws: Aws, properties: Properties) -> str:
 
 PROVIDERS: tuple[Provider, ...] = (
     Function(),
+    _Version(),
+    _Alias(),
     _Permission(),
     StateMachine(),
     ApiProvider(
