@@ -259,8 +259,8 @@ def _chain() -> Credentials:
 
 def renew_credentials() -> None:
     """Those that were found before a snapshot are out of date after a restore. Raises BotoCoreError where there are none."""
-    _credentials.cache_clear()
-    _credentials()
+    _chain.cache_clear()
+    _chain()
 
 
 def _region() -> str:
