@@ -67,29 +67,29 @@ def at(*path: str) -> Callable[[Figures], float]:
     return read
 
 
-def ratio(above: Callable[[Figures], float], below: Callable[[Figures], float]) -> Callable[[Figures], float]:
+def _ratio(above: Callable[[Figures], float], below: Callable[[Figures], float]) -> Callable[[Figures], float]:
     """Reads how many times the second figure the first is."""
     return lambda figures: above(figures) / below(figures)
 
 
-def ndcg(kind: str, name: str) -> Callable[[Figures], float]:
+def _ndcg(kind: str, name: str) -> Callable[[Figures], float]:
     return at(kind, name, "normalized_discounted_cumulative_gain_at_10", "mean")
 
 
-def faults_p99(figures: Figures) -> float:
+def _faults_p99(figures: Figures) -> float:
     """How much of the time that it may take a slow answer takes."""
     return float(figures["faults_ms"]["p99"] / (figures["time_budget_ms"] + figures["well_ms"]["p99"]))
 
 
-def exchanges_beyond(figures: Figures) -> float:
+def _exchanges_beyond(figures: Figures) -> float:
     """Full shuffles of all jobs that their plans could do without."""
     return float(sum(max(0, count - figures["necessary"][job]) for job, count in figures["exchanges"].items()))
 
 
-ALWAYS: dict[Size, tuple[str, ...]] = {"small": (), "full": ()}
-PERSONAL = ndcg("ml-100k, for a user", "aws-user-personalization-v2")
+_ALWAYS: dict[Size, tuple[str, ...]] = {"small": (), "full": ()}
+_PERSONAL = _ndcg("ml-100k, for a user", "aws-user-personalization-v2")
 RECIPE = ("recipes", "aws-user-personalization-v2")
-SMALL_SHOP = "0.5M interactions, 1k items, 5k users"
+_SMALL_SHOP = "0.5M interactions, 1k items, 5k users"
 SHOP_5M, SHOP_5M_100K = (f"5M interactions, {items} items, 50k users" for items in ("10k", "100k"))
 
 BENCHMARKS = (
@@ -106,13 +106,13 @@ BENCHMARKS = (
             Measure("functions", at("functions"), at_most=8),
             Measure(
                 "transitions of a first run, beside the official solution's",
-                ratio(at("transitions", "first"), at("official", "transitions")),
+                _ratio(at("transitions", "first"), at("official", "transitions")),
                 at_most=0.5,
                 unit="×",
             ),
             Measure("transitions when nothing changed", at("transitions", "unchanged"), at_most=40),
         ),
-        ALWAYS,
+        _ALWAYS,
         plots.pipeline,
     ),
     Benchmark(
@@ -141,7 +141,7 @@ BENCHMARKS = (
             Measure("event to changed recommendation, p50", at("freshness_s", "p50"), unit=" s"),
             Measure("event to changed recommendation, p99", at("freshness_s", "p99"), at_most=2, unit=" s"),
         ),
-        ALWAYS,
+        _ALWAYS,
     ),
     Benchmark(
         "chaos",
@@ -156,7 +156,7 @@ BENCHMARKS = (
             Measure("in Personalize", at("in_personalize")),
             Measure("for the archive alone, by their type", at("archive_only")),
             Measure("dead letters, each with its reason", at("dead_lettered")),
-            Measure("in the archive, beside accepted", ratio(at("archived"), at("accepted")), at_least=1, unit="×"),
+            Measure("in the archive, beside accepted", _ratio(at("archived"), at("accepted")), at_least=1, unit="×"),
             Measure("lost", at("lost"), at_most=0),
             Measure("counted twice", at("counted_twice"), at_most=0),
             Measure("accepted puts and patches of items and users", at("records_accepted")),
@@ -178,13 +178,13 @@ BENCHMARKS = (
             Measure("our own share beside the bare call, p50", at("vs_bare_boto3", "own_p50"), at_most=0.5, unit="×"),
             Measure("the whole request beside the bare call, p50", at("vs_bare_boto3", "all_p50"), at_most=0.85, unit="×"),
             Measure("the whole request beside the bare call, p99", at("vs_bare_boto3", "all_p99"), at_most=1.1, unit="×"),
-            Measure("500 candidates beside 100", ratio(at("at_500_candidates", "all_ms", "p50"), at("all_ms", "p50")), unit="×"),
+            Measure("500 candidates beside 100", _ratio(at("at_500_candidates", "all_ms", "p50"), at("all_ms", "p50")), unit="×"),
             Measure("requests a second, one after the other", at("requests_per_s")),
             Measure("import of the function's modules", at("import_ms"), at_most=150, unit=" ms"),
             Measure("processor time of a new worker's first answer", at("cold_ms"), unit=" ms"),
             Measure("layer and code, zipped", at("zipped_mb"), at_most=15, unit=" MB"),
         ),
-        ALWAYS,
+        _ALWAYS,
         plots.serving,
     ),
     Benchmark(
@@ -201,7 +201,7 @@ BENCHMARKS = (
             Measure("an answer, p50", at("faults_ms", "p50"), unit=" ms"),
             Measure("an answer, p99", at("faults_ms", "p99"), unit=" ms"),
             Measure("the same while all is well, p99", at("well_ms", "p99"), unit=" ms"),
-            Measure("p99 beside time budget and p99 while all is well", faults_p99, at_most=1, unit="×"),
+            Measure("p99 beside time budget and p99 while all is well", _faults_p99, at_most=1, unit="×"),
         ),
         {"small": ("--requests", "1000"), "full": ("--requests", "10000")},
     ),
@@ -218,7 +218,7 @@ BENCHMARKS = (
             Measure("click to changed list, slowest", at("changed_ms", "max"), at_most=2000, unit=" ms"),
             Measure("a page", at("page_kb"), at_most=150, unit=" KB"),
         ),
-        ALWAYS,
+        _ALWAYS,
     ),
     Benchmark(
         "batch",
@@ -231,10 +231,10 @@ BENCHMARKS = (
             Measure("CPU of a line, beside `batch_writer`", at("cpu_vs_batch_writer"), at_most=1.2, unit="×"),
             Measure("time of the file, beside `batch_writer`", at("time_vs_batch_writer"), at_most=0.8, unit="×"),
             Measure("peak memory at 100,000 lines", at("peak_mb", "100000"), unit=" MB"),
-            Measure("memory at 100,000 lines beside 10,000", ratio(at("peak_mb", "100000"), at("peak_mb", "10000")), unit="×"),
+            Measure("memory at 100,000 lines beside 10,000", _ratio(at("peak_mb", "100000"), at("peak_mb", "10000")), unit="×"),
             Measure(
                 "memory at 1,000,000 lines beside 100,000",
-                ratio(at("peak_mb", "1000000"), at("peak_mb", "100000")),
+                _ratio(at("peak_mb", "1000000"), at("peak_mb", "100000")),
                 at_most=1.1,
                 unit="×",
             ),
@@ -254,9 +254,9 @@ BENCHMARKS = (
             Measure("1M events", at("spark_s", "1000000"), unit=" s"),
             Measure("5M events", at("spark_s", "5000000"), unit=" s"),
             Measure("20M events", at("spark_s", "20000000"), unit=" s"),
-            Measure("20M events beside 1M", ratio(at("spark_s", "20000000"), at("spark_s", "1000000")), at_most=20, unit="×"),
+            Measure("20M events beside 1M", _ratio(at("spark_s", "20000000"), at("spark_s", "1000000")), at_most=20, unit="×"),
             Measure("power of the number of events with which the time grows", at("exponent"), at_most=1),
-            Measure("exchanges beyond the necessary", exchanges_beyond, at_most=0),
+            Measure("exchanges beyond the necessary", _exchanges_beyond, at_most=0),
         ),
         {"small": ("--sizes", "100000,1000000"), "full": ()},
         plots.spark_seconds,
@@ -297,7 +297,7 @@ BENCHMARKS = (
             Measure("an answer at 10k items, filtered, p50", at(*RECIPE, SHOP_5M, "filtered", "p50_ms"), at_most=5, unit=" ms"),
             Measure("an answer at 10k items, filtered, p99", at(*RECIPE, SHOP_5M, "filtered", "p99_ms"), at_most=15, unit=" ms"),
             Measure("an answer at 100k items, filtered, p99", at(*RECIPE, SHOP_5M_100K, "filtered", "p99_ms"), unit=" ms"),
-            Measure("an answer at 1k items, filtered, p99", at(*RECIPE, SMALL_SHOP, "filtered", "p99_ms"), unit=" ms"),
+            Measure("an answer at 1k items, filtered, p99", at(*RECIPE, _SMALL_SHOP, "filtered", "p99_ms"), unit=" ms"),
             Measure(
                 "time of training as interactions grow tenfold, 1k items",
                 at("growth", RECIPE[1], "1000 items", "seconds"),
@@ -319,7 +319,7 @@ BENCHMARKS = (
         "bench.accuracy",
         "accuracy.md",
         tuple(
-            Measure(f"User-Personalization-v2 beside {name}", ratio(PERSONAL, ndcg("ml-100k, for a user", key)), unit="×")
+            Measure(f"User-Personalization-v2 beside {name}", _ratio(_PERSONAL, _ndcg("ml-100k, for a user", key)), unit="×")
             for name, key in {
                 "popularity, seen removed": "popularity",
                 "item-kNN": "item-kNN",
