@@ -1,7 +1,7 @@
 """Avro schemas of datasets.
 
 docs: personalize/latest/dg/how-it-works-dataset-schema.html, custom-datasets-and-schemas.html,
-ECOMMERCE-datasets-and-schemas.html, VIDEO-ON-DEMAND-datasets-and-schemas.html, updating-dataset-schema.html
+ECOMMERCE-datasets-and-schemas.html, VIDEO-ON-DEMAND-datasets-and-schemas.html
 """
 
 from __future__ import annotations
@@ -230,28 +230,6 @@ def read_schema(document: Any, domain: str | None = None) -> Schema:
     normal = _normal_text(document)
     _check_length(normal)
     return Schema(kind, fields, normal, domain)
-
-
-def check_schema_update(old: Schema, new: Schema) -> None:
-    """The rules of UpdateDataset. Raises InvalidSchema. docs: updating-dataset-schema.html"""
-    if old.kind not in ("ITEMS", "USERS"):
-        raise InvalidSchema(
-            [Problem("", f"the schema of a dataset of type {old.kind} cannot be replaced, only of ITEMS and USERS")]
-        )
-    if new.kind != old.kind:
-        raise InvalidSchema([Problem("name", f"the new schema is for {new.kind}, the dataset is of type {old.kind}")])
-    fields = {field.name: field for field in new.fields}
-    problems = [
-        Problem("fields", f"{field.name} must be kept unchanged in the new schema")
-        for field in old.fields
-        if fields.pop(field.name, None) != field
-    ]
-    for field in fields.values():
-        if not field.nullable:
-            union = f'["null", "{field.type}"]'
-            problems.append(Problem("fields", f'the new field {field.name} must allow null: use "type": {union}'))
-    if problems:
-        raise InvalidSchema(problems)
 
 
 def json_schema() -> dict[str, Any]:
