@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import zipfile
 from typing import Any
 
@@ -89,7 +88,7 @@ class _Permission(Provider):
 
 class EventSourceMapping(Provider):
     type = "AWS::Lambda::EventSourceMapping"
-    not_emulated = ("FilterCriteria",)
+    not_emulated = ("FilterCriteria", "StartingPositionTimestamp")
 
     def create(self, aws: Aws, properties: Properties) -> Created:
         uuid = call(aws, "lambda", "CreateEventSourceMapping", properties)["UUID"]
@@ -97,7 +96,7 @@ class EventSourceMapping(Provider):
         return Created(uuid, {"Id": uuid, "EventSourceMappingArn": arn})
 
     def update(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
-        fixed = ("EventSourceArn", "StartingPosition", "StartingPositionTimestamp")
+        fixed = ("EventSourceArn", "StartingPosition")
         if any(properties.get(name) != previous.get(name) for name in fixed):
             return super().update(aws, created, properties, previous)
         call(aws, "lambda", "UpdateEventSourceMapping", {**properties, "UUID": created.ref})
@@ -111,6 +110,7 @@ class StateMachine(Provider):
     type = "AWS::StepFunctions::StateMachine"
     name_property = "StateMachineName"
     name_limit = 80
+    not_emulated = ("Definition", "DefinitionS3Location")  # the CDK writes DefinitionString
 
     def create(self, aws: Aws, properties: Properties) -> Created:
         arn = self._call(aws, "CreateStateMachine", properties, {"name": properties["StateMachineName"]})["stateMachineArn"]
@@ -127,7 +127,7 @@ class StateMachine(Provider):
 
     def _call(self, aws: Aws, operation: str, properties: Properties, identity: Properties) -> dict[str, Any]:
         parameters = {
-            "definition": _definition(aws, properties),
+            "definition": _definition(properties),
             "roleArn": properties["RoleArn"],
             "type": properties.get("StateMachineType", "STANDARD"),
             "loggingConfiguration": properties.get("LoggingConfiguration"),
@@ -139,13 +139,8 @@ class StateMachine(Provider):
         return call(aws, "stepfunctions", operation, parameters)
 
 
-def _definition(aws: Aws, properties: Properties) -> str:
-    if location := properties.get("DefinitionS3Location"):
-        text: str = aws.client("s3").get_object(Bucket=location["Bucket"], Key=location["Key"])["Body"].read().decode()
-    elif "DefinitionString" in properties:
-        text = properties["DefinitionString"]
-    else:
-        text = json.dumps(properties["Definition"])
+def _definition(properties: Properties) -> str:
+    text: str = properties["DefinitionString"]
     for name, value in (properties.get("DefinitionSubstitutions") or {}).items():
         text = text.replace(f"${{{name}}}", str(value).lower() if isinstance(value, bool) else str(value))
     return text

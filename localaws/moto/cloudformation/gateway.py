@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from localaws.clients import Aws
 from localaws.moto.cloudformation.provider import (
     Accepted,
@@ -49,8 +47,24 @@ class RestApi(Provider):
         aws.client("apigateway").delete_rest_api(restApiId=created.ref)
 
 
+def _model(properties: Properties) -> Properties:
+    schema = text(properties["Schema"])
+    if "/models/" in schema:
+        raise ValueError("references to other models in a model's schema are not emulated")
+    return {"ContentType": "application/json", **properties, "Schema": schema}
+
+
 class Method(Provider):
     type = "AWS::ApiGateway::Method"
+
+    def check(self, properties: Properties) -> None:
+        """Parameters are constants in quotes; what depends on the request is for mapping templates."""
+        integration = properties.get("Integration") or {}
+        responses = integration.get("IntegrationResponses") or []
+        mappings = [integration.get("RequestParameters"), *(response.get("ResponseParameters") for response in responses)]
+        for name, source in (pair for mapping in mappings for pair in (mapping or {}).items()):
+            if not text(source).startswith("'"):
+                raise ValueError(f"{name} is mapped from {source}: only constants in single quotes are emulated")
 
     def create(self, aws: Aws, properties: Properties) -> Created:
         key = {name: properties[name] for name in ("RestApiId", "ResourceId", "HttpMethod")}
@@ -135,11 +149,7 @@ PROVIDERS: tuple[Provider, ...] = (
         "CreateModel",
         ref=_name,
         name_property="Name",
-        prepare=lambda properties: {
-            "ContentType": "application/json",
-            **properties,
-            "Schema": properties["Schema"] if isinstance(properties["Schema"], str) else json.dumps(properties["Schema"]),
-        },
+        prepare=_model,
         delete_operation="DeleteModel",
         delete_parameters=lambda ref, properties: {"modelName": ref, "restApiId": properties["RestApiId"]},
     ),

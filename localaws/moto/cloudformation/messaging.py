@@ -12,6 +12,7 @@ from localaws.moto.cloudformation.provider import (
     tags_of,
     text,
 )
+from localaws.moto.events import SUBSCRIBERS
 from localaws.moto.targets import check_target
 from localaws.schedule_expressions import check, check_of_rule
 
@@ -20,11 +21,10 @@ class Queue(Provider):
     type = "AWS::SQS::Queue"
     name_property = "QueueName"
     name_limit = 80
+    not_emulated = ("FifoQueue",)  # what reads a queue does not read groups in order
 
     def create(self, aws: Aws, properties: Properties) -> Created:
         name = properties["QueueName"]
-        if text(properties.get("FifoQueue", "")) == "true" and not name.endswith(".fifo"):
-            name = f"{name[:75]}.fifo"
         tags = {tag["Key"]: tag["Value"] for tag in tags_of(properties)}
         parameters = {"QueueName": name, "Attributes": _queue_attributes(properties), "Tags": tags}
         url = call(aws, "sqs", "CreateQueue", parameters)["QueueUrl"]
@@ -32,10 +32,9 @@ class Queue(Provider):
         return Created(url, {"Arn": arn, "QueueName": name, "QueueUrl": url})
 
     def update(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
-        if any(properties.get(name) != previous.get(name) for name in ("QueueName", "FifoQueue")):
+        if properties["QueueName"] != previous["QueueName"]:
             return super().update(aws, created, properties, previous)
-        attributes = {key: value for key, value in _queue_attributes(properties).items() if key != "FifoQueue"}
-        call(aws, "sqs", "SetQueueAttributes", {"QueueUrl": created.ref, "Attributes": attributes})
+        call(aws, "sqs", "SetQueueAttributes", {"QueueUrl": created.ref, "Attributes": _queue_attributes(properties)})
         return created
 
     def delete(self, aws: Aws, created: Created, properties: Properties) -> None:
@@ -66,24 +65,23 @@ class _TopicPolicy(Provider):
         return Created("TopicPolicy")
 
 
-_TOPIC_ATTRIBUTES = ("DisplayName", "KmsMasterKeyId", "FifoTopic", "ContentBasedDeduplication", "TracingConfig")
+_TOPIC_ATTRIBUTES = ("DisplayName", "KmsMasterKeyId", "TracingConfig")
 
 
 class Topic(Provider):
     type = "AWS::SNS::Topic"
     name_property = "TopicName"
     name_limit = 256
+    not_emulated = ("FifoTopic", "Subscription")  # subscriptions are resources of their own
 
     def create(self, aws: Aws, properties: Properties) -> Created:
         attributes = {name: text(properties[name]) for name in _TOPIC_ATTRIBUTES if name in properties}
         parameters = {"Name": properties["TopicName"], "Attributes": attributes, "Tags": tags_of(properties)}
         arn = call(aws, "sns", "CreateTopic", parameters)["TopicArn"]
-        for subscription in properties.get("Subscription") or []:
-            call(aws, "sns", "Subscribe", {"TopicArn": arn, **subscription})
         return Created(arn, {"TopicArn": arn, "TopicName": properties["TopicName"]})
 
     def update(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
-        if properties["TopicName"] != previous["TopicName"] or properties.get("Subscription") != previous.get("Subscription"):
+        if properties["TopicName"] != previous["TopicName"]:
             return super().update(aws, created, properties, previous)
         for name in _TOPIC_ATTRIBUTES:
             if properties.get(name) != previous.get(name):
@@ -98,37 +96,42 @@ class Topic(Provider):
 _SUBSCRIPTION_ATTRIBUTES = ("FilterPolicy", "FilterPolicyScope", "RawMessageDelivery", "RedrivePolicy")
 
 
+def _subscription(properties: Properties) -> Properties:
+    if properties["Protocol"] not in SUBSCRIBERS:
+        raise ValueError(f"subscriptions of {properties['Protocol']} are not emulated, only of {', '.join(sorted(SUBSCRIBERS))}")
+    attributes = {name: text(properties[name]) for name in _SUBSCRIPTION_ATTRIBUTES if name in properties}
+    return {**properties, "ReturnSubscriptionArn": True, "Attributes": attributes}
+
+
 class Rule(Provider):
     type = "AWS::Events::Rule"
     name_property = "Name"
+    not_emulated = tuple(f"Targets.{name}" for name in ("InputPath", "InputTransformer", "SqsParameters"))
 
     def create(self, aws: Aws, properties: Properties) -> Created:
         if expression := properties.get("ScheduleExpression"):
             check_of_rule(expression)
+        if properties.get("EventBusName", "default") != "default":
+            raise ValueError("rules of another bus than the default one are not emulated")
         for target in properties.get("Targets") or []:
             check_target(target["Arn"])
         arn = call(aws, "events", "PutRule", {**properties, "Tags": tags_of(properties)})["RuleArn"]
-        bus = properties.get("EventBusName", "default")
         if targets := properties.get("Targets"):
-            call(
-                aws,
-                "events",
-                "PutTargets",
-                {"Rule": properties["Name"], "EventBusName": bus, "Targets": targets},
-            )
-        name = properties["Name"]
-        return Created(name if bus == "default" else f"{bus}|{name}", {"Arn": arn})
+            call(aws, "events", "PutTargets", {"Rule": properties["Name"], "Targets": targets})
+        return Created(properties["Name"], {"Arn": arn})
 
     def delete(self, aws: Aws, created: Created, properties: Properties) -> None:
-        events, bus = aws.client("events"), properties.get("EventBusName", "default")
+        events = aws.client("events")
         if ids := [target["Id"] for target in properties.get("Targets") or []]:
-            events.remove_targets(Rule=properties["Name"], EventBusName=bus, Ids=ids)
-        events.delete_rule(Name=properties["Name"], EventBusName=bus)
+            events.remove_targets(Rule=created.ref, Ids=ids)
+        events.delete_rule(Name=created.ref)
 
 
 def _schedule(properties: Properties) -> Properties:
     check(properties["ScheduleExpression"])
     check_target(properties["Target"]["Arn"])
+    if "<aws.scheduler." in properties["Target"].get("Input", ""):
+        raise ValueError("context attributes (<aws.scheduler.…>) in a target's input are not emulated")
     return properties
 
 
@@ -176,11 +179,7 @@ PROVIDERS: tuple[Provider, ...] = (
         "sns",
         "Subscribe",
         ref=lambda properties, answer: answer["SubscriptionArn"],
-        prepare=lambda properties: {
-            **properties,
-            "ReturnSubscriptionArn": True,
-            "Attributes": {name: text(properties[name]) for name in _SUBSCRIPTION_ATTRIBUTES if name in properties},
-        },
+        prepare=_subscription,
         delete_operation="Unsubscribe",
         delete_parameters=lambda ref, properties: {"SubscriptionArn": ref},
     ),

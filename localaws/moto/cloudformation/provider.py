@@ -42,10 +42,11 @@ class Provider(abc.ABC):
     def check(self, properties: Properties) -> None:
         """Raises ValueError for a property that has no effect here: what a template says is never dropped in silence."""
         for path in self.not_emulated:
-            value: Any = properties
-            for name in path.split("."):
-                value = value.get(name) if isinstance(value, dict) else None
-            if value:
+            *above, last = path.split(".")
+            places = [properties]
+            for name in above:
+                places = [entry for place in places for entry in _objects(place.get(name))]
+            if any(place.get(last) for place in places):
                 raise ValueError(f"the property {path} is not emulated")
 
     @abc.abstractmethod
@@ -66,6 +67,11 @@ class Provider(abc.ABC):
 
     def delete(self, aws: Aws, created: Created, properties: Properties) -> None:
         return None
+
+
+def _objects(value: Any) -> list[Properties]:
+    """The object that a property is, or those in its list."""
+    return [entry for entry in (value if isinstance(value, list) else [value]) if isinstance(entry, dict)]
 
 
 @dataclass
