@@ -154,9 +154,9 @@ PROVIDERS: tuple[Provider, ...] = (
         "AWS::Lambda::LayerVersion",
         "lambda",
         "PublishLayerVersion",
-        ref=lambda properties, answer: answer["LayerVersionArn"],
+        ref="LayerVersionArn",
         name_property="LayerName",
-        attributes={"LayerVersionArn": lambda properties, answer: answer["LayerVersionArn"]},
+        attributes={"LayerVersionArn": "LayerVersionArn"},
     ),
     EventSourceMapping(),
 )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from localaws.clients import Aws
 from localaws.moto.cloudformation.provider import (
     Accepted,
-    Answer,
     ApiProvider,
     Created,
     Properties,
@@ -13,14 +12,6 @@ from localaws.moto.cloudformation.provider import (
     call,
     text,
 )
-
-
-def _id(properties: Properties, answer: Answer) -> str:
-    return str(answer["id"])
-
-
-def _name(properties: Properties, answer: Answer) -> str:
-    return str(properties["Name"])
 
 
 class RestApi(Provider):
@@ -129,41 +120,37 @@ PROVIDERS: tuple[Provider, ...] = (
         "AWS::ApiGateway::Resource",
         "apigateway",
         "CreateResource",
-        ref=_id,
-        attributes={"ResourceId": _id},
+        ref="id",
+        attributes={"ResourceId": "id"},
         delete_operation="DeleteResource",
-        delete_parameters=lambda ref, properties: {"resourceId": ref, **properties},
+        delete_parameter="resourceId",
     ),
     ApiProvider(
         "AWS::ApiGateway::Deployment",
         "apigateway",
         "CreateDeployment",
-        ref=_id,
-        attributes={"DeploymentId": _id},
+        ref="id",
+        attributes={"DeploymentId": "id"},
         delete_operation="DeleteDeployment",
-        delete_parameters=lambda ref, properties: {"deploymentId": ref, "restApiId": properties["RestApiId"]},
+        delete_parameter="deploymentId",
     ),
     ApiProvider(
         "AWS::ApiGateway::Model",
         "apigateway",
         "CreateModel",
-        ref=_name,
         name_property="Name",
         prepare=_model,
         delete_operation="DeleteModel",
-        delete_parameters=lambda ref, properties: {"modelName": ref, "restApiId": properties["RestApiId"]},
+        delete_parameter="modelName",
     ),
     ApiProvider(
         "AWS::ApiGateway::RequestValidator",
         "apigateway",
         "CreateRequestValidator",
-        ref=_id,
-        attributes={"RequestValidatorId": _id},
+        ref="id",
+        attributes={"RequestValidatorId": "id"},
         delete_operation="DeleteRequestValidator",
-        delete_parameters=lambda ref, properties: {
-            "requestValidatorId": ref,
-            "restApiId": properties["RestApiId"],
-        },
+        delete_parameter="requestValidatorId",
     ),
     ApiProvider(
         "AWS::ApiGateway::GatewayResponse",
@@ -172,18 +159,17 @@ PROVIDERS: tuple[Provider, ...] = (
         ref=lambda properties, answer: properties["ResponseType"],
         update_operation="PutGatewayResponse",
         delete_operation="DeleteGatewayResponse",
-        delete_parameters=lambda ref, properties: properties,
     ),
     ApiProvider(
         "AWS::ApiGateway::UsagePlan",
         "apigateway",
         "CreateUsagePlan",
-        ref=_id,
-        attributes={"Id": _id},
+        ref="id",
+        attributes={"Id": "id"},
         name_property="UsagePlanName",
         prepare=lambda properties: {**properties, "Name": properties["UsagePlanName"]},
         delete_operation="DeleteUsagePlan",
-        delete_parameters=lambda ref, properties: {"usagePlanId": ref},
+        delete_parameter="usagePlanId",
     ),
     ApiKey(),
     ApiProvider(
@@ -192,7 +178,6 @@ PROVIDERS: tuple[Provider, ...] = (
         "CreateUsagePlanKey",
         ref=lambda properties, answer: f"{properties['KeyId']}:{properties['UsagePlanId']}",
         delete_operation="DeleteUsagePlanKey",
-        delete_parameters=lambda ref, properties: properties,
     ),
     Accepted("AWS::ApiGateway::Account"),
 )

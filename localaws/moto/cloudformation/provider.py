@@ -19,6 +19,7 @@ _GONE = re.compile("NotFound|NoSuch|NonExistent|does not exist")
 
 Properties = dict[str, Any]
 Answer = dict[str, Any]
+_Value = str | Callable[[Properties, Answer], Any]
 
 
 @dataclass
@@ -76,18 +77,22 @@ def _objects(value: Any) -> list[Properties]:
 
 @dataclass
 class ApiProvider(Provider):
-    """A type whose resources are one API call each."""
+    """A type whose resources are one API call each.
+
+    `ref` and `attributes` are members of the answer, or made of properties and answer; without a `ref` it is the name.
+    `delete_parameter` is what the operation that deletes calls the ref, where that is no property.
+    """
 
     type: str
     service: str
     create_operation: str
-    ref: Callable[[Properties, Answer], str]
+    ref: _Value = ""
     name_property: str = ""
-    attributes: Mapping[str, Callable[[Properties, Answer], Any]] = field(default_factory=dict)
+    attributes: Mapping[str, _Value] = field(default_factory=dict)
     prepare: Callable[[Properties], Properties] = dict
     update_operation: str = ""  # takes the same parameters as creating
     delete_operation: str = ""
-    delete_parameters: Callable[[str, Properties], Properties] = lambda ref, properties: {}
+    delete_parameter: str = ""
     name_limit: int = 64
     outlives: bool = False
     not_emulated: tuple[str, ...] = ()
@@ -103,13 +108,17 @@ class ApiProvider(Provider):
 
     def delete(self, aws: Aws, created: Created, properties: Properties) -> None:
         if self.delete_operation:
-            call(aws, self.service, self.delete_operation, self.delete_parameters(created.ref, properties))
+            named = {self.delete_parameter: created.ref} if self.delete_parameter else {}
+            call(aws, self.service, self.delete_operation, {**properties, **named})
 
     def _put(self, aws: Aws, operation: str, properties: Properties) -> Created:
-        prepared = self.prepare(properties)
-        answer = call(aws, self.service, operation, prepared)
-        attributes = {name: value(properties, answer) for name, value in self.attributes.items()}
-        return Created(self.ref(properties, answer), attributes)
+        answer = call(aws, self.service, operation, self.prepare(properties))
+
+        def found(value: _Value) -> Any:
+            return answer[value] if isinstance(value, str) else value(properties, answer)
+
+        attributes = {name: found(value) for name, value in self.attributes.items()}
+        return Created(str(found(self.ref) if self.ref else properties[self.name_property]), attributes)
 
 
 @dataclass

@@ -130,6 +130,5 @@ PROVIDERS: tuple[Provider, ...] = (
         prepare=lambda properties: {"Bucket": properties["Bucket"], "Policy": properties["PolicyDocument"]},
         update_operation="PutBucketPolicy",
         delete_operation="DeleteBucketPolicy",
-        delete_parameters=lambda ref, properties: {"Bucket": ref},
     ),
 )
