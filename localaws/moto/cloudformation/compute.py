@@ -36,9 +36,7 @@ class Function(Provider):
         self._set_concurrency(aws, properties)
         return Created(properties["FunctionName"], {"Arn": answer["FunctionArn"]})
 
-    def update(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
-        if properties["FunctionName"] != previous["FunctionName"]:
-            return super().update(aws, created, properties, previous)
+    def change(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
         call(aws, "lambda", "UpdateFunctionConfiguration", {"Environment": {"Variables": {}}, "Layers": [], **properties})
         if properties["Code"] != previous["Code"]:
             call(aws, "lambda", "UpdateFunctionCode", {"FunctionName": created.ref, **_code(properties)})
@@ -88,6 +86,7 @@ class _Permission(Provider):
 
 class EventSourceMapping(Provider):
     type = "AWS::Lambda::EventSourceMapping"
+    fixed = ("EventSourceArn", "StartingPosition")
     not_emulated = ("FilterCriteria", "StartingPositionTimestamp")
 
     def create(self, aws: Aws, properties: Properties) -> Created:
@@ -95,10 +94,7 @@ class EventSourceMapping(Provider):
         arn = f"arn:aws:lambda:{aws.region}:{aws.account}:event-source-mapping:{uuid}"
         return Created(uuid, {"Id": uuid, "EventSourceMappingArn": arn})
 
-    def update(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
-        fixed = ("EventSourceArn", "StartingPosition")
-        if any(properties.get(name) != previous.get(name) for name in fixed):
-            return super().update(aws, created, properties, previous)
+    def change(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
         call(aws, "lambda", "UpdateEventSourceMapping", {**properties, "UUID": created.ref})
         return created
 
@@ -116,9 +112,7 @@ class StateMachine(Provider):
         arn = self._call(aws, "CreateStateMachine", properties, {"name": properties["StateMachineName"]})["stateMachineArn"]
         return Created(arn, {"Arn": arn, "Name": properties["StateMachineName"], "StateMachineRevisionId": "1"})
 
-    def update(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
-        if properties["StateMachineName"] != previous["StateMachineName"]:
-            return super().update(aws, created, properties, previous)
+    def change(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
         self._call(aws, "UpdateStateMachine", properties, {"stateMachineArn": created.ref})
         return created
 

@@ -17,6 +17,7 @@ from localaws.moto.cloudformation.provider import (
 class RestApi(Provider):
     type = "AWS::ApiGateway::RestApi"
     name_property = "Name"
+    fixed = ()
     not_emulated = ("Body", "BodyS3Location", "BinaryMediaTypes")  # resources and methods are declared, in UTF-8
 
     def create(self, aws: Aws, properties: Properties) -> Created:
@@ -24,7 +25,7 @@ class RestApi(Provider):
         root = aws.client("apigateway").get_resources(restApiId=api_id)["items"][0]["id"]
         return Created(api_id, {"RestApiId": api_id, "RootResourceId": root})
 
-    def update(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
+    def change(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
         patches = [
             {"op": "replace", "path": f"/{name[0].lower()}{name[1:]}", "value": text(properties[name])}
             for name in ("Name", "Description", "ApiKeySourceType")
@@ -94,14 +95,13 @@ class ApiKey(Provider):
 
 class Stage(Provider):
     type = "AWS::ApiGateway::Stage"
+    fixed = ("RestApiId", "StageName")
 
     def create(self, aws: Aws, properties: Properties) -> Created:
         call(aws, "apigateway", "CreateStage", properties)
         return Created(properties["StageName"])
 
-    def update(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
-        if any(properties[name] != previous[name] for name in ("RestApiId", "StageName")):
-            return super().update(aws, created, properties, previous)
+    def change(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
         patches = [{"op": "replace", "path": "/deploymentId", "value": properties["DeploymentId"]}]
         for name, value in (properties.get("Variables") or {}).items():
             patches.append({"op": "replace", "path": f"/variables/{name}", "value": str(value)})

@@ -31,9 +31,7 @@ class Queue(Provider):
         arn = f"arn:aws:sqs:{aws.region}:{aws.account}:{name}"
         return Created(url, {"Arn": arn, "QueueName": name, "QueueUrl": url})
 
-    def update(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
-        if properties["QueueName"] != previous["QueueName"]:
-            return super().update(aws, created, properties, previous)
+    def change(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
         call(aws, "sqs", "SetQueueAttributes", {"QueueUrl": created.ref, "Attributes": _queue_attributes(properties)})
         return created
 
@@ -80,9 +78,7 @@ class Topic(Provider):
         arn = call(aws, "sns", "CreateTopic", parameters)["TopicArn"]
         return Created(arn, {"TopicArn": arn, "TopicName": properties["TopicName"]})
 
-    def update(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
-        if properties["TopicName"] != previous["TopicName"]:
-            return super().update(aws, created, properties, previous)
+    def change(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
         for name in _TOPIC_ATTRIBUTES:
             if properties.get(name) != previous.get(name):
                 value = text(properties.get(name, ""))
@@ -144,6 +140,7 @@ def _delivery_stream(properties: Properties) -> Properties:
 class Stream(Provider):
     type = "AWS::Kinesis::Stream"
     name_property = "Name"
+    fixed = ("Name", "ShardCount", "StreamModeDetails")
 
     def create(self, aws: Aws, properties: Properties) -> Created:
         name = properties["Name"]
@@ -151,9 +148,7 @@ class Stream(Provider):
         self._configure(aws, properties)
         return Created(name, {"Arn": f"arn:aws:kinesis:{aws.region}:{aws.account}:stream/{name}"})
 
-    def update(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
-        if any(properties.get(name) != previous.get(name) for name in ("Name", "ShardCount", "StreamModeDetails")):
-            return super().update(aws, created, properties, previous)
+    def change(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
         self._configure(aws, properties)
         return created
 

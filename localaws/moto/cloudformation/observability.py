@@ -26,9 +26,7 @@ class LogGroup(Provider):
         self._set_retention(aws, properties)
         return Created(name, {"Arn": f"arn:aws:logs:{aws.region}:{aws.account}:log-group:{name}:*"})
 
-    def update(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
-        if properties["LogGroupName"] != previous["LogGroupName"]:
-            return super().update(aws, created, properties, previous)
+    def change(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
         self._set_retention(aws, properties)
         return created
 

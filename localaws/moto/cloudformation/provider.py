@@ -31,10 +31,11 @@ class Created:
 
 
 class Provider(abc.ABC):
-    """Makes resources of `type`. Subclasses override `create`, mostly `delete`, and `update` where replacing is not enough."""
+    """Makes resources of `type`. Subclasses override `create`, mostly `delete`, and `change` where replacing is not enough."""
 
     type: str
     name_property: str = ""  # the property that gets a generated name if the template has none
+    fixed: tuple[str, ...] | None = None  # properties whose change replaces the resource; None: the name alone
     name_limit: int = 64
     names_in_lower_case: bool = False  # of those that are generated
     outlives: bool = False  # whether what it makes is there after a restart by itself, and is not made a second time
@@ -54,7 +55,16 @@ class Provider(abc.ABC):
     def create(self, aws: Aws, properties: Properties) -> Created: ...
 
     def update(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
-        """Replaces the resource. The old one goes first, since most names are fixed in the template."""
+        """Changes the resource in its place, or replaces it."""
+        fixed = (self.name_property,) if self.fixed is None else self.fixed
+        replaces = any(properties.get(name) != previous.get(name) for name in fixed)
+        return (self.replace if replaces else self.change)(aws, created, properties, previous)
+
+    def change(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
+        return self.replace(aws, created, properties, previous)
+
+    def replace(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
+        """The old one goes first, since most names are fixed in the template."""
         self.delete_if_there(aws, created, previous)
         return self.create(aws, properties)
 
@@ -100,9 +110,9 @@ class ApiProvider(Provider):
     def create(self, aws: Aws, properties: Properties) -> Created:
         return self._put(aws, self.create_operation, properties)
 
-    def update(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
+    def change(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
         if not self.update_operation:
-            return super().update(aws, created, properties, previous)
+            return self.replace(aws, created, properties, previous)
         updated = self._put(aws, self.update_operation, properties)
         return Created(created.ref, {**created.attributes, **updated.attributes})
 
