@@ -13,7 +13,7 @@ from localaws.environment import Environment, LocalAwsError
 from localaws.schedule_expressions import check, check_of_rule, next_time
 from localaws.triggers.schedules import Schedule, Schedules
 from tests.harness.waiting import eventually
-from tests.localaws.apps import function, resource_policy, role, state_machine
+from tests.localaws.apps import arn_of, function, resource_policy, role, state_machine
 
 pytestmark = pytest.mark.xdist_group("localaws")
 Deploy = Callable[..., dict[str, str]]
@@ -47,10 +47,6 @@ def received(environment: Environment, queue: str) -> list[Any]:
 
 def rule(targets: list[dict[str, Any]], **properties: Any) -> dict[str, Any]:
     return {"Type": "AWS::Events::Rule", "Properties": {"Targets": targets, **properties}}
-
-
-def arn_of(logical_id: str) -> dict[str, Any]:
-    return {"Fn::GetAtt": [logical_id, "Arn"]}
 
 
 def test_an_object_in_s3_starts_a_state_machine_once(environment: Environment, deploy: Deploy) -> None:
