@@ -142,9 +142,7 @@ def _s3(environ: Environ) -> Asked:
         more["CopySource"] = unquote(environ["HTTP_X_AMZ_COPY_SOURCE"])
     if call.operation == "DeleteObjects":
         entries = _DELETED.findall(_body(environ).decode("utf-8", "replace"))
-        more["Delete"] = {
-            "Objects": [{name: unescape(text, _QUOTES) for name, text in _MEMBER.findall(entry)} for entry in entries]
-        }
+        more["Delete"] = {"Objects": [_object(entry) for entry in entries]}
     return Asked(call.operation, {**call.parameters, **more})
 
 
