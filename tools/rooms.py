@@ -74,10 +74,10 @@ _MAY_IMPORT: dict[str, tuple[str, ...]] = {
 }
 
 
-#: Rooms whose public names are looked at.
+#: Rooms whose public names are for others. What tests have, they show to nobody.
 _WITH_DOORS = ("bench", "lambdas", "localaws", "personalize_emulator", "personalize_rules", "reco", "stacks", "tools", *_GLUE)
 #: Names that are used from outside of our files: by entry points, `python -m`, pytest, `import *`.
-_ENTRY = re.compile("app|handler|main|pytest_.*|__.*__")
+_ENTRY = re.compile("app|handler|main|test_.*|pytestmark|pytest_.*|__.*__")
 
 
 class Import(NamedTuple):
@@ -181,22 +181,21 @@ def vague_names(found: dict[str, Path], root: Path = ROOT) -> list[str]:
 def unused_doors(found: dict[str, Path], root: Path = ROOT) -> list[str]:
     """Names of modules that no other file mentions, but for those that a decorator registers (a command, a fixture).
 
-    A public one is to be private, and a private one that its own file does not use either is to go.
+    A public one is to be private, but for those of tests, and one that its own file does not use either is to go.
     """
     trees = {module: ast.parse(file.read_text(encoding="utf-8")) for module, file in found.items()}
     mentions = Counter(name for tree in trees.values() for name in _mentioned(tree))
     said = []
     for module, tree in sorted(trees.items()):
-        if not any(_within(module, room) for room in _WITH_DOORS):
-            continue
         own, read = _mentioned(tree), _read(tree)
+        has_doors = any(_within(module, room) for room in _WITH_DOORS)
         for name, line in _of_module(tree):
             place = f"{found[module].relative_to(root)}:{line}"
             if mentions[name] > (name in own):
                 continue
             if name not in read:
                 said.append(f"{place}: nobody uses {name!r}: delete it.")
-            elif not name.startswith("_"):
+            elif has_doors and not name.startswith("_"):
                 said.append(f"{place}: only this file uses {name!r}: name it _{name}.")
     return said
 

@@ -106,7 +106,7 @@ def _forgotten() -> None: ...
     files = {
         "localaws/shop.py": shop,
         "localaws/till.py": "from localaws import shop\nfrom localaws.shop import sell\n\n__all__ = []\nsell()\nshop.count()\n",
-        "tests/test_till.py": "monkeypatch.setattr('localaws.shop.patched', None)\n",
+        "tests/test_till.py": "ROWS = 1\nOLD = 2\n\n\ndef test_patched():\n    patch('localaws.shop.patched', ROWS)\n",
     }
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -115,4 +115,5 @@ def _forgotten() -> None: ...
         "localaws/shop.py:1: only this file uses 'SIZE': name it _SIZE.",
         "localaws/shop.py:5: only this file uses 'Kind': name it _Kind.",
         "localaws/shop.py:18: nobody uses '_forgotten': delete it.",
+        "tests/test_till.py:2: nobody uses 'OLD': delete it.",
     ]
