@@ -55,7 +55,8 @@ def keep_policies(folder: Path, client: Callable[[str], Any]) -> None:
     file = folder / "roles.json"
     found = json.loads(file.read_text()) if file.exists() else {}
     cloudformation = client("cloudformation")
-    for stack in cloudformation.describe_stacks()["Stacks"]:
+    pages = cloudformation.get_paginator("describe_stacks").paginate()
+    for stack in (stack for page in pages for stack in page["Stacks"]):
         for resource in cloudformation.list_stack_resources(StackName=stack["StackName"])["StackResourceSummaries"]:
             if resource["ResourceType"] == "AWS::IAM::Role":
                 arn, statements = _role(client("iam"), resource["PhysicalResourceId"])
