@@ -43,27 +43,27 @@ from reco.data.movielens import fetch, write_csvs
 from reco.evaluation.beyond_accuracy import Reference, qualities, unit_rows
 
 SCHEMAS = Path(__file__).parent.parent / "config" / "schemas" / "movielens"
-FILES: dict[Kind, str] = {"INTERACTIONS": "interactions", "ITEMS": "items", "USERS": "users"}
-MOVIELENS = "ml-100k"
-SETS = (MOVIELENS, *PLANTED)
+_FILES: dict[Kind, str] = {"INTERACTIONS": "interactions", "ITEMS": "items", "USERS": "users"}
+_MOVIELENS = "ml-100k"
+_SETS = (_MOVIELENS, *PLANTED)
 BEST, FIRST, POPULAR, TRENDING = (
     "aws-user-personalization-v2",
     "aws-user-personalization",
     "aws-popularity-count",
     "aws-trending-now",
 )
-RANKINGS = ("aws-personalized-ranking-v2", "aws-personalized-ranking")
-PERSONAL = (BEST, FIRST, *RANKINGS, POPULAR, TRENDING)
-RELATED = ("aws-similar-items", "aws-sims")
+_RANKINGS = ("aws-personalized-ranking-v2", "aws-personalized-ranking")
+_PERSONAL = (BEST, FIRST, *_RANKINGS, POPULAR, TRENDING)
+_RELATED = ("aws-similar-items", "aws-sims")
 SEGMENTS = ("aws-item-affinity", "aws-item-attribute-affinity")
-LEFT_OUT = {
+_LEFT_OUT = {
     "aws-semantic-similarity": "the sets have no text to compare",
     "aws-next-best-action": "the sets have no actions",
 }
 # Some recipes leave the users of the longest histories out by default; here all have the same users.
-ALL_HISTORIES = {"min_user_history_length_percentile": "0.0", "max_user_history_length_percentile": "1.0"}
+_ALL_HISTORIES = {"min_user_history_length_percentile": "0.0", "max_user_history_length_percentile": "1.0"}
 NEXT, LISTED = "next_item_normalized_discounted_cumulative_gain_at_10", "normalized_discounted_cumulative_gain_at_10_of_lists"
-SHOWN = {
+_SHOWN = {
     "NDCG@25": "normalized_discounted_cumulative_gain_at_25",
     "NDCG@10": "normalized_discounted_cumulative_gain_at_10",
     "next@10": NEXT,
@@ -75,10 +75,10 @@ SHOWN = {
     "serendipity": "serendipity_at_10",
     "diversity": "diversity_at_10",
 }
-LIST = 100
-HELD_SHARE = 0.2
-SEGMENT_SAMPLE = 300
-EXPLANATION = """
+_LIST = 100
+_HELD_SHARE = 0.2
+_SEGMENT_SAMPLE = 300
+_EXPLANATION = """
 A tenth of the users is held out; the newest tenth of their events is to be predicted from the older ones. The users, their
 events and what is predicted are the same in every row of a table. The recipes know the order of events, as the service does;
 the baselines know only who had what. For a user they leave out what the user already had; where people come back to a tenth or
@@ -92,27 +92,27 @@ and not among the 25 most popular items new to the user; diversity how little th
 (1: nothing). `groceries` and `sessions` are made up: `bench/planted.py` says what is planted. What follows from the figures is
 said in [the page of the emulator](personalize-emulator.md#accuracy)."""
 
-WIDTH = 200
+_WIDTH = 200
 
-RECIPES_SHOWN = frozenset((*PERSONAL, *RELATED, *SEGMENTS))
+_RECIPES_SHOWN = frozenset((*_PERSONAL, *_RELATED, *SEGMENTS))
 
 Figures = dict[str, float]
 Scores = NDArray[np.floating[Any]]
 Collected = dict[str, list[Figures]]
-Summary = dict[str, dict[str, dict[str, float]]]
+_Summary = dict[str, dict[str, dict[str, float]]]
 
 
 def load(name: str, directory: Path, source: Callable[[], Path]) -> TrainingData:
     """The data of a set as a dataset group has them after an import. source: gives the folder that holds MovieLens."""
-    if name == MOVIELENS:
+    if name == _MOVIELENS:
         write_csvs(source(), directory / "csv")
-        schemas = {kind: parse_schema((SCHEMAS / f"{file}.json").read_text()) for kind, file in FILES.items()}
+        schemas = {kind: parse_schema((SCHEMAS / f"{file}.json").read_text()) for kind, file in _FILES.items()}
     else:
         schemas = planted.write_csvs(PLANTED[name](), directory / "csv")
     store = DatasetStore(directory / "store", schemas)
     for kind in schemas:
-        with (directory / "csv" / f"{FILES[kind]}.csv").open("rb") as file:
-            store.import_csv(kind, [(f"{FILES[kind]}.csv", file)], "FULL")
+        with (directory / "csv" / f"{_FILES[kind]}.csv").open("rb") as file:
+            store.import_csv(kind, [(f"{_FILES[kind]}.csv", file)], "FULL")
     return store.training_data()
 
 
@@ -122,27 +122,27 @@ def compare(data: TrainingData, seeds: Iterable[int], progress: Callable[[str], 
     for seed in seeds:
         progress(f"draw {seed}")
         repeated = False
-        for recipe in (*PERSONAL, *RELATED):
-            options = TrainingOptions(recipe, seed=seed, hyperparameters=ALL_HISTORIES)
+        for recipe in (*_PERSONAL, *_RELATED):
+            options = TrainingOptions(recipe, seed=seed, hyperparameters=_ALL_HISTORIES)
             prepared = prepare(data, options)
             trial = try_out(prepared, data, options)
-            table = found["related" if recipe in RELATED else "personal"]
-            if recipe == PERSONAL[0]:
-                draw = Draw(prepared, trial, seed)
+            table = found["related" if recipe in _RELATED else "personal"]
+            if recipe == _PERSONAL[0]:
+                draw = _Draw(prepared, trial, seed)
                 repeated = draw.repeated
                 for name, scores in draw.baselines(visible(prepared, trial.held.test)).items():
                     table[name].append(draw.figures(draw.answers(draw.without_seen(scores)), draw.without_seen(scores)))
                     if repeated:
                         table[f"{name}, seen kept"].append(draw.figures(draw.answers(scores), scores))
-            if recipe == RELATED[0]:
+            if recipe == _RELATED[0]:
                 for name, scores in draw.baselines(newest(prepared, trial.held.test)).items():
                     table[name].append(draw.figures(draw.answers(draw.without_newest(scores))))
-            table[recipe].append(draw.figures(trial.answers, draw.scores(trial) if recipe in PERSONAL else None))
+            table[recipe].append(draw.figures(trial.answers, draw.scores(trial) if recipe in _PERSONAL else None))
         segments(data, seed, found["segments"])
     return found
 
 
-class Draw:
+class _Draw:
     """What all rows of a seed have in common: the users to be tested, what they are to take, and the lists to be ranked."""
 
     def __init__(self, prepared: Prepared, trial: Trial, seed: int) -> None:
@@ -153,10 +153,10 @@ class Draw:
         self._training = training[np.diff(training.indptr) > 0]
         popular = np.asarray(self._training.sum(axis=0)).ravel()
         random = np.random.default_rng(seed)
-        drawn = random.choice(len(popular), (len(self._cases), LIST), p=popular / popular.sum())
+        drawn = random.choice(len(popular), (len(self._cases), _LIST), p=popular / popular.sum())
         self._lists = [np.unique([*row, *relevant]) for row, relevant in zip(drawn, self._relevant, strict=True)]
         least = self.answers(self.without_seen(np.repeat(popular[None], len(self._cases), axis=0)))
-        self._reference = reference_of(prepared, self._training, least)
+        self._reference = _reference_of(prepared, self._training, least)
 
     @property
     def repeated(self) -> bool:
@@ -184,13 +184,13 @@ class Draw:
         first = [int(self._prepared.events.items[case.hidden]) for case in self._cases]
         following = [Answer(answer.recommended, {item: 1.0}) for answer, item in zip(answers, first, strict=True)]
         found = ranking_metrics(answers, len(self._prepared.item_ids)) | qualities(answers, self._reference)
-        found[NEXT] = ranking_metrics(following, 1)[SHOWN["NDCG@10"]]
+        found[NEXT] = ranking_metrics(following, 1)[_SHOWN["NDCG@10"]]
         if scores is not None:
             ranked = [
                 Answer(listed[np.argsort(-row[listed], kind="stable")], relevant)
                 for row, listed, relevant in zip(scores, self._lists, self._relevant, strict=True)
             ]
-            found[LISTED] = ranking_metrics(ranked, 1)[SHOWN["NDCG@10"]]
+            found[LISTED] = ranking_metrics(ranked, 1)[_SHOWN["NDCG@10"]]
         return found
 
 
@@ -199,7 +199,7 @@ def segments(data: TrainingData, seed: int, found: Collected) -> None:
     for recipe in SEGMENTS:
         found[recipe].append(train(data, TrainingOptions(recipe, seed=seed)).metrics)
     events = prepare(data, TrainingOptions(SEGMENTS[0], seed=seed)).events
-    held = events.newest(HELD_SHARE)
+    held = events.newest(_HELD_SHARE)
     training, takers = ones(events.where(~held).matrix()), events.where(held).matrix().tocsc()
     taken = [item for item in np.random.default_rng(seed).permutation(events.n_items) if len(_users(takers, item))]
     seen = training.toarray() > 0
@@ -208,7 +208,7 @@ def segments(data: TrainingData, seed: int, found: Collected) -> None:
         for label, table in ((name, np.where(seen, -np.inf, scores)), (f"{name}, seen kept", scores)):
             answers = [
                 (np.argsort(-table[:, item], kind="stable"), frozenset(_users(takers, item).tolist()))
-                for item in taken[:SEGMENT_SAMPLE]
+                for item in taken[:_SEGMENT_SAMPLE]
             ]
             found[label].append(segment_metrics(answers, events.n_users))
 
@@ -217,7 +217,7 @@ def _users(takers: sparse.csc_array, item: int) -> NDArray[np.int32]:
     return np.asarray(takers.indices[takers.indptr[item] : takers.indptr[item + 1]])
 
 
-def reference_of(prepared: Prepared, training: Matrix, popular: list[Answer]) -> Reference:
+def _reference_of(prepared: Prepared, training: Matrix, popular: list[Answer]) -> Reference:
     items = prepared.items
     columns = {"GENRES": items.columns["GENRES"]} if items is not None else {}
     rows = rows_of(items, prepared.item_ids) if items is not None else np.empty(0, np.int64)
@@ -247,7 +247,7 @@ def ones(matrix: Matrix) -> Matrix:
     return matrix
 
 
-def summarize(collected: Collected) -> Summary:
+def _summarize(collected: Collected) -> _Summary:
     return {
         name: {
             metric: {
@@ -260,13 +260,13 @@ def summarize(collected: Collected) -> Summary:
     }
 
 
-def tables(name: str, result: dict[str, Summary]) -> dict[str, Table]:
+def tables(name: str, result: dict[str, _Summary]) -> dict[str, Table]:
     """The figures of a set by the heading of their table."""
     told = {metric: metric for metric in ("hits_at_1_percent", "recall_at_1_percent", "coverage")}
     shown = {
-        "For a user": table(result[f"{name}, for a user"], SHOWN),
+        "For a user": table(result[f"{name}, for a user"], _SHOWN),
         "For the newest item of a user": table(
-            result[f"{name}, for an item"], {label: metric for label, metric in SHOWN.items() if metric != LISTED}
+            result[f"{name}, for an item"], {label: metric for label, metric in _SHOWN.items() if metric != LISTED}
         ),
         "User segments": table(result[f"{name}, segments"], told),
     }
@@ -279,7 +279,7 @@ def tables(name: str, result: dict[str, Summary]) -> dict[str, Table]:
     return shown
 
 
-def table(summaries: Summary, columns: dict[str, str]) -> Table:
+def table(summaries: _Summary, columns: dict[str, str]) -> Table:
     shown = Table(box=MARKDOWN)
     for column in ("", *columns):
         shown.add_column(column, no_wrap=True)
@@ -289,11 +289,11 @@ def table(summaries: Summary, columns: dict[str, str]) -> Table:
     return shown
 
 
-def report(console: Console, result: dict[str, Summary], sets: Sequence[str], seeds: int) -> None:
+def report(console: Console, result: dict[str, _Summary], sets: Sequence[str], seeds: int) -> None:
     console.print("# Accuracy of the recipes\n")
     console.print(f"Means and standard deviations over {seeds} draws of the test users, by `python -m bench.accuracy`.")
-    console.print(f"{EXPLANATION}\n", markup=False)
-    for name, reason in LEFT_OUT.items():
+    console.print(f"{_EXPLANATION}\n", markup=False)
+    for name, reason in _LEFT_OUT.items():
         console.print(f"`{name}` is left out: {reason}.")
     for name in sets:
         console.print(f"\n## {name}")
@@ -302,20 +302,20 @@ def report(console: Console, result: dict[str, Summary], sets: Sequence[str], se
             console.print(shown)
 
 
-def measured(name: str, seeds: Sequence[int], source: Callable[[], Path]) -> dict[str, Summary]:
+def measured(name: str, seeds: Sequence[int], source: Callable[[], Path]) -> dict[str, _Summary]:
     """The figures of a set: under its own name those of all recipes, and by table recipes and baselines."""
     with TemporaryDirectory() as folder, threadpool_limits(1):
         data = load(name, Path(folder), source)
         found = compare(data, seeds, lambda told: print(f"{name}: {told}", file=sys.stderr, flush=True))
         by_table = {
-            f"{name}, for a user": summarize(found["personal"]),
-            f"{name}, for an item": summarize(found["related"]),
-            f"{name}, segments": summarize(found["segments"]),
+            f"{name}, for a user": _summarize(found["personal"]),
+            f"{name}, for an item": _summarize(found["related"]),
+            f"{name}, segments": _summarize(found["segments"]),
         }
-        if name == MOVIELENS:
-            by_table[f"{name}, cold items"] = summarize(cold_items(data, seeds))
-            by_table[f"{name}, cold users"] = summarize(cold_users(data, seeds))
-    recipes = {recipe: figures for table in by_table.values() for recipe, figures in table.items() if recipe in RECIPES_SHOWN}
+        if name == _MOVIELENS:
+            by_table[f"{name}, cold items"] = _summarize(cold_items(data, seeds))
+            by_table[f"{name}, cold users"] = _summarize(cold_users(data, seeds))
+    recipes = {recipe: figures for table in by_table.values() for recipe, figures in table.items() if recipe in _RECIPES_SHOWN}
     return {name: recipes, **by_table}
 
 
@@ -324,19 +324,19 @@ def main() -> None:
     parser.add_argument("--json", type=Path, required=True, help="where the figures go")
     parser.add_argument("--markdown", type=Path, help="where the tables go, beside the terminal")
     parser.add_argument("--seeds", type=int, default=10, help="draws of the test users (default: %(default)s)")
-    parser.add_argument("--sets", default=",".join(SETS), help="names, separated by commas (default: %(default)s)")
+    parser.add_argument("--sets", default=",".join(_SETS), help="names, separated by commas (default: %(default)s)")
     parser.add_argument("--data", type=Path, help="a folder that holds MovieLens 100k; else it is fetched")
     parser.add_argument("--cache", type=Path, default=Path(".cache/movielens"), help="where fetched data are kept")
     arguments = parser.parse_args()
     sets = arguments.sets.split(",")
-    result: dict[str, Summary] = {}
+    result: dict[str, _Summary] = {}
     for name in sets:
         result |= measured(name, range(arguments.seeds), lambda: arguments.data or fetch(arguments.cache))
         arguments.json.write_text(json.dumps(result, indent=2) + "\n")
-    report(Console(width=WIDTH), result, sets, arguments.seeds)
+    report(Console(width=_WIDTH), result, sets, arguments.seeds)
     if arguments.markdown:
         text = io.StringIO()
-        report(Console(file=text, width=WIDTH), result, sets, arguments.seeds)
+        report(Console(file=text, width=_WIDTH), result, sets, arguments.seeds)
         arguments.markdown.write_text("\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n")
 
 

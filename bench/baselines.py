@@ -14,18 +14,18 @@ from scipy import linalg, sparse
 
 Matrix: TypeAlias = sparse.csr_array
 Scores = NDArray[np.floating[Any]]
-Scorer = Callable[[Matrix], Scores]
+_Scorer = Callable[[Matrix], Scores]
 FACTORS, REGULARISATION, CONFIDENCE = 32, 5.0, 2.0
 NEIGHBOURS, SHRINKAGE = 300, 20.0
-EASE_PENALTY = 100.0
+_EASE_PENALTY = 100.0
 
 
-def popularity(training: Matrix, seed: int) -> Scorer:
+def popularity(training: Matrix, seed: int) -> _Scorer:
     counts = np.asarray(training.sum(axis=0)).ravel()
     return lambda histories: np.repeat(counts[None], histories.shape[0], axis=0)
 
 
-def item_knn(training: Matrix, seed: int) -> Scorer:
+def _item_knn(training: Matrix, seed: int) -> _Scorer:
     """Cosine between items, shrunk; the 300 nearest neighbours (Sarwar et al., WWW 2001)."""
     together = (training.T @ training).toarray()
     lengths = np.sqrt(np.diag(together))
@@ -35,17 +35,17 @@ def item_knn(training: Matrix, seed: int) -> Scorer:
     return lambda histories: np.asarray(histories @ near.T)
 
 
-def ease(training: Matrix, seed: int) -> Scorer:
+def _ease(training: Matrix, seed: int) -> _Scorer:
     """Embarrassingly shallow autoencoders (Steck, WWW 2019)."""
     weights = (training.T @ training).toarray().astype(np.float64)
-    weights[np.diag_indices_from(weights)] += EASE_PENALTY
+    weights[np.diag_indices_from(weights)] += _EASE_PENALTY
     inverse = linalg.inv(weights)
     weights = inverse / -np.diag(inverse)
     np.fill_diagonal(weights, 0)
     return lambda histories: np.asarray(histories @ weights)
 
 
-def implicit_als(training: Matrix, seed: int) -> Scorer:
+def _implicit_als(training: Matrix, seed: int) -> _Scorer:
     """ALS of the package `implicit`; test users are folded in by the package itself."""
     from implicit.cpu.als import AlternatingLeastSquares
 
@@ -59,7 +59,7 @@ def implicit_als(training: Matrix, seed: int) -> Scorer:
     return score
 
 
-def implicit_bpr(training: Matrix, seed: int) -> Scorer:
+def _implicit_bpr(training: Matrix, seed: int) -> _Scorer:
     """BPR (Rendle et al., UAI 2009) of the package `implicit`.
 
     It cannot fold in new users, so that it is trained when it is asked, with the visible histories added.
@@ -77,12 +77,12 @@ def implicit_bpr(training: Matrix, seed: int) -> Scorer:
     return score
 
 
-BASELINES: dict[str, Callable[[Matrix, int], Scorer]] = {
+BASELINES: dict[str, Callable[[Matrix, int], _Scorer]] = {
     "popularity": popularity,
-    "item-kNN": item_knn,
-    "implicit BPR": implicit_bpr,
-    "implicit ALS": implicit_als,
-    "EASE": ease,
+    "item-kNN": _item_knn,
+    "implicit BPR": _implicit_bpr,
+    "implicit ALS": _implicit_als,
+    "EASE": _ease,
 }
 
 

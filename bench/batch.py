@@ -168,7 +168,7 @@ def environment(folder: Path, port: int) -> dict[str, str]:
     }
 
 
-def run_size(folder: Path, count: int, compare: bool) -> dict[str, float]:
+def _run_size(folder: Path, count: int, compare: bool) -> dict[str, float]:
     """One file of `count` lines: lines per second of CPU, peak memory; the same of the bare loop where it is compared."""
     file = folder / "output"
     with file.open("wb") as target:
@@ -193,7 +193,7 @@ def run_size(folder: Path, count: int, compare: bool) -> dict[str, float]:
 def run(sizes: tuple[int, ...], spark_sizes: tuple[int, ...]) -> dict[str, Any]:
     compared = sorted(sizes)[min(1, len(sizes) - 1)]
     with tempfile.TemporaryDirectory() as name:
-        found = {count: run_size(Path(name), count, count == compared) for count in sizes}
+        found = {count: _run_size(Path(name), count, count == compared) for count in sizes}
     against = found[compared]
     result: dict[str, Any] = {
         "lines_per_s": round(compared / against["cpu_s"]),

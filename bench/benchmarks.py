@@ -76,20 +76,20 @@ def ndcg(kind: str, name: str) -> Callable[[Figures], float]:
     return at(kind, name, "normalized_discounted_cumulative_gain_at_10", "mean")
 
 
-def faults_p99(figures: Figures) -> float:
+def _faults_p99(figures: Figures) -> float:
     """How much of the time that it may take a slow answer takes."""
     return float(figures["faults_ms"]["p99"] / (figures["time_budget_ms"] + figures["well_ms"]["p99"]))
 
 
-def exchanges_beyond(figures: Figures) -> float:
+def _exchanges_beyond(figures: Figures) -> float:
     """Full shuffles of all jobs that their plans could do without."""
     return float(sum(max(0, count - figures["necessary"][job]) for job, count in figures["exchanges"].items()))
 
 
-ALWAYS: dict[Size, tuple[str, ...]] = {"small": (), "full": ()}
-PERSONAL = ndcg("ml-100k, for a user", "aws-user-personalization-v2")
+_ALWAYS: dict[Size, tuple[str, ...]] = {"small": (), "full": ()}
+_PERSONAL = ndcg("ml-100k, for a user", "aws-user-personalization-v2")
 RECIPE = ("recipes", "aws-user-personalization-v2")
-SMALL_SHOP = "0.5M interactions, 1k items, 5k users"
+_SMALL_SHOP = "0.5M interactions, 1k items, 5k users"
 SHOP_5M, SHOP_5M_100K = (f"5M interactions, {items} items, 50k users" for items in ("10k", "100k"))
 
 BENCHMARKS = (
@@ -112,7 +112,7 @@ BENCHMARKS = (
             ),
             Measure("transitions when nothing changed", at("transitions", "unchanged"), at_most=40),
         ),
-        ALWAYS,
+        _ALWAYS,
         plots.pipeline,
     ),
     Benchmark(
@@ -141,7 +141,7 @@ BENCHMARKS = (
             Measure("event to changed recommendation, p50", at("freshness_s", "p50"), unit=" s"),
             Measure("event to changed recommendation, p99", at("freshness_s", "p99"), at_most=2, unit=" s"),
         ),
-        ALWAYS,
+        _ALWAYS,
     ),
     Benchmark(
         "throughput",
@@ -207,7 +207,7 @@ BENCHMARKS = (
             Measure("processor time of a new worker's first answer", at("cold_ms"), at_most=278, unit=" ms"),
             Measure("layer and code, zipped", at("zipped_mb"), at_most=15, unit=" MB"),
         ),
-        ALWAYS,
+        _ALWAYS,
         plots.serving,
     ),
     Benchmark(
@@ -227,7 +227,7 @@ BENCHMARKS = (
                 Measure(f"{said} items, in memory: a reading stops the worker for", at(size, "memory", "read_s"), unit=" s"),
             )
         ),
-        ALWAYS,
+        _ALWAYS,
     ),
     Benchmark(
         "faults",
@@ -243,7 +243,7 @@ BENCHMARKS = (
             Measure("an answer, p50", at("faults_ms", "p50"), unit=" ms"),
             Measure("an answer, p99", at("faults_ms", "p99"), unit=" ms"),
             Measure("the same while all is well, p99", at("well_ms", "p99"), unit=" ms"),
-            Measure("p99 beside time budget and p99 while all is well", faults_p99, at_most=1, unit="×"),
+            Measure("p99 beside time budget and p99 while all is well", _faults_p99, at_most=1, unit="×"),
         ),
         {"small": ("--requests", "1000"), "full": ("--requests", "10000")},
     ),
@@ -260,7 +260,7 @@ BENCHMARKS = (
             Measure("click to changed list, slowest", at("changed_ms", "max"), at_most=2000, unit=" ms"),
             Measure("a page", at("page_kb"), at_most=150, unit=" KB"),
         ),
-        ALWAYS,
+        _ALWAYS,
     ),
     Benchmark(
         "batch",
@@ -298,7 +298,7 @@ BENCHMARKS = (
             Measure("20M events", at("spark_s", "20000000"), unit=" s"),
             Measure("20M events beside 1M", ratio(at("spark_s", "20000000"), at("spark_s", "1000000")), at_most=20, unit="×"),
             Measure("power of the number of events with which the time grows", at("exponent"), at_most=1),
-            Measure("exchanges beyond the necessary", exchanges_beyond, at_most=0),
+            Measure("exchanges beyond the necessary", _exchanges_beyond, at_most=0),
         ),
         {"small": ("--sizes", "100000,1000000"), "full": ()},
         plots.spark_seconds,
@@ -339,7 +339,7 @@ BENCHMARKS = (
             Measure("an answer at 10k items, filtered, p50", at(*RECIPE, SHOP_5M, "filtered", "p50_ms"), at_most=5, unit=" ms"),
             Measure("an answer at 10k items, filtered, p99", at(*RECIPE, SHOP_5M, "filtered", "p99_ms"), at_most=15, unit=" ms"),
             Measure("an answer at 100k items, filtered, p99", at(*RECIPE, SHOP_5M_100K, "filtered", "p99_ms"), unit=" ms"),
-            Measure("an answer at 1k items, filtered, p99", at(*RECIPE, SMALL_SHOP, "filtered", "p99_ms"), unit=" ms"),
+            Measure("an answer at 1k items, filtered, p99", at(*RECIPE, _SMALL_SHOP, "filtered", "p99_ms"), unit=" ms"),
             Measure(
                 "time of training as interactions grow tenfold, 1k items",
                 at("growth", RECIPE[1], "1000 items", "seconds"),
@@ -361,7 +361,7 @@ BENCHMARKS = (
         "bench.accuracy",
         "accuracy.md",
         tuple(
-            Measure(f"User-Personalization-v2 beside {name}", ratio(PERSONAL, ndcg("ml-100k, for a user", key)), unit="×")
+            Measure(f"User-Personalization-v2 beside {name}", ratio(_PERSONAL, ndcg("ml-100k, for a user", key)), unit="×")
             for name, key in {
                 "popularity, seen removed": "popularity",
                 "item-kNN": "item-kNN",

@@ -28,9 +28,9 @@ from lambdas.aws.signed import DYNAMODB, SignedClient
 from lambdas.serving.recommend.budget import Budget
 from lambdas.serving.recommend.catalogue import FRESH_SECONDS, Catalogue
 
-SIZES = (1_000, 10_000, 100_000)
+_SIZES = (1_000, 10_000, 100_000)
 CANDIDATES, A_SECOND, MINUTES = 100, 10, 5
-REQUESTS = round(A_SECOND * 60 * MINUTES)
+_REQUESTS = round(A_SECOND * 60 * MINUTES)
 
 
 class Counted(SignedClient):
@@ -48,12 +48,12 @@ def lists(size: int) -> Iterator[list[str]]:
     """The candidates of one request after the other."""
     dice = np.random.default_rng(1)
     weights = 1 / np.arange(1, size + 1)
-    drawn = np.searchsorted(np.cumsum(weights / weights.sum()), dice.random((REQUESTS, 2 * CANDIDATES)))
+    drawn = np.searchsorted(np.cumsum(weights / weights.sum()), dice.random((_REQUESTS, 2 * CANDIDATES)))
     for row in drawn:
         yield [f"i{n}" for n in dict.fromkeys(row.tolist())][:CANDIDATES]
 
 
-def from_the_table(size: int) -> dict[str, float]:
+def _from_the_table(size: int) -> dict[str, float]:
     client = Counted(DYNAMODB)
     catalogue, began, clock = Catalogue(client, "catalogue"), time.monotonic(), 0.0
     real = time.monotonic
@@ -66,8 +66,8 @@ def from_the_table(size: int) -> dict[str, float]:
             began = real()
         used = time.process_time() - used
     return {
-        "cpu_ms_a_request": 1000 * used / REQUESTS,
-        "calls_a_request": client.calls / REQUESTS,
+        "cpu_ms_a_request": 1000 * used / _REQUESTS,
+        "calls_a_request": client.calls / _REQUESTS,
         "items_read_a_minute": client.items / MINUTES,
         "kept_items": len(catalogue._kept._kept),
     }
@@ -85,7 +85,7 @@ def read(body: bytes) -> dict[str, Any]:
     return {row["item_id"]: row["attributes"] for row in map(json.loads, gzip.decompress(body).splitlines())}
 
 
-def in_memory(size: int) -> dict[str, float]:
+def _in_memory(size: int) -> dict[str, float]:
     body, wanted = packed(size), list(lists(size))
     tracemalloc.start()
     items = read(body)
@@ -97,7 +97,7 @@ def in_memory(size: int) -> dict[str, float]:
     used = time.process_time()
     for candidates in wanted:
         {item_id: items.get(item_id) for item_id in candidates}
-    looked_up = (time.process_time() - used) / REQUESTS
+    looked_up = (time.process_time() - used) / _REQUESTS
     return {
         "cpu_ms_a_request": 1000 * (looked_up + load * 60 / FRESH_SECONDS / (A_SECOND * 60)),
         "read_s": load,
@@ -112,14 +112,14 @@ def run(sizes: Sequence[int]) -> dict[str, Any]:
     keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
     try:
         with mock.patch.dict(os.environ, keys | {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{ours.recv()}"}):
-            return {str(size): {"table": from_the_table(size), "memory": in_memory(size)} for size in sizes}
+            return {str(size): {"table": _from_the_table(size), "memory": _in_memory(size)} for size in sizes}
     finally:
         stub.terminate()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sizes", type=lambda text: tuple(map(int, text.split(","))), default=SIZES)
+    parser.add_argument("--sizes", type=lambda text: tuple(map(int, text.split(","))), default=_SIZES)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     found = run(options.sizes)

@@ -38,8 +38,8 @@ from reco.target import Target
 from tests.harness.deployment import CONFIG, Api, deployed, make_tracker, publish, set_faults, until
 from tests.harness.processes import descendants_of, emulators_of, name_of
 
-CLIENTS = 8
-BURSTS_A_CALL = 10
+_CLIENTS = 8
+_BURSTS_A_CALL = 10
 FAULTS: list[dict[str, Any]] = [
     {"operation": "PutEvents", "action": "throttle", "rate": 0.10, "seed": 1},
     {"operation": "PutEvents", "action": "error", "rate": 0.05, "seed": 2},
@@ -49,19 +49,19 @@ FAULTS: list[dict[str, Any]] = [
     {"operation": "PutUsers", "action": "throttle", "rate": 0.10, "seed": 6},
 ]
 #: For so many events one change of an item or a user.
-EVENTS_A_CHANGE = 20
+_EVENTS_A_CHANGE = 20
 #: Seconds between two kills of Personalize; and seconds for which nothing moves when what has not ended is stuck.
 KILL_PERSONALIZE_EVERY, NOT_STUCK = 20.0, 60.0
 #: Seconds between two kills, and without progress after which the run is over.
 KILL_EVERY, GIVE_UP = 3.0, 90.0
-FUNCTION = "put-events"
+_FUNCTION = "put-events"
 
 
 def post_events(target: Target, client: int, count: int) -> list[Sent]:
     """One client: what the API accepted of its events; what failed is sent again at once, as the API asks."""
     api, accepted = Api(target), []
     stream = click_stream(count, client)
-    while bursts := [burst for _, burst in zip(range(BURSTS_A_CALL), stream, strict=False)]:
+    while bursts := [burst for _, burst in zip(range(_BURSTS_A_CALL), stream, strict=False)]:
         waiting = [sent for burst in bursts for sent in burst]
         while waiting:
             status, answer = api.call("POST", "/events", {"events": [sent.event for sent in waiting]})
@@ -210,7 +210,7 @@ def counts(target: Target) -> Counter[str]:
     """The sums of the metrics that `put_events` wrote into its log; a killed call wrote none."""
     sums = Counter[str]()
     pages = target.client("logs").get_paginator("filter_log_events").paginate(
-        logGroupName=f"/aws/lambda/{target.deployment}_{FUNCTION}"
+        logGroupName=f"/aws/lambda/{target.deployment}_{_FUNCTION}"
     )  # fmt: skip
     for page in pages:
         for entry in page["events"]:
@@ -248,7 +248,7 @@ def account(accepted: list[Sent], ledger: Ledger, metrics: Counter[str]) -> dict
     }
 
 
-def well_again(target: Target) -> bool:
+def _well_again(target: Target) -> bool:
     """Take the faults away. False while Personalize is being started again."""
     try:
         set_faults(target, [])
@@ -269,17 +269,17 @@ def endure(
     """Send events, items and users to a deployment while all that goes on; the account, and how often something was killed."""
     set_faults(target, faults)
     pid = json.loads((folder / "aws" / "environment.json").read_text())["pid"]
-    killer = Killer(pid, f"{target.deployment}_{FUNCTION}", kill_every, kill_personalize_every)
+    killer = Killer(pid, f"{target.deployment}_{_FUNCTION}", kill_every, kill_personalize_every)
     killer.start()
-    share = [events // CLIENTS + (n < events % CLIENTS) for n in range(CLIENTS)]
+    share = [events // _CLIENTS + (n < events % _CLIENTS) for n in range(_CLIENTS)]
     changes = Changes()
-    with ThreadPoolExecutor(2 * CLIENTS) as pool:
-        of_records = [pool.submit(chaos_records.change_records, target, n, share[n] // EVENTS_A_CHANGE) for n in range(CLIENTS)]
-        accepted = [sent for part in pool.map(lambda n: post_events(target, n, share[n]), range(CLIENTS)) for sent in part]
+    with ThreadPoolExecutor(2 * _CLIENTS) as pool:
+        of_records = [pool.submit(chaos_records.change_records, target, n, share[n] // _EVENTS_A_CHANGE) for n in range(_CLIENTS)]
+        accepted = [sent for part in pool.map(lambda n: post_events(target, n, share[n]), range(_CLIENTS)) for sent in part]
         for made in of_records:
             changes.add(made.result())
     killer.stop()
-    until(lambda: well_again(target))
+    until(lambda: _well_again(target))
     stuck = follow(target, ledger, accepted, changes)
     of_items = chaos_records.account(target, changes, ledger.dead_records)
     killed = {"killed": killer.killed, "personalize_killed": killer.personalize_killed}

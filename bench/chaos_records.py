@@ -21,7 +21,7 @@ from lambdas.aws.tables import from_row
 from reco.target import Target
 from tests.harness.deployment import Api, until
 
-SCRIPTS = ("plain", "한국어 상품", "日本語", "عربي", "ไทย", "😀 #1", 'a/b "c"', "%41", "é\\n")
+_SCRIPTS = ("plain", "한국어 상품", "日本語", "عربي", "ไทย", "😀 #1", 'a/b "c"', "%41", "é\\n")
 #: Of a client: the share of its changes that are wrong, and the records among which it changes the others.
 WRONG, RECORDS = 0.1, 40
 Key = tuple[str, str]
@@ -63,9 +63,9 @@ def change_records(target: Target, client: int, count: int, seed: int = 1) -> Ch
     api, dice, changes = Api(target), random.Random(f"{seed}-{client}"), Changes()
     for number in range(count):
         kind = dice.choice(("item", "item", "item", "user"))
-        key = kind, f"{dice.choice(SCRIPTS)} c{client} n{dice.randrange(RECORDS)}"
+        key = kind, f"{dice.choice(_SCRIPTS)} c{client} n{dice.randrange(RECORDS)}"
         if dice.random() < WRONG:
-            key = "item", f"wrong {dice.choice(SCRIPTS)} c{client} n{number}"
+            key = "item", f"wrong {dice.choice(_SCRIPTS)} c{client} n{number}"
             verb, body = dice.choice((("PUT", {**item(dice), **dice.choice(FLAWS)}), ("PATCH", {"STOCK": 1})))
             changes.wrong.add(key)
         elif key in changes.expected and dice.random() < 0.6:
@@ -99,7 +99,7 @@ def item(dice: random.Random) -> dict[str, Any]:
     """Some values are given as the same value may be: a category as a list, no value as null, as "" or as []."""
     nothing: Any = dice.choice((None, "", []))
     return {
-        "TITLE": dice.choice(SCRIPTS) * dice.choice((1, 60)),
+        "TITLE": dice.choice(_SCRIPTS) * dice.choice((1, 60)),
         "CATEGORY": dice.choice(("garden", ["garden", "kitchen"], "garden|toys", nothing)),
         "BRAND": dice.choice((["한국"], "한국", nothing)),
         "PRICE": dice.choice((dice.randrange(400) / 4, dice.randrange(100), 0, 2.0**-100, 10**37)),
@@ -140,7 +140,7 @@ def _export_role(target: Target, bucket: str) -> str:
     return str(role["Arn"])
 
 
-def held_by_personalize(target: Target, kind: str) -> dict[str, dict[str, str]]:
+def _held_by_personalize(target: Target, kind: str) -> dict[str, dict[str, str]]:
     """The rows of a dataset by id, by an export; cells without a value are left out."""
     personalize, bucket = target.client("personalize"), target.output("storage", "DataBucket")
     (dataset,) = (
@@ -169,12 +169,12 @@ def catalogue(target: Target) -> dict[str, dict[str, Any]]:
 
 def account(target: Target, changes: Changes, dead: Iterable[Key]) -> dict[str, int]:
     """What was accepted and is lost; and the items that the catalogue has otherwise than Personalize, or one of them alone."""
-    there = {kind: held_by_personalize(target, kind) for kind in ("item", "user")}
+    there = {kind: _held_by_personalize(target, kind) for kind in ("item", "user")}
     lost = {key for key, given in changes.expected.items() if not same(there[key[0]].get(key[1], {}), kept(given))}
     lost |= {key for key in changes.wrong if key not in set(dead) or key[1] in there[key[0]]}
     shown, items = catalogue(target), there["item"]
     differs = [
-        item_id for item_id in shown.keys() | items.keys() if item_id not in shown or not same_shown(items, shown, item_id)
+        item_id for item_id in shown.keys() | items.keys() if item_id not in shown or not _same_shown(items, shown, item_id)
     ]
     for name, wrong in (("lost", lost), ("otherwise in the catalogue than in Personalize", differs)):
         if wrong:
@@ -182,7 +182,7 @@ def account(target: Target, changes: Changes, dead: Iterable[Key]) -> dict[str, 
     return {"records_accepted": changes.accepted, "records_lost": len(lost), "catalogue_differs": len(differs)}
 
 
-def same_shown(items: Mapping[str, Mapping[str, str]], shown: Mapping[str, Mapping[str, Any]], item_id: str) -> bool:
+def _same_shown(items: Mapping[str, Mapping[str, str]], shown: Mapping[str, Mapping[str, Any]], item_id: str) -> bool:
     row = {name: cell for name, cell in items.get(item_id, {}).items() if name != "DESCRIPTION"}
     return same(row, kept(shown[item_id]))
 

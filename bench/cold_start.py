@@ -18,9 +18,9 @@ from personalize_emulator.recipes.personalization import fit
 from personalize_emulator.recipes.popularity import distinct_users
 from personalize_emulator.recipes.related import fit as fit_related
 
-COLD_SHARE = 0.1
-NEXT = 10
-KNOWN = (0, 1, 2, 3, 5, 10, 20)
+_COLD_SHARE = 0.1
+_NEXT = 10
+_KNOWN = (0, 1, 2, 3, 5, 10, 20)
 RECIPE = "aws-user-personalization-v2"
 
 Collected = dict[str, list[dict[str, float]]]
@@ -35,7 +35,7 @@ def cold_items(data: TrainingData, seeds: Iterable[int]) -> Collected:
         prepared = prepare(data, options)
         everything = prepared.events
         random = np.random.default_rng(seed)
-        cold = random.random(everything.n_items) < COLD_SHARE
+        cold = random.random(everything.n_items) < _COLD_SHARE
         left = replace(prepared, events=everything.where(~cold[everything.items]))
         personal, similar = fit(left, options), fit_related(left, TrainingOptions("aws-similar-items", seed=seed))
         popular = distinct_users(everything).astype(float)
@@ -61,26 +61,26 @@ def cold_users(data: TrainingData, seeds: Iterable[int]) -> Collected:
         options = TrainingOptions(RECIPE, seed=seed)
         prepared = prepare(data, options)
         events = prepared.events
-        unseen = np.random.default_rng(seed).random(events.n_users) < COLD_SHARE
+        unseen = np.random.default_rng(seed).random(events.n_users) < _COLD_SHARE
         left = replace(prepared, events=events.where(~unseen[events.users]))
         model = fit(left, options)
         popular = distinct_users(left.events).astype(float)
-        of_model: dict[int, list[Answer]] = {known: [] for known in KNOWN}
-        of_popular: dict[int, list[Answer]] = {known: [] for known in KNOWN}
+        of_model: dict[int, list[Answer]] = {known: [] for known in _KNOWN}
+        of_popular: dict[int, list[Answer]] = {known: [] for known in _KNOWN}
         lengths = events.lengths()
         starts = np.cumsum(lengths) - lengths
-        for user in np.flatnonzero(unseen & (lengths >= max(KNOWN) + NEXT)):
+        for user in np.flatnonzero(unseen & (lengths >= max(_KNOWN) + _NEXT)):
             items = events.items[starts[user] : starts[user] + lengths[user]]
-            for known in KNOWN:
-                relevant = dict.fromkeys(items[known : known + NEXT].tolist(), 1.0)
+            for known in _KNOWN:
+                relevant = dict.fromkeys(items[known : known + _NEXT].tolist(), 1.0)
                 query = Query(
                     None,
                     history=_history(prepared, items[:known]),
                     attributes=attributes_of(prepared.users, prepared.user_ids[user]),
                 )
-                of_model[known].append(Answer(best(model.scores(query), NEXT), relevant))
+                of_model[known].append(Answer(best(model.scores(query), _NEXT), relevant))
                 unknown = np.where(np.isin(np.arange(len(popular)), items[:known]), -np.inf, popular)
-                of_popular[known].append(Answer(best(unknown, NEXT), relevant))
+                of_popular[known].append(Answer(best(unknown, _NEXT), relevant))
         for name, answers in ((RECIPE, of_model), ("popularity, seen removed", of_popular)):
             collected[name].append({f"{known} known": _ndcg(given, model) for known, given in answers.items()})
     return collected
@@ -106,7 +106,7 @@ def _history(prepared: Prepared, items: NDArray[np.int32]) -> History:
 
 
 def _ranking(rows: list[tuple[Scores, NDArray[np.bool_]]]) -> dict[str, float]:
-    answers = [Answer(best(s, NEXT), dict.fromkeys(np.flatnonzero(r).tolist(), 1.0)) for s, r in rows]
+    answers = [Answer(best(s, _NEXT), dict.fromkeys(np.flatnonzero(r).tolist(), 1.0)) for s, r in rows]
     return {
         "ndcg_at_10": ranking_metrics(answers, 1)["normalized_discounted_cumulative_gain_at_10"],
         "auc": float(np.mean([area_under_curve(scores, relevant) for scores, relevant in rows])),

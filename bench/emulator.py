@@ -39,7 +39,7 @@ from bench.generator import SCHEMAS, Shop
 from personalize_emulator.clock import DURATIONS
 from personalize_rules.recipes import RECIPES
 
-RECIPES_MEASURED = (
+_RECIPES_MEASURED = (
     "aws-user-personalization-v2",
     "aws-user-personalization",
     "aws-personalized-ranking-v2",
@@ -51,7 +51,7 @@ RECIPES_MEASURED = (
     "aws-item-affinity",
     "aws-item-attribute-affinity",
 )
-SIZES = {
+_SIZES = {
     "small": ((5_000, 1_000, 50_000), (5_000, 1_000, 500_000)),
     "full": ((50_000, 10_000, 500_000), (50_000, 10_000, 5_000_000), (50_000, 100_000, 500_000), (50_000, 100_000, 5_000_000)),
 }
@@ -59,9 +59,9 @@ FILTER = 'INCLUDE ItemID WHERE Items.GENRES IN ($GENRE) | EXCLUDE ItemID WHERE I
 ROLE = "arn:aws:iam::123456789012:role/personalize"
 BUCKET = "bench"
 CALLS, WARM_UP = 1_000, 50
-RANKED = 100
-SAMPLE_SECONDS = 0.05
-WORK = ("seconds", "cpu_seconds", "peak_mib")
+_RANKED = 100
+_SAMPLE_SECONDS = 0.05
+_WORK = ("seconds", "cpu_seconds", "peak_mib")
 
 Figures = dict[str, Any]
 
@@ -79,7 +79,7 @@ class Size:
         return f"{_short(self.interactions)} interactions, {_short(self.items)} items, {_short(self.users)} users"
 
 
-class Usage:
+class _Usage:
     """What a process and its children use of the machine."""
 
     def __init__(self, pid: int) -> None:
@@ -99,7 +99,7 @@ class Usage:
         samples, ended = [self.resident_mib()], threading.Event()
 
         def sample() -> None:
-            while not ended.wait(SAMPLE_SECONDS):
+            while not ended.wait(_SAMPLE_SECONDS):
                 samples.append(self.resident_mib())
 
         sampler, begin, cpu = threading.Thread(target=sample, daemon=True), time.perf_counter(), self.cpu_seconds()
@@ -111,7 +111,7 @@ class Usage:
         sampler.join()
 
 
-class Emulator:
+class _Emulator:
     """An emulator in a process of its own, whose resources are ACTIVE as soon as their work is done."""
 
     def __init__(self, data: Path, s3_endpoint: str) -> None:
@@ -126,11 +126,11 @@ class Emulator:
         )
         assert self._process.stdout is not None
         endpoint = self._process.stdout.readline().split()[-1]
-        self.usage = Usage(self._process.pid)
+        self.usage = _Usage(self._process.pid)
         self.connection = HTTPConnection(urlsplit(endpoint).netloc, timeout=60)
         self.client = _client("personalize", endpoint)
 
-    def __enter__(self) -> Emulator:
+    def __enter__(self) -> _Emulator:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -148,7 +148,7 @@ class Emulator:
                 return arn
             if shown["status"].endswith("FAILED"):
                 raise SystemExit(f"{arn}: {shown['failureReason']}")
-            time.sleep(SAMPLE_SECONDS)
+            time.sleep(_SAMPLE_SECONDS)
 
     def latencies(self, path: str, requests: list[Figures]) -> list[float]:
         """Milliseconds of each request."""
@@ -169,14 +169,14 @@ def measure(size: Size, recipes: list[str], s3: Any, s3_endpoint: str, console: 
     """The figures of the import, and those of each recipe."""
     shop = Shop(size.users, size.items, size.interactions)
     upload(shop, s3)
-    with TemporaryDirectory() as folder, Emulator(Path(folder), s3_endpoint) as emulator:
+    with TemporaryDirectory() as folder, _Emulator(Path(folder), s3_endpoint) as emulator:
         group = emulator.create("dataset_group", name="bench")
         imports = load(emulator, group)
         console.print(f"  import of interactions: {imports['INTERACTIONS']['seconds']} s")
         arn = emulator.create("filter", name="bench", datasetGroupArn=group, filterExpression=FILTER)
         figures = {}
         for recipe in recipes:
-            figures[recipe] = try_recipe(emulator, group, recipe, arn, shop)
+            figures[recipe] = _try_recipe(emulator, group, recipe, arn, shop)
             console.print(f"  {recipe}: {figures[recipe]['training']['seconds']} s")
     return imports, figures
 
@@ -189,7 +189,7 @@ def upload(shop: Shop, s3: Any) -> None:
             s3.upload_fileobj(file, BUCKET, f"{kind}.csv")
 
 
-def load(emulator: Emulator, group: str) -> Figures:
+def load(emulator: _Emulator, group: str) -> Figures:
     """Seconds and memory of the import of each dataset."""
     imports: Figures = {}
     for kind, text in SCHEMAS.items():
@@ -201,7 +201,7 @@ def load(emulator: Emulator, group: str) -> Figures:
     return imports
 
 
-def try_recipe(emulator: Emulator, group: str, name: str, filter_arn: str, shop: Shop) -> Figures:
+def _try_recipe(emulator: _Emulator, group: str, name: str, filter_arn: str, shop: Shop) -> Figures:
     recipe = RECIPES[name]
     solution = emulator.create("solution", name=name, datasetGroupArn=group, recipeArn=recipe.arn, performAutoTraining=False)
     training: Figures = {}
@@ -226,7 +226,7 @@ def requests(campaign: str, path: str, shop: Shop, filter_arn: str | None = None
     for user in random.integers(0, shop.users, WARM_UP + CALLS).tolist():
         request: Figures = {"campaignArn": campaign, "userId": f"u{user}"}
         if path == "/personalize-ranking":
-            request["inputList"] = [f"i{item}" for item in random.choice(shop.items, RANKED, replace=False).tolist()]
+            request["inputList"] = [f"i{item}" for item in random.choice(shop.items, _RANKED, replace=False).tolist()]
         else:
             request["itemId"] = f"i{random.integers(0, shop.items)}"
         if filter_arn:
@@ -248,7 +248,7 @@ def growth(results: dict[str, dict[str, Figures]], sizes: list[Size]) -> dict[st
         for recipe, by_size in results.items():
             if few.name in by_size and many.name in by_size:
                 before, after = by_size[few.name]["training"], by_size[many.name]["training"]
-                ratios = {name: round(after[name] / max(before[name], 0.01), 1) for name in WORK}
+                ratios = {name: round(after[name] / max(before[name], 0.01), 1) for name in _WORK}
                 found.setdefault(recipe, {})[f"{items} items"] = {"interactions": many.interactions // few.interactions} | ratios
     return found
 
@@ -261,11 +261,11 @@ def tables(results: dict[str, dict[str, Figures]], imports: dict[str, Figures], 
         for column in ("s", "CPU s", "MiB", "p50", "p99", "p50 f", "p99 f"):
             shown.add_column(column, justify="right")
         for kind, figures in imports[size.name].items():
-            shown.add_row(f"import {kind.lower()}", *(str(figures[name]) for name in WORK))
+            shown.add_row(f"import {kind.lower()}", *(str(figures[name]) for name in _WORK))
         for recipe, by_size in results.items():
             figures = by_size[size.name]
             latencies = [figures.get(when, {}).get(p, "") for when in ("plain", "filtered") for p in ("p50_ms", "p99_ms")]
-            shown.add_row(recipe, *(str(figures["training"][name]) for name in WORK), *map(str, latencies))
+            shown.add_row(recipe, *(str(figures["training"][name]) for name in _WORK), *map(str, latencies))
         yield shown
 
 
@@ -309,13 +309,13 @@ def _short(number: int) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.emulator", description=__doc__.splitlines()[0])
     parser.add_argument("--json", type=Path, required=True, help="where the figures go")
-    parser.add_argument("--sizes", choices=SIZES, default="full", help="small takes a minute (default: %(default)s)")
-    parser.add_argument("--recipes", default=",".join(RECIPES_MEASURED), help="names, separated by commas")
+    parser.add_argument("--sizes", choices=_SIZES, default="full", help="small takes a minute (default: %(default)s)")
+    parser.add_argument("--recipes", default=",".join(_RECIPES_MEASURED), help="names, separated by commas")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the emulator ends too
     console = Console(width=110)
     recipes = arguments.recipes.split(",")
-    sizes = [Size(*numbers) for numbers in SIZES[arguments.sizes]]
+    sizes = [Size(*numbers) for numbers in _SIZES[arguments.sizes]]
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # else a line per request of S3
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()

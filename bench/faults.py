@@ -33,16 +33,16 @@ from tests.harness import shop_csvs
 from tests.harness.deployment import CONFIG, Api, deployed, set_faults, until
 
 CLIENTS, USERS, WANTED = 4, 80, 10
-AWAY_SECONDS = 10.0
+_AWAY_SECONDS = 10.0
 FAULTS: list[dict[str, Any]] = [
     {"operation": "GetRecommendations", "action": "throttle", "rate": 0.20, "seed": 1},
     {"operation": "GetRecommendations", "action": "slow", "rate": 0.05, "seed": 2, "seconds": 1},
 ]
-AWAY: list[dict[str, Any]] = [{"operation": "GetRecommendations", "action": "error", "rate": 1.0, "seed": 3}]
+_AWAY: list[dict[str, Any]] = [{"operation": "GetRecommendations", "action": "error", "rate": 1.0, "seed": 3}]
 
 
 @dataclass(frozen=True)
-class Answered:
+class _Answered:
     status: int
     source: str
     full: bool
@@ -64,15 +64,15 @@ def has_snapshot(target: Target) -> bool:
     return True
 
 
-def ask(target: Target, requests: int, on_half: threading.Event | None = None) -> list[Answered]:
+def ask(target: Target, requests: int, on_half: threading.Event | None = None) -> list[_Answered]:
     """Answers to so many requests, by several clients at once."""
     with ThreadPoolExecutor(CLIENTS) as pool:
         shares = [requests // CLIENTS + (client < requests % CLIENTS) for client in range(CLIENTS)]
-        running = [pool.submit(ask_as, target, client, share, on_half) for client, share in enumerate(shares)]
+        running = [pool.submit(_ask_as, target, client, share, on_half) for client, share in enumerate(shares)]
         return [answered for one in running for answered in one.result()]
 
 
-def ask_as(target: Target, client: int, requests: int, on_half: threading.Event | None) -> list[Answered]:
+def _ask_as(target: Target, client: int, requests: int, on_half: threading.Event | None) -> list[_Answered]:
     api, found = Api(target), []
     for n in range(requests):
         if on_half and n == requests // 2:
@@ -82,18 +82,18 @@ def ask_as(target: Target, client: int, requests: int, on_half: threading.Event 
         status, answer = api.call("GET", f"/recommendations/home?user_id=u{user}&num_results={WANTED}")
         ms = 1000 * (time.perf_counter() - began)
         full = status == 200 and answer["returned"] == WANTED == len({item["item_id"] for item in answer["items"]})
-        found.append(Answered(status, str(answer.get("source", answer)), full, ms))
+        found.append(_Answered(status, str(answer.get("source", answer)), full, ms))
     return found
 
 
-def endure(target: Target, requests: int, away_seconds: float = AWAY_SECONDS) -> dict[str, Any]:
+def endure(target: Target, requests: int, away_seconds: float = _AWAY_SECONDS) -> dict[str, Any]:
     """What the clients saw. Faults end with the run."""
     well = ask(target, max(requests // 10, 20))
     half = threading.Event()
 
     def go_away() -> None:
         half.wait()
-        set_faults(target, AWAY)
+        set_faults(target, _AWAY)
         time.sleep(away_seconds)
         set_faults(target, FAULTS)
 
@@ -118,7 +118,7 @@ def endure(target: Target, requests: int, away_seconds: float = AWAY_SECONDS) ->
     }
 
 
-def quantiles(answers: list[Answered]) -> dict[str, float]:
+def quantiles(answers: list[_Answered]) -> dict[str, float]:
     cuts = statistics.quantiles((one.ms for one in answers), n=100, method="inclusive")
     return {"p50": cuts[49], "p99": cuts[98], "max": max(one.ms for one in answers)}
 

@@ -18,11 +18,11 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-USERS_PER_CHUNK = 2_000
-TASTES = 3
+_USERS_PER_CHUNK = 2_000
+_TASTES = 3
 EVENT_TYPES = ("View", "Cart", "Purchase")
-EVENT_TYPE_SHARES = (0.8, 0.12, 0.08)
-WORDS = tuple("soft warm light dark wild quiet sharp round early late red green blue old new small large fine".split())  # noqa: SIM905
+_EVENT_TYPE_SHARES = (0.8, 0.12, 0.08)
+_WORDS = tuple("soft warm light dark wild quiet sharp round early late red green blue old new small large fine".split())  # noqa: SIM905
 
 
 def _schema(name: str, *fields: dict[str, object]) -> str:
@@ -82,7 +82,7 @@ class Shop:
         """USER_ID, ITEM_ID, TIMESTAMP, EVENT_TYPE, EVENT_VALUE (the price of what was bought), user by user."""
         out.write(b"USER_ID,ITEM_ID,TIMESTAMP,EVENT_TYPE,EVENT_VALUE\n")
         for users, items, times in self.events():
-            types = self._random(10, int(users[0])).choice(3, len(users), p=EVENT_TYPE_SHARES)
+            types = self._random(10, int(users[0])).choice(3, len(users), p=_EVENT_TYPE_SHARES)
             prices = np.char.mod("%.2f", self._prices[items])
             values = np.where(types == 2, prices, "")
             rows = zip(users.tolist(), items.tolist(), times.tolist(), types.tolist(), values.tolist(), strict=True)
@@ -94,11 +94,11 @@ class Shop:
         second = random.integers(0, self.clusters, self.items)
         has_second = random.random(self.items) < 0.3
         ages = random.integers(1, 1000, self.items)
-        words = random.integers(0, len(WORDS), (self.items, 5))
+        words = random.integers(0, len(_WORDS), (self.items, 5))
         out.write(b"ITEM_ID,GENRES,PRICE,CREATION_TIMESTAMP,TITLE,DESCRIPTION\n")
         for item, cluster in enumerate(self._cluster_of_item.tolist()):
             genres = f"genre{cluster}" + (f"|genre{second[item]}" if has_second[item] else "")
-            text = " ".join([WORDS[cluster % len(WORDS)], *(WORDS[word] for word in words[item])])
+            text = " ".join([_WORDS[cluster % len(_WORDS)], *(_WORDS[word] for word in words[item])])
             created = self.start - 86_400 * int(ages[item])
             out.write(f'i{item},{genres},{self._prices[item]:.2f},{created},{text.split()[1].title()} {item},"{text}"\n'.encode())
 
@@ -114,8 +114,8 @@ class Shop:
     def events(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]:
         """Users, items and times of all events in chunks, sorted by user and time."""
         counts = self._events_per_user
-        for first in range(0, self.users, USERS_PER_CHUNK):
-            chunk = counts[first : first + USERS_PER_CHUNK]
+        for first in range(0, self.users, _USERS_PER_CHUNK):
+            chunk = counts[first : first + _USERS_PER_CHUNK]
             if not chunk.sum():
                 continue
             random = self._random(1, first)
@@ -133,9 +133,9 @@ class Shop:
     ) -> NDArray[np.int64]:
         """An item of one of the user's tastes, which drift with time, or of any cluster."""
         sizes = np.diff(self._cluster_bounds)
-        tastes = random.choice(self.clusters, (count, TASTES), p=sizes / sizes.sum())
-        blurred = progress * TASTES + random.normal(0, 0.7, len(users))
-        clusters = tastes[users, np.clip(blurred, 0, TASTES - 1).astype(np.int64)]
+        tastes = random.choice(self.clusters, (count, _TASTES), p=sizes / sizes.sum())
+        blurred = progress * _TASTES + random.normal(0, 0.7, len(users))
+        clusters = tastes[users, np.clip(blurred, 0, _TASTES - 1).astype(np.int64)]
         explores = random.random(len(users)) < self.explore_share
         clusters[explores] = random.choice(self.clusters, int(explores.sum()), p=sizes / sizes.sum())
         low, high = self._cluster_bounds[clusters], self._cluster_bounds[clusters + 1]

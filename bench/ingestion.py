@@ -39,15 +39,15 @@ from tests.harness.deployment import CONFIG, Api, deployed
 from tests.harness.shop_csvs import write
 
 #: As the event source mapping of `stacks/ingestion.py` makes batches.
-BATCH_SIZE = 500
+_BATCH_SIZE = 500
 EVENTS = 20_000
 REPEATS, END_TO_END_REPEATS = 5, 12
-FRESHNESS_SAMPLES = 20
+_FRESHNESS_SAMPLES = 20
 EVENT_TYPES = load_config(CONFIG).event_types
 Records = list[dict[str, Any]]
 
 
-def records_of(events: Sequence[dict[str, Any]]) -> Records:
+def _records_of(events: Sequence[dict[str, Any]]) -> Records:
     """Events as Lambda gets them from Kinesis."""
     lines = [
         json.dumps({"kind": "event", "received_at": int(time.time() * 1000), "id": f"request-{n}", "body": event}) + "\n"
@@ -59,12 +59,12 @@ def records_of(events: Sequence[dict[str, Any]]) -> Records:
 def stream(count: int) -> Records:
     """A realistic stream: bursts of a few events of a session, of many users, one after the other."""
     bursts = click_stream(count, client=0)
-    return records_of([sent.event for burst in bursts for sent in burst if not sent.malformed])
+    return _records_of([sent.event for burst in bursts for sent in burst if not sent.malformed])
 
 
-def bursts_of(size: int, sessions: int) -> Records:
+def _bursts_of(size: int, sessions: int) -> Records:
     """Full bursts of one size, each of another session."""
-    return records_of(
+    return _records_of(
         [
             {
                 "event_id": f"e{session}-{n}",
@@ -82,7 +82,7 @@ def bursts_of(size: int, sessions: int) -> Records:
 
 
 def batches(records: Records) -> Iterator[Records]:
-    return (records[start : start + BATCH_SIZE] for start in range(0, len(records), BATCH_SIZE))
+    return (records[start : start + _BATCH_SIZE] for start in range(0, len(records), _BATCH_SIZE))
 
 
 def cpu_seconds(work: Callable[[], Any], repeats: int = REPEATS) -> float:
@@ -95,7 +95,7 @@ def cpu_seconds(work: Callable[[], Any], repeats: int = REPEATS) -> float:
     return min(times)
 
 
-def own_code(records: Records) -> None:
+def _own_code(records: Records) -> None:
     """All that `put_events` does with records up to the call into boto3."""
     for batch in batches(records):
         for lane in read_batch(batch, EVENT_TYPES).lanes.values():
@@ -105,14 +105,14 @@ def own_code(records: Records) -> None:
 
 def own_vs_json_loads(records: Records) -> float:
     texts = [b64decode(record["kinesis"]["data"]) for record in records]
-    return cpu_seconds(lambda: own_code(records)) / cpu_seconds(lambda: [json.loads(text) for text in texts])
+    return cpu_seconds(lambda: _own_code(records)) / cpu_seconds(lambda: [json.loads(text) for text in texts])
 
 
 def processor_time(records: Records) -> dict[str, float]:
     """Microseconds of our own code for an event, and milliseconds of a PutEvents call with all that is ours, against the stub."""
-    bursts = bursts_of(3, 300)
+    bursts = _bursts_of(3, 300)
     return {
-        "event_us": round(1e6 * cpu_seconds(lambda: own_code(records)) / len(records), 1),
+        "event_us": round(1e6 * cpu_seconds(lambda: _own_code(records)) / len(records), 1),
         "call_ms": round(1000 * cpu_seconds(lambda: ours(bursts)) / 300, 2),
     }
 
@@ -178,7 +178,7 @@ def ours(records: Records) -> None:
         sending.send(read_batch(batch, EVENT_TYPES).lanes, "tracking-id", Patience(time.monotonic() + 60))
 
 
-def naive(records: Records, client: Any) -> None:
+def _naive(records: Records, client: Any) -> None:
     """What the usual sample does: each record by itself."""
     for record in records:
         event = json.loads(b64decode(record["kinesis"]["data"]))["body"]
@@ -203,11 +203,11 @@ def end_to_end_vs_naive(records: Records) -> float:
     import boto3
 
     client = boto3.client("personalize-events")
-    ours(records[:BATCH_SIZE])
-    naive(records[:100], client)
+    ours(records[:_BATCH_SIZE])
+    _naive(records[:100], client)
     times: list[tuple[float, float]] = []
     for _ in range(END_TO_END_REPEATS):  # in turns: whatever else the machine does meets both
-        times.append((cpu_seconds(lambda: naive(records, client), 1), cpu_seconds(lambda: ours(records), 1)))
+        times.append((cpu_seconds(lambda: _naive(records, client), 1), cpu_seconds(lambda: ours(records), 1)))
     return min(theirs for theirs, _ in times) / min(own for _, own in times)
 
 
@@ -216,13 +216,13 @@ def freshness(folder: Path) -> dict[str, float]:
     with deployed(folder) as target:
         load.upload(target, load.find_csvs(write(folder / "csv")))
         train.require_success(train.follow(target, train.start(target), lambda state: None))
-        for user in range(FRESHNESS_SAMPLES, FRESHNESS_SAMPLES + 3):
-            seconds_to_change(target, f"u{user}")  # the functions are warm then
-        times = sorted(seconds_to_change(target, f"u{user}") for user in range(FRESHNESS_SAMPLES))
+        for user in range(_FRESHNESS_SAMPLES, _FRESHNESS_SAMPLES + 3):
+            _seconds_to_change(target, f"u{user}")  # the functions are warm then
+        times = sorted(_seconds_to_change(target, f"u{user}") for user in range(_FRESHNESS_SAMPLES))
     return {"p50": round(statistics.median(times), 3), "p99": round(times[min(len(times) - 1, int(0.99 * len(times)))], 3)}
 
 
-def seconds_to_change(target: Target, user: str) -> float:
+def _seconds_to_change(target: Target, user: str) -> float:
     api = Api(target)
     ask = functools.partial(api.call, "GET", f"/recommendations/home?user_id={user}")
     before = [item["item_id"] for item in ask()[1]["items"]]
@@ -244,8 +244,8 @@ def run() -> dict[str, Any]:
     result: dict[str, Any] = {"own_vs_json_loads": round(own_vs_json_loads(records), 2)}
     with stubbed():
         result["end_to_end_vs_naive"] = {
-            "chunks_of_10": round(end_to_end_vs_naive(bursts_of(10, 100)), 2),
-            "bursts_of_3": round(end_to_end_vs_naive(bursts_of(3, 300)), 2),
+            "chunks_of_10": round(end_to_end_vs_naive(_bursts_of(10, 100)), 2),
+            "bursts_of_3": round(end_to_end_vs_naive(_bursts_of(3, 300)), 2),
         }
         result["processor_time"] = processor_time(records)
     result["calls_vs_least"] = round(calls_vs_least(records), 3)

@@ -40,10 +40,10 @@ from tests.harness.processes import emulators_of, processes_in
 DURING, KILLED = ("ingestion", "training", "batch"), ("personalize", "aws", "both")
 CLIENTS, EVENTS_A_CLIENT = 4, 150
 #: Seconds after which a kill comes, at random.
-SOON = 0.2, 5.0
+_SOON = 0.2, 5.0
 
 
-def processes_to_kill(environment: Environment, what: str) -> list[int]:
+def _processes_to_kill(environment: Environment, what: str) -> list[int]:
     emulators = emulators_of(environment.pid) if what in ("personalize", "both") else []
     return [*emulators, *([environment.pid] if what in ("aws", "both") else [])]
 
@@ -80,7 +80,7 @@ def begin(target: Target, during: str) -> None:
 
 def kill(environment: Environment, what: str, folder: Path) -> int:
     """Kill, and wait until what goes with it has ended. Returns how many processes have not, after a minute."""
-    for pid in processes_to_kill(environment, what):
+    for pid in _processes_to_kill(environment, what):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     if what == "personalize":
@@ -108,7 +108,7 @@ def endure(folder: Path, times: int) -> dict[str, Any]:
         begin(target, during)
         for sender in senders:
             sender.start()
-        time.sleep(dice.uniform(*SOON))
+        time.sleep(dice.uniform(*_SOON))
         left += kill(environment_of(target), what, data)
         killed[what] += 1
         for sender in senders:

@@ -29,9 +29,9 @@ from reco.local.synth import ROOT, synthesize
 from reco.target import Target
 from stacks.definitions import load_definition
 
-MINUTE = 60.0
+_MINUTE = 60.0
 #: Minutes that each kind of resource takes to become active.
-MINUTES = {
+_MINUTES = {
     "dataset-group": 1,
     "dataset": 1,
     "dataset-import-job": 12,
@@ -41,7 +41,7 @@ MINUTES = {
     "campaign": 8,
 }
 #: How many of each kind the config makes.
-RESOURCES = {
+_RESOURCES = {
     "dataset-group": 1,
     "dataset": 3,
     "dataset-import-job": 3,
@@ -69,13 +69,13 @@ def functions(definition: str) -> set[str]:
     return {part.split("}")[0] for part in definition.split("${")[1:]}
 
 
-def official_transitions() -> int:
+def _official_transitions() -> int:
     """What the official solution needs at least: each state once, and a check a minute for every resource that it waits for."""
-    return OFFICIAL_STATES + sum(RESOURCES[kind] * minutes for kind, minutes in MINUTES.items())
+    return OFFICIAL_STATES + sum(_RESOURCES[kind] * minutes for kind, minutes in _MINUTES.items())
 
 
-def set_durations(environment: Environment) -> None:
-    durations = {kind: [0, minutes * MINUTE] for kind, minutes in MINUTES.items()}
+def _set_durations(environment: Environment) -> None:
+    durations = {kind: [0, minutes * _MINUTE] for kind, minutes in _MINUTES.items()}
     body = json.dumps({"durations": durations}).encode()
     request = urllib.request.Request(f"{environment.personalize_endpoint}/_emulator", body, method="PUT")  # noqa: S310
     urllib.request.urlopen(request, timeout=10).close()  # noqa: S310
@@ -99,7 +99,7 @@ def measure(speed: float) -> dict[str, Any]:
         ports = {"port": 0, "api_port": 0, "personalize_port": 0}
         with launch(None, data / "aws", speed=speed, **ports) as environment:  # type: ignore[arg-type]
             environment.deploy(synthesize(config_path, data / "cdk.out"))
-            set_durations(environment)
+            _set_durations(environment)
             target = Target(load_config(config_path).name, environment)
             load.upload(target, load.find_csvs(data / "csv"))
             transitions = {"first": run(target), "unchanged": run(target)}
@@ -108,7 +108,7 @@ def measure(speed: float) -> dict[str, Any]:
         "states": len(list(states(definition))),
         "functions": len(functions(json.dumps(definition))),
         "transitions": transitions,
-        "official": {"states": OFFICIAL_STATES, "functions": OFFICIAL_FUNCTIONS, "transitions": official_transitions()},
+        "official": {"states": OFFICIAL_STATES, "functions": OFFICIAL_FUNCTIONS, "transitions": _official_transitions()},
         "speed": speed,
     }
 

@@ -12,11 +12,11 @@ from matplotlib.figure import Figure
 
 OURS, THEIRS, THIRD = "#2f6fb5", "#9aa5b4", "#d08c2f"
 #: Text stays text and ids don't change, so that files are light and differ only where figures do.
-STYLE: Any = {"svg.fonttype": "none", "svg.hashsalt": "bench", "font.family": "sans-serif", "font.size": 9}
+_STYLE: Any = {"svg.fonttype": "none", "svg.hashsalt": "bench", "font.family": "sans-serif", "font.size": 9}
 
 
 def save(figure: Figure, file: Path) -> None:
-    with matplotlib.rc_context(STYLE):
+    with matplotlib.rc_context(_STYLE):
         figure.savefig(file, format="svg", metadata={"Date": None})
 
 
@@ -122,7 +122,7 @@ def accuracy(figures: dict[str, Any]) -> Figure:
 
 
 def _canvas(height: float) -> tuple[Figure, Axes]:
-    with matplotlib.rc_context(STYLE):
+    with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=(7, height + 0.4), layout="constrained")
         axes = figure.subplots()
     axes.spines[["top", "right"]].set_visible(False)

@@ -25,8 +25,8 @@ from reco.console import progress, say
 from reco.local.synth import ROOT
 
 #: Seconds after which a benchmark is ended.
-LIMITS: dict[Size, int] = {"small": 600, "full": 3600}
-PACKAGES = ("aws-cdk-lib", "boto3", "moto", "numpy", "pydantic", "pyspark", "scipy")
+_LIMITS: dict[Size, int] = {"small": 600, "full": 3600}
+_PACKAGES = ("aws-cdk-lib", "boto3", "moto", "numpy", "pydantic", "pyspark", "scipy")
 
 
 @dataclass(frozen=True)
@@ -46,24 +46,24 @@ def run_all(benchmarks: Sequence[Benchmark], size: Size, folder: Path) -> None:
     with Progress(*columns, console=progress, transient=True) as bar:
         for number, benchmark in enumerate(benchmarks, 1):
             task = bar.add_task(f"{number}/{len(benchmarks)} {benchmark.title}")
-            outcome = run_one(benchmark, size, folder)
+            outcome = _run_one(benchmark, size, folder)
             bar.remove_task(task)
             (folder / f"{benchmark.name}.outcome.json").write_text(json.dumps(asdict(outcome), indent=2) + "\n")
             say(f"  {benchmark.title}: {outcome.problem or 'done'} ({outcome.seconds:.0f} s)")
     (folder / "machine.json").write_text(json.dumps(machine(), indent=2) + "\n")
 
 
-def run_one(benchmark: Benchmark, size: Size, folder: Path) -> Outcome:
+def _run_one(benchmark: Benchmark, size: Size, folder: Path) -> Outcome:
     file, log = folder / f"{benchmark.name}.json", folder / f"{benchmark.name}.log"
     file.unlink(missing_ok=True)
     load, began = os.getloadavg()[0], time.monotonic()
     command = [sys.executable, *benchmark.command(size), "--json", str(file)]
     with log.open("w") as output, ended_with_us(command, output) as process:
         try:
-            code = process.wait(timeout=LIMITS[size])
-            problem = last_words(log, code) if code else ""
+            code = process.wait(timeout=_LIMITS[size])
+            problem = _last_words(log, code) if code else ""
         except subprocess.TimeoutExpired:
-            problem = f"ended after {LIMITS[size]} s"
+            problem = f"ended after {_LIMITS[size]} s"
     if not problem and not file.exists():
         problem = "wrote no figures"
     return Outcome(date.today().isoformat(), round(time.monotonic() - began, 1), round(load, 1), problem)
@@ -83,7 +83,7 @@ def ended_with_us(command: list[str], output: IO[str]) -> Iterator[subprocess.Po
                 process.wait(timeout=20)
 
 
-def last_words(log: Path, code: int) -> str:
+def _last_words(log: Path, code: int) -> str:
     """The last line that a benchmark wrote before it failed, cut, without where this folder is."""
     lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
     said = lines[-1].replace(f"{ROOT}/", "") if lines else "no output"
@@ -105,16 +105,16 @@ def machine() -> dict[str, str]:
     """What the figures depend on."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return {
-        "processor": processor(),
+        "processor": _processor(),
         "cores": str(os.cpu_count()),
         "memory": f"{memory:.0f} GiB",
         "system": f"{platform.system()} {platform.machine()}",
         "Python": platform.python_version(),
-        **{package: found for package in PACKAGES if (found := version_of(package))},
+        **{package: found for package in _PACKAGES if (found := version_of(package))},
     }
 
 
-def processor() -> str:
+def _processor() -> str:
     """The model's name, where the system tells it."""
     with contextlib.suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text().splitlines():

@@ -30,7 +30,7 @@ from lambdas.config.file import load_config
 from personalize_rules.limits import EVENTS_PER_CALL, MAX_BATCH_BYTES, MAX_BATCH_FILES
 from reco.cost.inputs import ROOT, TRAFFIC, Traffic, load_prices, load_traffic
 
-SIZES = (1, 10, 100, 1000)
+_SIZES = (1, 10, 100, 1000)
 #: Seconds before and behind those that are looked at: buckets are full at first, and what is on its way arrives.
 WARM_UP, COOL_DOWN = 3.0, 5.0
 #: The runs: with the defaults; the same through the browsers' API; with the highest `api.throttle`; and without quotas.
@@ -38,7 +38,7 @@ SHIPPED, PAGES, RAISED, UNLIMITED = "as_shipped", "from_pages", "throttle_raised
 
 # Quotas of an account as it comes. docs/scale.md has the page of AWS for each.
 API_RATE, API_BURST = 10_000, 5_000
-WORKERS = 1_000
+_WORKERS = 1_000
 CAMPAIGN_TPS, RUNTIME_TPS, PUT_EVENTS_TPS = 500, 2_500, 1_000
 SHARD_RECORDS, SHARD_BYTES, LEAST_SHARDS = 1_000, 1_048_576, 4
 NEW_TABLE_WRITES, TABLE_WRITES = 4_000, 40_000
@@ -49,7 +49,7 @@ EVENT_SOURCE = EventSource(poll=1.0, batch=500, window=1.0, factor=2)
 MEMORY_MB, PROCESSOR_MB = 1_024, 1_769
 LOADERS, LINES_PER_FILE = 10, 50_000
 
-MOST_THROTTLE = Throttle(rate=10_000, burst=5_000)
+_MOST_THROTTLE = Throttle(rate=10_000, burst=5_000)
 
 
 @dataclass(frozen=True)
@@ -150,11 +150,11 @@ def limits(run: str) -> Limits:
     none = (math.inf, math.inf)
     if run == UNLIMITED:
         return Limits(none, none, math.inf, math.inf, math.inf, math.inf, SHARD_RECORDS, SHARD_BYTES)
-    throttle = {SHIPPED: Api().throttle, PAGES: Api().browser_throttle, RAISED: MOST_THROTTLE}[run]
+    throttle = {SHIPPED: Api().throttle, PAGES: Api().browser_throttle, RAISED: _MOST_THROTTLE}[run]
     return Limits(
         api=(throttle.rate, throttle.burst),
         account_api=(API_RATE, API_BURST),
-        workers=WORKERS,
+        workers=_WORKERS,
         campaign=CAMPAIGN_TPS,
         campaigns=RUNTIME_TPS,
         put_events=PUT_EVENTS_TPS,
@@ -277,7 +277,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m bench.scale", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--sizes", default=",".join(map(str, SIZES)), help="times the example, by commas")
+    parser.add_argument("--sizes", default=",".join(map(str, _SIZES)), help="times the example, by commas")
     parser.add_argument("--seconds", type=float, default=20, help="of the busiest hour")
     parser.add_argument("--surge", type=float, default=1, help="times the busiest hour, as on a day of sales")
     parser.add_argument("--seed", type=int, default=1)

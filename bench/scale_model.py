@@ -61,7 +61,7 @@ class Bucket:
         return True
 
 
-def take_all(buckets: Sequence[Bucket], now: float) -> bool:
+def _take_all(buckets: Sequence[Bucket], now: float) -> bool:
     """One token of each, or none of any."""
     if not all(bucket.has(now) for bucket in buckets):
         return False
@@ -70,7 +70,7 @@ def take_all(buckets: Sequence[Bucket], now: float) -> bool:
     return True
 
 
-class Peaks:
+class _Peaks:
     """Counts by whole seconds of the time that is looked at."""
 
     def __init__(self) -> None:
@@ -83,7 +83,7 @@ class Peaks:
         return max(self._by_second.values(), default=0)
 
 
-class Workers:
+class _Workers:
     """The account's Lambda concurrency, and how much of it is used over time."""
 
     def __init__(self, clock: Clock, limit: float, since: float) -> None:
@@ -171,10 +171,10 @@ class Seen:
     """When posts came in that have not been put to the end."""
     answers: list[float] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
-    calls: dict[str, Peaks] = field(default_factory=dict)
+    calls: dict[str, _Peaks] = field(default_factory=dict)
 
     def called(self, what: str, now: float) -> None:
-        self.calls.setdefault(what, Peaks()).add(now)
+        self.calls.setdefault(what, _Peaks()).add(now)
 
 
 @dataclass
@@ -194,7 +194,7 @@ class Simulation:
     ) -> None:
         self.load, self.limits, self.mapping, self.cost, self.threads = load, limits, mapping, cost, threads
         self.random, self.clock, self.seen, self.warm_up = Random(seed), Clock(), Seen(), warm_up
-        self.workers = Workers(self.clock, limits.workers, warm_up)
+        self.workers = _Workers(self.clock, limits.workers, warm_up)
         self._taken: Counter[float] = Counter()
         self._until = math.inf
         self.api = [Bucket(*limits.api), Bucket(*limits.account_api)]
@@ -237,7 +237,7 @@ class Simulation:
     def _admit(self) -> bool:
         """Whether API Gateway lets a call in."""
         self._call("API")
-        return take_all(self.api, self.clock.now)
+        return _take_all(self.api, self.clock.now)
 
     def _next_post(self) -> None:
         if self.load.posts:
@@ -331,7 +331,7 @@ class Simulation:
         for _ in range(1 + (self.random.random() < self.load.second_call)):
             self._call(f"campaign {campaign}")
             self._call("campaigns")
-            if not take_all([self.campaigns[campaign], self.runtime], self.clock.now):
+            if not _take_all([self.campaigns[campaign], self.runtime], self.clock.now):
                 self._count("answers of fallbacks")
                 return seconds
             seconds += self.cost.campaign(self.random)

@@ -65,28 +65,28 @@ answer = handler(json.loads(sys.argv[1]), context)
 assert json.loads(answer["body"])["source"] == "for-you", answer
 """
 #: With SnapStart (`serving.snap_start`): what is in the snapshot; and a worker restored from it, to its first whole answer.
-SNAPSHOT = """
+_SNAPSHOT = """
 import os
 os.environ["AWS_LAMBDA_INITIALIZATION_TYPE"] = "snap-start"
 from awslambdaric import lambda_runtime_hooks_runner as hooks
 import lambdas.serving.recommend.handler
 hooks.run_before_snapshot()
 """
-RESTORED = SNAPSHOT + "hooks.run_after_restore()" + COLD
+_RESTORED = _SNAPSHOT + "hooks.run_after_restore()" + COLD
 #: What a worker imports before its first call, and the libraries in it by themselves.
-IMPORTS = {
+_IMPORTS = {
     "nothing": "pass",
     "cold": COLD,
-    "snapshot": SNAPSHOT,
-    "restored": RESTORED,
+    "snapshot": _SNAPSHOT,
+    "restored": _RESTORED,
     "all": "import lambdas.serving.recommend.handler",
     "signed calls": "import lambdas.aws.signed",
     "pydantic": "from pydantic import BaseModel",
     "powertools": "from aws_lambda_powertools import Logger, Metrics, event_handler",
     "config": "import lambdas.config",
 }
-IMPORT_RUNS = 10
-CAMPAIGN = "arn:aws:personalize:us-east-1:123456789012:campaign/shop_for-you"
+_IMPORT_RUNS = 10
+_CAMPAIGN = "arn:aws:personalize:us-east-1:123456789012:campaign/shop_for-you"
 
 
 class Stub(BaseHTTPRequestHandler):
@@ -136,7 +136,7 @@ def catalogue(request: dict[str, Any]) -> bytes:
 
 def deployed() -> bytes:
     """Of the two documents in SSM, the one that says what is deployed."""
-    there = Deployment(run_id="r", dataset_group_arn="g", tracking_id="t", campaigns={"for-you": CAMPAIGN}, filters={})
+    there = Deployment(run_id="r", dataset_group_arn="g", tracking_id="t", campaigns={"for-you": _CAMPAIGN}, filters={})
     return json.dumps({"Parameters": [{"Name": "deployment", "Type": "String", "Value": there.model_dump_json()}]}).encode()
 
 
@@ -193,7 +193,7 @@ def event(results: int, user: int = 1) -> dict[str, Any]:
     }
 
 
-def timed_in_turn(calls: dict[str, Callable[[], object]]) -> dict[str, list[float]]:
+def _timed_in_turn(calls: dict[str, Callable[[], object]]) -> dict[str, list[float]]:
     """Milliseconds of each call, taken in turn so that a busy machine troubles all alike."""
     taken: dict[str, list[float]] = {name: [] for name in calls}
     for n in range(WARM_UP + CALLS):
@@ -209,20 +209,20 @@ def percentile(values: list[float], share: float) -> float:
     return statistics.quantiles(values, n=100, method="inclusive")[round(share * 100) - 1]
 
 
-def powertools_alone() -> Callable[[], object]:
+def _powertools_alone() -> Callable[[], object]:
     """A route that answers at once: what the resolver takes."""
     app = APIGatewayRestResolver()
     app.get("/recommendations/<placement>")(lambda placement: {})
     return lambda: app.resolve(event(RESULTS), SimpleNamespace())  # type: ignore[arg-type]
 
 
-def lean_call(endpoint: str, candidates: int) -> Callable[[], object]:
+def _lean_call(endpoint: str, candidates: int) -> Callable[[], object]:
     """GetRecommendations with botocore's signer alone, on a connection that is kept: what boto3's other layers cost."""
     connection = http.client.HTTPConnection(urllib.parse.urlsplit(endpoint).netloc)
     signer = SigV4Auth(Credentials("test", "test"), "personalize", "us-east-1")
 
     def call() -> object:
-        body = json.dumps({"campaignArn": CAMPAIGN, "userId": "u1", "numResults": candidates}).encode()
+        body = json.dumps({"campaignArn": _CAMPAIGN, "userId": "u1", "numResults": candidates}).encode()
         request = AWSRequest("POST", f"{endpoint}/recommendations", {"Content-Type": "application/json"}, body)
         signer.add_auth(request)
         connection.request("POST", "/recommendations", body, dict(request.headers.items()))
@@ -236,7 +236,7 @@ def measure() -> dict[int, dict[str, dict[str, float]]]:
     from lambdas.serving.recommend.worker import worker
 
     client, own_client = boto3.client("personalize-runtime"), worker().campaigns.client
-    users, peer = itertools.count(2), serving_function(CAMPAIGN, "catalogue")
+    users, peer = itertools.count(2), serving_function(_CAMPAIGN, "catalogue")
     context: Any = SimpleNamespace(
         function_name="f",
         memory_limit_in_mb=1024,
@@ -248,15 +248,15 @@ def measure() -> dict[int, dict[str, dict[str, float]]]:
     for candidates, results in zip(CANDIDATES, (RESULTS, 100), strict=True):
         answer = json.loads(handler(event(results), context)["body"])
         assert (answer["returned"], answer["source"]) == (results, "for-you"), answer
-        taken = timed_in_turn(
+        taken = _timed_in_turn(
             {
-                "bare": lambda n=candidates: client.get_recommendations(campaignArn=CAMPAIGN, userId="u1", numResults=n),  # type: ignore[misc]
-                "client": lambda n=candidates: own_client.get_recommendations(campaignArn=CAMPAIGN, userId="u1", numResults=n),  # type: ignore[misc]
+                "bare": lambda n=candidates: client.get_recommendations(campaignArn=_CAMPAIGN, userId="u1", numResults=n),  # type: ignore[misc]
+                "client": lambda n=candidates: own_client.get_recommendations(campaignArn=_CAMPAIGN, userId="u1", numResults=n),  # type: ignore[misc]
                 "all": lambda n=results: handler(event(n), context),  # type: ignore[misc]
                 "new_user": lambda n=results: handler(event(n, next(users)), context),  # type: ignore[misc]
                 "peer": lambda n=results: peer(event(n), context),  # type: ignore[misc]
-                "powertools": powertools_alone(),
-                "lean": lean_call(os.environ["AWS_ENDPOINT_URL"], candidates),
+                "powertools": _powertools_alone(),
+                "lean": _lean_call(os.environ["AWS_ENDPOINT_URL"], candidates),
             }
         )
         found[candidates] = {name: {"p50": percentile(ms, 0.5), "p99": percentile(ms, 0.99)} for name, ms in taken.items()}
@@ -268,18 +268,18 @@ def import_ms(env: dict[str, str]) -> dict[str, float]:
     least of many fresh interpreters, taken in turn, less that of an empty one. Processor time, because other work on the machine
     must not count.
     """
-    taken: dict[str, list[float]] = {name: [] for name in IMPORTS}
-    for _ in range(IMPORT_RUNS):
-        for name, code in IMPORTS.items():
-            before = children_ms()
+    taken: dict[str, list[float]] = {name: [] for name in _IMPORTS}
+    for _ in range(_IMPORT_RUNS):
+        for name, code in _IMPORTS.items():
+            before = _children_ms()
             command = [sys.executable, "-c", code, json.dumps(event(RESULTS))]
             subprocess.run(command, env=os.environ | env, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-            taken[name].append(children_ms() - before)
+            taken[name].append(_children_ms() - before)
     least = {name: min(values) for name, values in taken.items()}
     return {name: ms - least["nothing"] for name, ms in least.items() if name != "nothing"}
 
 
-def children_ms() -> float:
+def _children_ms() -> float:
     """The processor time so far of all child processes that have ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return 1000 * (used.ru_utime + used.ru_stime)

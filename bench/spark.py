@@ -26,10 +26,10 @@ import duckdb
 from localaws.glue.java import java_home
 
 ROOT = Path(__file__).parents[1]
-SIZES = (1_000_000, 5_000_000, 20_000_000)
+_SIZES = (1_000_000, 5_000_000, 20_000_000)
 NOW = "2026-11-24T00:00:00+00:00"
 DAYS = 90
-EVENTS_PER_FILE = 100_000
+_EVENTS_PER_FILE = 100_000
 SCHEMA: dict[str, Any] = {
     "type": "record",
     "name": "Interactions",
@@ -49,7 +49,7 @@ SPARK = (
 #: The exchanges that a job can't do without. Of all events: by identity (each counts once; the input of a batch needs none), by
 #: session (who was it?), by visitor, by day; erasure has none of all events. Of few rows: erased users, active users, the
 #: sessions of erased users and their events; the erased users as one list, which lines are compared with that can't be read.
-EXCHANGES = {"batch_input": 3, "interactions": 3, "retention": 5, "erasure": 4}
+_EXCHANGES = {"batch_input": 3, "interactions": 3, "retention": 5, "erasure": 4}
 _EVENTS = """
 SELECT 'event' AS kind, CAST(time * 1000 AS bigint) + 200 AS received_at, 'r' || i || again AS id,
   {'event_id': 'e' || i, 'session_id': 's' || session,
@@ -67,11 +67,11 @@ FROM (SELECT i, again, i // 8 AS session, CAST(hash(i) % 1000003 AS bigint) AS r
 def generate(folder: Path, events: int) -> None:
     """An archive of so many events and 2 % that came twice, with a user for every 50; and one in 1000 users erased."""
     users, last = events // 50, 1_795_478_400
-    for number, start in enumerate(range(0, events, EVENTS_PER_FILE)):
+    for number, start in enumerate(range(0, events, _EVENTS_PER_FILE)):
         day = last - (number * 7 % DAYS + 1) * 86_400
         path = folder / "events" / time.strftime("year=%Y/month=%m/day=%d/hour=00", time.gmtime(day)) / f"{number}.gz"
         path.parent.mkdir(parents=True, exist_ok=True)
-        given = [users, day, start, min(start + EVENTS_PER_FILE, events)]
+        given = [users, day, start, min(start + _EVENTS_PER_FILE, events)]
         duckdb.connect().execute(f"COPY ({_EVENTS}) TO '{path}' (FORMAT json, COMPRESSION gzip)", given)
     erased = ({"user_id": f"u{number}"} for number in range(0, users, 1000))
     (folder / "erased.jsonl").write_text("".join(json.dumps(user) + "\n" for user in erased))
@@ -93,7 +93,7 @@ def arguments(folder: Path) -> dict[str, dict[str, object]]:
     }
 
 
-def run_job(job: str, given: dict[str, object]) -> float:
+def _run_job(job: str, given: dict[str, object]) -> float:
     """Seconds that the script takes. Raises CalledProcessError."""
     texts = {name: f"file://{value}" if isinstance(value, Path) else str(value) for name, value in given.items()}
     command = [sys.executable, str(ROOT / "glue" / f"{job}.py"), *(part for name in texts for part in (f"--{name}", texts[name]))]
@@ -108,17 +108,17 @@ def seconds(events: int, work: Path) -> dict[str, float]:
     generate(folder, events)
     shutil.copytree(folder / "events", folder / "copy")
     try:
-        return {job: run_job(job, given) for job, given in arguments(folder).items()}
+        return {job: _run_job(job, given) for job, given in arguments(folder).items()}
     finally:
         shutil.rmtree(folder)
 
 
 def run(sizes: Sequence[int], work: Path | None = None) -> dict[str, float]:
     """Seconds of all jobs together, by the number of events."""
-    return {size: sum(each.values()) for size, each in by_job(sizes, work).items()}
+    return {size: sum(each.values()) for size, each in _by_job(sizes, work).items()}
 
 
-def by_job(sizes: Sequence[int], work: Path | None = None) -> dict[str, dict[str, float]]:
+def _by_job(sizes: Sequence[int], work: Path | None = None) -> dict[str, dict[str, float]]:
     with tempfile.TemporaryDirectory(dir=work) as folder:
         return {str(size): seconds(size, Path(folder)) for size in sizes}
 
@@ -144,17 +144,17 @@ def exchanges() -> dict[str, int]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--sizes", type=lambda text: [int(size) for size in text.split(",")], default=list(SIZES))
+    parser.add_argument("--sizes", type=lambda text: [int(size) for size in text.split(",")], default=list(_SIZES))
     parser.add_argument("--work", type=Path, help="where the archives are put for the time being")
     options = parser.parse_args()
     found = exchanges()
-    times = by_job(options.sizes, options.work)
+    times = _by_job(options.sizes, options.work)
     totals = {size: sum(each.values()) for size, each in times.items()}
-    figures = {"spark_s": totals, "jobs_s": times, "exponent": exponent(totals), "exchanges": found, "necessary": EXCHANGES}
+    figures = {"spark_s": totals, "jobs_s": times, "exponent": exponent(totals), "exchanges": found, "necessary": _EXCHANGES}
     print(json.dumps(figures, indent=1))
     if options.json:
         options.json.write_text(json.dumps(figures))
-    if more := [job for job, count in found.items() if count > EXCHANGES[job]]:
+    if more := [job for job, count in found.items() if count > _EXCHANGES[job]]:
         sys.exit(f"More exchanges than are necessary: {', '.join(more)}.")
 
 

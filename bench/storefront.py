@@ -29,17 +29,17 @@ from tools import browser as brought
 
 VISITS, PATIENCE_MS = 10, 60_000
 #: Notes when the first card is drawn, in milliseconds from the beginning of the navigation.
-FIRST_CARD = """new MutationObserver((_, observer) => {
+_FIRST_CARD = """new MutationObserver((_, observer) => {
   if (document.querySelector('[data-testid=card]')) { window.firstCard = performance.now(); observer.disconnect() }
 }).observe(document, {childList: true, subtree: true})"""
-CHANGED = "[data-testid=steps] b[data-ms]"
+_CHANGED = "[data-testid=steps] b[data-ms]"
 
 
 def visit(browser: Browser, shop: Target) -> dict[str, float]:
     """Milliseconds to the first list, and from a click to a changed one; kilobytes of the page."""
     context, sizes = browser.new_context(), dict[str, int]()
     context.set_default_timeout(PATIENCE_MS)
-    context.add_init_script(FIRST_CARD)
+    context.add_init_script(_FIRST_CARD)
     page = context.new_page()
 
     def note(answer: Response) -> None:
@@ -52,8 +52,8 @@ def visit(browser: Browser, shop: Target) -> dict[str, float]:
     page.wait_for_load_state("networkidle")
     page.remove_listener("response", note)
     page.locator("[data-testid=card-link]").nth(2).click()
-    page.wait_for_selector(CHANGED, state="attached")
-    changed = float(page.locator(CHANGED).last.get_attribute("data-ms") or 0)
+    page.wait_for_selector(_CHANGED, state="attached")
+    changed = float(page.locator(_CHANGED).last.get_attribute("data-ms") or 0)
     context.close()
     return {"first": first, "changed": changed, "kb": sum(n for url, n in sizes.items() if "/storefront/" in url) / 1024}
 

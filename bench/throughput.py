@@ -30,9 +30,9 @@ from reco.target import Target
 from tests.harness.deployment import CONFIG, Api, deployed, make_tracker, publish
 from tests.harness.processes import descendants_of, emulators_of, name_of
 
-CLIENTS = 8
-EVENTS_A_CALL = 50
-GIVE_UP = 120.0
+_CLIENTS = 8
+_EVENTS_A_CALL = 50
+_GIVE_UP = 120.0
 
 
 @dataclass
@@ -61,14 +61,14 @@ def send(target: Target, client: int, rate: float, seconds: float, accepted: Acc
     )
     began = time.monotonic()
     for n in itertools.count():
-        due = began + n * EVENTS_A_CALL / rate
+        due = began + n * _EVENTS_A_CALL / rate
         if due > began + seconds:
             return
         time.sleep(max(due - time.monotonic(), 0))
-        status, answer = api.call("POST", "/events", {"events": list(itertools.islice(events, EVENTS_A_CALL))})
+        status, answer = api.call("POST", "/events", {"events": list(itertools.islice(events, _EVENTS_A_CALL))})
         if status != 202:
             raise RuntimeError(f"the API answered {status}: {answer}")
-        accepted.add(EVENTS_A_CALL)
+        accepted.add(_EVENTS_A_CALL)
 
 
 class Arrivals(threading.Thread):
@@ -97,7 +97,7 @@ class Arrivals(threading.Thread):
         return total
 
 
-def processor_seconds(root: int, deployment: str) -> dict[str, float]:
+def _processor_seconds(root: int, deployment: str) -> dict[str, float]:
     """Processor time so far: the local AWS itself, Personalize, the workers of put_events, and the others."""
     emulators, found = set(emulators_of(root)), dict.fromkeys(("local AWS", "Personalize", "put_events", "others"), 0.0)
     for pid in (root, *descendants_of(root)):
@@ -114,21 +114,21 @@ def measure(rate: float, seconds: float) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name, deployed(Path(name)) as target:
         folder, accepted = Path(name), Accepted()
         publish(target, make_tracker(load_config(CONFIG), target.client("personalize")))
-        send(target, CLIENTS, 10, 5, warm := Accepted())
+        send(target, _CLIENTS, 10, 5, warm := Accepted())
         root = json.loads((folder / "aws" / "environment.json").read_text())["pid"]
         arrivals = Arrivals(folder, accepted)
-        deadline = time.monotonic() + GIVE_UP
+        deadline = time.monotonic() + _GIVE_UP
         while arrivals._count() < warm.counts[-1] and time.monotonic() < deadline:
             time.sleep(0.1)
         accepted.add(warm.counts[-1])
-        before, own_before, began = processor_seconds(root, target.deployment), time.process_time(), time.monotonic()
+        before, own_before, began = _processor_seconds(root, target.deployment), time.process_time(), time.monotonic()
         arrivals.start()
-        with ThreadPoolExecutor(CLIENTS) as pool:
-            list(pool.map(lambda client: send(target, client, rate / CLIENTS, seconds, accepted), range(CLIENTS)))
+        with ThreadPoolExecutor(_CLIENTS) as pool:
+            list(pool.map(lambda client: send(target, client, rate / _CLIENTS, seconds, accepted), range(_CLIENTS)))
         sent_for = time.monotonic() - began
         while arrivals.there < accepted.counts[-1] and time.monotonic() < deadline + seconds:
             time.sleep(0.1)
-        after = processor_seconds(root, target.deployment)
+        after = _processor_seconds(root, target.deployment)
         count = accepted.counts[-1] - warm.counts[-1]
         lags = sorted(lag for _, lag in arrivals.lags)
         return {

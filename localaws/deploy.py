@@ -20,14 +20,8 @@ from localaws.clients import Aws
 from localaws.errors import LocalAwsError
 
 _BOOTSTRAP_VERSION = "30"
-_ZIP_EPOCH = (
-    1980,
-    1,
-    1,
-    0,
-    0,
-    0,
-)  # archives of the same files are the same bytes, so that unchanged functions stay as they are
+#: Archives of the same files are the same bytes, so that unchanged functions stay as they are.
+_ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 #: Types without an effect here that are named when they are deployed.
 _SHOWN = ("AWS::ServiceCatalogAppRegistry::",)
 _NO_UPDATE = "No updates are to be performed"
@@ -122,11 +116,8 @@ def _publish_assets(aws: Aws, stack: _StackArtifact) -> None:
 
 
 def _publish(aws: Aws, path: Path, packaging: str | None, destination: dict[str, str]) -> None:
-    s3, bucket, key = (
-        aws.client("s3"),
-        _placed(aws, destination["bucketName"]),
-        _placed(aws, destination["objectKey"]),
-    )
+    s3 = aws.client("s3")
+    bucket, key = _placed(aws, destination["bucketName"]), _placed(aws, destination["objectKey"])
     try:
         s3.head_object(Bucket=bucket, Key=key)  # keys are hashes of the content: what is there is the same
     except ClientError:

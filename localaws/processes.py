@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
-from typing import IO, Any, Protocol
+from typing import IO, Any, Protocol, TypedDict, Unpack
 
 
 class Process(Protocol):
@@ -30,51 +30,28 @@ class Process(Protocol):
     def kill(self) -> None: ...
 
 
-def start_child(
-    module: str,
-    arguments: Sequence[str] = (),
-    *,
-    environ: Mapping[str, str] | None = None,
-    cwd: str | None = None,
-    stdout: int | None = None,
-    stderr: int | None = None,
-) -> subprocess.Popen[str]:
+class _Options(TypedDict, total=False):
+    """Those of `subprocess.Popen` that children are started with."""
+
+    env: Mapping[str, str]
+    cwd: str
+    stdout: int
+    stderr: int
+
+
+def start_child(module: str, arguments: Sequence[str] = (), **options: Unpack[_Options]) -> subprocess.Popen[str]:
     """Starts `python -m module arguments...` in a session of its own; it ends when this process does."""
-    return start_program(__name__, [module, *arguments], environ=environ, cwd=cwd, stdout=stdout, stderr=stderr)
+    return start_program(__name__, [module, *arguments], **options)
 
 
-def start_program(
-    module: str,
-    arguments: Sequence[str] = (),
-    *,
-    environ: Mapping[str, str] | None = None,
-    cwd: str | None = None,
-    stdout: int | None = None,
-    stderr: int | None = None,
-) -> subprocess.Popen[str]:
+def start_program(module: str, arguments: Sequence[str] = (), **options: Unpack[_Options]) -> subprocess.Popen[str]:
     """The same for a module of ours that calls `end_with_parent` itself."""
-    return start_command([sys.executable, "-m", module, *arguments], environ=environ, cwd=cwd, stdout=stdout, stderr=stderr)
+    return start_command([sys.executable, "-m", module, *arguments], **options)
 
 
-def start_command(
-    command: Sequence[str],
-    *,
-    environ: Mapping[str, str] | None = None,
-    cwd: str | None = None,
-    stdout: int | None = None,
-    stderr: int | None = None,
-) -> subprocess.Popen[str]:
+def start_command(command: Sequence[str], **options: Unpack[_Options]) -> subprocess.Popen[str]:
     """The same for any program that ends by itself once its standard input closes."""
-    return subprocess.Popen(
-        list(command),
-        stdin=subprocess.PIPE,
-        stdout=stdout,
-        stderr=stderr,
-        env=None if environ is None else dict(environ),
-        cwd=cwd,
-        text=True,
-        start_new_session=True,
-    )
+    return subprocess.Popen(list(command), stdin=subprocess.PIPE, text=True, start_new_session=True, **options)
 
 
 def stop_child(process: subprocess.Popen[str], patience: float = 5.0) -> None:

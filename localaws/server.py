@@ -129,7 +129,7 @@ class _Emulator:
     def _start(self) -> None:
         self._ready = threading.Event()
         self._process = processes.start_child(
-            "localaws.iam.personalize", self._arguments, environ={**os.environ, **self._environ}, stdout=subprocess.PIPE
+            "localaws.iam.personalize", self._arguments, env={**os.environ, **self._environ}, stdout=subprocess.PIPE
         )
         threading.Thread(target=self._read, args=(self._process, self._ready), daemon=True).start()
 

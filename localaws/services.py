@@ -93,7 +93,7 @@ class Services:
         self._functions = LambdaService(aws, pool, meter, permissions, speed)
         self._functions.install()
         stepfunctions.install(aws, speed)
-        engine.install(aws, catalogue.PROVIDERS, self._state.kept_resource)
+        engine.install(aws, catalogue.PROVIDERS, self._state.stacks.kept_resource)
         self._state.install()
         app.install()
         iam.install()

@@ -21,10 +21,11 @@ _IN_USE = (
 
 def describe(aws: Aws, front_endpoint: str) -> dict[str, Any]:
     """What is deployed: the stacks' outputs, and the URLs of the REST APIs' stages."""
-    stacks = aws.client("cloudformation").get_paginator("describe_stacks").paginate().build_full_result()["Stacks"]
+    pages = aws.client("cloudformation").get_paginator("describe_stacks").paginate()
     outputs = {
         stack["StackName"]: {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs") or []}
-        for stack in stacks
+        for page in pages
+        for stack in page["Stacks"]
     }
     gateway = aws.client("apigateway")
     urls: dict[str, str] = {}

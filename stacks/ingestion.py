@@ -20,6 +20,7 @@ from lambdas.stores.deployment import parameter_name
 from stacks import names
 from stacks.acknowledged import acknowledge
 from stacks.archive import Archive
+from stacks.dead_letters import add_dead_letters
 from stacks.functions import Functions
 from stacks.grants import NO_RESOURCE, OWN_NAMES, Grant, use_key
 from stacks.ingestion_alarms import DAILY, add_alarms
@@ -61,7 +62,7 @@ class IngestionStack(cdk.Stack):
             retention_period=cdk.Duration.days(7),
             removal_policy=cdk.RemovalPolicy.DESTROY,
         )
-        self.dead_letters = self._dead_letters("DeadLetters", names.dead_letter_queue(config))
+        self.dead_letters = add_dead_letters(self, "DeadLetters", names.dead_letter_queue(config), cdk.Duration.minutes(5))
         self.erasures = self._erasures()
         self.records_arn = self.format_arn(service="dynamodb", resource=f"table/{names.records_table(config)}")
         put_events = self._put_events()
@@ -78,19 +79,6 @@ class IngestionStack(cdk.Stack):
             "ErasureBucket": self.erasure_lists.bucket_name,
         }.items():
             cdk.CfnOutput(self, name, value=value)
-
-    def _dead_letters(self, id_: str, name: str) -> sqs.Queue:
-        queue = sqs.Queue(
-            self,
-            id_,
-            queue_name=name,
-            encryption=sqs.QueueEncryption.SQS_MANAGED,
-            enforce_ssl=True,
-            retention_period=cdk.Duration.days(14),
-            visibility_timeout=cdk.Duration.minutes(5),
-        )
-        acknowledge(queue, {"AwsSolutions-SQS3": "this queue is where dead letters end"})
-        return queue
 
     def _erasures(self) -> dynamodb.Table:
         return add_table(self, "Erasures", names.erasures_table(self.config), attributes=keys.ERASURES)
@@ -142,7 +130,7 @@ class IngestionStack(cdk.Stack):
         return function
 
     def _put_records(self) -> tuple[lambda_.Function, sqs.Queue, sqs.Queue]:
-        stuck = self._dead_letters("StuckRecords", f"{names.record_queue(self.config)}-stuck")
+        stuck = add_dead_letters(self, "StuckRecords", f"{names.record_queue(self.config)}-stuck", cdk.Duration.minutes(5))
         timeout = cdk.Duration.minutes(2)
         queue = sqs.Queue(
             self,

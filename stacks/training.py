@@ -6,10 +6,8 @@ from typing import Any
 
 import aws_cdk as cdk
 from aws_cdk import aws_dynamodb as dynamodb
-from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_stepfunctions as stepfunctions
 from constructs import Construct
 
@@ -17,15 +15,15 @@ from lambdas.config import Config, environment
 from lambdas.stores import keys, prefixes
 from lambdas.stores.deployment import parameter_name
 from stacks import names, sample_lists
-from stacks.acknowledged import acknowledge
 from stacks.alarms import Alarms
 from stacks.functions import Functions
 from stacks.grants import NO_RESOURCE, OWN_NAMES, Grant, use_key
-from stacks.machines import add_machine, executions, machine_arn, schedule_role, start_by_schedule, unsuccessful
+from stacks.machines import add_machine, executions, machine_arn, unsuccessful
 from stacks.metrics import Metrics
 from stacks.personalize_role import list_below, pass_role, personalize_role, use_key_in_jobs
 from stacks.run_topic import run_topic
 from stacks.tables import add_table
+from stacks.train_starts import add_starts
 
 
 class TrainingStack(cdk.Stack):
@@ -57,7 +55,7 @@ class TrainingStack(cdk.Stack):
         self._approval_page()
         # cfn-lint 1.58 takes a number alone for TimeoutSeconds, where Step Functions takes JSONata as well.
         machine.node.default_child.add_metadata("cfn-lint", {"config": {"ignore_checks": ["E3601"]}})  # type: ignore[union-attr]
-        self._starts(machine)
+        add_starts(self, config, machine)
         self._alarm(machine)
         cdk.CfnOutput(self, "PersonalizeRoleArn", value=self.personalize_role.role_arn)
         cdk.CfnOutput(self, "RunsTable", value=self.runs.table_name)
@@ -121,52 +119,6 @@ class TrainingStack(cdk.Stack):
     def _runs_table(self) -> dynamodb.Table:
         """The lock, the versions and what became of them, approvals that are waited for."""
         return add_table(self, "RunRecords", names.runs_table(self.config), attributes=keys.RUNS, expires=True)
-
-    def _starts(self, machine: stepfunctions.StateMachine) -> None:
-        """A run starts by schedule, and when somebody puts the marker `datasets/_READY` beside the CSVs."""
-        starter = schedule_role(self, "StartRole", "Starts train runs", "events")
-        missed = self._missed_starts()
-        Grant(["states:StartExecution"], [machine.state_machine_arn]).give(starter)
-        marker = {"bucket": {"name": [names.data_bucket(self.config)]}, "object": {"key": [prefixes.READY]}}
-        rule = events.CfnRule(
-            self,
-            "ReadyRule",
-            description="A train run when the marker _READY is put beside the CSVs",
-            event_pattern={"source": ["aws.s3"], "detail-type": ["Object Created"], "detail": marker},
-            targets=[
-                events.CfnRule.TargetProperty(
-                    id="train",
-                    arn=machine.state_machine_arn,
-                    role_arn=starter.role_arn,
-                    input="{}",
-                    dead_letter_config=events.CfnRule.DeadLetterConfigProperty(arn=missed.queue_arn),
-                )
-            ],
-        )
-        missed.add_to_resource_policy(
-            iam.PolicyStatement(
-                principals=[iam.ServicePrincipal("events.amazonaws.com")],
-                actions=["sqs:SendMessage"],
-                resources=[missed.queue_arn],
-                conditions={"ArnEquals": {"aws:SourceArn": rule.attr_arn}},
-            )
-        )
-        if expression := self.config.schedules.train:
-            given = self.to_json_string({"retrain": True})
-            start_by_schedule(self, self.config, "train", expression, starter, machine.state_machine_arn, given)
-
-    def _missed_starts(self) -> sqs.Queue:
-        """What rules and schedules could not start. docs: eventbridge/latest/userguide/eb-rule-dlq.html"""
-        queue = sqs.Queue(
-            self,
-            "MissedStarts",
-            queue_name=names.missed_starts_queue(self.config),
-            encryption=sqs.QueueEncryption.SQS_MANAGED,
-            enforce_ssl=True,
-            retention_period=cdk.Duration.days(14),
-        )
-        acknowledge(queue, {"AwsSolutions-SQS3": "this queue is where dead letters end"})
-        return queue
 
     def _alarm(self, machine: stepfunctions.StateMachine) -> None:
         alarms, runbook = Alarms(self, self.config), "docs/training.md#how-it-fails"

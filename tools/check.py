@@ -23,12 +23,12 @@ _UNTIL = "RECOSTACK_CHECK_UNTIL"
 _LEFT = "left to `make test`"
 
 
-def _pytest_runtest_setup(item: pytest.Item) -> None:
+def pytest_runtest_setup(item: pytest.Item) -> None:
     if time.time() > float(os.environ[_UNTIL]):
         pytest.skip(_LEFT)
 
 
-def _pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     left = sum(_LEFT in str(report.longrepr) for report in terminalreporter.getreports("skipped"))
     if left:
         terminalreporter.write_line(f"{left} tests that are farther from it were {_LEFT}.")

@@ -3,7 +3,7 @@
     python -m tools.rooms
 
 No packages and no modules of one package import each other in a circle; each imports only what MAY_IMPORT lets it; none has a
-name that says nothing of what it holds; and a name that only its own file uses begins with an underscore.
+name that says nothing of what it holds; a name that only its own file uses begins with an underscore; and none is used by nobody.
 """
 
 from __future__ import annotations
@@ -74,17 +74,10 @@ _MAY_IMPORT: dict[str, tuple[str, ...]] = {
 }
 
 
-#: Rooms whose public names are looked at. Not yet: lambdas.training, packages, bench.
-_WITH_DOORS = (
-    "localaws",
-    "reco",
-    "stacks",
-    "tools",
-    *(f"lambdas.{room}" for room in ("aws", "batch", "config", "ingestion", "serving", "storefront", "stores")),
-    *_GLUE,
-)
-#: Names that are used from outside of Python: by entry points, `python -m`, pytest.
-_ENTRIES = frozenset({"app", "handler", "main"})
+#: Rooms whose public names are for others. What tests have, they show to nobody.
+_WITH_DOORS = ("bench", "lambdas", "localaws", "personalize_emulator", "personalize_rules", "reco", "stacks", "tools", *_GLUE)
+#: Names that are used from outside of our files: by entry points, `python -m`, pytest, `import *`.
+_ENTRY = re.compile("app|handler|main|test_.*|pytestmark|pytest_.*|__.*__")
 
 
 class Import(NamedTuple):
@@ -186,16 +179,25 @@ def vague_names(found: dict[str, Path], root: Path = ROOT) -> list[str]:
 
 
 def unused_doors(found: dict[str, Path], root: Path = ROOT) -> list[str]:
-    """Public names of modules that no other file mentions, but for those that a decorator registers (a command, a fixture)."""
+    """Names of modules that no other file mentions, but for those that a decorator registers (a command, a fixture).
+
+    A public one is to be private, but for those of tests, and one that its own file does not use either is to go.
+    """
     trees = {module: ast.parse(file.read_text(encoding="utf-8")) for module, file in found.items()}
     mentions = Counter(name for tree in trees.values() for name in _mentioned(tree))
-    return [
-        f"{found[module].relative_to(root)}:{line}: only this file uses {name!r}: name it _{name}, or delete it."
-        for module, tree in sorted(trees.items())
-        if any(_within(module, room) for room in _WITH_DOORS)
-        for name, line in _public(tree)
-        if mentions[name] == (name in _mentioned(tree))
-    ]
+    said = []
+    for module, tree in sorted(trees.items()):
+        own, read = _mentioned(tree), _read(tree)
+        has_doors = any(_within(module, room) for room in _WITH_DOORS)
+        for name, line in _of_module(tree):
+            place = f"{found[module].relative_to(root)}:{line}"
+            if mentions[name] > (name in own):
+                continue
+            if name not in read:
+                said.append(f"{place}: nobody uses {name!r}: delete it.")
+            elif has_doors and not name.startswith("_"):
+                said.append(f"{place}: only this file uses {name!r}: name it _{name}.")
+    return said
 
 
 def _mentioned(tree: ast.Module) -> set[str]:
@@ -211,7 +213,13 @@ def _mentioned(tree: ast.Module) -> set[str]:
     return found
 
 
-def _public(tree: ast.Module) -> Iterator[tuple[str, int]]:
+def _read(tree: ast.Module) -> set[str]:
+    """The names that a file itself makes use of, those of its types written as text among them."""
+    loaded = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    return loaded | _mentioned(tree)
+
+
+def _of_module(tree: ast.Module) -> Iterator[tuple[str, int]]:
     """Names at the level of a module, each with its line."""
     for node in tree.body:
         names: list[str] = []
@@ -222,7 +230,7 @@ def _public(tree: ast.Module) -> Iterator[tuple[str, int]]:
         elif isinstance(node, ast.Assign | ast.AnnAssign):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             names = [target.id for target in targets if isinstance(target, ast.Name)]
-        yield from ((name, node.lineno) for name in names if not name.startswith("_") and name not in _ENTRIES)
+        yield from ((name, node.lineno) for name in names if not _ENTRY.fullmatch(name))
 
 
 def main() -> None:

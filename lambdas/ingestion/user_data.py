@@ -1,4 +1,4 @@
-"""Where a user's data are. Erasure walks this list; docs/ingestion.md tells it to people, and a test looks into every store."""
+"""The tables that hold data of a user. Erasure walks this list; docs/ingestion.md names all stores, a test looks into each."""
 
 from __future__ import annotations
 
@@ -15,16 +15,6 @@ TABLES: dict[str, Callable[[Config, Sequence[str]], None]] = {
     "recent items": lambda config, users: recent_items.delete_items_of(users),
     "records": lambda config, users: whole_records.delete_users(users),
     "batch lists": lambda config, users: _batch_lists().delete_of(users, _batches_of_users(config)),
-}
-#: Stores that others empty, or that expire, by what does it.
-_OTHERS: dict[str, str] = {
-    "Amazon Personalize": "delete_user_data, every day",
-    "archive": "the erasure job (Glue), every week",
-    "dead letters": "expire after 14 days",
-    "files of batch runs": "expire after 30 days",
-    "files of sample lists": "expire after a day",
-    "copies of CSVs": "expire after a week",
-    "lists of erased users": "expire after a week",
 }
 
 

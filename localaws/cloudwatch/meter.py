@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from localaws.clients import Aws
@@ -14,7 +14,6 @@ from localaws.poller import Poller
 _PAUSE_SECONDS = 1.0
 #: PutMetricData takes this many at once.
 _AT_ONCE = 1000
-#: So many values of a pause stand for all of them where percentiles are asked for.
 _SAMPLES = 100
 
 #: Namespace, metric, dimensions.
@@ -52,7 +51,7 @@ class Meter(Poller):
             values = dict(zip(("Sum", "Minimum", "Maximum", "SampleCount"), statistics, strict=True))
             data[name[0]].append(_datum(name) | {"StatisticValues": values})
         for name, found in singles.items():
-            data[name[0]].append(_datum(name) | {"Values": _sample(found)})
+            data[name[0]].append(_datum(name) | {"Values": sample(found)})
         put_metrics(self._aws, data)
 
 
@@ -71,8 +70,9 @@ def _datum(name: _Name) -> dict[str, Any]:
     return {"MetricName": name[1], "Dimensions": [{"Name": key, "Value": value} for key, value in name[2]]}
 
 
-def _sample(values: list[float]) -> list[float]:
-    if len(values) <= _SAMPLES:
-        return values
+def sample(values: Iterable[float]) -> list[float]:
+    """At most 100 values in order that stand for all of them, for percentiles."""
     ordered = sorted(values)
+    if len(ordered) <= _SAMPLES:
+        return ordered
     return [ordered[round(n * (len(ordered) - 1) / (_SAMPLES - 1))] for n in range(_SAMPLES)]

@@ -49,7 +49,9 @@ class Api:
     def load(cls, aws: Aws, api_id: str) -> Api:
         gateway = aws.client("apigateway")
         models = {model["name"]: model for model in gateway.get_models(restApiId=api_id)["items"]}
-        schemas = {name: _validator(model, models) for name, model in models.items() if model.get("schema")}
+        schemas = {
+            name: jsonschema.Draft4Validator(json.loads(model["schema"])) for name, model in models.items() if model.get("schema")
+        }
         validators = {entry["id"]: entry for entry in gateway.get_request_validators(restApiId=api_id)["items"]}
         root = _Node()
         for resource in gateway.get_resources(restApiId=api_id, embed=["methods"], limit=500)["items"]:
@@ -110,22 +112,3 @@ def _match(node: _Node, verb: str, segments: list[str]) -> tuple[Method, dict[st
     if node.greedy and (found := _match(node.greedy[1], verb, [])):
         return found[0], {node.greedy[0]: "/".join(segments), **found[1]}
     return None
-
-
-def _validator(model: dict[str, Any], models: dict[str, Any]) -> jsonschema.Draft4Validator:
-    """A model's schema; references to other models (…/models/Name) are resolved by putting those in."""
-    return jsonschema.Draft4Validator(_with_references(json.loads(model["schema"]), models, ()))
-
-
-def _with_references(schema: Any, models: dict[str, Any], seen: tuple[str, ...]) -> Any:
-    if isinstance(schema, list):
-        return [_with_references(entry, models, seen) for entry in schema]
-    if not isinstance(schema, dict):
-        return schema
-    reference = schema.get("$ref")
-    if isinstance(reference, str) and "/models/" in reference:
-        name = reference.rsplit("/", 1)[-1]
-        if name in seen or name not in models:
-            return {}
-        return _with_references(json.loads(models[name]["schema"]), models, (*seen, name))
-    return {key: _with_references(entry, models, seen) for key, entry in schema.items()}

@@ -21,7 +21,6 @@ class FrontGate(Gate):
 
     def __init__(self, preflight: Callable[[Environ], Answer], version: Callable[[Environ], str | None]) -> None:
         """`preflight` answers an OPTIONS request; `version` names the deployed route of a request, None if there is none."""
-        super().__init__()
         self._preflight = preflight
         self._version = version
         self._known: dict[tuple[str, str], bool] = {}

@@ -164,32 +164,14 @@ def _mock(payload: str) -> _Backend:
 
 
 def _mapped_parameters(call: Call, integration: dict[str, Any]) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
-    """The integration's path, query and header parameters, from the mapping and then from what the template overrode."""
+    """The integration's path, query and header parameters: its constants (`'text'`), and then what the template overrode."""
     places: dict[str, dict[str, str]] = {"path": {}, "querystring": {}, "header": {}}
     for name, source in (integration.get("requestParameters") or {}).items():
         _, _, place, key = name.split(".", 3)
-        value = _request_value(call, source)
-        if value is not None:
-            places[place][key] = value
+        places[place][key] = source.strip("'")
     for place, overrides in call.context["requestOverride"].items():
         places[place].update({key: str(value) for key, value in overrides.items()})
     return places["path"], places["querystring"], places["header"]
-
-
-def _request_value(call: Call, source: str) -> str | None:
-    if source.startswith("'"):
-        return source.strip("'")
-    if source.startswith("context."):
-        value: Any = call.context
-        for key in source.split(".")[1:]:
-            value = (value or {}).get(key)
-        return None if value is None else str(value)
-    if source.startswith("stageVariables."):
-        return call.stage_variables.get(source.split(".", 1)[1])
-    place, _, key = source.removeprefix("method.request.").partition(".")
-    if place == "body":
-        return call.body.decode("utf-8", "replace")
-    return call.request.headers.get(key) if place == "header" else call.parameters[place].get(key)
 
 
 def _mapped_response(call: Call, integration: dict[str, Any], backend: _Backend) -> Response:
@@ -204,9 +186,7 @@ def _mapped_response(call: Call, integration: dict[str, Any], backend: _Backend)
         body = vtl.render(template, backend.body, call.parameters, call.context, call.stage_variables) if template else body
     headers = {"Content-Type": content_type}
     for name, source in (chosen.get("responseParameters") or {}).items():
-        value = _response_value(backend, str(source))
-        if value is not None:
-            headers[name.split(".", 3)[3]] = value
+        headers[name.split(".", 3)[3]] = str(source)[1:-1]
     override = call.context["responseOverride"]
     headers.update({name: str(value) for name, value in (override.get("header") or {}).items()})
     return Response(body, int(override.get("status") or chosen["statusCode"]), headers)
@@ -223,12 +203,3 @@ def _integration_response(integration: dict[str, Any], backend: _Backend) -> dic
         if not response.get("selectionPattern"):
             return dict(response)
     raise Refusal("API_CONFIGURATION_ERROR", 500, "Internal server error", "InternalServerErrorException")
-
-
-def _response_value(backend: _Backend, source: str) -> str | None:
-    if source.startswith("'"):
-        return source[1:-1]
-    place, _, key = source.removeprefix("integration.response.").partition(".")
-    if place == "header":
-        return {name.lower(): value for name, value in backend.headers.items()}.get(key.lower())
-    return backend.body

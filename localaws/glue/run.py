@@ -97,7 +97,7 @@ class Run:
             child = processes.start_child(
                 "localaws.glue.script",
                 [str(error_file), *command],
-                environ={**self._environ(modules), **environ},
+                env={**self._environ(modules), **environ},
                 cwd=str(self.folder),
                 stdout=output.fileno(),
                 stderr=error.fileno(),

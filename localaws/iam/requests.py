@@ -8,15 +8,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qs, parse_qsl
-from xml.sax.saxutils import escape
+from urllib.parse import parse_qs, parse_qsl, unquote
+from xml.sax.saxutils import escape, unescape
 
 import botocore.session
 from moto.core.request import Request
 from moto.core.routing import get_router_class
 from moto.core.utils import get_service_model
 
-from localaws.iam.s3_requests import operation_and_parameters
 from personalize_emulator.http_server import Answer, Environ
 
 _CREDENTIAL = re.compile(r"Credential=([^/,\s]+)/\d+/[^/]+/([^/]+)/")
@@ -27,6 +26,10 @@ _PAYLOADS = frozenset({"Invoke", "InvokeAsync", "InvokeWithResponseStream"})
 #: The error code of the services that have one of their own. docs: sns/latest/api/CommonErrors.html
 _CODES = {"s3": "AccessDenied", "sqs": "AccessDenied", "sns": "AuthorizationError"}
 _NO_SUCH_OPERATION = "UnknownOperation"
+#: The objects in the body of DeleteObjects, and what each is named by.
+_DELETED = re.compile(r"<Object>(.*?)</Object>", re.DOTALL)
+_MEMBER = re.compile(r"<(Key|VersionId)>(.*?)</", re.DOTALL)
+_QUOTES = {"&quot;": '"', "&apos;": "'"}
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ def asked(service: str, environ: Environ) -> Asked:
         return Asked(target.rpartition(".")[2], _json(environ))
     protocol = _protocol(service)
     if service == "s3":
-        return Asked(*operation_and_parameters(environ, lambda: _body(environ)))
+        return _s3(environ)
     if protocol.startswith("rest-"):
         return _rest(service, protocol, environ)
     smithy = re.search(r"/operation/(\w+)$", environ["PATH_INFO"])
@@ -112,17 +115,39 @@ def _router(service: str, protocol: str) -> Any:
     return router(get_service_model(service)) if router else None
 
 
+_router(
+    "s3", "rest-xml"
+)  # now: the first call of a client takes the bucket out of the paths, which all sessions of a process share
+
+
 def _rest(service: str, protocol: str, environ: Environ) -> Asked:
     request = Request(environ)
     try:
         model, found = _router(service, protocol).match(request)
     except Exception:  # moto's answer to what it does not know is better than one of permissions
         return Asked(_NO_SUCH_OPERATION, {})
-    parameters = {**request.args.to_dict(), **found}
-    body = {} if model.name in _PAYLOADS or environ["REQUEST_METHOD"] in ("GET", "DELETE") else _json(environ)
     members = getattr(model.input_shape, "members", {})
     names = {member.serialization.get("name", name): name for name, member in members.items()}  # `api_Key` is `apiKey`
-    return Asked(model.name, {names.get(name, name): value for name, value in {**body, **parameters}.items()})
+    in_query = {key for key, name in names.items() if members[name].serialization.get("location") == "querystring"}
+    query = {key: value for key, value in request.args.items() if key in in_query}
+    has_body = protocol == "rest-json" and model.name not in _PAYLOADS and environ["REQUEST_METHOD"] not in ("GET", "DELETE")
+    given = {**(_json(environ) if has_body else {}), **query, **found}
+    return Asked(model.name, {names.get(key, key): value for key, value in given.items()})
+
+
+def _s3(environ: Environ) -> Asked:
+    call = _rest("s3", "rest-xml", environ)
+    more: dict[str, Any] = {}
+    if "HTTP_X_AMZ_COPY_SOURCE" in environ:
+        more["CopySource"] = unquote(environ["HTTP_X_AMZ_COPY_SOURCE"])
+    if call.operation == "DeleteObjects":
+        entries = _DELETED.findall(_body(environ).decode("utf-8", "replace"))
+        more["Delete"] = {"Objects": [_object(entry) for entry in entries]}
+    return Asked(call.operation, {**call.parameters, **more})
+
+
+def _object(entry: str) -> dict[str, str]:
+    return {name: unescape(text, _QUOTES) for name, text in _MEMBER.findall(entry)}
 
 
 def _json(environ: Environ) -> dict[str, Any]:

@@ -23,6 +23,8 @@ from localaws.moto.targets import Sender, Targets
 from localaws.patching import intercept, locate, replace
 
 _LOG = logging.getLogger(__name__)
+#: The protocols of subscriptions to topics.
+SUBSCRIBERS = frozenset({"email", "email-json", "sqs"})
 
 
 def install(aws: Aws, functions: LambdaService, permissions: Permissions) -> Targets:
@@ -33,7 +35,7 @@ def install(aws: Aws, functions: LambdaService, permissions: Permissions) -> Tar
     replace("moto.s3.notifications:_invoke_awslambda", _s3_to_function(functions))
     # docs: AmazonS3/latest/userguide/notification-content-structure.html (an object's key is encoded, but for its slashes)
     replace("moto.s3.notifications:quote_plus", partial(quote_plus, safe="/"))
-    intercept("moto.sns.models:Subscription.publish", partial(_publish, functions, permissions, deliveries))
+    intercept("moto.sns.models:Subscription.publish", partial(_publish, permissions))
     for source in ("moto.kinesis.models:Stream", "moto.sqs.models:Queue"):  # localaws.triggers polls them instead
         locate(source)[2].lambda_event_source_mappings = property(lambda self: {}, lambda self, value: None)
     return targets
@@ -47,20 +49,9 @@ def _asynchronous(targets: Targets, deliveries: ThreadPoolExecutor) -> Callable[
         if rule.event_pattern.matches_event(original_event):
             event = _completed(original_event)
             for target in list(rule.targets):
-                deliveries.submit(_send, targets, rule.arn, target, event)
+                deliveries.submit(targets.send_event, target, event, Sender("events", rule.arn))
 
     return send_to_targets
-
-
-def _send(targets: Targets, rule_arn: str, target: dict[str, Any], event: dict[str, Any]) -> None:
-    sender = Sender("events", rule_arn)
-    try:
-        targets.send_event(target, event, sender)
-    except Exception as error:
-        _LOG.error("The target %s of %s did not get its event: %s", target["Arn"], rule_arn, error)
-        dead_letters = (target.get("DeadLetterConfig") or {}).get("Arn")
-        if dead_letters:
-            targets.deliver(dead_letters, json.dumps(event), sender)
 
 
 def _completed(original: dict[str, Any]) -> dict[str, Any]:
@@ -87,68 +78,17 @@ def _s3_to_function(functions: LambdaService) -> Callable[..., None]:
 
 
 def _publish(
-    functions: LambdaService,
-    permissions: Permissions,
-    deliveries: ThreadPoolExecutor,
-    by_moto: Callable[..., None],
-    subscription: Any,
-    message: str,
-    message_id: str,
-    subject: str | None = None,
-    **options: Any,
+    permissions: Permissions, by_moto: Callable[..., None], subscription: Any, message: str, *rest: Any, **options: Any
 ) -> None:
-    """Sends a message to one subscription."""
-    try:
-        _check_subscription(functions, permissions, subscription)
-    except Denied as denied:
-        _LOG.error("%s did not get its message: %s", subscription.endpoint, denied.message)
+    """Sends a message to one subscription: to a queue whose policy lets the topic send there. Mail goes nowhere."""
+    to, topic = subscription.endpoint, subscription.topic.arn
+    if subscription.protocol not in SUBSCRIBERS:
+        _LOG.error("%s did not get its message: subscriptions of %s are not emulated", to, subscription.protocol)
         return
-    if subscription.protocol == "lambda":
-        _sns_to_function(functions, subscription, message, message_id, subject, options)
-    elif subscription.protocol in ("http", "https"):
-        deliveries.submit(by_moto, subscription, message, message_id, subject, **options)
-    else:
-        by_moto(subscription, message, message_id, subject, **options)
-
-
-def _check_subscription(functions: LambdaService, permissions: Permissions, subscription: Any) -> None:
-    """Raises Denied where the policy of the function or the queue does not let the topic reach it."""
-    if subscription.protocol == "lambda":
-        functions.check_service("sns", subscription.endpoint, subscription.topic.arn)
-    elif subscription.protocol == "sqs":
-        permissions.check(permissions.service("sns"), Access("sqs:SendMessage", subscription.endpoint), subscription.topic.arn)
-
-
-def _sns_to_function(
-    functions: LambdaService,
-    subscription: Any,
-    message: str,
-    message_id: str,
-    subject: str | None,
-    options: Any,
-) -> None:
-    """docs: lambda/latest/dg/with-sns.html"""
-    matcher, attributes = subscription._filter_policy_matcher, options.get("message_attributes")
-    if matcher is not None and not matcher.matches(attributes, message):
-        return
-    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    notification = {
-        "Type": "Notification",
-        "MessageId": message_id,
-        "TopicArn": subscription.topic.arn,
-        "Subject": subject,
-        "Message": message,
-        "Timestamp": now,
-        "SignatureVersion": "1",
-        "Signature": "EXAMPLE",
-        "SigningCertUrl": "EXAMPLE",
-        "UnsubscribeUrl": "EXAMPLE",
-        "MessageAttributes": attributes or {},
-    }
-    record = {
-        "EventVersion": "1.0",
-        "EventSubscriptionArn": subscription.arn,
-        "EventSource": "aws:sns",
-        "Sns": notification,
-    }
-    functions.call_later(subscription.endpoint, json.dumps({"Records": [record]}).encode())
+    if subscription.protocol == "sqs":
+        try:
+            permissions.check(permissions.service("sns"), Access("sqs:SendMessage", to), topic)
+        except Denied as denied:
+            _LOG.error("%s did not get its message: %s", to, denied.message)
+            return
+    by_moto(subscription, message, *rest, **options)

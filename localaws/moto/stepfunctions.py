@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import enum
 import functools
 import json
 import time
@@ -30,7 +29,6 @@ from localaws.patching import intercept, locate, replace, replace_imported
 
 _ASL = "moto.stepfunctions.parser.asl"
 _TASK_SERVICE = f"{_ASL}.component.state.exec.state_task.service.state_task_service:StateTaskService"
-_ITEM_READER = f"{_ASL}.component.state.exec.state_map.item_reader"
 _STRINGS = f"{_ASL}.component.common.string.string_expression"
 #: However fast the clock runs, a machine that waits for a job asks no more often than this: each look is a function's work.
 _SHORTEST_WAIT = 0.3
@@ -74,7 +72,6 @@ def install(aws: Aws, speed: float) -> None:
     _install_clock(speed)
     _install_jsonata()
     _install_service_integrations()
-    _install_json_lines()
     _install_error_codes()
     execution = locate("moto.stepfunctions.parser.backend.execution:Execution")[2]
     execution.output = property(lambda self: self.__dict__.get("output"), _set_output)
@@ -204,26 +201,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
     return value
-
-
-def _install_json_lines() -> None:
-    """The JSONL input type of a Distributed Map's item reader."""
-    transformers = f"{_ITEM_READER}.eval.resource_output_transformer"
-    factory = f"{transformers}.transformer_factory:resource_output_transformer_for"
-    base = locate(f"{transformers}.transformer:ResourceOutputTransformer")[2]
-    json_lines = type("ResourceOutputTransformerJSONL", (base,), {"_eval_body": _read_json_lines})
-    by_moto = locate(factory)[2]
-    input_types = enum.Enum("InputTypeValue", {"CSV": "CSV", "JSON": "JSON", "JSONL": "JSONL"})  # type: ignore[misc]
-    for module in (f"{_ITEM_READER}.reader_config.input_type", f"{transformers}.transformer_factory"):
-        replace(f"{module}:InputTypeValue", input_types)
-
-    def transformer_for(input_type: Any) -> Any:
-        return json_lines() if input_type.input_type_value.value == "JSONL" else by_moto(input_type)
-
-    replace_imported(factory, transformer_for, _ASL)
-
-
-def _read_json_lines(_: Any, env: Any) -> None:
-    config = env.stack.pop()
-    lines = [json.loads(line) for line in env.stack.pop().splitlines() if line.strip()]
-    env.stack.append(lines[: config["MaxItemsValue"]])

@@ -11,12 +11,13 @@ import math
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 from moto.cloudwatch.models import MetricAggregatedDatum, MetricDatumBase
 
+from localaws.cloudwatch.meter import sample
 from localaws.patching import intercept, replace
 from localaws.persistence.database import Database
 
@@ -25,8 +26,6 @@ _PERCENTILE = re.compile(r"p(\d+(?:\.\d+)?)")
 _MINUTE, _HOUR, _DAY = 60, 3600, 24 * 3600
 #: Seconds for which rows are kept, and of how many seconds the rows are that follow.
 _ROLL_UP = ((15 * _DAY, 5 * _MINUTE), (63 * _DAY, _HOUR), (455 * _DAY, None))
-#: So many values stand for all those of a row: percentiles are computed of them.
-_SAMPLE = 100
 _COLUMNS = "namespace, name, dimensions, unit, time, sum, least, most, number, sample"
 #: What of the data a call asks for: first and last second, and the names of metrics with their namespaces (None: all).
 Range = tuple[int, int, list[tuple[str, str]] | None]
@@ -99,7 +98,7 @@ class Metrics:
                 "INSERT INTO points VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET sum = sum + excluded.sum,"
                 " least = min(least, excluded.least), most = max(most, excluded.most), number = number + excluded.number,"
                 " sample = coalesce(excluded.sample, sample)",
-                (series, at, total, least, most, number, json.dumps(_sample([*known, *values])) if values else None),
+                (series, at, total, least, most, number, json.dumps(sample([*known, *values])) if values else None),
             )
 
     def _asked(self) -> list[MetricDatumBase]:
@@ -192,13 +191,6 @@ def _statistics(datum: dict[str, Any]) -> tuple[list[float], float, float, float
     counts = [float(count) for count in datum.get("Counts") or [1.0] * len(values)]
     total = sum(value * count for value, count in zip(values, counts, strict=True))
     return values, total, min(values), max(values), sum(counts)
-
-
-def _sample(values: Iterable[float]) -> list[float]:
-    ordered = sorted(values)
-    if len(ordered) <= _SAMPLE:
-        return ordered
-    return [ordered[round(n * (len(ordered) - 1) / (_SAMPLE - 1))] for n in range(_SAMPLE)]
 
 
 def _statistic(by_moto: Callable[[Any, str], Any], statistics: Any, name: str) -> Any:

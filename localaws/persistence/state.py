@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import sqlite3
 from collections.abc import Callable, Iterable
@@ -10,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from localaws.clients import Aws
-from localaws.moto.cloudformation.provider import Created
 from localaws.persistence.buckets import Buckets
 from localaws.persistence.database import Database
 from localaws.persistence.executions import Executions
@@ -36,7 +34,7 @@ class State:
     def __init__(self, aws: Aws, database: Database, folder: Path) -> None:
         self.journal = Journal(database)
         self._identities = Identities(database)
-        self._stacks = Stacks(aws, database)
+        self.stacks = Stacks(aws, database)
         self._logs, self._metrics = Logs(aws, database), Metrics(database)
         self._executions = Executions(self.journal)
         self._streams = Streams(aws, self.journal)
@@ -46,17 +44,13 @@ class State:
         self._queues = Queues(aws, self.journal)
 
     def install(self) -> None:
-        every = (self._identities, self._stacks, self._logs, self._metrics, self._executions, self._streams)
+        every = (self._identities, self.stacks, self._logs, self._metrics, self._executions, self._streams)
         for each in (*every, self._tables, self._buckets, self._parameters, self._queues):
             each.install()
 
-    def kept_resource(self, stack_id: str, logical_id: str) -> Created | None:
-        """See `Stacks.kept_resource`."""
-        return self._stacks.kept_resource(stack_id, logical_id)
-
     def restore(self) -> None:
         """Put everything back, without calling anybody. Raises LocalAwsError."""
-        stacks = self._stacks
+        stacks = self.stacks
         stacks.read()
         self._tables.restore(stacks.physical_ids("AWS::DynamoDB::Table"))
         self._buckets.restore(stacks.physical_ids("AWS::S3::Bucket"))
@@ -91,23 +85,12 @@ def saving(app: WsgiApp, journal: Journal) -> WsgiApp:
     def answer(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         with journal.apart():
             found = app(environ, start_response)
-            with contextlib.suppress(_NotKept):
-                _save(journal)
-                return found
-        body = b"What this call changed could not be written to disk."
-        start_response("500 Internal Server Error", [("Content-Type", "text/plain")])
-        return [body]
+            try:
+                journal.save()
+            except (sqlite3.Error, OSError) as error:
+                _LOG.error("The state could not be written: %s", error)
+                start_response("500 Internal Server Error", [("Content-Type", "text/plain")])
+                return [b"What this call changed could not be written to disk."]
+            return found
 
     return answer
-
-
-class _NotKept(Exception):
-    """The disk is full, or has gone."""
-
-
-def _save(journal: Journal) -> None:
-    try:
-        journal.save()
-    except (sqlite3.Error, OSError) as error:
-        _LOG.error("The state could not be written: %s", error)
-        raise _NotKept from error

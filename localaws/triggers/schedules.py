@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -85,17 +84,9 @@ class Schedules(Poller):
             "resources": [schedule.arn],
             "detail": {} if schedule.source == "aws.events" else "{}",
         }
-        service = schedule.source.removeprefix("aws.")
-        sender = Sender(service, schedule.arn, source_of_role=schedule.group)
+        sender = Sender(schedule.source.removeprefix("aws."), schedule.arn, source_of_role=schedule.group)
         for target in schedule.targets:
-            try:
-                self._targets.send_event(_with_placeholders(target, event), event, sender)
-            except Exception as error:
-                _LOG.error("The target %s of %s did not get its event: %s", target["Arn"], schedule.arn, error)
-                dead_letters = (target.get("DeadLetterConfig") or {}).get("Arn")
-                if dead_letters:
-                    role = target.get("RoleArn", "") if service == "scheduler" else ""
-                    self._targets.deliver(dead_letters, json.dumps(event), replace(sender, role=role))
+            self._targets.send_event(target, event, sender)
 
     def _schedules(self) -> Iterator[Schedule]:
         events, scheduler = self._aws.client("events"), self._aws.client("scheduler")
@@ -122,17 +113,3 @@ class Schedules(Poller):
                     start=full.get("StartDate"),
                     end=full.get("EndDate"),
                 )
-
-
-def _with_placeholders(target: dict[str, Any], event: dict[str, Any]) -> dict[str, Any]:
-    """Scheduler's context attributes in an input: <aws.scheduler.schedule-arn> and the like."""
-    if event["source"] != "aws.scheduler" or not target.get("Input"):
-        return target
-    values = {
-        "schedule-arn": event["resources"][0],
-        "scheduled-time": event["time"],
-        "execution-id": event["id"],
-        "attempt-number": "1",
-    }
-    text = re.sub(r"<aws\.scheduler\.([\w-]+)>", lambda match: values.get(match[1], match[0]), target["Input"])
-    return {**target, "Input": text}

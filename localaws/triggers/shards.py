@@ -70,7 +70,4 @@ def after(number: int) -> dict[str, Any]:
 
 def starting_position(mapping: dict[str, Any]) -> dict[str, Any]:
     """Where a mapping begins that has read nothing yet."""
-    position = mapping.get("StartingPosition") or "TRIM_HORIZON"
-    if position == "AT_TIMESTAMP":
-        return {"ShardIteratorType": position, "Timestamp": mapping["StartingPositionTimestamp"]}
-    return {"ShardIteratorType": position}
+    return {"ShardIteratorType": mapping.get("StartingPosition") or "TRIM_HORIZON"}

@@ -136,13 +136,11 @@ class Worker:
         if function.runtime.startswith("nodejs"):
             environ["NODE_PATH"] = os.pathsep.join(str(layer.root / "nodejs" / "node_modules") for layer in layers)
             command = [node() or "node", str(_NODE_BOOTSTRAP)]
-            return processes.start_command(
-                command, environ=environ, cwd=str(root), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-            )
+            return processes.start_command(command, env=environ, cwd=str(root), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         if AVAILABLE:
             return forks.start(environ, str(root))
         return processes.start_program(
-            bootstrap.__name__, environ=environ, cwd=str(root), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            bootstrap.__name__, env=environ, cwd=str(root), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
 
     def _be_a_snapshot(self, environ: dict[str, str]) -> None:

@@ -8,9 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
-from reco.console import progress, results, run_shown, say, say_step, show_json, show_table
+from reco.commands.runs import followed
+from reco.console import progress, results, say, say_step, show_json, show_table
 from reco.deployment import batch as runs
-from reco.deployment.train import problems, require_success
+from reco.deployment.train import require_success
 from reco.errors import RecoError
 from reco.options import DEFAULT_CONFIG, AwsOption, ConfigOption, JsonOption, config_of, target_of
 from reco.target import Target
@@ -34,16 +35,8 @@ def batch(
         raise RecoError(f"There is no batch or segment {unknown[0]} (there are: {', '.join(known) or 'none'}).")
     target = target_of(config, aws)
     execution = runs.start(target, name)
-    if not wait:
-        show_json({"execution": execution}) if as_json else results.print(f"Started {execution}")
-        return
-    with run_shown("Starting") as tell:
-        outcome = runs.follow(target, execution, tell)
-    if as_json:
-        show_json({"execution": execution, "status": outcome.status, "seconds": outcome.seconds, "report": outcome.report})
-        if problems(outcome):
-            raise typer.Exit(1)
-    else:
+    outcome = followed(execution, lambda tell: runs.follow(target, execution, tell), wait, as_json)
+    if outcome is not None:
         report = require_success(outcome, "batch")
         show_table(f"Made in {outcome.seconds:.0f} s", *_made_rows(report["made"]))
         for sentence in _gaps(report["made"]):

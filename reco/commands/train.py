@@ -9,7 +9,8 @@ import typer
 
 from lambdas.stores.sample_lists import SampleLists, side_by_side
 from lambdas.training.metric_labels import metric_label
-from reco.console import progress, results, run_shown, show_json, show_table
+from reco.commands.runs import followed
+from reco.console import progress, results, show_json, show_table
 from reco.deployment import approvals, train
 from reco.deployment import rollback as rolling_back
 from reco.deployment.metrics import metrics_rows, reasons, recipes
@@ -29,15 +30,8 @@ def train_command(
     """Start a train run: from the CSVs in S3 to deployed campaigns."""
     target = target_of(config, aws)
     execution = train.start(target, retrain=retrain, solutions=solution)
-    if not wait:
-        show_json({"execution": execution}) if as_json else results.print(f"Started {execution}")
-        return
-    with run_shown("Starting") as tell:
-        outcome = train.follow(target, execution, tell)
-    if as_json:
-        show_json({"execution": execution, "status": outcome.status, "seconds": outcome.seconds, "report": outcome.report})
-        if train.problems(outcome):
-            raise typer.Exit(1)
+    outcome = followed(execution, lambda tell: train.follow(target, execution, tell), wait, as_json)
+    if outcome is None:
         return
     if outcome.report is not None and outcome.report.get("solutions"):
         _show(outcome.report, outcome.seconds)

@@ -14,9 +14,9 @@ from typing import Literal
 from lambdas.config import Batch, Config, Solution
 from lambdas.config.recipes import RECIPES
 from reco.cost.inputs import HOURS_PER_DAY, Prices, Traffic
+from reco.cost.schedules import DAYS_PER_MONTH, runs_per_month
 
-_DAYS_PER_MONTH = 30
-HOURS_PER_MONTH = _DAYS_PER_MONTH * HOURS_PER_DAY
+HOURS_PER_MONTH = DAYS_PER_MONTH * HOURS_PER_DAY
 SECONDS_PER_HOUR = 3600
 BYTES_PER_GB = 1e9
 #: What the services round a record's size up to, in bytes.
@@ -29,9 +29,6 @@ _RECOMMEND_GB = 1
 _STREAM_READERS = 2
 
 TRAINING_BY_INTERACTIONS, TRAINING_BY_HOURS = "personalize_training_interactions_v2", "personalize_training_hours"
-
-_WEEKDAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
-_MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 
 _Driver = Literal["training data", "training", "inference", "platform"]
 DRIVERS: tuple[_Driver, ...] = ("training data", "training", "inference", "platform")
@@ -125,36 +122,6 @@ def _batch_price(solution: Solution) -> str:
     return "personalize_batch_v2" if solution.recipe.endswith("-v2") else "personalize_batch"
 
 
-def runs_per_month(schedule: str) -> float:
-    """How often a schedule of EventBridge comes round in 30 days: `rate(7 days)`, `cron(0 3 ? * SUN *)`."""
-    kind, inside = schedule[:4], schedule[5:-1].split()
-    if kind == "rate":
-        minutes = {"minute": 1, "hour": 60, "day": 1440}[inside[1].rstrip("s")] * int(inside[0])
-        return _DAYS_PER_MONTH * 1440 / minutes
-    minute, hour, day, month, weekday, _ = inside
-    days = _DAYS_PER_MONTH * _times(weekday, 7) / 7 if day == "?" else min(_times(day, 31), _DAYS_PER_MONTH)
-    return _times(minute, 60) * _times(hour, 24) * days * _times(month, 12) / 12
-
-
-def _times(field: str, of: int) -> float:
-    """How many values a field of a cron expression stands for."""
-    total = 0.0
-    for part in field.split(","):
-        span, _, step = part.partition("/")
-        first, dash, last = span.partition("-")
-        if span in ("*", "?"):
-            count = of
-        elif dash and first.isdigit() and last.isdigit():
-            count = int(last) - int(first) + 1
-        elif dash:
-            names = _WEEKDAYS if first in _WEEKDAYS else _MONTHS
-            count = names.index(last) - names.index(first) + 1
-        else:
-            count = of - int(first) if step and first.isdigit() else 1
-        total += math.ceil(count / int(step)) if step else count
-    return min(total, of)
-
-
 def _can_be_batch(config: Config, placement: str) -> bool:
     """Whether a list made ahead can stand in: not for a ranking, nor where the call brings values for the filter or the rules."""
     for each in [config.placements[placement], *config.placements[placement].variants().values()]:
@@ -194,17 +161,17 @@ def _rounded_up(size_bytes: float, step_bytes: int) -> float:
 def requests_per_month(bill: Bill) -> float:
     """Of all placements."""
     per_day = sum(sum(bill.traffic.hours_of(placement)) * SECONDS_PER_HOUR for placement in bill.config.placements)
-    return per_day * _DAYS_PER_MONTH
+    return per_day * DAYS_PER_MONTH
 
 
 def _events_per_month(bill: Bill) -> float:
-    return bill.traffic.events_per_day * _DAYS_PER_MONTH
+    return bill.traffic.events_per_day * DAYS_PER_MONTH
 
 
 def _months_kept(bill: Bill) -> float:
     """How many months of events the archive holds."""
     days = bill.config.archive.keep_days
-    return days / _DAYS_PER_MONTH if days else bill.traffic.assumptions.archive_months
+    return days / DAYS_PER_MONTH if days else bill.traffic.assumptions.archive_months
 
 
 def archive(bill: Bill) -> Iterator[Line]:
@@ -218,7 +185,7 @@ def archive(bill: Bill) -> Iterator[Line]:
     yield bill.line("Kinesis Data Streams", "the stream", data, "kinesis_stream_hours", HOURS_PER_MONTH)
     yield bill.line("Kinesis Data Streams", "events in", data, "kinesis_in", stream_gb)
     yield bill.line("Kinesis Data Streams", "events out", data, "kinesis_out", stream_gb * _STREAM_READERS)
-    retained_gb_months = stream_gb / _DAYS_PER_MONTH * _EXTENDED_RETENTION_DAYS
+    retained_gb_months = stream_gb / DAYS_PER_MONTH * _EXTENDED_RETENTION_DAYS
     yield bill.line("Kinesis Data Streams", "kept for seven days", data, "kinesis_retention", retained_gb_months)
     yield bill.line("Firehose", "events", data, "firehose_in", events * _rounded_up(size, FIREHOSE_STEP) / BYTES_PER_GB)
     yield bill.line("S3", "archive", data, "s3_storage", kept_gb)
@@ -287,7 +254,7 @@ def _campaign_requests_per_month(bill: Bill, solution: str, placements: Collecti
     campaign = bill.config.solutions[solution].campaign
     minimum_per_second = campaign.min_provisioned_tps if campaign else 0
     billed_per_second = [max(minimum_per_second, asked) for asked in _asked_per_second(bill, solution, placements)]
-    return sum(billed_per_second) * SECONDS_PER_HOUR * _DAYS_PER_MONTH
+    return sum(billed_per_second) * SECONDS_PER_HOUR * DAYS_PER_MONTH
 
 
 def campaigns(bill: Bill, placements: Collection[str] | None = None) -> Iterator[Line]:
@@ -300,7 +267,7 @@ def campaigns(bill: Bill, placements: Collection[str] | None = None) -> Iterator
         billed = _campaign_requests_per_month(bill, name, asking)
         yield bill.line("Personalize", f"campaign {name}", "inference", campaign_price(solution), billed)
         if solution.campaign.metadata and not solution.recipe.endswith("-v2"):
-            calls = sum(_asked_per_second(bill, name, asking)) * SECONDS_PER_HOUR * _DAYS_PER_MONTH
+            calls = sum(_asked_per_second(bill, name, asking)) * SECONDS_PER_HOUR * DAYS_PER_MONTH
             yield bill.line("Personalize", f"metadata of {name}", "inference", "personalize_metadata", calls)
 
 
@@ -330,7 +297,7 @@ def _batch_runs(bill: Bill, lists: Mapping[str, float]) -> Iterator[Line]:
     yield bill.line("DynamoDB", "lists written", "inference", "dynamodb_writes", written)
     # The newest version, and those before it that are still to expire.
     kept_days = max((batch.keep_days for batch in bill.config.batch.values()), default=Batch.model_fields["keep_days"].default)
-    kept_gb = sum(lists.values()) / max(runs, 1) * (1 + runs * kept_days / _DAYS_PER_MONTH) * size / BYTES_PER_GB
+    kept_gb = sum(lists.values()) / max(runs, 1) * (1 + runs * kept_days / DAYS_PER_MONTH) * size / BYTES_PER_GB
     yield bill.line("DynamoDB", "lists kept", "inference", "dynamodb_storage", kept_gb)
     transitions = runs * traffic.assumptions.transitions_per_batch_run
     yield bill.line("Step Functions", "batch runs", "inference", "step_functions_transitions", transitions)
@@ -388,7 +355,7 @@ def traces_per_month(bill: Bill) -> float:
     share = bill.traffic.assumptions.traced_share
     per_second = [sum(bill.traffic.hours_of(name)[hour] for name in bill.config.placements) for hour in range(HOURS_PER_DAY)]
     traced = sum(min(rate, 1.0) + share * max(rate - 1.0, 0.0) for rate in per_second)
-    return traced * SECONDS_PER_HOUR * _DAYS_PER_MONTH
+    return traced * SECONDS_PER_HOUR * DAYS_PER_MONTH
 
 
 def scaled(bill: Bill, factor: float) -> Bill:

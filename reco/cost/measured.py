@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from lambdas.config import Config
-from lambdas.config.names import campaign_name, own_name
-from lambdas.config.recipes import RECIPES
+from lambdas.config.names import own_name
 from lambdas.config.schemas import DatasetKind
 from reco.cost.inputs import HOURS_PER_DAY, TRAFFIC, Traffic
-from reco.cost.utilization import ENOUGH_HOURS, PERIOD_SECONDS, floor_to_period, used_tps
+from reco.cost.utilization import ENOUGH_HOURS, PERIOD_SECONDS, floor_to_period, used_campaigns
 from reco.data.csv_folder import columns_of
 from reco.target import Target
 
@@ -81,23 +80,16 @@ def calls(target: Target, config: Config, traffic: Traffic) -> tuple[dict[str, l
 
     Placements of one campaign share its calls. Nothing where less than a day was seen.
     """
-    client = target.client("personalize")
-    there = {c["name"]: c["campaignArn"] for page in client.get_paginator("list_campaigns").paginate() for c in page["campaigns"]}
     found: dict[str, list[float]] = {}
     longest = 0.0
-    for name, solution in config.solutions.items():
-        placements = [place for place, of in config.placements.items() if of.solution == name]
-        arn = there.get(campaign_name(config, name))
-        if arn is None or not placements:
+    for used in used_campaigns(target, config, _CALL_DAYS):
+        placements = [place for place, of in config.placements.items() if of.solution == used.solution]
+        if not placements:
             continue
-        created = client.describe_campaign(campaignArn=arn)["campaign"]["creationDateTime"]
-        ranks = RECIPES[solution.recipe].type == "PERSONALIZED_RANKING"
-        operation = "GetPersonalizedRanking" if ranks else "GetRecommendations"
-        used = used_tps(target, arn, operation, created, _CALL_DAYS)
-        longest = max(longest, len(used) * PERIOD_SECONDS / 3600)
-        if len(used) * PERIOD_SECONDS >= ENOUGH_HOURS * 3600:
+        longest = max(longest, len(used.tps) * PERIOD_SECONDS / 3600)
+        if len(used.tps) * PERIOD_SECONDS >= ENOUGH_HOURS * 3600:
             share = traffic.assumptions.campaign_calls_per_request * len(placements)
-            hours = [rate / share for rate in _by_hour(used)]
+            hours = [rate / share for rate in _by_hour(used.tps)]
             found |= dict.fromkeys(placements, hours)
     if found:
         return (

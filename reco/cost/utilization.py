@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import datetime
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from lambdas.config import Config
 from lambdas.config.names import campaign_name
@@ -81,22 +82,34 @@ def _monthly_dollars(used_tps: Sequence[float], minimum_tps: int, price: Price) 
     return price.dollars(billed_tps * _SECONDS_PER_MONTH)
 
 
+class _Used(NamedTuple):
+    """A campaign by its solution, its provisioned minimum, and its use in each whole period of five minutes, in TPS."""
+
+    solution: str
+    provisioned_tps: int
+    tps: list[float]
+
+
 def utilizations(target: Target, config: Config, prices: Prices, days: float) -> list[Utilization]:
     """Of the campaigns that there are, over the last days or since they were made."""
+    return [
+        judge(used.solution, used.provisioned_tps, used.tps, prices[campaign_price(config.solutions[used.solution])])
+        for used in used_campaigns(target, config, days)
+    ]
+
+
+def used_campaigns(target: Target, config: Config, days: float) -> Iterator[_Used]:
+    """The use of the campaigns that there are, over the last days or since they were made."""
     client = target.client("personalize")
     pages = client.get_paginator("list_campaigns").paginate()
     there = {campaign["name"]: campaign["campaignArn"] for page in pages for campaign in page["campaigns"]}
-    found = []
     for name, solution in config.solutions.items():
-        arn = there.get(campaign_name(config, name))
-        if arn is None:
-            continue
-        campaign = client.describe_campaign(campaignArn=arn)["campaign"]
-        ranks = RECIPES[solution.recipe].type == "PERSONALIZED_RANKING"
-        operation = "GetPersonalizedRanking" if ranks else "GetRecommendations"
-        used = used_tps(target, arn, operation, campaign["creationDateTime"], days)
-        found.append(judge(name, campaign["minProvisionedTPS"], used, prices[campaign_price(solution)]))
-    return found
+        if arn := there.get(campaign_name(config, name)):
+            campaign = client.describe_campaign(campaignArn=arn)["campaign"]
+            ranks = RECIPES[solution.recipe].type == "PERSONALIZED_RANKING"
+            operation = "GetPersonalizedRanking" if ranks else "GetRecommendations"
+            tps = used_tps(target, arn, operation, campaign["creationDateTime"], days)
+            yield _Used(name, campaign["minProvisionedTPS"], tps)
 
 
 def used_tps(target: Target, campaign_arn: str, operation: str, created: datetime.datetime, days: float) -> list[float]:

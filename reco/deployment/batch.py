@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -22,12 +21,7 @@ RUNNING = ("STARTING", "RUNNING", "WAITING", "STOPPING")
 
 def start(target: Target, wanted: list[str] | None = None) -> str:
     """Start the batch state machine, for all batches and segments or for those wanted; returns the execution's ARN."""
-    answer = target.client("stepfunctions").start_execution(
-        stateMachineArn=target.output("batch", "BatchStateMachine"),
-        name=str(uuid.uuid4()),
-        input=json.dumps({"wanted": wanted} if wanted else {}),
-    )
-    return str(answer["executionArn"])
+    return train.start_machine(target, target.output("batch", "BatchStateMachine"), {"wanted": wanted} if wanted else {})
 
 
 def follow(target: Target, execution: str, on_doing: Callable[[Doing], None], every: float = 1.0) -> train.Outcome:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,9 +32,13 @@ class Outcome:
 def start(target: Target, *, retrain: bool = False, solutions: list[str] | None = None) -> str:
     """Start the train state machine; returns the execution's ARN."""
     request = {"retrain": retrain} | ({"solutions": solutions} if solutions else {})
-    answer = target.client("stepfunctions").start_execution(
-        stateMachineArn=target.output("training", "TrainStateMachine"), name=str(uuid.uuid4()), input=json.dumps(request)
-    )
+    return start_machine(target, target.output("training", "TrainStateMachine"), request)
+
+
+def start_machine(target: Target, machine: str, request: Mapping[str, Any]) -> str:
+    """Start a state machine, by its ARN; returns the execution's ARN."""
+    client = target.client("stepfunctions")
+    answer = client.start_execution(stateMachineArn=machine, name=str(uuid.uuid4()), input=json.dumps(request))
     return str(answer["executionArn"])
 
 

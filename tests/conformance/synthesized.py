@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,19 +45,13 @@ def expressions(assembly: Path) -> Iterator[tuple[str, str]]:
     for template in _templates(assembly):
         for name, resource in template["Resources"].items():
             if resource["Type"] == "AWS::StepFunctions::StateMachine":
-                for text in _expressions(_definition(assembly, resource["Properties"])):
+                for text in _expressions(json.loads(_resolved(resource["Properties"]["DefinitionString"]))):
                     yield f"state machine {name[:-8]}", re.sub(r"\$\{\w+\}", "substituted", text)
 
 
 def _templates(assembly: Path) -> Iterator[dict[str, Any]]:
     for path in sorted(assembly.glob("*.template.json")):
         yield json.loads(path.read_text())
-
-
-def _definition(assembly: Path, properties: Mapping[str, Any]) -> Any:
-    if "DefinitionString" in properties:
-        return json.loads(_resolved(properties["DefinitionString"]))
-    return json.loads((assembly / f"asset.{_resolved(properties['DefinitionS3Location']['Key'])}").read_text())
 
 
 def _expressions(value: Any) -> Iterator[str]:

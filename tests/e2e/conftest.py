@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 
+from bench import chaos
 from localaws.iam.calls import ALL
+from reco.target import Target
 from tests.permissions.proof import prove
 
 ROOT = Path(__file__).parents[2]
@@ -60,6 +62,18 @@ def calls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv(ALL, str(folder))
         yield folder
     assert {name: role.denied for name, role in prove(folder).items() if role.denied} == {}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where a module's deployment keeps its files."""
+    return tmp_path_factory.mktemp("deployed")
+
+
+@pytest.fixture(scope="module")
+def ledger(shop: Target, folder: Path) -> chaos.Ledger:
+    """What became of the events that the module's deployment was sent."""
+    return chaos.Ledger(shop, folder)
 
 
 @pytest.fixture(scope="module")

@@ -43,11 +43,6 @@ NASTY = [
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("fuzz")
-
-
-@pytest.fixture(scope="module")
 def shop(folder: Path) -> Iterator[Target]:
     """The shop as if trained, but with campaigns that don't answer: every list comes from the fallbacks."""
     config = load_config(CONFIG)
@@ -57,11 +52,6 @@ def shop(folder: Path) -> Iterator[Target]:
         campaigns = {name: f"{arn}:campaign/{config.name}_{name}" for name in config.solutions}
         publish(target, document.model_copy(update={"campaigns": campaigns}))
         yield target
-
-
-@pytest.fixture(scope="module")
-def ledger(shop: Target, folder: Path) -> chaos.Ledger:
-    return chaos.Ledger(shop, folder)
 
 
 @pytest.fixture(scope="module")

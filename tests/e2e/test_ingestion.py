@@ -35,20 +35,10 @@ FUZZ = settings(max_examples=40, deadline=None, suppress_health_check=list(Healt
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("ingestion")
-
-
-@pytest.fixture(scope="module")
 def shop(folder: Path) -> Iterator[Target]:
     """The shop deployed, before its first train run."""
     with deployed(folder) as target:
         yield target
-
-
-@pytest.fixture(scope="module")
-def ledger(shop: Target, folder: Path) -> chaos.Ledger:
-    return chaos.Ledger(shop, folder)
 
 
 def event(**changed: Any) -> dict[str, Any]:

@@ -43,11 +43,6 @@ def override() -> str:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("serving")
-
-
-@pytest.fixture(scope="module")
 def checkout(shop: Target, folder: Path) -> CommandLine:
     """The command line where it finds the shop."""
     (folder / DATA).symlink_to(folder / "aws")

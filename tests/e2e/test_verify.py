@@ -25,11 +25,6 @@ PATIENCE = 40.0
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("verify")
-
-
-@pytest.fixture(scope="module")
 def new(folder: Path) -> Iterator[Target]:
     """The shop, just deployed."""
     with deployed(folder, speed=2000) as target:

@@ -97,6 +97,10 @@ def function(name: str, code: str, **properties: Any) -> dict[str, Any]:
     }
 
 
+def arn_of(logical_id: str) -> dict[str, Any]:
+    return {"Fn::GetAtt": [logical_id, "Arn"]}
+
+
 def zipped(files: dict[str, str]) -> bytes:
     """A zip file with these texts."""
     content = io.BytesIO()

@@ -104,7 +104,7 @@ def test_settings_that_a_template_no_longer_has_are_taken_back(environment: Envi
 
     def resources(of_table: dict[str, Any], of_bucket: dict[str, Any], **reserved: int) -> dict[str, Any]:
         heard = {"source": ["aws.s3"], "detail-type": ["Object Created"], "detail": {"bucket": {"name": ["taken-back"]}}}
-        target = {"Id": "1", "Arn": {"Fn::GetAtt": ["Queue", "Arn"]}, "InputPath": "$.detail.object.key"}
+        target = {"Id": "1", "Arn": {"Fn::GetAtt": ["Queue", "Arn"]}}
         return {
             "Role": role(),
             "Table": {"Type": "AWS::DynamoDB::Table", "Properties": {**table, **of_table}},
@@ -139,7 +139,7 @@ def test_settings_that_a_template_no_longer_has_are_taken_back(environment: Envi
     s3.put_object(Bucket="taken-back", Key="heard", Body=b"1")
     sqs, url = environment.client("sqs"), environment.client("sqs").get_queue_url(QueueName="taken-back")["QueueUrl"]
     messages = eventually(lambda: sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"))
-    assert [message["Body"] for message in messages] == ['"heard"']
+    assert [json.loads(message["Body"])["detail"]["object"]["key"] for message in messages] == ["heard"]
 
 
 def test_a_change_reaches_the_resources_that_refer_to_the_changed_one(environment: Environment, deploy: Deploy) -> None:
@@ -208,6 +208,10 @@ def test_a_type_that_is_not_emulated_fails_with_its_name(deploy: Deploy) -> None
 
 
 _TARGETS = [{"Id": "1", "Arn": "arn:aws:batch:us-east-1:123456789012:job-queue/q"}]
+_TRANSFORMED = [{"Id": "1", "Arn": "arn:aws:sqs:us-east-1:123456789012:q", "InputTransformer": {"InputTemplate": "1"}}]
+_MAPPED = {"integration.request.path.key": "method.request.path.key"}
+_CALLED = {"TopicArn": "arn:aws:sns:us-east-1:123456789012:t", "Protocol": "lambda", "Endpoint": "arn"}
+_AT = {"Arn": "arn:aws:sqs:us-east-1:123456789012:q", "RoleArn": "arn", "Input": "<aws.scheduler.scheduled-time>"}
 _PROCESSED = {"ExtendedS3DestinationConfiguration": {"ProcessingConfiguration": {"Enabled": True}}}
 
 
@@ -222,10 +226,22 @@ _PROCESSED = {"ExtendedS3DestinationConfiguration": {"ProcessingConfiguration": 
         ),
         ("DynamoDB::Table", {"StreamSpecification": {"StreamViewType": "KEYS_ONLY"}}, "the property StreamSpecification is not"),
         ("Lambda::EventSourceMapping", {"FilterCriteria": {"Filters": []}}, "the property FilterCriteria is not emulated"),
+        ("ApiGateway::Method", {"Integration": {"RequestParameters": _MAPPED}}, "method.request.path.key: only constants"),
+        ("ApiGateway::Model", {"Schema": {"items": {"$ref": "https://apigateway/models/Item"}}}, "references to other models"),
+        ("StepFunctions::StateMachine", {"Definition": {"StartAt": "a"}}, "the property Definition is not emulated"),
         ("ApiGateway::RestApi", {"BinaryMediaTypes": ["image/png"]}, "the property BinaryMediaTypes is not emulated"),
         ("KinesisFirehose::DeliveryStream", _PROCESSED, "ProcessingConfiguration is not emulated"),
         ("KinesisFirehose::DeliveryStream", {"DeliveryStreamType": "DirectPut"}, "only delivery streams from Kinesis to S3"),
         ("Events::Rule", {"EventPattern": {"source": ["a"]}, "Targets": _TARGETS}, "job-queue/q is not a target"),
+        (
+            "Events::Rule",
+            {"EventPattern": {"source": ["a"]}, "Targets": _TRANSFORMED},
+            "the property Targets.InputTransformer is",
+        ),
+        ("Events::Rule", {"EventPattern": {"source": ["a"]}, "EventBusName": "own"}, "rules of another bus"),
+        ("SNS::Subscription", _CALLED, "subscriptions of lambda are not emulated, only of email, email-json, sqs"),
+        ("SQS::Queue", {"FifoQueue": True}, "the property FifoQueue is not emulated"),
+        ("Scheduler::Schedule", {"ScheduleExpression": "rate(1 day)", "Target": _AT}, "context attributes"),
     ],
 )
 def test_what_is_not_emulated_of_a_type_fails_by_its_name(deploy: Deploy, kind: str, properties: Any, reason: str) -> None:

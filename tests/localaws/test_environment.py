@@ -9,9 +9,15 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
+import boto3
 import pytest
+from moto import mock_aws
 
+from localaws import state
+from localaws.clients import Aws
 from localaws.environment import Environment, LocalAwsError, launch
 from tests.harness.processes import processes_in
 from tests.harness.waiting import eventually
@@ -168,3 +174,14 @@ def test_a_signal_that_python_swallows_is_not_forgotten() -> None:
     done = subprocess.run([sys.executable, "-c", SWALLOWED], capture_output=True, text=True, check=False, timeout=30)
     assert done.stdout == "swallowed\n"
     assert done.stderr.endswith("KeyboardInterrupt\n")
+
+
+@mock_aws
+def test_all_stacks_are_described_however_many() -> None:
+    """moto, as CloudFormation, gives them in pages: 50 are in the first."""
+    clients = {name: boto3.client(name, "us-east-1") for name in ("cloudformation", "apigateway")}  # type: ignore[call-overload]
+    template = {"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}, "Outputs": {"Here": {"Value": "yes"}}}
+    for number in range(51):
+        clients["cloudformation"].create_stack(StackName=f"stack-{number}", TemplateBody=json.dumps(template))
+    described = state.describe(cast(Aws, SimpleNamespace(client=clients.__getitem__)), "http://front")
+    assert described["stacks"] == {f"stack-{number}": {"Here": "yes"} for number in range(51)}

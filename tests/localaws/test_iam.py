@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import pytest
+from werkzeug.test import EnvironBuilder
 
 from localaws.iam.actions import Caller, UnknownOperation, accesses
 from localaws.iam.policies import Access, Principal, UnknownCondition, allowed_by, evaluate, statements_of
+from localaws.iam.requests import asked
 
 CALLER = Caller("eu-west-1", "111122223333")
 TABLE = "arn:aws:dynamodb:eu-west-1:111122223333:table/t"
@@ -189,3 +192,24 @@ def test_what_is_not_known_is_said() -> None:
         accesses(CALLER, "apigateway", "PutMethod", {"restApiId": "a"})
     with pytest.raises(UnknownOperation, match="quantum:Leap"):
         accesses(CALLER, "quantum", "Leap", {})
+
+
+@pytest.mark.parametrize(
+    ("verb", "path", "operation", "parameters"),
+    [
+        ("GET", "/", "ListBuckets", {}),
+        ("GET", "/b?list-type=2&prefix=a%2Fb", "ListObjectsV2", {"Bucket": "b", "Prefix": "a/b"}),
+        ("GET", "/b?Key=k", "ListObjects", {"Bucket": "b"}),
+        ("GET", "/b/a//%EA%B0%80%2F+x?versionId=3", "GetObject", {"Bucket": "b", "Key": "a//가/+x", "VersionId": "3"}),
+        ("HEAD", "/b/folder/", "HeadObject", {"Bucket": "b", "Key": "folder/"}),
+        ("PUT", "/b/k?tagging", "PutObjectTagging", {"Bucket": "b", "Key": "k"}),
+        ("DELETE", "/b?lifecycle", "DeleteBucketLifecycle", {"Bucket": "b"}),
+        ("POST", "/b/k?uploads", "CreateMultipartUpload", {"Bucket": "b", "Key": "k"}),
+        ("POST", "/b?delete", "DeleteObjects", {"Bucket": "b", "Delete": {"Objects": [{"Key": "a&b", "VersionId": "1"}]}}),
+    ],
+)
+def test_which_call_of_s3_a_request_is(verb: str, path: str, operation: str, parameters: dict[str, Any]) -> None:
+    body = io.BytesIO(b"<Delete><Object><Key>a&amp;b</Key><VersionId>1</VersionId></Object></Delete>")
+    found = asked("s3", EnvironBuilder(path, method=verb, input_stream=body).get_environ() | {"RAW_URI": path})
+    assert (found.operation, {name: found.parameters[name] for name in parameters}) == (operation, parameters)
+    assert found.parameters.keys() & {"Bucket", "Key", "CopySource", "Delete"} <= parameters.keys()

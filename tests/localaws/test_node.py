@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,7 +11,6 @@ import pytest
 from localaws.environment import Environment
 from tests.localaws.apps import create_function, function, role, write_app, zipped
 
-Deploy = Callable[..., dict[str, str]]
 pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="there is no Node.js on this machine")
 
 CODE = """

@@ -15,7 +15,7 @@ from localaws.environment import Environment
 from localaws.triggers.batches import Batches, Progress
 from localaws.triggers.queues import QueuePoller
 from tests.harness.waiting import eventually
-from tests.localaws.apps import function, role
+from tests.localaws.apps import arn_of, function, role
 
 Deploy = Callable[..., dict[str, str]]
 
@@ -322,14 +322,14 @@ def test_a_delivery_stream_that_is_made_anew_starts_afresh(environment: Environm
     def delivery(name: str, bucket: str) -> dict[str, Any]:
         destination = {
             "BucketARN": f"arn:aws:s3:::{bucket}",
-            "RoleARN": arn("Role"),
+            "RoleARN": arn_of("Role"),
             "Prefix": "a/",
             "BufferingHints": {"IntervalInSeconds": 5, "SizeInMBs": 1},
         }
         properties = {
             "DeliveryStreamName": name,
             "DeliveryStreamType": "KinesisStreamAsSource",
-            "KinesisStreamSourceConfiguration": {"KinesisStreamARN": arn("Stream"), "RoleARN": arn("Role")},
+            "KinesisStreamSourceConfiguration": {"KinesisStreamARN": arn_of("Stream"), "RoleARN": arn_of("Role")},
             "ExtendedS3DestinationConfiguration": destination,
         }
         return {"Type": "AWS::KinesisFirehose::DeliveryStream", "Properties": properties}
@@ -361,7 +361,3 @@ def test_a_delivery_stream_that_is_made_anew_starts_afresh(environment: Environm
     deploy("anew", resources("anew-new"))
     put_lines(b"3")
     assert eventually(lambda: written("anew-new")) == b"3"
-
-
-def arn(logical_id: str) -> dict[str, Any]:
-    return {"Fn::GetAtt": [logical_id, "Arn"]}

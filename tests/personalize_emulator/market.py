@@ -72,10 +72,6 @@ def genre_of(item: str) -> str:
     return GENRES[int(item[1:]) % len(GENRES)] if item != COLD else "Horror"
 
 
-def favourite_of(user: str) -> str:
-    return GENRES[int(user[1:]) % len(GENRES)]
-
-
 def interactions(repeats: bool = False, per_user: int = 20, seed: int = 0) -> list[list[Any]]:
     """Rows in the order of the schema. Four of five events follow the user's taste; with `repeats` people come
     back to a handful of items again and again, otherwise nobody takes an item twice."""

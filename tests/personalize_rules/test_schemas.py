@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from personalize_rules.schemas import InvalidSchema, check_schema_update, parse_schema
+from personalize_rules.schema_updates import check_schema_update
+from personalize_rules.schemas import InvalidSchema, parse_schema
 from tests.personalize_emulator.shop_data import INTERACTIONS, ITEMS, USERS, avro, field
 
 KEYS = (field("USER_ID"), field("ITEM_ID"), field("TIMESTAMP", "long"))

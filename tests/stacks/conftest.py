@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,26 @@ PROD = {
     "serving": {"snap_start": True},
     "solutions": {"for-you": {"approval": {}}},
 }
+
+
+def resources(templates: Templates, kind: str, beginning: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """The resources of a type with their logical ids, which begin so."""
+    for template in templates.values():
+        for name, resource in template["Resources"].items():
+            if resource["Type"] == kind and name.startswith(beginning):
+                yield name, resource
+
+
+def all_of(templates: Templates, stack: str, kind: str) -> list[dict[str, Any]]:
+    """The properties of a stack's resources of a type."""
+    return [resource["Properties"] for _, resource in resources({stack: templates[stack]}, kind)]
+
+
+def statements(templates: Templates, beginning: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every statement of a role's own policy, with the policy's logical id, which begins so."""
+    for name, policy in resources(templates, "AWS::IAM::Policy", beginning):
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]:
+            yield name, statement
 
 
 @pytest.fixture(scope="session")

@@ -5,14 +5,13 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 
 from localaws.iam.policies import listed
 from tests.stacks import aws_rules
 from tests.stacks.aws_rules import Deployment
-from tests.stacks.conftest import Templates
+from tests.stacks.conftest import Templates, resources, statements
 
 Rule = Callable[[Deployment], Iterator[str]]
 RULES: list[Rule] = [
@@ -38,135 +37,123 @@ def test_aws_would_do_what_is_meant(rule: Rule, templates_of_prod: Templates) ->
     assert list(rule(Deployment(templates_of_prod))) == []
 
 
-def resources(templates: Templates, kind: str, beginning: str = "") -> Iterator[dict[str, Any]]:
-    for template in templates.values():
-        for id_, resource in template["Resources"].items():
-            if resource["Type"] == kind and id_.startswith(beginning):
-                yield resource
-
-
-def statements(templates: Templates, beginning: str) -> Iterator[dict[str, Any]]:
-    for policy in resources(templates, "AWS::IAM::Policy", beginning):
-        yield from policy["Properties"]["PolicyDocument"]["Statement"]
-
-
 def without_bare_folders(templates: Templates) -> None:
     """Reading allowed below `events/` alone, as a folder looks to people."""
-    for statement in statements(templates, "Spark"):
+    for _, statement in statements(templates, "Spark"):
         if statement["Action"] == "s3:GetObject" and len(listed(statement["Resource"])) > 2:
             statement["Resource"] = [one for one in statement["Resource"] if json.dumps(one).rstrip('"]}').endswith("/*")]
 
 
 def without_markers(templates: Templates) -> None:
-    for statement in statements(templates, "Spark"):
+    for _, statement in statements(templates, "Spark"):
         if "s3:DeleteObject" in statement["Action"]:
             statement["Resource"] = [one for one in listed(statement["Resource"]) if "$folder$" not in json.dumps(one)]
 
 
 def with_a_condition_that_needs_its_key(templates: Templates) -> None:
-    for statement in statements(templates, "Spark"):
+    for _, statement in statements(templates, "Spark"):
         if "StringLikeIfExists" in statement.get("Condition", {}):
             statement["Condition"] = {"StringLike": statement["Condition"]["StringLikeIfExists"]}
 
 
 def without_listing_snapshots(templates: Templates) -> None:
-    for statement in statements(templates, "PersonalizeRole"):
+    for _, statement in statements(templates, "PersonalizeRole"):
         if statement["Action"] == "s3:ListBucket":
             prefixes = statement["Condition"]["StringLike"]["s3:prefix"]
             statement["Condition"]["StringLike"]["s3:prefix"] = [one for one in listed(prefixes) if one != "snapshots/*"]
 
 
 def without_content_type(templates: Templates) -> None:
-    for method in resources(templates, "AWS::ApiGateway::Method"):
+    for _, method in resources(templates, "AWS::ApiGateway::Method"):
         if "kinesis" in json.dumps(method["Properties"]["Integration"].get("Uri")):
             del method["Properties"]["Integration"]["RequestParameters"]
 
 
 def with_the_shops_key_on_deletions(templates: Templates) -> None:
-    (bucket,) = resources(templates, "AWS::S3::Bucket", "ErasureLists")
-    (data,) = resources(templates, "AWS::S3::Bucket", "Data")
+    ((_, bucket),) = resources(templates, "AWS::S3::Bucket", "ErasureLists")
+    ((_, data),) = resources(templates, "AWS::S3::Bucket", "Data")
     bucket["Properties"]["BucketEncryption"] = data["Properties"]["BucketEncryption"]
 
 
 def without_describing_the_key(templates: Templates) -> None:
-    for statement in statements(templates, "PersonalizeRole"):
+    for _, statement in statements(templates, "PersonalizeRole"):
         statement["Action"] = [action for action in listed(statement["Action"]) if action != "kms:DescribeKey"]
 
 
 def with_ids_of_callers(templates: Templates) -> None:
-    for method in resources(templates, "AWS::ApiGateway::Method"):
+    for _, method in resources(templates, "AWS::ApiGateway::Method"):
         made = method["Properties"]["Integration"].get("RequestTemplates", {})
         for kind, text in made.items():
             made[kind] = text.replace("extendedRequestId", "requestId")
 
 
 def with_a_throttle_of_zero(templates: Templates) -> None:
-    for plan in resources(templates, "AWS::ApiGateway::UsagePlan"):
+    for _, plan in resources(templates, "AWS::ApiGateway::UsagePlan"):
         plan["Properties"]["ApiStages"][0]["Throttle"] = {"/users/{user_id}/DELETE": {"RateLimit": 0, "BurstLimit": 0}}
 
 
 def with_browsers_at_the_servers_api(templates: Templates) -> None:
     plans = {
         plan["Properties"]["UsagePlanName"].partition("_")[2]: plan["Properties"]
-        for plan in resources(templates, "AWS::ApiGateway::UsagePlan")
+        for _, plan in resources(templates, "AWS::ApiGateway::UsagePlan")
     }
     plans["browsers"]["ApiStages"] += plans["servers"]["ApiStages"]
 
 
 def without_a_daily_ceiling(templates: Templates) -> None:
-    for plan in resources(templates, "AWS::ApiGateway::UsagePlan"):
+    for _, plan in resources(templates, "AWS::ApiGateway::UsagePlan"):
         plan["Properties"].pop("Quota", None)
 
 
 def with_plain_retain(templates: Templates) -> None:
     for kind in ("AWS::S3::Bucket", "AWS::DynamoDB::Table"):
-        for resource in resources(templates, kind):
+        for _, resource in resources(templates, kind):
             resource["DeletionPolicy"] = resource["DeletionPolicy"].removesuffix("ExceptOnCreate")
 
 
 def with_hyphens(templates: Templates) -> None:
     undone = json.loads(json.dumps(templates).replace("shop-prod_", "shop-prod-"))
-    for function in resources(undone, "AWS::Lambda::Function"):
+    for _, function in resources(undone, "AWS::Lambda::Function"):
         function["Properties"]["FunctionName"] = "shop-prod_recommend"
     templates.update(undone)
 
 
 def with_the_step_as_page(templates: Templates) -> None:
-    page = next(statements(templates, "FunctionsApprovalPageRole"))
+    page = next(statements(templates, "FunctionsApprovalPageRole"))[1]
     page["Action"] = [*listed(page["Action"]), "personalize:DescribeCampaign", "sns:Publish"]
 
 
 def without_dead_letters_of_schedules(templates: Templates) -> None:
-    for schedule in resources(templates, "AWS::Scheduler::Schedule"):
+    for _, schedule in resources(templates, "AWS::Scheduler::Schedule"):
         del schedule["Properties"]["Target"]["DeadLetterConfig"]
 
 
 def without_dead_letters_of_the_rule(templates: Templates) -> None:
-    for rule in resources(templates, "AWS::Events::Rule"):
+    for _, rule in resources(templates, "AWS::Events::Rule"):
         for target in rule["Properties"]["Targets"]:
             del target["DeadLetterConfig"]
 
 
 def with_silence_as_success(templates: Templates) -> None:
-    for alarm in resources(templates, "AWS::CloudWatch::Alarm"):
+    for _, alarm in resources(templates, "AWS::CloudWatch::Alarm"):
         alarm["Properties"]["TreatMissingData"] = "notBreaching"
 
 
 def with_sums(templates: Templates) -> None:
-    for alarm in resources(templates, "AWS::CloudWatch::Alarm"):
+    for _, alarm in resources(templates, "AWS::CloudWatch::Alarm"):
         for metric in alarm["Properties"].get("Metrics", []):
             if "FILL" in metric.get("Expression", ""):
                 metric["Expression"] = "SUM([failed, timed_out])"
 
 
 def with_events_for_good(templates: Templates) -> None:
-    (data,) = resources(templates, "AWS::S3::Bucket", "Data")
+    ((_, data),) = resources(templates, "AWS::S3::Bucket", "Data")
     rules = data["Properties"]["LifecycleConfiguration"]
     rules["Rules"] = [rule for rule in rules["Rules"] if rule.get("Prefix") != "events/"]
 
 
 def with_hours_to_come(templates: Templates) -> None:
-    for table in resources(templates, "AWS::Glue::Table"):
+    for _, table in resources(templates, "AWS::Glue::Table"):
         given = table["Properties"]["TableInput"]["Parameters"]
         given.update(
             {
@@ -178,7 +165,7 @@ def with_hours_to_come(templates: Templates) -> None:
 
 
 def with_trust_in_all_accounts(templates: Templates) -> None:
-    for role in resources(templates, "AWS::IAM::Role", "StartRole"):
+    for _, role in resources(templates, "AWS::IAM::Role", "StartRole"):
         for statement in role["Properties"]["AssumeRolePolicyDocument"]["Statement"]:
             statement.pop("Condition", None)
 

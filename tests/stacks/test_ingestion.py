@@ -13,17 +13,13 @@ import pytest
 
 from reco.local.synth import node_path
 from stacks.ingestion_api import EVENTS_ENVELOPE, RECORD_ENVELOPE, TEMPLATES, TEXT
-from tests.stacks.conftest import Templates
+from tests.stacks.conftest import Templates, all_of
 
 
 def only(templates: Templates, stack: str, kind: str) -> dict[str, Any]:
     """The properties of the one resource of a type."""
-    (found,) = [r["Properties"] for r in templates[stack]["Resources"].values() if r["Type"] == kind]
-    return dict(found)
-
-
-def all_of(templates: Templates, stack: str, kind: str) -> list[dict[str, Any]]:
-    return [r["Properties"] for r in templates[stack]["Resources"].values() if r["Type"] == kind]
+    (found,) = all_of(templates, stack, kind)
+    return found
 
 
 def test_the_stream_is_encrypted_and_keeps_records_longer_than_the_mapping_tries(templates: Templates) -> None:

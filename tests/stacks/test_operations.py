@@ -19,19 +19,16 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk.assertions import Template
 
 from lambdas.config import Protection
+from localaws.iam.policies import listed
 from reco.local.synth import ROOT, node_path
 from stacks.alarm_texts import ALARM_TEXTS
 from stacks.protection import Protect
 from stacks.regions import REGIONS
 from stacks.tables import add_table
-from tests.stacks.conftest import KEY, Templates
+from tests.stacks.conftest import KEY, Templates, resources
 
 #: A creation that fails leaves nothing: names would block the next attempt.
 KEPT = "RetainExceptOnCreate"
-
-
-def of_type(templates: Templates, kind: str) -> list[dict[str, Any]]:
-    return [r for template in templates.values() for r in template["Resources"].values() if r["Type"] == kind]
 
 
 def text_of(value: Any) -> str:
@@ -48,7 +45,7 @@ def anchors(page: Path) -> set[str]:
 
 
 def test_every_alarm_mails_and_names_a_section_that_is_there(templates: Templates) -> None:
-    alarms = [alarm["Properties"] for alarm in of_type(templates, "AWS::CloudWatch::Alarm")]
+    alarms = [alarm["Properties"] for _, alarm in resources(templates, "AWS::CloudWatch::Alarm")]
     assert len(alarms) > 20
     for alarm in alarms:
         assert alarm["AlarmActions"], alarm["AlarmName"]
@@ -58,20 +55,22 @@ def test_every_alarm_mails_and_names_a_section_that_is_there(templates: Template
 
 
 def test_every_text_of_an_alarm_is_used(templates: Templates) -> None:
-    said = {alarm["Properties"]["AlarmDescription"].split(" (docs/")[0] for alarm in of_type(templates, "AWS::CloudWatch::Alarm")}
+    said = {
+        alarm["Properties"]["AlarmDescription"].split(" (docs/")[0] for _, alarm in resources(templates, "AWS::CloudWatch::Alarm")
+    }
     assert set(ALARM_TEXTS.values()) <= said
 
 
 def test_one_page_has_every_alarm_with_what_to_do(templates: Templates) -> None:
     page = (ROOT / "docs" / "alarms.md").read_text()
-    for alarm in of_type(templates, "AWS::CloudWatch::Alarm"):
+    for _, alarm in resources(templates, "AWS::CloudWatch::Alarm"):
         name = re.sub("busy-.*", "busy", alarm["Properties"]["AlarmName"].removeprefix("movielens_"))
         assert re.search(rf"^\|[^|]*`{name}`", page, re.MULTILINE), f"docs/alarms.md lacks {name}"
 
 
 def test_the_page_of_operations_has_every_alarm_and_every_metric(templates: Templates) -> None:
     page = (ROOT / "docs" / "operations.md").read_text()
-    for alarm in of_type(templates, "AWS::CloudWatch::Alarm"):
+    for _, alarm in resources(templates, "AWS::CloudWatch::Alarm"):
         name = alarm["Properties"]["AlarmName"].removeprefix("movielens_")
         assert f"`{re.sub('busy-.*', 'busy', name)}" in page, f"docs/operations.md does not tell of {name}"
     for metric in counted_by_functions():
@@ -92,9 +91,9 @@ def counted_by_functions() -> set[str]:
 
 
 def test_dashboard_and_alarms_read_metrics_that_functions_write(templates: Templates) -> None:
-    body = text_of(of_type(templates, "AWS::CloudWatch::Dashboard")[0]["Properties"]["DashboardBody"])
+    body = text_of(next(resources(templates, "AWS::CloudWatch::Dashboard"))[1]["Properties"]["DashboardBody"])
     shown = set(re.findall(r'"recostack/movielens","(\w+)"', body))
-    alarms = [alarm["Properties"] for alarm in of_type(templates, "AWS::CloudWatch::Alarm")]
+    alarms = [alarm["Properties"] for _, alarm in resources(templates, "AWS::CloudWatch::Alarm")]
     watched = {alarm["MetricName"] for alarm in alarms if alarm.get("Namespace") == "recostack/movielens"}
     assert {"EventsPut", "FallbackItems"} <= shown
     assert {"PutEventsThrottled", "CatalogueFailed"} <= watched
@@ -102,7 +101,7 @@ def test_dashboard_and_alarms_read_metrics_that_functions_write(templates: Templ
 
 
 def test_the_dashboard_has_a_row_for_each_concern(templates: Templates) -> None:
-    body = text_of(of_type(templates, "AWS::CloudWatch::Dashboard")[0]["Properties"]["DashboardBody"])
+    body = text_of(next(resources(templates, "AWS::CloudWatch::Dashboard"))[1]["Properties"]["DashboardBody"])
     widgets = json.loads(body)["widgets"]
     headings = [w["properties"]["markdown"].split("\n")[0] for w in widgets if w["type"] == "text"]
     assert headings == ["## Ingest", "## Serving", "## Training", "## Batch", "## Money"]
@@ -114,8 +113,8 @@ def test_the_dashboard_has_a_row_for_each_concern(templates: Templates) -> None:
 
 
 def test_the_budget_looks_at_the_deployment_alone(templates: Templates, templates_of_prod: Templates) -> None:
-    assert of_type(templates, "AWS::Budgets::Budget") == []
-    [budget] = of_type(templates_of_prod, "AWS::Budgets::Budget")
+    assert not list(resources(templates, "AWS::Budgets::Budget"))
+    [(_, budget)] = resources(templates_of_prod, "AWS::Budgets::Budget")
     asked = budget["Properties"]["Budget"]
     assert asked["BudgetLimit"] == {"Amount": 500, "Unit": "USD"}
     assert asked["CostFilters"] == {"TagKeyValue": ["user:recostack:deployment$shop-prod"]}
@@ -124,11 +123,11 @@ def test_the_budget_looks_at_the_deployment_alone(templates: Templates, template
 
 
 def test_an_environment_that_keeps_everything(prod: Path, templates_of_prod: Templates) -> None:
-    for table in of_type(templates_of_prod, "AWS::DynamoDB::Table"):
+    for _, table in resources(templates_of_prod, "AWS::DynamoDB::Table"):
         assert table["DeletionPolicy"] == "RetainExceptOnCreate"
         assert "DeletionProtectionEnabled" not in table["Properties"]  # or a first deployment that fails could not be rolled back
         assert table["Properties"]["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
-    assert {group["Properties"]["RetentionInDays"] for group in of_type(templates_of_prod, "AWS::Logs::LogGroup")} == {365}
+    assert {group["Properties"]["RetentionInDays"] for _, group in resources(templates_of_prod, "AWS::Logs::LogGroup")} == {365}
     artifacts = json.loads((prod / "manifest.json").read_text())["artifacts"]
     stacks = [artifact["properties"] for artifact in artifacts.values() if artifact["type"] == "aws:cloudformation:stack"]
     assert len(stacks) == len(templates_of_prod)
@@ -189,10 +188,6 @@ def statements_of_roles(templates: Templates) -> dict[str, list[tuple[list[str],
                 for role in resource["Properties"]["Roles"]:
                     allowed = found.setdefault(f"{capability} {role}", [])
                     for statement in resource["Properties"]["PolicyDocument"]["Statement"]:
-                        actions, resources = (as_list(statement[key]) for key in ("Action", "Resource"))
+                        actions, resources = (listed(statement[key]) for key in ("Action", "Resource"))
                         allowed += [(actions, json.dumps(one) if isinstance(one, dict) else one) for one in resources]
     return found
-
-
-def as_list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]

@@ -6,15 +6,11 @@ import yaml
 
 from bench import scale
 from reco.cost.inputs import ROOT
-from tests.stacks.conftest import Templates
-
-
-def of_type(templates: Templates, stack: str, kind: str) -> list[dict[str, object]]:
-    return [resource["Properties"] for resource in templates[stack]["Resources"].values() if resource["Type"] == kind]
+from tests.stacks.conftest import Templates, all_of
 
 
 def test_the_stream_is_read_as_the_simulation_reads_it(templates: Templates) -> None:
-    mappings = of_type(templates, "ingestion", "AWS::Lambda::EventSourceMapping")
+    mappings = all_of(templates, "ingestion", "AWS::Lambda::EventSourceMapping")
     [stream] = [mapping for mapping in mappings if "ParallelizationFactor" in mapping]
     source = scale.EVENT_SOURCE
     assert (stream["BatchSize"], stream["MaximumBatchingWindowInSeconds"]) == (source.batch, source.window)
@@ -23,7 +19,7 @@ def test_the_stream_is_read_as_the_simulation_reads_it(templates: Templates) -> 
 
 def test_functions_have_the_memory_and_the_loads_the_concurrency(templates: Templates) -> None:
     for stack, name in (("ingestion", "put-events"), ("serving", "recommend")):
-        functions = of_type(templates, stack, "AWS::Lambda::Function")
+        functions = all_of(templates, stack, "AWS::Lambda::Function")
         [memory] = [of["MemorySize"] for of in functions if str(of["FunctionName"]).endswith(f"_{name}")]
         assert memory == scale.MEMORY_MB
     machine = yaml.safe_load((ROOT / "statemachines" / "batch.asl.yaml").read_text())

@@ -9,25 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.stacks.conftest import Templates
-
-
-def resources(templates: Templates, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    for template in templates.values():
-        for name, resource in template["Resources"].items():
-            if resource["Type"] == kind:
-                yield name, resource
-
-
-def statements(templates: Templates) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every statement of a role's own policy, with the policy's logical id."""
-    for name, policy in resources(templates, "AWS::IAM::Policy"):
-        for statement in policy["Properties"]["PolicyDocument"]["Statement"]:
-            yield name, statement
-
-
-def as_list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
+from localaws.iam.policies import listed
+from tests.stacks.conftest import Templates, resources, statements
 
 
 def test_one_stack_for_each_capability(templates: Templates) -> None:
@@ -59,11 +42,11 @@ def test_only_where_lists_are_shown_roles_may_make_them(templates: Templates, te
     """In prod a person decides about a recipe that answers for users; in the other deployment nobody is asked."""
 
     def allowed(of: Templates, role: str) -> set[str]:
-        mine = [statement for name, statement in statements(of) if name.startswith(role)]
-        return {action for statement in mine for action in as_list(statement["Action"])}
+        mine = [statement for _, statement in statements(of, role)]
+        return {action for statement in mine for action in listed(statement["Action"])}
 
     def reached(of: Templates, role: str) -> str:
-        return json.dumps([statement["Resource"] for name, statement in statements(of) if name.startswith(role)])
+        return json.dumps([statement["Resource"] for _, statement in statements(of, role)])
 
     step, report, personalize = "FunctionsApproveVersionsRole", "FunctionsReportRole", "PersonalizeRole"
     making = {"personalize:CreateBatchInferenceJob", "personalize:DescribeBatchInferenceJob", "iam:PassRole"}
@@ -172,9 +155,9 @@ def test_functions_share_runtime_layer_logs_and_traces(templates: Templates) -> 
 
 def test_roles_allow_named_calls_only(templates: Templates) -> None:
     for name, statement in statements(templates):
-        for action in as_list(statement["Action"]):
+        for action in listed(statement["Action"]):
             assert "*" not in action, f"{name} allows {action}"
-        if "*" in as_list(statement["Resource"]):
+        if "*" in listed(statement["Resource"]):
             kinds = [
                 "BatchInferenceJobs",
                 "Campaigns",
@@ -188,11 +171,11 @@ def test_roles_allow_named_calls_only(templates: Templates) -> None:
             lists = {f"personalize:List{kind}" for kind in kinds}
             plumbing = {"xray:PutTraceSegments", "xray:PutTelemetryRecords", "xray:GetSamplingRules", "xray:GetSamplingTargets"}
             lists |= {"personalize:PutEvents"}  # takes no resource (personalize/latest/dg/recording-item-interaction-events.html)
-            assert all(a in lists | plumbing or a.startswith("logs:") for a in as_list(statement["Action"])), (name, statement)
+            assert all(a in lists | plumbing or a.startswith("logs:") for a in listed(statement["Action"])), (name, statement)
 
 
 def test_only_four_functions_pass_a_role_and_only_to_personalize(templates: Templates) -> None:
-    passing = [(name, s) for name, s in statements(templates) if "iam:PassRole" in as_list(s["Action"])]
+    passing = [(name, s) for name, s in statements(templates) if "iam:PassRole" in listed(s["Action"])]
     assert sorted(name.split("RoleDefault")[0] for name, _ in passing) == [
         "FunctionsDeleteUserData",
         "FunctionsDeployCampaigns",

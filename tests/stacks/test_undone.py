@@ -21,7 +21,7 @@ from localaws.environment import Environment, launch
 from reco.target import Target
 from tests.harness.waiting import eventually
 from tests.stacks import test_as_aws as undone
-from tests.stacks.conftest import Templates
+from tests.stacks.conftest import Templates, statements
 
 GROUP = "undone"
 ROWS = "".join(f"u{n % 40},i{n % 60},{1_700_000_000 + n},view,1.0,web\n" for n in range(1200))
@@ -237,7 +237,7 @@ def the_page_of_approvals_may_not_publish(shop: Shop) -> None:
 def with_the_step_as_page(templates: Templates) -> None:
     """The page's role as it was when the step and the page were one function."""
     undone.with_the_step_as_page(templates)
-    for statement in undone.statements(templates, "FunctionsApprovalPageRole"):
+    for _, statement in statements(templates, "FunctionsApprovalPageRole"):
         if "sns:Publish" in statement["Action"]:
             statement["Resource"] = "*"
 

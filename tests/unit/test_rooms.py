@@ -83,14 +83,37 @@ def test_a_name_that_says_nothing_is_refused(tmp_path: Path) -> None:
     ]
 
 
-def test_a_name_that_only_its_own_file_uses_begins_with_an_underscore(tmp_path: Path) -> None:
+def test_a_name_that_only_its_own_file_uses_begins_with_an_underscore_and_one_that_nobody_uses_goes(tmp_path: Path) -> None:
+    shop = """SIZE = 1
+_KIND: "Kind" = None
+
+
+class Kind: ...
+
+
+def sell() -> None: ...
+
+
+def count() -> int:
+    return SIZE if _KIND is None else 0
+
+
+def patched() -> None: ...
+
+
+def _forgotten() -> None: ...
+"""
     files = {
-        "localaws/shop.py": "SIZE = 1\n\n\ndef sell() -> None: ...\n\n\ndef count() -> int:\n    return SIZE\n\n\ndef patched() -> None: ...\n",
-        "localaws/till.py": "from localaws import shop\nfrom localaws.shop import sell\n\nsell()\nshop.count()\n_own = 1\n",
-        "tests/test_till.py": "monkeypatch.setattr('localaws.shop.patched', None)\n",
+        "localaws/shop.py": shop,
+        "localaws/till.py": "from localaws import shop\nfrom localaws.shop import sell\n\n__all__ = []\nsell()\nshop.count()\n",
+        "tests/test_till.py": "ROWS = 1\nOLD = 2\n\n\ndef test_patched():\n    patch('localaws.shop.patched', ROWS)\n",
     }
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
-    expected = "localaws/shop.py:1: only this file uses 'SIZE': name it _SIZE, or delete it."
-    assert unused_doors(modules(tmp_path), tmp_path) == [expected]
+    assert unused_doors(modules(tmp_path), tmp_path) == [
+        "localaws/shop.py:1: only this file uses 'SIZE': name it _SIZE.",
+        "localaws/shop.py:5: only this file uses 'Kind': name it _Kind.",
+        "localaws/shop.py:18: nobody uses '_forgotten': delete it.",
+        "tests/test_till.py:2: nobody uses 'OLD': delete it.",
+    ]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import datetime
+from typing import Any
 
 import boto3
 import pytest
 from moto import mock_aws
 
+from lambdas.config.file import load_config
 from reco.commands.utilization import advice
-from reco.cost.inputs import Price
-from reco.cost.utilization import PERIOD_SECONDS, floor_to_period, judge, used_tps
+from reco.cost import measured
+from reco.cost.inputs import ROOT, TRAFFIC, Price, load_prices, load_traffic
+from reco.cost.utilization import PERIOD_SECONDS, floor_to_period, judge, used_tps, utilizations
 from reco.target import Target
 
 #: One dollar for a month of one transaction a second.
@@ -71,3 +74,33 @@ def test_use_is_read_for_each_period_with_those_that_have_no_call(monkeypatch: p
     target = Target("shop", None)
     before = begun - datetime.timedelta(seconds=1)
     assert used_tps(target, arn, "GetRecommendations", before, days=7)[:3] == [0.0, 2.0, 0.0]
+
+
+class Personalize:
+    """One campaign, made two days ago."""
+
+    def get_paginator(self, _: str) -> Personalize:
+        return self
+
+    def paginate(self) -> list[dict[str, Any]]:
+        return [{"campaigns": [{"name": "shop_for-you", "campaignArn": "arn"}, {"name": "other", "campaignArn": "another"}]}]
+
+    def describe_campaign(self, campaignArn: str) -> dict[str, Any]:  # noqa: N803
+        assert campaignArn == "arn"
+        made = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=2)
+        return {"campaign": {"creationDateTime": made, "minProvisionedTPS": 3}}
+
+
+@mock_aws
+def test_campaigns_that_are_there_are_judged_and_give_the_estimate_its_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        Target,
+        "client",
+        lambda _, service: Personalize() if service == "personalize" else boto3.client(service, "us-east-1"),  # type: ignore[call-overload]
+    )
+    config, target = load_config(ROOT / "config" / "shop.yaml"), Target("shop", None)
+    (found,) = utilizations(target, config, load_prices(), days=7)
+    assert (found.campaign, found.provisioned_tps, found.used_tps, found.is_enough) == ("for-you", 3, 0.0, True)
+    hours, note = measured.calls(target, config, load_traffic(TRAFFIC))
+    assert hours.keys() == {name for name, placement in config.placements.items() if placement.solution == "for-you"}
+    assert note.endswith("measured, last 2 days of their campaigns")

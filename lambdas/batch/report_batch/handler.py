@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 
 from lambdas.aws.failures import Failure, problem
 from lambdas.aws.observability import logger
+from lambdas.batch.load_counts import Counts
 from lambdas.stores.reports import tell, write_report
 from lambdas.stores.runs import release_lock
 
@@ -22,17 +23,13 @@ class NotMade(BaseModel):
     reason: str
 
 
-class Made(BaseModel):
+class Made(Counts):
     """How one batch or segment ended."""
 
     kind: str
     name: str
     version: str
     status: str = "FAILED"
-    lines: int = 0
-    written: int = 0
-    rejected: int = 0
-    erased: int = 0
     missing: int = 0
     rows_read: int = 0
     rows_used: int = 0

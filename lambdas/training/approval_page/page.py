@@ -9,7 +9,7 @@ from lambdas.stores.sample_lists import SampleLists, SampleUser, side_by_side
 from lambdas.training.approvals import Approval
 from lambdas.training.metric_labels import metric_label
 
-STYLE = """
+_STYLE = """
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }
 body { max-width: 44rem; margin: 3rem auto; padding: 0 1rem }
 table { border-collapse: collapse; width: 100%; margin: 1.5rem 0 }
@@ -26,7 +26,7 @@ button { font: inherit; padding: .5rem 1.2rem; margin-right: .8rem }
 def document(title: str, body: str) -> str:
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        f"<title>{escape(title)}</title><style>{STYLE}</style></head><body><h1>{escape(title)}</h1>{body}</body></html>"
+        f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body><h1>{escape(title)}</h1>{body}</body></html>"
     )
 
 

@@ -22,12 +22,12 @@ def judge_versions(config: Config, trained: Sequence[Mapping[str, Any]]) -> list
             part["name"],
             config.solutions[part["name"]],
             part,
-            deployed_version(config, part["name"]),
+            _deployed_version(config, part["name"]),
             baseline(config, part["name"], metrics_of_run),
             next((r.decision for r in versions(part["name"]) if r.version_arn == part["arn"]), None),
         )
         for part in trained
-        if part["status"] == "ACTIVE" and needs_verdict(config, part["name"])
+        if part["status"] == "ACTIVE" and _needs_verdict(config, part["name"])
     ]
 
 
@@ -36,24 +36,24 @@ def baseline(config: Config, solution: str, metrics_of_run: Mapping[str, Mapping
     gate = config.solutions[solution].gate
     if gate is None or gate.beats is None:
         return None
-    for metrics in metrics_of_baseline(config, gate.beats, metrics_of_run):
+    for metrics in _metrics_of_baseline(config, gate.beats, metrics_of_run):
         if gate.metric in metrics:
             return metrics[gate.metric]
     return None
 
 
-def metrics_of_baseline(
+def _metrics_of_baseline(
     config: Config, solution: str, metrics_of_run: Mapping[str, Mapping[str, float]]
 ) -> Iterator[Mapping[str, float]]:
     """What is known of the baseline, one after the other: each costs a call or two."""
     yield metrics_of_run.get(solution, {})
-    deployed = deployed_version(config, solution)
+    deployed = _deployed_version(config, solution)
     yield deployed[1] if deployed else {}
-    latest = newest_active(config, solution)
+    latest = _newest_active(config, solution)
     yield version_metrics(latest) if latest else {}
 
 
-def newest_active(config: Config, solution: str) -> str | None:
+def _newest_active(config: Config, solution: str) -> str | None:
     """The newest version of a solution that is trained, None when there is none."""
     client = clients.personalize()
     pages = client.get_paginator("list_solution_versions").paginate(solutionArn=solution_arn(config, solution))
@@ -65,12 +65,12 @@ def newest_active(config: Config, solution: str) -> str | None:
     return str(latest["solutionVersionArn"]) if latest else None
 
 
-def needs_verdict(config: Config, solution: str) -> bool:
+def _needs_verdict(config: Config, solution: str) -> bool:
     of_jobs = {job.solution for jobs in (config.batch, config.segments) for job in jobs.values()}
     return config.solutions[solution].campaign is not None or solution in of_jobs
 
 
-def deployed_version(config: Config, solution: str) -> tuple[str, dict[str, float]] | None:
+def _deployed_version(config: Config, solution: str) -> tuple[str, dict[str, float]] | None:
     """The version that serves, with its metrics: the campaign's, else the one that passed last. None if there is none."""
     if config.solutions[solution].campaign is None:
         record = accepted(solution)

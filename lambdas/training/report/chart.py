@@ -31,23 +31,23 @@ def line_chart(title: str, points: Sequence[Point]) -> str:
     points = sorted((p for p in points if math.isfinite(p.value)), key=lambda p: p.at)
     if not points:
         return ""
-    top = ceiling(max(point.value for point in points))
+    top = _ceiling(max(point.value for point in points))
     first, last = points[0].at, points[-1].at
-    spots = [(across(p.at, first, last), down(p.value, top)) for p in points]
+    spots = [(_across(p.at, first, last), down(p.value, top)) for p in points]
     line = " ".join(f"{x:.1f},{y:.1f}" for x, y in spots)
     parts = [
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(summary(title, points))}">',
         f'<text class="title" x="{LEFT}" y="14">{escape(title)}</text>',
-        *(grid_line(value, top) for value in (0, top / 2, top)),
+        *(_grid_line(value, top) for value in (0, top / 2, top)),
         f'<polyline points="{line}"/>',
         *(marked(point, x, y) for point, (x, y) in zip(points, spots, strict=True)),
-        *dates(first, last),
+        *_dates(first, last),
         "</svg>",
     ]
     return "".join(parts)
 
 
-def ceiling(value: float) -> float:
+def _ceiling(value: float) -> float:
     """The upper end of the axis: 1, 2 or 5 times a power of ten, at least `value`."""
     if value <= 0:
         return 1.0
@@ -55,7 +55,7 @@ def ceiling(value: float) -> float:
     return next(step * power for step in (1, 2, 5, 10) if step * power >= value * (1 - 1e-9))
 
 
-def across(at: datetime, first: datetime, last: datetime) -> float:
+def _across(at: datetime, first: datetime, last: datetime) -> float:
     """A lone point, or points of one moment, stand in the middle."""
     span = (last - first).total_seconds()
     share = (at - first).total_seconds() / span if span else 0.5
@@ -66,7 +66,7 @@ def down(value: float, top: float) -> float:
     return HEIGHT - BOTTOM - max(0.0, value) / top * (HEIGHT - TOP - BOTTOM)
 
 
-def grid_line(value: float, top: float) -> str:
+def _grid_line(value: float, top: float) -> str:
     y = down(value, top)
     return (
         f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
@@ -83,7 +83,7 @@ def marked(point: Point, x: float, y: float) -> str:
     return f'<g class="{point.mark}"><title>{escape(point.about)}</title>{shape}</g>'
 
 
-def dates(first: datetime, last: datetime) -> list[str]:
+def _dates(first: datetime, last: datetime) -> list[str]:
     """The day at both ends, once when they are the same."""
     y = HEIGHT - 6
     days = [at.astimezone(UTC).date().isoformat() for at in (first, last)]

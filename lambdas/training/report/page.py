@@ -17,13 +17,13 @@ from lambdas.training.report.korean import KOREAN
 _Say = Callable[[str], str]
 
 #: The metrics that are drawn, and that lead the table.
-LEADING = ("normalized_discounted_cumulative_gain_at_25", "mean_reciprocal_rank_at_25", "coverage")
-STATUS = {
+_LEADING = ("normalized_discounted_cumulative_gain_at_25", "mean_reciprocal_rank_at_25", "coverage")
+_STATUS = {
     "SUCCEEDED": ("good", "Succeeded"),
     "PARTLY_FAILED": ("warning", "Partly failed: what was deployed stays in service"),
     "FAILED": ("bad", "Failed"),
 }
-VERDICTS = {
+_VERDICTS = {
     "deploy": ("good", "passed"),
     "ask": ("warning", "needs approval"),
     "refuse": ("bad", "refused"),
@@ -33,7 +33,7 @@ VERDICTS = {
     "rolled_back": ("bad", "rolled back"),
 }
 #: How a version is marked and described in a chart, by its decision unless it was deployed.
-OUTCOMES: dict[str, tuple[Mark, str]] = {
+_OUTCOMES: dict[str, tuple[Mark, str]] = {
     "deployed": ("deployed", "came into service"),
     "refuse": ("refused", "refused"),
     "rejected": ("refused", "rejected by a person"),
@@ -43,7 +43,7 @@ OUTCOMES: dict[str, tuple[Mark, str]] = {
     "ask": ("other", "not deployed"),
     "keep": ("other", "not deployed"),
 }
-STYLE = """
+_STYLE = """
 :root { color-scheme: light dark; --ink: #1d2430; --dim: #5b6675; --paper: #fff; --rule: #d9dee5; --panel: #f5f7f9;
   --line: #2f6fb5; --good: #17733f; --warning: #8a5a00; --bad: #b3261e; --plain: #5b6675; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e4e8ee; --dim: #9aa5b4; --paper: #14181e; --rule: #333b46;
@@ -93,7 +93,7 @@ def report_page(
     def say(words: str) -> str:
         return KOREAN[words] if language == "ko" and words in KOREAN else words
 
-    colour, status = STATUS.get(report["status"], ("plain", report["status"]))
+    colour, status = _STATUS.get(report["status"], ("plain", report["status"]))
     title = say("Train run {run}").format(run=report["run_id"])
     body = [
         f'<h1>{escape(title)}</h1><p class="status {colour}">{escape(say(status))}</p>',
@@ -107,7 +107,7 @@ def report_page(
     return (
         f'<!DOCTYPE html>\n<html lang="{language}"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{STYLE}</style></head>\n<body>\n"
+        f"<title>{escape(title)}</title><style>{_STYLE}</style></head>\n<body>\n"
         + "\n".join(filter(None, body))
         + "\n</body></html>\n"
     )
@@ -187,10 +187,10 @@ def _metrics_section(solutions: Sequence[Mapping[str, Any]], campaigns: Sequence
 def columns(solutions: Sequence[Mapping[str, Any]]) -> list[str]:
     """All metrics that any of the solutions has, the leading ones first."""
     present = {metric for solution in solutions for metric in solution["metrics"]}
-    return [m for m in LEADING if m in present] + sorted(present.difference(LEADING), key=by_name_and_cut_off)
+    return [m for m in _LEADING if m in present] + sorted(present.difference(_LEADING), key=_by_name_and_cut_off)
 
 
-def by_name_and_cut_off(metric: str) -> tuple[str, int]:
+def _by_name_and_cut_off(metric: str) -> tuple[str, int]:
     """`precision_at_5` before `precision_at_10`."""
     name, _, cut_off = metric.partition("_at_")
     return name, int(cut_off) if cut_off.isdecimal() else 0
@@ -216,7 +216,7 @@ def _figure(value: float | None, before: float | None) -> str:
 def _verdict_cell(verdict: Mapping[str, Any] | None, say: _Say) -> str:
     if not verdict:
         return ""
-    colour, word = VERDICTS.get(verdict["decision"], ("plain", verdict["decision"]))
+    colour, word = _VERDICTS.get(verdict["decision"], ("plain", verdict["decision"]))
     reasons = "".join(f"<li>{escape(reason)}</li>" for reason in verdict["reasons"])
     return f'<span class="verdict {colour}">{escape(say(word))}</span>' + (f"<ul>{reasons}</ul>" if reasons else "")
 
@@ -246,7 +246,7 @@ def _user_lists(number: int, user: SampleUser, say: _Say) -> str:
 
 
 def _history_section(history: Mapping[str, Sequence[VersionRecord]], say: _Say) -> str:
-    charts = {name: solution_charts(records, say) for name, records in history.items()}
+    charts = {name: _solution_charts(records, say) for name, records in history.items()}
     shown = [f'<h3>{escape(name)}</h3><div class="charts">{drawn}</div>' for name, drawn in charts.items() if drawn]
     legend = "".join(
         f'<span><svg class="key" viewBox="0 0 12 12" aria-hidden="true"><g class="{mark}">{shape}</g></svg>{say(text)}</span>'
@@ -257,17 +257,17 @@ def _history_section(history: Mapping[str, Sequence[VersionRecord]], say: _Say) 
     )
 
 
-def solution_charts(records: Sequence[VersionRecord], say: _Say) -> str:
+def _solution_charts(records: Sequence[VersionRecord], say: _Say) -> str:
     """A chart for each leading metric that the solution's recipe measures."""
     return "".join(
-        line_chart(metric_label(metric), [point(record, metric, say) for record in records if metric in record.metrics])
-        for metric in LEADING
+        line_chart(metric_label(metric), [_point(record, metric, say) for record in records if metric in record.metrics])
+        for metric in _LEADING
     )
 
 
-def point(record: VersionRecord, metric: str, say: _Say) -> Point:
+def _point(record: VersionRecord, metric: str, say: _Say) -> Point:
     """A version that was refused, rejected or rolled back is marked as such; its title says which."""
-    mark, outcome = OUTCOMES["deployed" if record.deployed else record.decision]
+    mark, outcome = _OUTCOMES["deployed" if record.deployed else record.decision]
     value = record.metrics[metric]
     about = f"{record.trained_at:%Y-%m-%d %H:%M}, {say(outcome)}: {value:.4f}\n{record.version_arn}\nrun {record.run_id}"
     return Point(record.trained_at, value, mark, about)

@@ -79,16 +79,16 @@ class Run(BaseModel):
         return any(c.name == solution and c.version_arn == version and c.status == "ACTIVE" for c in self.campaigns)
 
 
-def final_verdicts(run: Run) -> dict[str, Judgement]:
+def _final_verdicts(run: Run) -> dict[str, Judgement]:
     """The verdicts by solution, with what a person said about those that were put to one."""
     answers = {answer.name: answer for answer in run.answers}
     return {
-        verdict.name: after_answer(verdict, answers.get(verdict.name)) if verdict.decision == "ask" else verdict
+        verdict.name: _after_answer(verdict, answers.get(verdict.name)) if verdict.decision == "ask" else verdict
         for verdict in run.verdicts
     }
 
 
-def after_answer(verdict: Judgement, answer: Answer | None) -> Judgement:
+def _after_answer(verdict: Judgement, answer: Answer | None) -> Judgement:
     """The verdict that a person was to decide; only a person rejects, and only a person approves."""
     decision: Decision = "unanswered"
     if answer is None:
@@ -109,7 +109,7 @@ def make_report(run: Run, deployment: str = "", now: datetime | None = None) -> 
     `seconds` is how long the run took, until `now`.
     """
     ended = now or datetime.now(UTC)
-    verdicts = final_verdicts(run)
+    verdicts = _final_verdicts(run)
     problems = [problem(label, failure) for label, failure in run.failed_parts()]
     if run.failure:
         problems.insert(0, problem("run", run.failure))
@@ -120,7 +120,7 @@ def make_report(run: Run, deployment: str = "", now: datetime | None = None) -> 
         "seconds": max(0, round((ended - run.run_started).total_seconds())),
         "status": status(run, bool(problems)),
         "problems": problems,
-        "solutions": [solution_entry(part, verdicts) for part in run.solutions if part.status == "ACTIVE"],
+        "solutions": [_solution_entry(part, verdicts) for part in run.solutions if part.status == "ACTIVE"],
         "campaigns": [campaign.name for campaign in run.campaigns if campaign.status == "ACTIVE"],
         "leftover": run.leftover,
         "items_removed": sum(dataset.items_removed for dataset in run.datasets),
@@ -129,7 +129,7 @@ def make_report(run: Run, deployment: str = "", now: datetime | None = None) -> 
     }
 
 
-def solution_entry(part: Part, verdicts: Mapping[str, Judgement]) -> dict[str, Any]:
+def _solution_entry(part: Part, verdicts: Mapping[str, Judgement]) -> dict[str, Any]:
     entry = {"name": part.name, "recipe": part.recipe, "solution_version_arn": part.arn, "metrics": part.metrics}
     verdict = verdicts.get(part.name)
     if verdict is None:
@@ -148,7 +148,7 @@ def status(run: Run, problems: bool) -> Literal["SUCCEEDED", "PARTLY_FAILED", "F
 
 def records(run: Run) -> list[VersionRecord]:
     """What is to be remembered of the versions of this run."""
-    verdicts = final_verdicts(run)
+    verdicts = _final_verdicts(run)
     return [
         VersionRecord(
             solution=part.name,

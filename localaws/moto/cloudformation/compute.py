@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import zipfile
 from typing import Any
 
@@ -41,9 +40,7 @@ class Function(Provider):
         self._set_concurrency(aws, properties)
         return Created(properties["FunctionName"], {"Arn": answer["FunctionArn"]})
 
-    def update(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
-        if properties["FunctionName"] != previous["FunctionName"]:
-            return super().update(aws, created, properties, previous)
+    def change(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
         call(aws, "lambda", "UpdateFunctionConfiguration", {**_DEFAULTS, **properties})
         if properties["Code"] != previous["Code"]:
             call(aws, "lambda", "UpdateFunctionCode", {"FunctionName": created.ref, **_code(properties)})
@@ -108,8 +105,8 @@ class _Version(Provider):
             )
         return Created(arn, {"FunctionArn": arn, "Version": number})
 
-    def update(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
-        """A replacement. An alias may still stand for the version before, so that it stays."""
+    def replace(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
+        """An alias may still stand for the version before, so that it stays."""
         return self.create(aws, properties)
 
     def delete(self, aws: Aws, created: Created, properties: Properties) -> None:
@@ -120,14 +117,13 @@ class _Alias(Provider):
     """docs: AWSCloudFormation/latest/TemplateReference/aws-resource-lambda-alias.html"""
 
     type = "AWS::Lambda::Alias"
+    fixed = ("FunctionName", "Name")
     not_emulated = ("ProvisionedConcurrencyConfig", "RoutingConfig")
 
     def create(self, aws: Aws, properties: Properties) -> Created:
         return self._put(aws, "CreateAlias", properties)
 
-    def update(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
-        if any(properties[name] != previous[name] for name in ("FunctionName", "Name")):
-            return super().update(aws, created, properties, previous)
+    def change(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
         return self._put(aws, "UpdateAlias", {"Description": "", **properties})
 
     def delete(self, aws: Aws, created: Created, properties: Properties) -> None:
@@ -140,17 +136,15 @@ class _Alias(Provider):
 
 class EventSourceMapping(Provider):
     type = "AWS::Lambda::EventSourceMapping"
-    not_emulated = ("FilterCriteria",)
+    fixed = ("EventSourceArn", "StartingPosition")
+    not_emulated = ("FilterCriteria", "StartingPositionTimestamp")
 
     def create(self, aws: Aws, properties: Properties) -> Created:
         uuid = call(aws, "lambda", "CreateEventSourceMapping", properties)["UUID"]
         arn = f"arn:aws:lambda:{aws.region}:{aws.account}:event-source-mapping:{uuid}"
         return Created(uuid, {"Id": uuid, "EventSourceMappingArn": arn})
 
-    def update(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
-        fixed = ("EventSourceArn", "StartingPosition", "StartingPositionTimestamp")
-        if any(properties.get(name) != previous.get(name) for name in fixed):
-            return super().update(aws, created, properties, previous)
+    def change(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
         call(aws, "lambda", "UpdateEventSourceMapping", {**properties, "UUID": created.ref})
         return created
 
@@ -162,14 +156,13 @@ class StateMachine(Provider):
     type = "AWS::StepFunctions::StateMachine"
     name_property = "StateMachineName"
     name_limit = 80
+    not_emulated = ("Definition", "DefinitionS3Location")  # the CDK writes DefinitionString
 
     def create(self, aws: Aws, properties: Properties) -> Created:
         arn = self._call(aws, "CreateStateMachine", properties, {"name": properties["StateMachineName"]})["stateMachineArn"]
         return Created(arn, {"Arn": arn, "Name": properties["StateMachineName"], "StateMachineRevisionId": "1"})
 
-    def update(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
-        if properties["StateMachineName"] != previous["StateMachineName"]:
-            return super().update(aws, created, properties, previous)
+    def change(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
         self._call(aws, "UpdateStateMachine", properties, {"stateMachineArn": created.ref})
         return created
 
@@ -178,7 +171,7 @@ class StateMachine(Provider):
 
     def _call(self, aws: Aws, operation: str, properties: Properties, identity: Properties) -> dict[str, Any]:
         parameters = {
-            "definition": _definition(aws, properties),
+            "definition": _definition(properties),
             "roleArn": properties["RoleArn"],
             "type": properties.get("StateMachineType", "STANDARD"),
             "loggingConfiguration": properties.get("LoggingConfiguration"),
@@ -190,13 +183,8 @@ class StateMachine(Provider):
         return call(aws, "stepfunctions", operation, parameters)
 
 
-def _definition(aws: Aws, properties: Properties) -> str:
-    if location := properties.get("DefinitionS3Location"):
-        text: str = aws.client("s3").get_object(Bucket=location["Bucket"], Key=location["Key"])["Body"].read().decode()
-    elif "DefinitionString" in properties:
-        text = properties["DefinitionString"]
-    else:
-        text = json.dumps(properties["Definition"])
+def _definition(properties: Properties) -> str:
+    text: str = properties["DefinitionString"]
     for name, value in (properties.get("DefinitionSubstitutions") or {}).items():
         text = text.replace(f"${{{name}}}", str(value).lower() if isinstance(value, bool) else str(value))
     return text
@@ -212,9 +200,9 @@ PROVIDERS: tuple[Provider, ...] = (
         "AWS::Lambda::LayerVersion",
         "lambda",
         "PublishLayerVersion",
-        ref=lambda properties, answer: answer["LayerVersionArn"],
+        ref="LayerVersionArn",
         name_property="LayerName",
-        attributes={"LayerVersionArn": lambda properties, answer: answer["LayerVersionArn"]},
+        attributes={"LayerVersionArn": "LayerVersionArn"},
     ),
     EventSourceMapping(),
 )

@@ -27,7 +27,7 @@ class _CustomResource(Provider):
         attributes = {**(answer.get("Data") or {}), "localaws": identity}
         return Created(answer["PhysicalResourceId"], attributes)
 
-    def update(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
+    def change(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
         identity = created.attributes["localaws"]
         extra = {"PhysicalResourceId": created.ref, "OldResourceProperties": _stringified(previous)}
         answer = _ask(aws, "Update", identity, properties, extra)

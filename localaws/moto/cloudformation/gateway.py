@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 from localaws.clients import Aws
 from localaws.moto.cloudformation.provider import (
     Accepted,
-    Answer,
     ApiProvider,
     Created,
     Properties,
@@ -17,17 +14,10 @@ from localaws.moto.cloudformation.provider import (
 )
 
 
-def _id(properties: Properties, answer: Answer) -> str:
-    return str(answer["id"])
-
-
-def _name(properties: Properties, answer: Answer) -> str:
-    return str(properties["Name"])
-
-
 class RestApi(Provider):
     type = "AWS::ApiGateway::RestApi"
     name_property = "Name"
+    fixed = ()
     not_emulated = ("Body", "BodyS3Location", "BinaryMediaTypes")  # resources and methods are declared, in UTF-8
 
     def create(self, aws: Aws, properties: Properties) -> Created:
@@ -35,7 +25,7 @@ class RestApi(Provider):
         root = aws.client("apigateway").get_resources(restApiId=api_id)["items"][0]["id"]
         return Created(api_id, {"RestApiId": api_id, "RootResourceId": root})
 
-    def update(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
+    def change(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
         patches = [
             {"op": "replace", "path": f"/{name[0].lower()}{name[1:]}", "value": text(properties[name])}
             for name in ("Name", "Description", "ApiKeySourceType")
@@ -49,8 +39,24 @@ class RestApi(Provider):
         aws.client("apigateway").delete_rest_api(restApiId=created.ref)
 
 
+def _model(properties: Properties) -> Properties:
+    schema = text(properties["Schema"])
+    if "/models/" in schema:
+        raise ValueError("references to other models in a model's schema are not emulated")
+    return {"ContentType": "application/json", **properties, "Schema": schema}
+
+
 class Method(Provider):
     type = "AWS::ApiGateway::Method"
+
+    def check(self, properties: Properties) -> None:
+        """Parameters are constants in quotes; what depends on the request is for mapping templates."""
+        integration = properties.get("Integration") or {}
+        responses = integration.get("IntegrationResponses") or []
+        mappings = [integration.get("RequestParameters"), *(response.get("ResponseParameters") for response in responses)]
+        for name, source in (pair for mapping in mappings for pair in (mapping or {}).items()):
+            if not text(source).startswith("'"):
+                raise ValueError(f"{name} is mapped from {source}: only constants in single quotes are emulated")
 
     def create(self, aws: Aws, properties: Properties) -> Created:
         key = {name: properties[name] for name in ("RestApiId", "ResourceId", "HttpMethod")}
@@ -89,14 +95,13 @@ class ApiKey(Provider):
 
 class Stage(Provider):
     type = "AWS::ApiGateway::Stage"
+    fixed = ("RestApiId", "StageName")
 
     def create(self, aws: Aws, properties: Properties) -> Created:
         call(aws, "apigateway", "CreateStage", properties)
         return Created(properties["StageName"])
 
-    def update(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
-        if any(properties[name] != previous[name] for name in ("RestApiId", "StageName")):
-            return super().update(aws, created, properties, previous)
+    def change(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
         patches = [{"op": "replace", "path": "/deploymentId", "value": properties["DeploymentId"]}]
         for name, value in (properties.get("Variables") or {}).items():
             patches.append({"op": "replace", "path": f"/variables/{name}", "value": str(value)})
@@ -115,45 +120,37 @@ PROVIDERS: tuple[Provider, ...] = (
         "AWS::ApiGateway::Resource",
         "apigateway",
         "CreateResource",
-        ref=_id,
-        attributes={"ResourceId": _id},
+        ref="id",
+        attributes={"ResourceId": "id"},
         delete_operation="DeleteResource",
-        delete_parameters=lambda ref, properties: {"resourceId": ref, **properties},
+        delete_parameter="resourceId",
     ),
     ApiProvider(
         "AWS::ApiGateway::Deployment",
         "apigateway",
         "CreateDeployment",
-        ref=_id,
-        attributes={"DeploymentId": _id},
+        ref="id",
+        attributes={"DeploymentId": "id"},
         delete_operation="DeleteDeployment",
-        delete_parameters=lambda ref, properties: {"deploymentId": ref, "restApiId": properties["RestApiId"]},
+        delete_parameter="deploymentId",
     ),
     ApiProvider(
         "AWS::ApiGateway::Model",
         "apigateway",
         "CreateModel",
-        ref=_name,
         name_property="Name",
-        prepare=lambda properties: {
-            "ContentType": "application/json",
-            **properties,
-            "Schema": properties["Schema"] if isinstance(properties["Schema"], str) else json.dumps(properties["Schema"]),
-        },
+        prepare=_model,
         delete_operation="DeleteModel",
-        delete_parameters=lambda ref, properties: {"modelName": ref, "restApiId": properties["RestApiId"]},
+        delete_parameter="modelName",
     ),
     ApiProvider(
         "AWS::ApiGateway::RequestValidator",
         "apigateway",
         "CreateRequestValidator",
-        ref=_id,
-        attributes={"RequestValidatorId": _id},
+        ref="id",
+        attributes={"RequestValidatorId": "id"},
         delete_operation="DeleteRequestValidator",
-        delete_parameters=lambda ref, properties: {
-            "requestValidatorId": ref,
-            "restApiId": properties["RestApiId"],
-        },
+        delete_parameter="requestValidatorId",
     ),
     ApiProvider(
         "AWS::ApiGateway::GatewayResponse",
@@ -162,18 +159,17 @@ PROVIDERS: tuple[Provider, ...] = (
         ref=lambda properties, answer: properties["ResponseType"],
         update_operation="PutGatewayResponse",
         delete_operation="DeleteGatewayResponse",
-        delete_parameters=lambda ref, properties: properties,
     ),
     ApiProvider(
         "AWS::ApiGateway::UsagePlan",
         "apigateway",
         "CreateUsagePlan",
-        ref=_id,
-        attributes={"Id": _id},
+        ref="id",
+        attributes={"Id": "id"},
         name_property="UsagePlanName",
         prepare=lambda properties: {**properties, "Name": properties["UsagePlanName"]},
         delete_operation="DeleteUsagePlan",
-        delete_parameters=lambda ref, properties: {"usagePlanId": ref},
+        delete_parameter="usagePlanId",
     ),
     ApiKey(),
     ApiProvider(
@@ -182,7 +178,6 @@ PROVIDERS: tuple[Provider, ...] = (
         "CreateUsagePlanKey",
         ref=lambda properties, answer: f"{properties['KeyId']}:{properties['UsagePlanId']}",
         delete_operation="DeleteUsagePlanKey",
-        delete_parameters=lambda ref, properties: properties,
     ),
     Accepted("AWS::ApiGateway::Account"),
 )

@@ -12,6 +12,7 @@ from localaws.moto.cloudformation.provider import (
     tags_of,
     text,
 )
+from localaws.moto.events import SUBSCRIBERS
 from localaws.moto.targets import check_target
 from localaws.schedule_expressions import check, check_of_rule
 
@@ -20,22 +21,18 @@ class Queue(Provider):
     type = "AWS::SQS::Queue"
     name_property = "QueueName"
     name_limit = 80
+    not_emulated = ("FifoQueue",)  # what reads a queue does not read groups in order
 
     def create(self, aws: Aws, properties: Properties) -> Created:
         name = properties["QueueName"]
-        if text(properties.get("FifoQueue", "")) == "true" and not name.endswith(".fifo"):
-            name = f"{name[:75]}.fifo"
         tags = {tag["Key"]: tag["Value"] for tag in tags_of(properties)}
         parameters = {"QueueName": name, "Attributes": _queue_attributes(properties), "Tags": tags}
         url = call(aws, "sqs", "CreateQueue", parameters)["QueueUrl"]
         arn = f"arn:aws:sqs:{aws.region}:{aws.account}:{name}"
         return Created(url, {"Arn": arn, "QueueName": name, "QueueUrl": url})
 
-    def update(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
-        if any(properties.get(name) != previous.get(name) for name in ("QueueName", "FifoQueue")):
-            return super().update(aws, created, properties, previous)
-        attributes = {key: value for key, value in _queue_attributes(properties).items() if key != "FifoQueue"}
-        call(aws, "sqs", "SetQueueAttributes", {"QueueUrl": created.ref, "Attributes": attributes})
+    def change(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
+        call(aws, "sqs", "SetQueueAttributes", {"QueueUrl": created.ref, "Attributes": _queue_attributes(properties)})
         return created
 
     def delete(self, aws: Aws, created: Created, properties: Properties) -> None:
@@ -66,25 +63,22 @@ class _TopicPolicy(Provider):
         return Created("TopicPolicy")
 
 
-_TOPIC_ATTRIBUTES = ("DisplayName", "KmsMasterKeyId", "FifoTopic", "ContentBasedDeduplication", "TracingConfig")
+_TOPIC_ATTRIBUTES = ("DisplayName", "KmsMasterKeyId", "TracingConfig")
 
 
 class Topic(Provider):
     type = "AWS::SNS::Topic"
     name_property = "TopicName"
     name_limit = 256
+    not_emulated = ("FifoTopic", "Subscription")  # subscriptions are resources of their own
 
     def create(self, aws: Aws, properties: Properties) -> Created:
         attributes = {name: text(properties[name]) for name in _TOPIC_ATTRIBUTES if name in properties}
         parameters = {"Name": properties["TopicName"], "Attributes": attributes, "Tags": tags_of(properties)}
         arn = call(aws, "sns", "CreateTopic", parameters)["TopicArn"]
-        for subscription in properties.get("Subscription") or []:
-            call(aws, "sns", "Subscribe", {"TopicArn": arn, **subscription})
         return Created(arn, {"TopicArn": arn, "TopicName": properties["TopicName"]})
 
-    def update(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
-        if properties["TopicName"] != previous["TopicName"] or properties.get("Subscription") != previous.get("Subscription"):
-            return super().update(aws, created, properties, previous)
+    def change(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
         for name in _TOPIC_ATTRIBUTES:
             if properties.get(name) != previous.get(name):
                 value = text(properties.get(name, ""))
@@ -98,37 +92,42 @@ class Topic(Provider):
 _SUBSCRIPTION_ATTRIBUTES = ("FilterPolicy", "FilterPolicyScope", "RawMessageDelivery", "RedrivePolicy")
 
 
+def _subscription(properties: Properties) -> Properties:
+    if properties["Protocol"] not in SUBSCRIBERS:
+        raise ValueError(f"subscriptions of {properties['Protocol']} are not emulated, only of {', '.join(sorted(SUBSCRIBERS))}")
+    attributes = {name: text(properties[name]) for name in _SUBSCRIPTION_ATTRIBUTES if name in properties}
+    return {**properties, "ReturnSubscriptionArn": True, "Attributes": attributes}
+
+
 class Rule(Provider):
     type = "AWS::Events::Rule"
     name_property = "Name"
+    not_emulated = tuple(f"Targets.{name}" for name in ("InputPath", "InputTransformer", "SqsParameters"))
 
     def create(self, aws: Aws, properties: Properties) -> Created:
         if expression := properties.get("ScheduleExpression"):
             check_of_rule(expression)
+        if properties.get("EventBusName", "default") != "default":
+            raise ValueError("rules of another bus than the default one are not emulated")
         for target in properties.get("Targets") or []:
             check_target(target["Arn"])
         arn = call(aws, "events", "PutRule", {**properties, "Tags": tags_of(properties)})["RuleArn"]
-        bus = properties.get("EventBusName", "default")
         if targets := properties.get("Targets"):
-            call(
-                aws,
-                "events",
-                "PutTargets",
-                {"Rule": properties["Name"], "EventBusName": bus, "Targets": targets},
-            )
-        name = properties["Name"]
-        return Created(name if bus == "default" else f"{bus}|{name}", {"Arn": arn})
+            call(aws, "events", "PutTargets", {"Rule": properties["Name"], "Targets": targets})
+        return Created(properties["Name"], {"Arn": arn})
 
     def delete(self, aws: Aws, created: Created, properties: Properties) -> None:
-        events, bus = aws.client("events"), properties.get("EventBusName", "default")
+        events = aws.client("events")
         if ids := [target["Id"] for target in properties.get("Targets") or []]:
-            events.remove_targets(Rule=properties["Name"], EventBusName=bus, Ids=ids)
-        events.delete_rule(Name=properties["Name"], EventBusName=bus)
+            events.remove_targets(Rule=created.ref, Ids=ids)
+        events.delete_rule(Name=created.ref)
 
 
 def _schedule(properties: Properties) -> Properties:
     check(properties["ScheduleExpression"])
     check_target(properties["Target"]["Arn"])
+    if "<aws.scheduler." in properties["Target"].get("Input", ""):
+        raise ValueError("context attributes (<aws.scheduler.…>) in a target's input are not emulated")
     return properties
 
 
@@ -141,6 +140,7 @@ def _delivery_stream(properties: Properties) -> Properties:
 class Stream(Provider):
     type = "AWS::Kinesis::Stream"
     name_property = "Name"
+    fixed = ("Name", "ShardCount", "StreamModeDetails")
 
     def create(self, aws: Aws, properties: Properties) -> Created:
         name = properties["Name"]
@@ -148,9 +148,7 @@ class Stream(Provider):
         self._configure(aws, properties)
         return Created(name, {"Arn": f"arn:aws:kinesis:{aws.region}:{aws.account}:stream/{name}"})
 
-    def update(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
-        if any(properties.get(name) != previous.get(name) for name in ("Name", "ShardCount", "StreamModeDetails")):
-            return super().update(aws, created, properties, previous)
+    def change(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
         self._configure(aws, properties)
         return created
 
@@ -175,44 +173,33 @@ PROVIDERS: tuple[Provider, ...] = (
         "AWS::SNS::Subscription",
         "sns",
         "Subscribe",
-        ref=lambda properties, answer: answer["SubscriptionArn"],
-        prepare=lambda properties: {
-            **properties,
-            "ReturnSubscriptionArn": True,
-            "Attributes": {name: text(properties[name]) for name in _SUBSCRIPTION_ATTRIBUTES if name in properties},
-        },
+        ref="SubscriptionArn",
+        prepare=_subscription,
         delete_operation="Unsubscribe",
-        delete_parameters=lambda ref, properties: {"SubscriptionArn": ref},
+        delete_parameter="SubscriptionArn",
     ),
     ApiProvider(
         "AWS::Scheduler::Schedule",
         "scheduler",
         "CreateSchedule",
-        ref=lambda properties, answer: properties["Name"],
         name_property="Name",
-        attributes={"Arn": lambda properties, answer: answer["ScheduleArn"]},
+        attributes={"Arn": "ScheduleArn"},
         prepare=_schedule,
         update_operation="UpdateSchedule",
         delete_operation="DeleteSchedule",
-        delete_parameters=lambda ref, properties: {
-            "Name": ref,
-            "GroupName": properties.get("GroupName", "default"),
-        },
     ),
     ApiProvider(
         "AWS::KinesisFirehose::DeliveryStream",
         "firehose",
         "CreateDeliveryStream",
-        ref=lambda properties, answer: properties["DeliveryStreamName"],
         name_property="DeliveryStreamName",
-        attributes={"Arn": lambda properties, answer: answer["DeliveryStreamARN"]},
+        attributes={"Arn": "DeliveryStreamARN"},
         not_emulated=tuple(
             f"ExtendedS3DestinationConfiguration.{name}"
             for name in ("ProcessingConfiguration", "CustomTimeZone", "FileExtension")
         ),
         prepare=_delivery_stream,
         delete_operation="DeleteDeliveryStream",
-        delete_parameters=lambda ref, properties: {"DeliveryStreamName": ref},
     ),
     _TopicPolicy(),
 )

@@ -26,9 +26,7 @@ class LogGroup(Provider):
         self._set_retention(aws, properties)
         return Created(name, {"Arn": f"arn:aws:logs:{aws.region}:{aws.account}:log-group:{name}:*"})
 
-    def update(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
-        if properties["LogGroupName"] != previous["LogGroupName"]:
-            return super().update(aws, created, properties, previous)
+    def change(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
         self._set_retention(aws, properties)
         return created
 
@@ -60,21 +58,18 @@ PROVIDERS: tuple[Provider, ...] = (
         "AWS::Logs::LogStream",
         "logs",
         "CreateLogStream",
-        ref=lambda properties, answer: properties["LogStreamName"],
         name_property="LogStreamName",
         delete_operation="DeleteLogStream",
-        delete_parameters=lambda ref, properties: {"LogStreamName": ref, **properties},
     ),
     Alarm(),
     ApiProvider(
         "AWS::CloudWatch::Dashboard",
         "cloudwatch",
         "PutDashboard",
-        ref=lambda properties, answer: properties["DashboardName"],
         name_property="DashboardName",
         update_operation="PutDashboard",
         delete_operation="DeleteDashboards",
-        delete_parameters=lambda ref, properties: {"DashboardNames": [ref]},
+        delete_parameter="DashboardNames",
     ),
     ApiProvider(
         "AWS::Glue::Database",
@@ -82,7 +77,7 @@ PROVIDERS: tuple[Provider, ...] = (
         "CreateDatabase",
         ref=lambda properties, answer: properties["DatabaseInput"]["Name"],
         delete_operation="DeleteDatabase",
-        delete_parameters=lambda ref, properties: {"Name": ref},
+        delete_parameter="Name",
     ),
     ApiProvider(
         "AWS::Glue::Table",
@@ -91,17 +86,16 @@ PROVIDERS: tuple[Provider, ...] = (
         ref=lambda properties, answer: properties["TableInput"]["Name"],
         update_operation="UpdateTable",
         delete_operation="DeleteTable",
-        delete_parameters=lambda ref, properties: {"Name": ref, "DatabaseName": properties["DatabaseName"]},
+        delete_parameter="Name",
     ),
     ApiProvider(
         "AWS::Glue::Job",
         "glue",
         "CreateJob",
-        ref=lambda properties, answer: properties["Name"],
         name_property="Name",
         name_limit=255,
         delete_operation="DeleteJob",
-        delete_parameters=lambda ref, properties: {"JobName": ref},
+        delete_parameter="JobName",
     ),
     Accepted("AWS::Budgets::Budget"),
     Accepted("AWS::CDK::Metadata"),

@@ -46,10 +46,10 @@ class _Resource(Provider):
         values = {f"{self._kind}Arn": arn} | {name: _value(name, answer, described) for name in self._attributes}
         return Created(arn, values)
 
-    def update(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
+    def change(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
         changed = {name for name in {*properties, *previous} if properties.get(name) != previous.get(name)} - {"Tags"}
         if not changed <= set(_UPDATED.get(self._kind, ())):
-            return super().update(aws, created, properties, previous)
+            return self.replace(aws, created, properties, previous)
         call(aws, "personalize", f"Update{self._kind}", {self._arn: created.ref, **{name: properties[name] for name in changed}})
         self._wait(aws, created.ref)
         return created

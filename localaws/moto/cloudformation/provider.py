@@ -19,6 +19,7 @@ _GONE = re.compile("NotFound|NoSuch|NonExistent|does not exist")
 
 Properties = dict[str, Any]
 Answer = dict[str, Any]
+_Value = str | Callable[[Properties, Answer], Any]
 
 
 @dataclass
@@ -30,10 +31,11 @@ class Created:
 
 
 class Provider(abc.ABC):
-    """Makes resources of `type`. Subclasses override `create`, mostly `delete`, and `update` where replacing is not enough."""
+    """Makes resources of `type`. Subclasses override `create`, mostly `delete`, and `change` where replacing is not enough."""
 
     type: str
     name_property: str = ""  # the property that gets a generated name if the template has none
+    fixed: tuple[str, ...] | None = None  # properties whose change replaces the resource; None: the name alone
     name_limit: int = 64
     names_in_lower_case: bool = False  # of those that are generated
     outlives: bool = False  # whether what it makes is there after a restart by itself, and is not made a second time
@@ -42,17 +44,27 @@ class Provider(abc.ABC):
     def check(self, properties: Properties) -> None:
         """Raises ValueError for a property that has no effect here: what a template says is never dropped in silence."""
         for path in self.not_emulated:
-            value: Any = properties
-            for name in path.split("."):
-                value = value.get(name) if isinstance(value, dict) else None
-            if value:
+            *above, last = path.split(".")
+            places = [properties]
+            for name in above:
+                places = [entry for place in places for entry in _objects(place.get(name))]
+            if any(place.get(last) for place in places):
                 raise ValueError(f"the property {path} is not emulated")
 
     @abc.abstractmethod
     def create(self, aws: Aws, properties: Properties) -> Created: ...
 
     def update(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
-        """Replaces the resource. The old one goes first, since most names are fixed in the template."""
+        """Changes the resource in its place, or replaces it."""
+        fixed = (self.name_property,) if self.fixed is None else self.fixed
+        replaces = any(properties.get(name) != previous.get(name) for name in fixed)
+        return (self.replace if replaces else self.change)(aws, created, properties, previous)
+
+    def change(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
+        return self.replace(aws, created, properties, previous)
+
+    def replace(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
+        """The old one goes first, since most names are fixed in the template."""
         self.delete_if_there(aws, created, previous)
         return self.create(aws, properties)
 
@@ -68,20 +80,29 @@ class Provider(abc.ABC):
         return None
 
 
+def _objects(value: Any) -> list[Properties]:
+    """The object that a property is, or those in its list."""
+    return [entry for entry in (value if isinstance(value, list) else [value]) if isinstance(entry, dict)]
+
+
 @dataclass
 class ApiProvider(Provider):
-    """A type whose resources are one API call each."""
+    """A type whose resources are one API call each.
+
+    `ref` and `attributes` are members of the answer, or made of properties and answer; without a `ref` it is the name.
+    `delete_parameter` is what the operation that deletes calls the ref, where that is no property.
+    """
 
     type: str
     service: str
     create_operation: str
-    ref: Callable[[Properties, Answer], str]
+    ref: _Value = ""
     name_property: str = ""
-    attributes: Mapping[str, Callable[[Properties, Answer], Any]] = field(default_factory=dict)
+    attributes: Mapping[str, _Value] = field(default_factory=dict)
     prepare: Callable[[Properties], Properties] = dict
     update_operation: str = ""  # takes the same parameters as creating
     delete_operation: str = ""
-    delete_parameters: Callable[[str, Properties], Properties] = lambda ref, properties: {}
+    delete_parameter: str = ""
     name_limit: int = 64
     outlives: bool = False
     not_emulated: tuple[str, ...] = ()
@@ -89,21 +110,25 @@ class ApiProvider(Provider):
     def create(self, aws: Aws, properties: Properties) -> Created:
         return self._put(aws, self.create_operation, properties)
 
-    def update(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
+    def change(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
         if not self.update_operation:
-            return super().update(aws, created, properties, previous)
+            return self.replace(aws, created, properties, previous)
         updated = self._put(aws, self.update_operation, properties)
         return Created(created.ref, {**created.attributes, **updated.attributes})
 
     def delete(self, aws: Aws, created: Created, properties: Properties) -> None:
         if self.delete_operation:
-            call(aws, self.service, self.delete_operation, self.delete_parameters(created.ref, properties))
+            named = {self.delete_parameter: created.ref} if self.delete_parameter else {}
+            call(aws, self.service, self.delete_operation, {**properties, **named})
 
     def _put(self, aws: Aws, operation: str, properties: Properties) -> Created:
-        prepared = self.prepare(properties)
-        answer = call(aws, self.service, operation, prepared)
-        attributes = {name: value(properties, answer) for name, value in self.attributes.items()}
-        return Created(self.ref(properties, answer), attributes)
+        answer = call(aws, self.service, operation, self.prepare(properties))
+
+        def found(value: _Value) -> Any:
+            return answer[value] if isinstance(value, str) else value(properties, answer)
+
+        attributes = {name: found(value) for name, value in self.attributes.items()}
+        return Created(str(found(self.ref) if self.ref else properties[self.name_property]), attributes)
 
 
 @dataclass

@@ -23,9 +23,7 @@ class Role(Provider):
         _set_role_policies(aws, role["RoleName"], properties)
         return Created(role["RoleName"], {"Arn": role["Arn"], "RoleId": role["RoleId"]})
 
-    def update(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
-        if properties["RoleName"] != previous["RoleName"]:
-            return super().update(aws, created, properties, previous)
+    def change(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
         trust = text(properties["AssumeRolePolicyDocument"])
         aws.client("iam").update_assume_role_policy(RoleName=created.ref, PolicyDocument=trust)
         _clear_role_policies(aws, created.ref, previous)
@@ -79,9 +77,7 @@ class Parameter(Provider):
     def create(self, aws: Aws, properties: Properties) -> Created:
         return self._put(aws, {**properties, "Tags": tags_of(properties)})
 
-    def update(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
-        if properties["Name"] != previous["Name"]:
-            return super().update(aws, created, properties, previous)
+    def change(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
         return self._put(aws, {**{k: v for k, v in properties.items() if k != "Tags"}, "Overwrite": True})
 
     def delete(self, aws: Aws, created: Created, properties: Properties) -> None:
@@ -95,6 +91,7 @@ class Parameter(Provider):
 class Secret(Provider):
     type = "AWS::SecretsManager::Secret"
     name_property = "Name"
+    fixed = ("Name", "GenerateSecretString", "SecretString")
     name_limit = 500
     not_emulated = ("GenerateSecretString.SecretStringTemplate", "ReplicaRegions")
 
@@ -106,10 +103,8 @@ class Secret(Provider):
         arn = str(call(aws, "secretsmanager", "CreateSecret", {"SecretString": value, **properties})["ARN"])
         return Created(arn, {"Id": arn})
 
-    def update(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
+    def change(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
         """Its value stays: CloudFormation generates one at the creation alone, unless how it is generated changes."""
-        if any(properties.get(name) != previous.get(name) for name in ("Name", "GenerateSecretString", "SecretString")):
-            return super().update(aws, created, properties, previous)
         aws.client("secretsmanager").update_secret(SecretId=created.ref, Description=properties.get("Description", ""))
         return created
 
@@ -130,6 +125,5 @@ PROVIDERS: tuple[Provider, ...] = (
         prepare=lambda properties: {"Bucket": properties["Bucket"], "Policy": properties["PolicyDocument"]},
         update_operation="PutBucketPolicy",
         delete_operation="DeleteBucketPolicy",
-        delete_parameters=lambda ref, properties: {"Bucket": ref},
     ),
 )

@@ -22,11 +22,7 @@ _WHEN_REMOVED = {
 #: docs: AmazonS3/latest/userguide/bucketnamingrules.html
 _BUCKET_NAME = re.compile(r"(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _NOTIFICATIONS = tuple(f"NotificationConfiguration.{kind}Configurations" for kind in ("Lambda", "Queue", "Topic"))
-_TABLE_PROPERTIES_SET_LATER = (
-    "TimeToLiveSpecification",
-    "PointInTimeRecoverySpecification",
-    "SSESpecification",
-)
+_TABLE_PROPERTIES_SET_LATER = ("TimeToLiveSpecification", "PointInTimeRecoverySpecification")
 
 
 class Bucket(Provider):
@@ -48,9 +44,7 @@ class Bucket(Provider):
         attributes = {"Arn": f"arn:aws:s3:::{name}", "DomainName": domain, "RegionalDomainName": regional}
         return Created(name, attributes)
 
-    def update(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
-        if properties["BucketName"] != previous["BucketName"]:
-            return super().update(aws, created, properties, previous)
+    def change(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
         for name, operation in _REMOVALS.items():
             if previous.get(name) and not properties.get(name):
                 call(aws, "s3", operation, {"Bucket": created.ref})
@@ -112,29 +106,19 @@ def _lifecycle_rule(rule: Properties, default_id: str) -> Properties:
 class Table(Provider):
     type = "AWS::DynamoDB::Table"
     name_property = "TableName"
+    fixed = ("TableName", "KeySchema", "AttributeDefinitions", "LocalSecondaryIndexes", "GlobalSecondaryIndexes")
     name_limit = 255
-    not_emulated = ("StreamSpecification",)
+    not_emulated = ("SSESpecification", "StreamSpecification")
 
     def create(self, aws: Aws, properties: Properties) -> Created:
         parameters = {key: value for key, value in properties.items() if key not in _TABLE_PROPERTIES_SET_LATER}
-        if encryption := properties.get("SSESpecification"):
-            parameters["SSESpecification"] = {"Enabled": encryption.get("SSEEnabled"), **encryption}
         if "ProvisionedThroughput" not in properties:
             parameters["BillingMode"] = "PAY_PER_REQUEST"
         table = call(aws, "dynamodb", "CreateTable", {**parameters, "Tags": tags_of(properties)})["TableDescription"]
         self._configure(aws, properties, {})
         return _created(table)
 
-    def update(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
-        fixed = (
-            "TableName",
-            "KeySchema",
-            "AttributeDefinitions",
-            "LocalSecondaryIndexes",
-            "GlobalSecondaryIndexes",
-        )
-        if any(properties.get(name) != previous.get(name) for name in fixed):
-            return super().update(aws, created, properties, previous)
+    def change(self, aws: Aws, created: Created, properties: Properties, previous: Properties) -> Created:
         self._configure(aws, properties, previous)
         dynamodb, table = aws.client("dynamodb"), {"TableName": created.ref}
         if (protected := properties.get("DeletionProtectionEnabled", False)) != previous.get("DeletionProtectionEnabled", False):

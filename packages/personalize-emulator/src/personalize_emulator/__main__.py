@@ -38,7 +38,6 @@ def main(around: Callable[[WsgiApp], WsgiApp] = lambda app: app) -> int:
             durations=options.durations,
             filter_lag=options.filter_lag,
             s3_root=options.s3_root,
-            hosts=options.allow_host,
             around=around,
         )
     except OSError as error:
@@ -67,13 +66,6 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="personalize-emulator", description=__doc__)
     parser.add_argument("--port", type=int, default=4568, help="0 takes any free port (default: %(default)s)")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    parser.add_argument(
-        "--allow-host",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="a name, beside localhost and 127.0.0.1, by which programs may call it (may be given more than once)",
-    )
     parser.add_argument(
         "--data",
         type=Path,

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from personalize_emulator.errors import Throttling
 
 # Guess: what is provisioned is meant on the average of five minutes, so that as many calls may come at once.
-WINDOW = 300.0
+_WINDOW = 300.0
 # Guess: scaling provides half as much again as was asked for.
-HEADROOM = 1.5
+_HEADROOM = 1.5
 
 
 @dataclass
@@ -37,9 +37,9 @@ class Capacity:
         now = time.monotonic()
         with self._lock:
             state = self._states.get(arn)
-            if state is None or now - state.when > WINDOW or provisioned > state.rate:
-                state = self._states[arn] = _State(provisioned, provisioned * WINDOW, now)
-            state.tokens = min(state.rate * WINDOW, state.tokens + (now - state.when) * state.rate)
+            if state is None or now - state.when > _WINDOW or provisioned > state.rate:
+                state = self._states[arn] = _State(provisioned, provisioned * _WINDOW, now)
+            state.tokens = min(state.rate * _WINDOW, state.tokens + (now - state.when) * state.rate)
             state.when = now
             self._scale(state, provisioned, most, scaling)
             state.asked += 1
@@ -51,9 +51,9 @@ class Capacity:
     def _scale(state: _State, provisioned: int, most: int, scaling: float) -> None:
         """Begin to scale as soon as a tenth of the window's calls are taken; end when the time for it is over."""
         if state.scaling_since is None:
-            if state.tokens < 0.9 * state.rate * WINDOW and state.rate < most:
+            if state.tokens < 0.9 * state.rate * _WINDOW and state.rate < most:
                 state.scaling_since, state.asked = state.when, 0
         elif state.when - state.scaling_since >= scaling:
             asked = state.asked / max(scaling, state.when - state.scaling_since, 1.0)
-            state.rate = min(most, max(provisioned, state.rate, asked * HEADROOM))
-            state.tokens, state.scaling_since = state.rate * WINDOW, None
+            state.rate = min(most, max(provisioned, state.rate, asked * _HEADROOM))
+            state.tokens, state.scaling_since = state.rate * _WINDOW, None

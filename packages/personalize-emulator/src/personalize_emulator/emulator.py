@@ -3,7 +3,7 @@
 import json
 import logging
 import uuid
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +29,7 @@ class PersonalizeEmulator:
     folder is in the place of S3, where s3://bucket/key is the file bucket/key.
     Simulated time passes `speed` times as fast as real time; `durations` (see clock.DURATIONS) and `filter_lag`,
     after which filters see an event, are in simulated seconds. Only programs of this machine may call it, as localhost or
-    127.0.0.1 (see http_gate); `hosts` are other names by which they may call it. `around` wraps the WSGI application, to let
-    something else see each request first.
+    127.0.0.1 (see http_gate). `around` wraps the WSGI application, to let something else see each request first.
 
         with PersonalizeEmulator(tmp_path) as emulator:
             personalize = boto3.client("personalize", endpoint_url=emulator.endpoint)
@@ -50,10 +49,9 @@ class PersonalizeEmulator:
         filter_lag: float = 0.0,
         environment: Mapping[str, str] | None = None,
         s3_root: Path | None = None,
-        hosts: Collection[str] = (),
         around: Callable[[WsgiApp], WsgiApp] = lambda app: app,
     ) -> None:
-        self._server = HttpServer(around(self._serve), host, port, admit=Gate(hosts))
+        self._server = HttpServer(around(self._serve), host, port, admit=Gate())
         self._service = Service(
             data,
             account=account,

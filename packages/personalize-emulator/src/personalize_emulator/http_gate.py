@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection
 
 from personalize_emulator.http_server import Answer, Environ
 
@@ -18,17 +17,14 @@ _LOOPBACK = frozenset({"127.0.0.1", "[::1]", "localhost"})
 
 
 class Gate:
-    """For `HttpServer(admit=…)`. `hosts` are the names, beside those of this machine, by which the server may be called."""
-
-    def __init__(self, hosts: Collection[str] = ()) -> None:
-        self._hosts = _LOOPBACK | {host.lower() for host in hosts}
+    """For `HttpServer(admit=…)`."""
 
     def __call__(self, environ: Environ) -> Answer | None:
         """None for a request that may come in, else 403 with a sentence."""
         host = environ.get("HTTP_HOST", "")
         found = _HOST.fullmatch(host)
         name = found["name"].lower() if found else ""
-        if name not in self._hosts and not name.endswith(".localhost"):
+        if name not in _LOOPBACK and not name.endswith(".localhost"):
             return _refused(f"this server answers on this machine only, as localhost or 127.0.0.1, and not as {host or 'nobody'}")
         origin, site = environ.get("HTTP_ORIGIN"), environ.get("HTTP_SEC_FETCH_SITE", "none")
         own = origin in (None, f"http://{host}", "null" if site == "same-origin" else None)  # null: a page that sends no referrer

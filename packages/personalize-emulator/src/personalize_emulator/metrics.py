@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-CUTOFFS = (5, 10, 25)
-LONGEST = max(CUTOFFS)
-DISCOUNTS = 1 / np.log2(np.arange(2, LONGEST + 2))
+_CUTOFFS = (5, 10, 25)
+_LONGEST = max(_CUTOFFS)
+DISCOUNTS = 1 / np.log2(np.arange(2, _LONGEST + 2))
 
 
 @dataclass(frozen=True)
@@ -27,17 +27,17 @@ def ranking_metrics(answers: list[Answer], catalogue: int) -> dict[str, float]:
 
     catalogue: distinct items of the datasets, the divisor of the coverage.
     """
-    hits = np.array([_hits(answer) for answer in answers]) if answers else np.zeros((0, LONGEST))
+    hits = np.array([_hits(answer) for answer in answers]) if answers else np.zeros((0, _LONGEST))
     relevant = np.array([len(answer.relevant) for answer in answers], int)
     metrics = {
-        "coverage": coverage((answer.recommended[:LONGEST] for answer in answers), catalogue),
-        "mean_reciprocal_rank_at_25": _mean((hits / np.arange(1, LONGEST + 1)).max(axis=1)),
+        "coverage": coverage((answer.recommended[:_LONGEST] for answer in answers), catalogue),
+        "mean_reciprocal_rank_at_25": _mean((hits / np.arange(1, _LONGEST + 1)).max(axis=1)),
     }
-    for k in CUTOFFS:
+    for k in _CUTOFFS:
         ideal = np.cumsum(DISCOUNTS)[np.minimum(k, relevant) - 1]
         gains = (hits[:, :k] * DISCOUNTS[:k]).sum(axis=1) / ideal
         metrics[f"normalized_discounted_cumulative_gain_at_{k}"] = _mean(gains)
-    for k in CUTOFFS:
+    for k in _CUTOFFS:
         metrics[f"precision_at_{k}"] = _mean(hits[:, :k].mean(axis=1))
     return metrics
 
@@ -49,7 +49,7 @@ def weighted_gain_metrics(answers: list[Answer]) -> dict[str, float]:
     letter k that the documentation prints in the name.
     """
     metrics = {}
-    for k in CUTOFFS:
+    for k in _CUTOFFS:
         values = []
         for answer in answers:
             gains = [answer.relevant.get(int(item), 0.0) for item in answer.recommended[:k]]
@@ -69,7 +69,7 @@ def average_rewards(answers: list[Answer], rewards: NDArray[np.float64]) -> floa
     for answer in answers:
         hit = np.isin(answer.recommended, list(answer.relevant))
         gained = rewards[answer.recommended]
-        best = np.argsort(-gained, kind="stable")[:LONGEST]
+        best = np.argsort(-gained, kind="stable")[:_LONGEST]
         total = gained[hit].sum()
         if total > 0:
             shares.append(gained[best][hit[best]].sum() / total)
@@ -117,8 +117,8 @@ def rounded(metrics: Mapping[str, float]) -> dict[str, float]:
 
 
 def _hits(answer: Answer) -> NDArray[np.bool_]:
-    hits = np.zeros(LONGEST, bool)
-    shown = answer.recommended[:LONGEST]
+    hits = np.zeros(_LONGEST, bool)
+    shown = answer.recommended[:_LONGEST]
     hits[: len(shown)] = [int(item) in answer.relevant for item in shown]
     return hits
 

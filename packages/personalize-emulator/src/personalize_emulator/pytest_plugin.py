@@ -13,8 +13,8 @@ if TYPE_CHECKING:  # NumPy and SciPy: only tests that use the emulator wait for 
     from personalize_emulator.shop import TrainedShop
 
 StartEmulator: TypeAlias = "Callable[..., PersonalizeEmulator]"
-SPEED = 1000
-CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
+_SPEED = 1000
+_CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
 
 
 @pytest.fixture(scope="session")
@@ -64,12 +64,12 @@ def personalize_emulator(
     from personalize_emulator.emulator import PersonalizeEmulator
 
     s3 = request.getfixturevalue("personalize_s3") if "personalize_s3" in request.fixturenames else None
-    for name, value in CREDENTIALS.items():
+    for name, value in _CREDENTIALS.items():
         monkeypatch.setenv(name, value)
     if s3:
         monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3)
     folder = None if s3 else tmp_path / "s3"
-    with PersonalizeEmulator(tmp_path / "personalize", speed=SPEED, s3_root=folder) as emulator:
+    with PersonalizeEmulator(tmp_path / "personalize", speed=_SPEED, s3_root=folder) as emulator:
         for service in ("PERSONALIZE", "PERSONALIZE_RUNTIME", "PERSONALIZE_EVENTS"):
             monkeypatch.setenv(f"AWS_ENDPOINT_URL_{service}", emulator.endpoint)
         yield emulator
@@ -84,4 +84,4 @@ def personalize_shop(start_personalize: StartEmulator, tmp_path_factory: pytest.
     from personalize_emulator.shop import train_shop
 
     folder = tmp_path_factory.mktemp("s3")
-    return train_shop(start_personalize(speed=SPEED, s3_root=folder).endpoint, folder)
+    return train_shop(start_personalize(speed=_SPEED, s3_root=folder).endpoint, folder)

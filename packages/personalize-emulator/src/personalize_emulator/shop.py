@@ -1,7 +1,7 @@
 """A small shop to try things on: data with four tastes, imported and trained through the API, with a campaign that answers.
 
 The same every time: users u0 to u59, items i0 to i47. An item's category follows from its number, and so does a user's taste:
-`CATEGORIES[number % 4]`.
+`_CATEGORIES[number % 4]`.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ import numpy as np
 
 BUCKET = "personalize-shop"
 USERS, ITEMS, EVENTS_PER_USER = 60, 48, 24
-CATEGORIES = ("books", "garden", "music", "tools")
+_CATEGORIES = ("books", "garden", "music", "tools")
 START, HOUR = 1_700_000_000, 3_600
 ROLE = "arn:aws:iam::123456789012:role/personalize"
 RECIPE = "arn:aws:personalize:::recipe/aws-user-personalization-v2"
-PATIENCE = 300  # seconds until something must be ACTIVE
+_PATIENCE = 300  # seconds until something must be ACTIVE
 
 _FIELDS: dict[str, list[dict[str, Any]]] = {
     "Interactions": [
@@ -156,19 +156,19 @@ def _rows() -> dict[str, list[list[Any]]]:
     random = np.random.default_rng(0)
     events: list[list[Any]] = []
     for user in range(USERS):
-        liking = np.where(np.arange(ITEMS) % len(CATEGORIES) == user % len(CATEGORIES), 12.0, 1.0)
+        liking = np.where(np.arange(ITEMS) % len(_CATEGORIES) == user % len(_CATEGORIES), 12.0, 1.0)
         for place, item in enumerate(random.choice(ITEMS, EVENTS_PER_USER, replace=False, p=liking / liking.sum())):
             events.append([f"u{user}", f"i{item}", "Purchase" if place % 4 == 3 else "View", START + place * HOUR + user])
     return {
         "Interactions": events,
-        "Items": [[f"i{n}", CATEGORIES[n % len(CATEGORIES)], 5.0 + n] for n in range(ITEMS)],
-        "Users": [[f"u{n}", CATEGORIES[n % len(CATEGORIES)]] for n in range(USERS)],
+        "Items": [[f"i{n}", _CATEGORIES[n % len(_CATEGORIES)], 5.0 + n] for n in range(ITEMS)],
+        "Users": [[f"u{n}", _CATEGORIES[n % len(_CATEGORIES)]] for n in range(USERS)],
     }
 
 
 def _until_active(personalize: Any, kind: str, arn: str) -> None:
     member = kind.split("_")[0] + "".join(word.capitalize() for word in kind.split("_")[1:])
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + _PATIENCE
     while True:
         shown = getattr(personalize, f"describe_{kind}")(**{f"{member}Arn": arn})[member]
         if shown["status"] == "ACTIVE":

@@ -20,17 +20,17 @@ from typing import BinaryIO
 #: A quoted cell, and what is escaped inside it; then what is escaped outside quotation marks. Java and Python read them alike, so
 #: that Spark splits a line as this module does. The possessive quantifiers let neither of them look for another reading.
 # Guess: `""` is a quotation mark inside quotation marks; the documentation names the backslash alone.
-QUOTED = r'"(?:[^"\\]|\\["\\]?+|"")*+"'
+_IN_QUOTES = r'"(?:[^"\\]|\\["\\]?+|"")*+"'
 ESCAPED_IN_QUOTES = r'\\(["\\])|"(")'
 # Guess: outside quotation marks a backslash escapes the same two characters, and before any other it stands for itself.
 ESCAPED = r'\\(["\\])'
 #: A comma and the cell behind it.
 # Guess: a quotation mark inside a cell that does not begin with one stands for itself.
-CELL = rf",({QUOTED}|[^,]*+)"
+CELL = rf",({_IN_QUOTES}|[^,]*+)"
 #: What makes a cell need quotation marks.
 SPECIAL = r'[,"\\]'
 
-_QUOTED, _ESCAPED_IN_QUOTES, _ESCAPED, _CELL, _SPECIAL = map(re.compile, (QUOTED, ESCAPED_IN_QUOTES, ESCAPED, CELL, SPECIAL))
+_QUOTED, _ESCAPED_IN_QUOTES, _ESCAPED, _CELL, _SPECIAL = map(re.compile, (_IN_QUOTES, ESCAPED_IN_QUOTES, ESCAPED, CELL, SPECIAL))
 _BLOCK = 1 << 18
 #: A line of more bytes than this is no record: a record of 100 textual cells at their limit is a quarter of it.
 _LONGEST_LINE = 8_000_000

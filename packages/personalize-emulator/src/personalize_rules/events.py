@@ -12,7 +12,7 @@ from personalize_rules.schemas import normalized
 from personalize_rules.values import END_OF_TIMESTAMPS
 
 FieldKind = Literal["text", "number", "properties", "texts"]
-Dialect = Literal["spark", "duckdb"]
+_Dialect = Literal["spark", "duckdb"]
 
 #: Seconds by which the clock of an event's sender may be ahead of ours: a later event is not believed.
 CLOCK_SKEW: Final = 86_400
@@ -41,7 +41,7 @@ EXPOSURE: Mapping[str, FieldKind] = {
 #: How the archive tells its records apart.
 RECORD_KINDS: Mapping[str, Mapping[str, FieldKind]] = {"event": EVENT, "exposure": EXPOSURE}
 
-_TYPES: Mapping[Dialect, Mapping[FieldKind, str]] = {
+_TYPES: Mapping[_Dialect, Mapping[FieldKind, str]] = {
     "spark": {"text": "string", "number": "double", "properties": "map<string,string>", "texts": "array<string>"},
     "duckdb": {"text": "VARCHAR", "number": "DOUBLE", "properties": "MAP(VARCHAR, VARCHAR)", "texts": "VARCHAR[]"},
 }
@@ -50,7 +50,7 @@ _TYPES: Mapping[Dialect, Mapping[FieldKind, str]] = {
 _MEMBERS = frozenset(map(normalized, ("userId", "sessionId", "eventType", "timestamp", "recommendationId", "impression")))
 
 
-def record_columns(dialect: Dialect) -> dict[str, str]:
+def record_columns(dialect: _Dialect) -> dict[str, str]:
     """The columns of a record of the archive with their SQL types; Athena and Hive read those of Spark."""
     types = _TYPES[dialect]
     fields = {name: types[kind] for shape in RECORD_KINDS.values() for name, kind in shape.items()}

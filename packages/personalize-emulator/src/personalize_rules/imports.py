@@ -27,7 +27,7 @@ Mode = Literal["FULL", "INCREMENTAL"]
 #: The rule of a header without a column of the schema.
 MISSING = "the header lacks this column of the schema"
 #: Few enough rows to stay in the processor's cache: with 5M rows, 65,536 took two thirds more time.
-ROWS_PER_CHUNK = 2_048
+_ROWS_PER_CHUNK = 2_048
 _BOM = "\ufeff"
 #: What files use between cells where it is no comma.
 _DELIMITERS = {";": ";", "\t": "a tab", "|": "|"}
@@ -60,7 +60,7 @@ class Finding:
         return f"{self.place}: {self.rule}"
 
 
-Note = Callable[[Finding], None]
+_Note = Callable[[Finding], None]
 
 
 def too_few_rows(kind: Kind, rows: int) -> str | None:
@@ -115,7 +115,7 @@ class Reader:
     """
 
     schema: Schema
-    note: Note
+    note: _Note
     warn: bool = True
     header: list[str] = field(default_factory=list)
 
@@ -135,8 +135,8 @@ class Reader:
                     if columns is None:
                         return
                     width, rest, first = len(columns), lines[1:], 2
-                for start in range(0, len(rest), ROWS_PER_CHUNK):
-                    part = rest[start : start + ROWS_PER_CHUNK]
+                for start in range(0, len(rest), _ROWS_PER_CHUNK):
+                    part = rest[start : start + _ROWS_PER_CHUNK]
                     if chunk := self.chunk(name, range(first + start, first + start + len(part)), part):
                         yield chunk
             if width is None:

@@ -47,7 +47,6 @@ FIELDS_PER_DATASET_GROUP: Final = 20
 FILTERS_PER_DATASET_GROUP: Final = 30
 EVENTS_SEEN_BY_FILTERS: Final = {"INTERACTIONS": 100, "ACTION_INTERACTIONS": 300}
 """Of each user and event type, the newest."""
-MAX_FILTER_VALUES: Final = 25
 MAX_FILTER_VALUE: Final = 1_000
 """All values of one placeholder in a request, quotation marks and commas included."""
 

@@ -1,7 +1,7 @@
 """Avro schemas of datasets.
 
 docs: personalize/latest/dg/how-it-works-dataset-schema.html, custom-datasets-and-schemas.html,
-ECOMMERCE-datasets-and-schemas.html, VIDEO-ON-DEMAND-datasets-and-schemas.html, updating-dataset-schema.html
+ECOMMERCE-datasets-and-schemas.html, VIDEO-ON-DEMAND-datasets-and-schemas.html
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from typing import Any, Literal, NamedTuple, get_args
 from personalize_rules.limits import MAX_SCHEMA
 
 Kind = Literal["INTERACTIONS", "ITEMS", "USERS", "ACTIONS", "ACTION_INTERACTIONS"]
-FieldType = Literal["string", "int", "long", "float", "double", "boolean"]
+_FieldType = Literal["string", "int", "long", "float", "double", "boolean"]
 Domain = Literal["ECOMMERCE", "VIDEO_ON_DEMAND"]
 
-NAMESPACE = "com.amazonaws.personalize.schema"
-FLAGS = ("categorical", "textual", "itemName")
-_TYPES: tuple[FieldType, ...] = get_args(FieldType)
+_NAMESPACE = "com.amazonaws.personalize.schema"
+_FLAGS = ("categorical", "textual", "itemName")
+_TYPES: tuple[_FieldType, ...] = get_args(_FieldType)
 # As the API writes the names of columns: API_TrainingDataConfig.html.
 _FIELD_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,149}")
 
@@ -50,7 +50,7 @@ class Field:
     """One column."""
 
     name: str
-    type: FieldType
+    type: _FieldType
     nullable: bool = False
     categorical: bool = False
     textual: bool = False
@@ -126,33 +126,33 @@ def normalized(name: str) -> str:
 
 
 @dataclass(frozen=True)
-class KindRules:
+class _KindRules:
     """What the schema of a dataset type has: its name, its fields with their types, and how much metadata."""
 
     name: str
-    required: Mapping[str, tuple[FieldType, ...]]
-    reserved: Mapping[str, tuple[FieldType, ...]]
+    required: Mapping[str, tuple[_FieldType, ...]]
+    reserved: Mapping[str, tuple[_FieldType, ...]]
     max_metadata: int
     needs_metadata: bool = False
 
     @cached_property
-    def types(self) -> Mapping[str, tuple[FieldType, ...]]:
+    def types(self) -> Mapping[str, tuple[_FieldType, ...]]:
         return {**self.required, **self.reserved}
 
 
-_TEXT: tuple[FieldType, ...] = ("string",)
-_LONG: tuple[FieldType, ...] = ("long",)
+_TEXT: tuple[_FieldType, ...] = ("string",)
+_LONG: tuple[_FieldType, ...] = ("long",)
 _TRACE = {"IMPRESSION": _TEXT, "RECOMMENDATION_ID": _TEXT}
 
 #: docs: custom-datasets-and-schemas.html, limits.html
-RULES: Mapping[Kind, KindRules] = {
-    "INTERACTIONS": KindRules(
+RULES: Mapping[Kind, _KindRules] = {
+    "INTERACTIONS": _KindRules(
         name="Interactions",
         required={"USER_ID": _TEXT, "ITEM_ID": _TEXT, "TIMESTAMP": _LONG},
         reserved={"EVENT_TYPE": _TEXT, "EVENT_VALUE": ("float",), "EVENT_ATTRIBUTION_SOURCE": _TEXT, **_TRACE},
         max_metadata=5,
     ),
-    "ITEMS": KindRules(
+    "ITEMS": _KindRules(
         name="Items",
         required={"ITEM_ID": _TEXT},
         # Guess: CREATION_TIMESTAMP may be null; the pages list no null for it.
@@ -160,8 +160,8 @@ RULES: Mapping[Kind, KindRules] = {
         max_metadata=100,
         needs_metadata=True,
     ),
-    "USERS": KindRules(name="Users", required={"USER_ID": _TEXT}, reserved={}, max_metadata=25, needs_metadata=True),
-    "ACTIONS": KindRules(
+    "USERS": _KindRules(name="Users", required={"USER_ID": _TEXT}, reserved={}, max_metadata=25, needs_metadata=True),
+    "ACTIONS": _KindRules(
         name="Actions",
         required={"ACTION_ID": _TEXT},
         reserved={
@@ -176,7 +176,7 @@ RULES: Mapping[Kind, KindRules] = {
         max_metadata=10,
         needs_metadata=True,
     ),
-    "ACTION_INTERACTIONS": KindRules(
+    "ACTION_INTERACTIONS": _KindRules(
         name="ActionInteractions",
         required={"USER_ID": _TEXT, "ACTION_ID": _TEXT, "EVENT_TYPE": _TEXT, "TIMESTAMP": _LONG},
         reserved=_TRACE,
@@ -232,33 +232,11 @@ def read_schema(document: Any, domain: str | None = None) -> Schema:
     return Schema(kind, fields, normal, domain)
 
 
-def check_schema_update(old: Schema, new: Schema) -> None:
-    """The rules of UpdateDataset. Raises InvalidSchema. docs: updating-dataset-schema.html"""
-    if old.kind not in ("ITEMS", "USERS"):
-        raise InvalidSchema(
-            [Problem("", f"the schema of a dataset of type {old.kind} cannot be replaced, only of ITEMS and USERS")]
-        )
-    if new.kind != old.kind:
-        raise InvalidSchema([Problem("name", f"the new schema is for {new.kind}, the dataset is of type {old.kind}")])
-    fields = {field.name: field for field in new.fields}
-    problems = [
-        Problem("fields", f"{field.name} must be kept unchanged in the new schema")
-        for field in old.fields
-        if fields.pop(field.name, None) != field
-    ]
-    for field in fields.values():
-        if not field.nullable:
-            union = f'["null", "{field.type}"]'
-            problems.append(Problem("fields", f'the new field {field.name} must allow null: use "type": {union}'))
-    if problems:
-        raise InvalidSchema(problems)
-
-
 def json_schema() -> dict[str, Any]:
     """The shape of a schema for editors, as JSON Schema; the rules above say more."""
     one = {"enum": [*_TYPES]}
     union = {"type": "array", "items": {"enum": [*_TYPES, "null"]}, "minItems": 1, "maxItems": 2}
-    flags = {flag: {"type": "boolean", "default": False} for flag in FLAGS}
+    flags = {flag: {"type": "boolean", "default": False} for flag in _FLAGS}
     name = {"type": "string", "pattern": f"^{_FIELD_NAME.pattern}$"}
     field = {
         "type": "object",
@@ -273,7 +251,7 @@ def json_schema() -> dict[str, Any]:
         "properties": {
             "type": {"const": "record"},
             "name": {"type": "string"},
-            "namespace": {"type": "string", "default": NAMESPACE},
+            "namespace": {"type": "string", "default": _NAMESPACE},
             "fields": {"type": "array", "minItems": 1, "items": field},
             "version": {"type": "string", "default": "1.0"},
         },
@@ -315,7 +293,7 @@ def _read_field(position: int, entry: Any) -> tuple[Field | None, list[Problem]]
             f"{name[:160]} has the type {json.dumps(entry.get('type'))}. Use one of {', '.join(_TYPES)}, or a union of it with "
             '"null". Arrays, maps and nested records are not supported.',
         ))  # fmt: skip
-    flags = {flag: entry.get(flag, False) for flag in FLAGS}
+    flags = {flag: entry.get(flag, False) for flag in _FLAGS}
     for flag, value in flags.items():
         if not isinstance(value, bool):
             problems.append(Problem(f"{where}.{flag}", f"of {name[:160]} must be true or false, not {json.dumps(value)}"))
@@ -329,7 +307,7 @@ def _read_field(position: int, entry: Any) -> tuple[Field | None, list[Problem]]
     return Field(name, kind, nullable, *marks), problems
 
 
-def _read_type(declared: Any) -> tuple[FieldType | None, bool]:
+def _read_type(declared: Any) -> tuple[_FieldType | None, bool]:
     """The type, and whether it may be null: a union with null has either order; default schemas of domains have `["string"]`."""
     union = declared if isinstance(declared, list) else [declared]
     types = [entry for entry in union if entry != "null"]
@@ -380,12 +358,12 @@ def _wrong_fields(kind: Kind, fields: tuple[Field, ...], entries: list[Any], dom
         yield from _wrong_for_domain(domain, kind, named, places)
 
 
-def _allowed(name: str, types: tuple[FieldType, ...], domain: str | None) -> tuple[FieldType, ...]:
+def _allowed(name: str, types: tuple[_FieldType, ...], domain: str | None) -> tuple[_FieldType, ...]:
     """The page of the ECOMMERCE domain writes CREATION_TIMESTAMP as float, all others as long."""
     return (*types, "float") if name == "CREATION_TIMESTAMP" and domain == "ECOMMERCE" else types
 
 
-def _wrong_reserved(field: Field, place: str, types: tuple[FieldType, ...], required: bool) -> Iterator[Problem]:
+def _wrong_reserved(field: Field, place: str, types: tuple[_FieldType, ...], required: bool) -> Iterator[Problem]:
     if field.type not in types:
         yield Problem(f"{place}.type", f"{field.name} must be of type {' or '.join(types)}, it is of type {field.type}")
     if field.nullable and (required or field.name in _NOT_NULLABLE):
@@ -411,8 +389,8 @@ def _wrong_for_domain(domain: str, kind: Kind, named: Mapping[str, Field], place
 def _normal_text(document: Mapping[str, Any]) -> str:
     """What the rules know of a document, in one order."""
     fields = [
-        {"name": entry["name"], "type": entry["type"]} | {flag: True for flag in FLAGS if entry.get(flag)}
+        {"name": entry["name"], "type": entry["type"]} | {flag: True for flag in _FLAGS if entry.get(flag)}
         for entry in document["fields"]
     ]
-    head = {"type": "record", "name": document["name"], "namespace": document.get("namespace", NAMESPACE)}
+    head = {"type": "record", "name": document["name"], "namespace": document.get("namespace", _NAMESPACE)}
     return json.dumps(head | {"fields": fields, "version": document.get("version", "1.0")})

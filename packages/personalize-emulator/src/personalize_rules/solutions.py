@@ -32,7 +32,7 @@ class Refusal(NamedTuple):
 def check_solution(request: Mapping[str, Any], recipe: Recipe | None, schemas: Schemas) -> Iterator[Refusal]:
     """What CreateSolution refuses of a request for a recipe; for None with performAutoML."""
     config = request.get("solutionConfig", {})
-    yield from check_number(config.get("eventValueThreshold"), "solutionConfig.eventValueThreshold")
+    yield from _check_number(config.get("eventValueThreshold"), "solutionConfig.eventValueThreshold")
     yield from check_schedule(config.get("autoTrainingConfig", {}).get("schedulingExpression", DEFAULT_SCHEDULE))
     if recipe is None:
         return
@@ -80,7 +80,7 @@ def check_exploration(config: Mapping[str, str] | None, recipe: Recipe, member: 
         if name not in _EXPLORATION:
             yield Refusal(member, f"has {', '.join(_EXPLORATION)}, not '{name}'")
         else:
-            yield from check_number(value, f"{member}.{name}", *_EXPLORATION[name])
+            yield from _check_number(value, f"{member}.{name}", *_EXPLORATION[name])
 
 
 def check_campaign_config(config: Mapping[str, Any], recipe: Recipe, schemas: Schemas) -> Iterator[Refusal]:
@@ -130,7 +130,7 @@ def excluded_columns(config: Mapping[str, Any] | None, schemas: Schemas) -> dict
     return excluded
 
 
-def check_number(
+def _check_number(
     text: str | None, member: str, low: float = -float("inf"), high: float = float("inf"), *, whole: bool = False
 ) -> Iterator[Refusal]:
     if text is None:
@@ -185,7 +185,7 @@ def _check_hyperparameter(parameter: HyperParameter, value: str, member: str) ->
         if value not in parameter.values:
             yield Refusal(member, f"must be one of {', '.join(parameter.values)}, not '{value}'")
     else:
-        yield from check_number(value, member, parameter.minimum, parameter.maximum, whole=parameter.kind == "integer")
+        yield from _check_number(value, member, parameter.minimum, parameter.maximum, whole=parameter.kind == "integer")
 
 
 def _check_objective(objective: Mapping[str, Any] | None, recipe: Recipe, schemas: Schemas) -> Iterator[Refusal]:

@@ -49,18 +49,18 @@ def event_type_key(name: str, kind: Kind = "INTERACTIONS") -> str:
     return key.replace("_", " ") if kind == "ACTION_INTERACTIONS" else key
 
 
-def is_id(schema: Schema, field: Field) -> bool:
+def _is_id(schema: Schema, field: Field) -> bool:
     return schema.is_required(field) and field.name.endswith("_ID")
 
 
-def is_time(field: Field) -> bool:
+def _is_time(field: Field) -> bool:
     """Whether the field is one of the service's own times, in seconds since 1970."""
     return field.name in _TIMESTAMPS and field.is_number
 
 
 def text_limit(schema: Schema, field: Field) -> int | None:
     """The most characters of a text; None where longer ones are cut."""
-    return None if field.textual else MAX_ID if is_id(schema, field) else MAX_TEXT
+    return None if field.textual else MAX_ID if _is_id(schema, field) else MAX_TEXT
 
 
 def cut(text: str) -> str:
@@ -115,7 +115,7 @@ def column_check(schema: Schema, field: Field) -> Callable[[Sequence[str]], bool
         return texts
     if field.type not in _BITS:
         return each
-    safe = _SAFE_DIGITS["time" if is_time(field) and field.type == "long" else field.type]
+    safe = _SAFE_DIGITS["time" if _is_time(field) and field.type == "long" else field.type]
     return whole_numbers
 
 
@@ -162,7 +162,7 @@ def _text_reader(schema: Schema, field: Field) -> Callable[[str], str]:
 
 def _number_reader(field: Field) -> Callable[[str], int | float | bool]:
     read = _boolean if field.type == "boolean" else _whole(field.type) if field.type in _BITS else _real(field.type)
-    if not is_time(field):
+    if not _is_time(field):
         return read
 
     def read_time(text: str) -> int | float | bool:

@@ -18,9 +18,9 @@ from personalize_emulator.datasets.tables import Entities
 from personalize_rules.schemas import Kind, normalized
 
 HEADER = ("METRIC_NAME", "EVENT_TYPE", "VALUE", "MATH_FUNCTION", "EVENT_ATTRIBUTION_SOURCE", "TIMESTAMP")
-WINDOW = 900
+_WINDOW = 900
 """Seconds that a row of a report is about."""
-UNDEFINED = "SOURCE_NAME_UNDEFINED"
+_UNDEFINED = "SOURCE_NAME_UNDEFINED"
 _EXPRESSION = re.compile(r"SAMPLECOUNT\(\)|SUM\((Items|Interactions)\.([A-Za-z_][A-Za-z\d_]*)\)", re.IGNORECASE)
 
 
@@ -63,7 +63,7 @@ def report(
     that its recommendation ids begin with.
     """
     names, codes = _sources(interactions, sources)
-    windows = interactions["TIMESTAMP"].values.astype(np.int64) // WINDOW
+    windows = interactions["TIMESTAMP"].values.astype(np.int64) // _WINDOW
     for metric in metrics:
         operand = parse_expression(metric["expression"])
         chosen = _of_type(interactions, metric["eventType"])
@@ -74,13 +74,13 @@ def report(
         for place in range(len(totals))[::-1]:
             window, source = groups[:, place].tolist()
             # Guess: the TIMESTAMP of a metric is the start of its 15 minutes, counted from the full hour.
-            yield Row(metric["metricName"], metric["eventType"], float(totals[place]), function, names[source], window * WINDOW)
+            yield Row(metric["metricName"], metric["eventType"], float(totals[place]), function, names[source], window * _WINDOW)
 
 
 def _sources(interactions: Table, by_identifier: Mapping[str, str]) -> tuple[list[str], NDArray[np.int64]]:
     """The distinct sources, and that of each row as a position: the event's own, or that of its recommendation id."""
     own, recommended = interactions.get("EVENT_ATTRIBUTION_SOURCE"), interactions.get("RECOMMENDATION_ID")
-    names = [UNDEFINED, *(own.vocabulary if own else ()), *by_identifier.values()]
+    names = [_UNDEFINED, *(own.vocabulary if own else ()), *by_identifier.values()]
     codes = np.zeros(row_count(interactions), np.int64)
     if recommended:
         first = len(names) - len(by_identifier)

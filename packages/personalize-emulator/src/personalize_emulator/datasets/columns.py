@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from personalize_rules.schemas import Field, Schema
 
-ColumnKind = Literal["number", "categorical", "textual", "string", "boolean"]
+_ColumnKind = Literal["number", "categorical", "textual", "string", "boolean"]
 
 
 class Vocabulary:
@@ -66,7 +66,7 @@ class Column:
 
     def __init__(
         self,
-        kind: ColumnKind,
+        kind: _ColumnKind,
         values: NDArray[Any] | None = None,
         *,
         codes: NDArray[np.int32] | None = None,
@@ -149,7 +149,7 @@ Table = dict[str, Column]
 """Columns of equal length by the name of their schema field, the ids included."""
 
 
-def column_kind(field: Field) -> ColumnKind:
+def column_kind(field: Field) -> _ColumnKind:
     if field.is_text:
         return "categorical" if field.categorical else "textual" if field.textual else "string"
     return "boolean" if field.type == "boolean" else "number"

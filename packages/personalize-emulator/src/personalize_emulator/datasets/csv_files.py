@@ -49,11 +49,11 @@ def read_csv(schema: Schema, files: Iterable[tuple[str, BinaryIO]], progress: Pr
             if progress:
                 progress(rows)
         if errors:
-            raise ImportFailed(failure_reason(sorted(errors, key=lambda error: error.line)))
+            raise ImportFailed(_failure_reason(sorted(errors, key=lambda error: error.line)))
     return {name: builder.column() for name, builder in builders.items()}
 
 
-def failure_reason(errors: Sequence[Finding]) -> str:
+def _failure_reason(errors: Sequence[Finding]) -> str:
     """How the service says it, as far as answers of it are known (error-messages.html); else our own words."""
     first = errors[0]
     if first.rule == MISSING:

@@ -18,8 +18,8 @@ from personalize_rules.limits import MAX_ID
 from personalize_rules.schemas import Kind, Schema, normalized
 from personalize_rules.values import check_timestamp, encodable, event_type_key, json_value
 
-ENTITY_IDS: Mapping[str, str] = {"ITEMS": "itemId", "USERS": "userId", "ACTIONS": "actionId"}
-ACTION_EVENT_TYPES = frozenset({"viewed", "taken", "not taken"})
+_ENTITY_IDS: Mapping[str, str] = {"ITEMS": "itemId", "USERS": "userId", "ACTIONS": "actionId"}
+_ACTION_EVENT_TYPES = frozenset({"viewed", "taken", "not taken"})
 
 # Old clients send these as properties.
 _MEMBERS = {"ITEMID": "itemId", "EVENTVALUE": "eventValue"}
@@ -42,7 +42,7 @@ def parse_put_action_interactions(schema: Schema, request: Mapping[str, Any]) ->
     events = []
     for number, record in enumerate(request["actionInteractions"], 1):
         where = f"actionInteractions.{number}.member"
-        if event_type_key(record["eventType"], "ACTION_INTERACTIONS") not in ACTION_EVENT_TYPES:
+        if event_type_key(record["eventType"], "ACTION_INTERACTIONS") not in _ACTION_EVENT_TYPES:
             raise InvalidInput(f"{where}.eventType must be Viewed, Taken or Not Taken, it is {record['eventType'][:50]!r}.")
         event = {**record, "sentAt": record["timestamp"], "itemId": record["actionId"]}
         events.append(_event(schema, event, where, record.get("userId"), record["sessionId"]))
@@ -54,7 +54,7 @@ def parse_put_entities(schema: Schema, kind: Kind, records: Sequence[Mapping[str
     parsed = []
     for number, record in enumerate(records, 1):
         where = f"{kind.lower()}.{number}.member"
-        identifier = _valid(where, ENTITY_IDS[kind], encodable, record[ENTITY_IDS[kind]])
+        identifier = _valid(where, _ENTITY_IDS[kind], encodable, record[_ENTITY_IDS[kind]])
         where = f"{where}.properties"
         values = _schema_values(schema, _json_object(record.get("properties"), where), where)
         for field in schema.fields:

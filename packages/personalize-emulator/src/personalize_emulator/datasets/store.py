@@ -44,9 +44,9 @@ from personalize_emulator.errors import InvalidInput
 from personalize_rules.imports import Mode, too_few_rows, too_many_sources, too_many_types
 from personalize_rules.schemas import Kind, Schema
 
-IngestionMode = Literal["BULK", "PUT", "ALL"]
+_IngestionMode = Literal["BULK", "PUT", "ALL"]
 
-EVENT_KINDS: tuple[Kind, ...] = ("INTERACTIONS", "ACTION_INTERACTIONS")
+_EVENT_KINDS: tuple[Kind, ...] = ("INTERACTIONS", "ACTION_INTERACTIONS")
 
 
 SOURCE = "EVENT_ATTRIBUTION_SOURCE"
@@ -106,7 +106,7 @@ class DatasetStore:
             table = new = read_csv(schema, files, progress)
             read = row_count(table)
             fail_if(too_few_rows(kind, read))
-            ids = None if kind in EVENT_KINDS else list(table[schema.id_field].vocabulary)
+            ids = None if kind in _EVENT_KINDS else list(table[schema.id_field].vocabulary)
             old = self._bulk_table(kind) if mode == "INCREMENTAL" else None
             table = table if old is None else concatenate(old, table)
             table = sorted_unique(table) if ids is None else unique_by_id(table, schema.id_field)
@@ -119,7 +119,7 @@ class DatasetStore:
             on_read(new)
         return ImportCounts(read, row_count(table))
 
-    def export_csv(self, kind: Kind, ingestion_mode: IngestionMode, out: BinaryIO) -> int:
+    def export_csv(self, kind: Kind, ingestion_mode: _IngestionMode, out: BinaryIO) -> int:
         """Writes bulk data, individual records or both as CSV with a header; gives the number of rows."""
         tables = []
         if ingestion_mode in ("BULK", "ALL"):
@@ -165,7 +165,7 @@ class DatasetStore:
     def delete_users(self, user_ids: Iterable[str]) -> int:
         """Removes users and their interactions; gives the number of records that were removed."""
         wanted = set(user_ids)
-        kinds: tuple[Kind, ...] = (*EVENT_KINDS, "USERS")
+        kinds: tuple[Kind, ...] = (*_EVENT_KINDS, "USERS")
         bulk = sum(self._delete_bulk_users(kind, wanted) for kind in kinds if kind in self.schemas)
         return bulk + self._streamed.delete_users(wanted)
 
@@ -222,7 +222,7 @@ class DatasetStore:
 
     def statistics(self, kind: Kind) -> dict[str, Any]:
         """Counts of records: `bulk`, `put` and, for interactions, `users` and `items` in the bulk data."""
-        if kind not in EVENT_KINDS:
+        if kind not in _EVENT_KINDS:
             table = self._bulk_table(kind)
             bulk = row_count(table) if table else 0
             return {"bulk": bulk, "put": len(self._streamed.entities_after(kind, 0))}
@@ -289,7 +289,7 @@ class DatasetStore:
 
     def _streamed_table(self, kind: Kind) -> Table:
         schema = self._schema(kind)
-        if kind in EVENT_KINDS:
+        if kind in _EVENT_KINDS:
             return event_table(schema, self._streamed.all_events(kind))
         records = self._streamed.entities_after(kind, 0)
         return table_of(schema, [{schema.id_field: key, **values} for key, values in records])
@@ -313,7 +313,7 @@ class DatasetStore:
             users = table["USER_ID"]
             gone = np.isin(users.codes, [users.coded[1].get(user_id) for user_id in user_ids])
             if gone.any():
-                columns = ("USER_ID", item_column(kind)) if kind in EVENT_KINDS else ("USER_ID",)
+                columns = ("USER_ID", item_column(kind)) if kind in _EVENT_KINDS else ("USER_ID",)
                 bulk.replace(without_unused(take(table, ~gone), *columns))
             return int(gone.sum())
 

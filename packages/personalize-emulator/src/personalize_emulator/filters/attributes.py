@@ -30,7 +30,7 @@ _COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 
-class TextAttribute:
+class _TextAttribute:
     """A text column, rearranged to a universe; row -1 of the column is null."""
 
     def __init__(self, column: Column, rows: NDArray[np.int64]) -> None:
@@ -51,7 +51,7 @@ class TextAttribute:
         return ~mask if operator in ("NOT IN", "!=") else mask
 
 
-class NumberAttribute:
+class _NumberAttribute:
     """A number column, rearranged to a universe; row -1 of the column is null."""
 
     def __init__(self, column: Column, rows: NDArray[np.int64]) -> None:
@@ -65,11 +65,11 @@ class NumberAttribute:
         return result
 
 
-Attribute = TextAttribute | NumberAttribute
+Attribute = _TextAttribute | _NumberAttribute
 
 
 def attribute(column: Column, rows: NDArray[np.int64]) -> Attribute:
-    return TextAttribute(column, rows) if column.is_text else NumberAttribute(column, rows)
+    return _TextAttribute(column, rows) if column.is_text else _NumberAttribute(column, rows)
 
 
 def holds(column: Column, row: int | None, operator: Operator, value: Value) -> bool:

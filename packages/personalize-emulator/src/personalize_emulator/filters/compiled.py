@@ -22,8 +22,8 @@ from personalize_emulator.filters.events import UserEvents
 from personalize_rules.filters import Condition, CurrentItem, Expression, Filter, Placeholder, as_number, parse_values
 from personalize_rules.schemas import normalized
 
-KEPT_MASKS = 32
-PlaceholderValues = Mapping[str, tuple[str, ...]]
+_KEPT_MASKS = 32
+_PlaceholderValues = Mapping[str, tuple[str, ...]]
 
 
 class CompiledFilter:
@@ -77,7 +77,7 @@ class CompiledFilter:
         allowed: Mask = ~excluded if included is None else included & ~excluded
         return allowed
 
-    def _applies(self, expression: Expression, given: PlaceholderValues, user_id: str | None) -> bool:
+    def _applies(self, expression: Expression, given: _PlaceholderValues, user_id: str | None) -> bool:
         """Not without the values of its placeholders, nor for a user for whom its IF is false."""
         if not expression.placeholders <= given.keys():
             return False
@@ -92,7 +92,7 @@ class CompiledFilter:
                 return False
         return True
 
-    def _matches(self, expression: Expression, given: PlaceholderValues, user_id: str | None, current_item: str | None) -> Mask:
+    def _matches(self, expression: Expression, given: _PlaceholderValues, user_id: str | None, current_item: str | None) -> Mask:
         if expression.tests_events:
             return _combined(expression, lambda condition: self._event_matches(condition, given, user_id))
         tested: dict[Condition, Value] = {}
@@ -107,11 +107,11 @@ class CompiledFilter:
         mask = _combined(expression, lambda c: self._attributes[normalized(c.column)].test(c.operator, tested[c]))
         with self._lock:
             self._kept[key] = mask
-            if len(self._kept) > KEPT_MASKS:
+            if len(self._kept) > _KEPT_MASKS:
                 self._kept.popitem(last=False)
         return mask
 
-    def _event_matches(self, condition: Condition, given: PlaceholderValues, user_id: str | None) -> Mask:
+    def _event_matches(self, condition: Condition, given: _PlaceholderValues, user_id: str | None) -> Mask:
         operand = condition.operand
         types = given[operand.name] if isinstance(operand, Placeholder) else operand
         names = types if isinstance(types, tuple) else ()
@@ -121,7 +121,7 @@ class CompiledFilter:
             mask = self._events.of_user(condition.kind, user_id, names)
         return ~mask if condition.operator == "NOT IN" else mask
 
-    def _value(self, condition: Condition, column: Column, given: PlaceholderValues, current_item: str | None) -> Value:
+    def _value(self, condition: Condition, column: Column, given: _PlaceholderValues, current_item: str | None) -> Value:
         """What the column is tested against in this request."""
         operand = condition.operand
         if isinstance(operand, CurrentItem):

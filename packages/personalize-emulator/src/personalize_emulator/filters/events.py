@@ -15,7 +15,7 @@ from personalize_rules.limits import EVENTS_SEEN_BY_FILTERS
 from personalize_rules.schemas import Kind
 from personalize_rules.values import event_type_key
 
-ANY_EVENT = "*"
+_ANY_EVENT = "*"
 
 
 class UserEvents:
@@ -41,7 +41,7 @@ class UserEvents:
     def users_with(self, kind: Kind, event_types: Sequence[str]) -> NDArray[np.bool_]:
         """Marks the users of the universe that had an event of any of these types."""
         keys = {event_type_key(name, kind) for name in event_types}
-        everything = ANY_EVENT in keys
+        everything = _ANY_EVENT in keys
         found: set[str] = set()
         for key in [None] if everything else keys:
             found |= self._store.streamed_users(kind, key)
@@ -52,7 +52,7 @@ class UserEvents:
 
     def _keys(self, kind: Kind, user_id: str, imported: InteractionsByUser | None, event_types: Sequence[str]) -> set[str]:
         keys = {event_type_key(name, kind) for name in event_types}
-        if ANY_EVENT not in keys:
+        if _ANY_EVENT not in keys:
             return keys
         streamed = self._store.streamed_event_types(kind, user_id)
         return {*streamed, *(imported.event_types if imported else ())}

@@ -16,7 +16,7 @@ import boto3
 from personalize_emulator.jobs.children import aws_settings
 from personalize_emulator.jobs.work import run
 
-LARGE = 400_000_000  # bytes: a process that has grown beyond this makes room for a new one
+_LARGE = 400_000_000  # bytes: a process that has grown beyond this makes room for a new one
 
 
 def main() -> None:
@@ -28,15 +28,15 @@ def main() -> None:
     with contextlib.suppress(BrokenPipeError):  # the parent has died
         while not last:
             job = json.loads(specifications.get())
-            take_over(job["environment"])
+            _take_over(job["environment"])
             result = run(job["spec"])
-            last = most_memory() > LARGE
+            last = _most_memory() > _LARGE
             answers.write(json.dumps({"result": result, "last": last}) + "\n")
             answers.flush()
     os._exit(0)  # the reading thread holds standard input, which an orderly end would wait for
 
 
-def take_over(environment: Mapping[str, str]) -> None:
+def _take_over(environment: Mapping[str, str]) -> None:
     """Let the AWS settings be those of a job."""
     settings = aws_settings()
     if settings != environment:
@@ -46,7 +46,7 @@ def take_over(environment: Mapping[str, str]) -> None:
         boto3.setup_default_session()  # another may hold the credentials of the job before
 
 
-def most_memory() -> int:
+def _most_memory() -> int:
     """The most memory that this process has had, in bytes. On Linux getrusage would count that of its parent as well."""
     status = Path("/proc/self/status")
     found = re.search(r"VmHWM:\s*(\d+) kB", status.read_text()) if status.exists() else None

@@ -58,7 +58,7 @@ class Child:
         return self._process.wait()
 
 
-class Children:
+class _Children:
     """The children that wait for work. Whoever uses them joins first; when the last one leaves, they end."""
 
     def __init__(self) -> None:
@@ -91,7 +91,7 @@ class Children:
             self._idle.append(child)
 
 
-CHILDREN = Children()
+CHILDREN = _Children()
 
 
 def aws_settings() -> dict[str, str]:

@@ -15,9 +15,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from personalize_emulator.datasets.attribution import Row
 
 # Guess: the namespace and the dimensions; the guide says that the metrics are in CloudWatch, and not how they are called.
-NAMESPACE = "AWS/Personalize"
-OLDEST = 14 * 86400
-PER_CALL = 500
+_NAMESPACE = "AWS/Personalize"
+_OLDEST = 14 * 86400
+_PER_CALL = 500
 _ENDPOINTS = ("AWS_ENDPOINT_URL_CLOUDWATCH", "AWS_ENDPOINT_URL")
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ def put_metrics(rows: Iterable[Row]) -> None:
     """Report those rows that are not older than 14 days. A CloudWatch that refuses them is a line in the log."""
     if not reported(os.environ):
         return
-    since = time.time() - OLDEST
+    since = time.time() - _OLDEST
     data: list[Any] = [
         {
             "MetricName": row.metric,
@@ -49,7 +49,7 @@ def put_metrics(rows: Iterable[Row]) -> None:
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
     client = boto3.client("cloudwatch", region_name=region, aws_access_key_id=key, aws_secret_access_key=key)
     try:
-        for begin in range(0, len(data), PER_CALL):
-            client.put_metric_data(Namespace=NAMESPACE, MetricData=data[begin : begin + PER_CALL])
+        for begin in range(0, len(data), _PER_CALL):
+            client.put_metric_data(Namespace=_NAMESPACE, MetricData=data[begin : begin + _PER_CALL])
     except (ClientError, BotoCoreError) as error:
         log.warning("CloudWatch: %s", error)

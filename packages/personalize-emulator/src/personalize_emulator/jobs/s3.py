@@ -30,11 +30,11 @@ class S3(Protocol):
 
 
 def open_s3(root: str | None = None, role: str | None = None) -> S3:
-    """The folder `root`, or else an S3; see `Folder` and `Buckets`."""
-    return Folder(Path(root)) if root else Buckets(role)
+    """The folder `root`, or else an S3; see `_Folder` and `Buckets`."""
+    return _Folder(Path(root)) if root else Buckets(role)
 
 
-class Folder:
+class _Folder:
     """A folder of this machine in the place of S3: s3://bucket/key is the file bucket/key in it."""
 
     def __init__(self, root: Path) -> None:

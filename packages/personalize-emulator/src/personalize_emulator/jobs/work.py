@@ -27,18 +27,18 @@ from personalize_rules.imports import too_large
 from personalize_rules.limits import MAX_DELETION_BYTES, MAX_THEMED_ITEMS
 from personalize_rules.schemas import InvalidSchema, parse_schema
 
-Spec = Mapping[str, Any]
-BEST_BY = "normalized_discounted_cumulative_gain_at_25"
+_Spec = Mapping[str, Any]
+_BEST_BY = "normalized_discounted_cumulative_gain_at_25"
 
 
-def run(spec: Spec) -> dict[str, Any]:
+def run(spec: _Spec) -> dict[str, Any]:
     """The answer of a job, or {"failure": reason}.
 
     What a job writes to S3 is in its answer under "then", the specification of a job that writes it: the service's objects
     are younger than the job, so that programs look for them by their date and do not expect them before its end.
     """
     try:
-        return JOBS[spec["kind"]](spec)
+        return _JOBS[spec["kind"]](spec)
     except (ImportFailed, TrainingFailed, S3Failed, PersonalizeError, InvalidFilter, InvalidSchema) as error:
         return {"failure": str(error)}
     except Exception as error:
@@ -46,7 +46,7 @@ def run(spec: Spec) -> dict[str, Any]:
         return {"failure": f"Internal error: {type(error).__name__}: {error}"}
 
 
-def import_dataset(spec: Spec) -> dict[str, Any]:
+def _import_dataset(spec: _Spec) -> dict[str, Any]:
     store, s3 = _store(spec), _s3(spec)
     then: dict[str, Any] = {}
 
@@ -69,7 +69,7 @@ def import_dataset(spec: Spec) -> dict[str, Any]:
     return {"counts": vars(counts)} | then
 
 
-def export_dataset(spec: Spec) -> dict[str, Any]:
+def _export_dataset(spec: _Spec) -> dict[str, Any]:
     # Guess: an export is one file, which has the name of its job.
     destination = f"{spec['destination'].rstrip('/')}/{spec['name']}.csv"
     with Output(spec) as output, output.open(destination) as file:
@@ -80,7 +80,7 @@ def export_dataset(spec: Spec) -> dict[str, Any]:
 class Output:
     """What a job is going to write to S3, meanwhile in files of the folder that the job names."""
 
-    def __init__(self, spec: Spec) -> None:
+    def __init__(self, spec: _Spec) -> None:
         self._folder = Path(spec["output"])
         self._s3 = {name: spec.get(name) for name in ("s3_root", "role")}
         self._locations: list[str] = []
@@ -105,7 +105,7 @@ class Output:
         return {"then": {"kind": "write", "output": str(self._folder), "locations": self._locations, **self._s3}}
 
 
-def write(spec: Spec) -> dict[str, Any]:
+def write(spec: _Spec) -> dict[str, Any]:
     """Write the `Output` of a job to S3."""
     folder = Path(spec["output"])
     if folder.exists():  # else it was all written, and the emulator was killed before it noted that
@@ -119,7 +119,7 @@ def write(spec: Spec) -> dict[str, Any]:
     return {}
 
 
-def report_events(spec: Spec) -> dict[str, Any]:
+def _report_events(spec: _Spec) -> dict[str, Any]:
     """Report the events to CloudWatch that came after the last report, as metric attributions do."""
     store = _store(spec)
     events, last = store.streamed_events_after(spec["after"])
@@ -127,7 +127,7 @@ def report_events(spec: Spec) -> dict[str, Any]:
     return {"last": last}
 
 
-def delete_users(spec: Spec) -> dict[str, Any]:
+def delete_users(spec: _Spec) -> dict[str, Any]:
     users: set[str] = set()
     total = 0
     for name, file in _s3(spec).files(spec["location"], subfolders=True):
@@ -156,11 +156,11 @@ def _listed_users(name: str, file: BinaryIO) -> set[str]:
     return users - {""}
 
 
-def train_model(spec: Spec) -> dict[str, Any]:
+def _train_model(spec: _Spec) -> dict[str, Any]:
     """Train with each of the options (more than one for AutoML) and keep the model with the best metric."""
     data = _store(spec).training_data()
     results = [train(data, _options(options)) for options in spec["options"]]
-    best: TrainingResult = max(results, key=lambda result: result.metrics.get(BEST_BY, 0.0))
+    best: TrainingResult = max(results, key=lambda result: result.metrics.get(_BEST_BY, 0.0))
     _save(best.model, Path(spec["model"]))
     return {
         "model": spec["model"],
@@ -172,7 +172,7 @@ def train_model(spec: Spec) -> dict[str, Any]:
     }
 
 
-def update_model(spec: Spec) -> dict[str, Any]:
+def _update_model(spec: _Spec) -> dict[str, Any]:
     """The automatic update, and trainingMode UPDATE: the model learns of new items."""
     begin = time.perf_counter()
     model = Model.load(Path(spec["base"])).update(_store(spec).training_data())
@@ -183,7 +183,7 @@ def update_model(spec: Spec) -> dict[str, Any]:
     )
 
 
-def batch(spec: Spec) -> dict[str, Any]:
+def batch(spec: _Spec) -> dict[str, Any]:
     """One output object per input object, and a marker when all are written."""
     s3 = _s3(spec)
     keys = s3.sizes(spec["source"])
@@ -205,7 +205,7 @@ def batch(spec: Spec) -> dict[str, Any]:
     return {"files": len(keys)} | output.then
 
 
-def _answer_to_line(spec: Spec) -> Callable[[str], dict[str, Any]]:
+def _answer_to_line(spec: _Spec) -> Callable[[str], dict[str, Any]]:
     """The function that answers one line of a batch job's input."""
     store, model = _store(spec), Model.load(Path(spec["model"]))
     serving = Serving(model, store, spec["config"])
@@ -221,29 +221,29 @@ def _answer_to_line(spec: Spec) -> Callable[[str], dict[str, Any]]:
     return partial(infer_line, serving, themes=themes, **common)
 
 
-JOBS: dict[str, Callable[[Spec], dict[str, Any]]] = {
-    "import": import_dataset,
-    "export": export_dataset,
+_JOBS: dict[str, Callable[[_Spec], dict[str, Any]]] = {
+    "import": _import_dataset,
+    "export": _export_dataset,
     "delete-users": delete_users,
-    "train": train_model,
-    "update-model": update_model,
+    "train": _train_model,
+    "update-model": _update_model,
     "batch-inference-job": batch,
     "batch-segment-job": batch,
     "write": write,
-    "report-events": report_events,
+    "report-events": _report_events,
 }
 
 
-def _s3(spec: Spec) -> S3:
+def _s3(spec: _Spec) -> S3:
     return open_s3(spec.get("s3_root"), spec.get("role"))
 
 
-def _store(spec: Spec) -> DatasetStore:
+def _store(spec: _Spec) -> DatasetStore:
     schemas = {kind: parse_schema(text, domain) for kind, (text, domain) in spec["schemas"].items()}
     return DatasetStore(Path(spec["directory"]), schemas)
 
 
-def _options(spec: Spec) -> TrainingOptions:
+def _options(spec: _Spec) -> TrainingOptions:
     excluded = {kind: frozenset(columns) for kind, columns in spec["excluded_columns"].items()}
     return TrainingOptions(**{**spec, "excluded_columns": excluded})
 

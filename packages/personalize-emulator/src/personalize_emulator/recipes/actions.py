@@ -21,16 +21,16 @@ from personalize_emulator.recipes.model import Model, Query, Scores, object_arra
 from personalize_emulator.recipes.options import TrainingFailed, TrainingOptions
 from personalize_emulator.recipes.personalization import DEFAULT_FACTORS, ITERATIONS
 
-MINIMUM_EVENTS = 50
-PERIOD_DAYS = 42
+_MINIMUM_EVENTS = 50
+_PERIOD_DAYS = 42
 DAY = 86400
-NEWTON_STEPS = 8
-PENALTY = 5.0
-RECOMMENDED = 5
+_NEWTON_STEPS = 8
+_PENALTY = 5.0
+_RECOMMENDED = 5
 
 
 @dataclass(frozen=True)
-class Outcomes:
+class _Outcomes:
     """What users did with actions: one row per event; `taken` is False for Not Taken and Viewed."""
 
     users: NDArray[np.int64]
@@ -38,8 +38,8 @@ class Outcomes:
     times: NDArray[np.int64]
     taken: NDArray[np.bool_]
 
-    def where(self, keep: NDArray[np.bool_]) -> "Outcomes":
-        return Outcomes(self.users[keep], self.actions[keep], self.times[keep], self.taken[keep])
+    def where(self, keep: NDArray[np.bool_]) -> "_Outcomes":
+        return _Outcomes(self.users[keep], self.actions[keep], self.times[keep], self.taken[keep])
 
 
 class ActionModel(Model):
@@ -64,7 +64,7 @@ class ActionModel(Model):
         if items:
             ones = np.ones(len(items), np.float32)
             user = fold_in_one(self._shared, factors[items], ones)
-        return np.asarray(propensities(self.arrays["weights"], user[None])[0])
+        return np.asarray(_propensities(self.arrays["weights"], user[None])[0])
 
     def available(self, done: History, now: float) -> NDArray[np.bool_]:
         """Actions that are not expired and that were not taken within their REPEAT_FREQUENCY.
@@ -90,7 +90,7 @@ def train(data: TrainingData, prepared: Prepared, options: TrainingOptions) -> t
     size = len(data.actions.ids)
     tested = np.random.default_rng(options.seed).random(len(users)) < 0.1
     trial = _regressions(users, outcomes.where(~tested[outcomes.users]), size)
-    measured = _measure(propensities(trial, users), outcomes.where(tested[outcomes.users]), size)
+    measured = _measure(_propensities(trial, users), outcomes.where(tested[outcomes.users]), size)
     arrays: dict[str, NDArray[Any]] = {
         "factors": factors,
         "weights": _regressions(users, outcomes, size),
@@ -101,35 +101,35 @@ def train(data: TrainingData, prepared: Prepared, options: TrainingOptions) -> t
     return ActionModel(options.recipe, prepared.item_ids, arrays, facts), measured
 
 
-def propensities(weights: NDArray[np.float32], users: NDArray[np.float32]) -> NDArray[np.float32]:
+def _propensities(weights: NDArray[np.float32], users: NDArray[np.float32]) -> NDArray[np.float32]:
     """Users x actions. `weights`: actions x (factors + a constant); a constant of -inf stands for too few events."""
     with np.errstate(over="ignore"):
         return np.asarray(1 / (1 + np.exp(-(users @ weights[:, :-1].T + weights[:, -1]))), np.float32)
 
 
-def _outcomes(data: TrainingData, actions: Entities, prepared: Prepared) -> Outcomes:
+def _outcomes(data: TrainingData, actions: Entities, prepared: Prepared) -> _Outcomes:
     """The action interactions of users that have item interactions too."""
     table = data.action_interactions
     if table is None:
         empty = np.empty(0, np.int64)
-        return Outcomes(empty, empty, empty, empty.astype(bool))
+        return _Outcomes(empty, empty, empty, empty.astype(bool))
     known = {user: place for place, user in enumerate(prepared.user_ids)}
     users = np.fromiter((known.get(u, -1) for u in table.user_ids), np.int64, len(table.user_ids))[table.users]
     codes = rows_of(actions, table.item_ids)[table.items]
     taking = np.array([name.lower() == "taken" for name in [*table.event_type_names, ""]])
-    outcomes = Outcomes(users, codes, table.timestamps, taking[table.event_types])
+    outcomes = _Outcomes(users, codes, table.timestamps, taking[table.event_types])
     return outcomes.where((users >= 0) & (codes >= 0))
 
 
-def _regressions(users: NDArray[np.float32], outcomes: Outcomes, size: int) -> NDArray[np.float32]:
+def _regressions(users: NDArray[np.float32], outcomes: _Outcomes, size: int) -> NDArray[np.float32]:
     weights = np.zeros((size, users.shape[1] + 1), np.float32)
     recent = outcomes
     if len(outcomes.times):
-        recent = outcomes.where(outcomes.times > outcomes.times.max() - PERIOD_DAYS * DAY)
+        recent = outcomes.where(outcomes.times > outcomes.times.max() - _PERIOD_DAYS * DAY)
     for action in range(size):
         rows = recent.actions == action
         taken = recent.taken[rows]
-        if min(int(taken.sum()), int((~taken).sum())) < MINIMUM_EVENTS:
+        if min(int(taken.sum()), int((~taken).sum())) < _MINIMUM_EVENTS:
             weights[action, -1] = -np.inf
         else:
             weights[action] = _logistic(users[recent.users[rows]].astype(np.float64), taken)
@@ -139,10 +139,10 @@ def _regressions(users: NDArray[np.float32], outcomes: Outcomes, size: int) -> N
 def _logistic(features: NDArray[np.float64], taken: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Penalised maximum likelihood by Newton's method; the constant is not penalised."""
     design = np.hstack([features, np.ones((len(features), 1))])
-    penalty = PENALTY * np.eye(design.shape[1])
+    penalty = _PENALTY * np.eye(design.shape[1])
     penalty[-1, -1] = 1e-6
     weights = np.zeros(design.shape[1])
-    for _ in range(NEWTON_STEPS):
+    for _ in range(_NEWTON_STEPS):
         expected = 1 / (1 + np.exp(-np.clip(design @ weights, -30, 30)))
         slope = design.T @ (taken - expected) - penalty @ weights
         curvature = (design * (expected * (1 - expected))[:, None]).T @ design + penalty
@@ -150,12 +150,12 @@ def _logistic(features: NDArray[np.float64], taken: NDArray[np.bool_]) -> NDArra
     return weights
 
 
-def _measure(chances: NDArray[np.float32], held: Outcomes, size: int) -> dict[str, float]:
+def _measure(chances: NDArray[np.float32], held: _Outcomes, size: int) -> dict[str, float]:
     """Coverage, precision, recall, AUC and NDCG for test users.
 
     An action counts as recommended if it is among the user's first five with a propensity above 0.
     """
-    order = np.argsort(-chances, axis=1, kind="stable")[:, :RECOMMENDED]
+    order = np.argsort(-chances, axis=1, kind="stable")[:, :_RECOMMENDED]
     shown = np.zeros(chances.shape, bool)
     np.put_along_axis(shown, order, True, axis=1)
     shown &= chances > 0

@@ -25,19 +25,19 @@ from personalize_emulator.recipes.personalization import ITERATIONS, WARM_ITERAT
 from personalize_emulator.recipes.transitions import follows, transitions
 from personalize_rules.recipes import RECIPES
 
-HELD_SHARE = 0.2
-SAMPLE = 300
+_HELD_SHARE = 0.2
+_SAMPLE = 300
 FADING = 20.0  # events until an event counts 1/e, in the taste and for the transitions
-OLDEST = 0.03
-RECENT = 20
-NEXT_WEIGHT = 0.5
-TEMPERATURES = (1.0, 1.5, 2.0, 3.0, 4.5, 6.5, 10.0)
-OTHERS = 2000  # items of which the mass of a user's shares is made
-USERS_PER_BLOCK = 512
-USERS_TO_CHOOSE_ON = 500
-MOST_OF_A_GROUP = 500
-UNSEEN_CHANCE = 1e-3
-CELLS_PER_BLOCK = 1 << 23
+_OLDEST = 0.03
+_RECENT = 20
+_NEXT_WEIGHT = 0.5
+_TEMPERATURES = (1.0, 1.5, 2.0, 3.0, 4.5, 6.5, 10.0)
+_OTHERS = 2000  # items of which the mass of a user's shares is made
+_USERS_PER_BLOCK = 512
+_USERS_TO_CHOOSE_ON = 500
+_MOST_OF_A_GROUP = 500
+_UNSEEN_CHANCE = 1e-3
+_CELLS_PER_BLOCK = 1 << 23
 
 
 class AffinityModel(Model):
@@ -59,10 +59,10 @@ class AffinityModel(Model):
         """The log of how many of a user's next events are with one of these items, for every user; -inf without any item."""
         if not len(items):
             return np.full(len(self._user_ids), -np.inf, np.float32)
-        if len(items) > MOST_OF_A_GROUP:
-            items = np.sort(np.random.default_rng(0).permutation(items)[:MOST_OF_A_GROUP])
+        if len(items) > _MOST_OF_A_GROUP:
+            items = np.sort(np.random.default_rng(0).permutation(items)[:_MOST_OF_A_GROUP])
         total = np.zeros(len(self._user_ids))
-        users_per_block = max(1, CELLS_PER_BLOCK // len(items))
+        users_per_block = max(1, _CELLS_PER_BLOCK // len(items))
         for begin in range(0, len(total), users_per_block):
             block = slice(begin, begin + users_per_block)
             total[block] = np.exp(self.preference(block, items) - self.arrays["mass"][block, None]).sum(axis=1)
@@ -102,9 +102,9 @@ def train(prepared: Prepared, options: TrainingOptions) -> tuple[AffinityModel, 
     by_attribute = RECIPES[options.recipe].family == "attributes"
     if by_attribute and not _features(prepared).width:
         raise TrainingFailed("The Items dataset has no categorical or numeric column, which the recipe needs")
-    newest = prepared.events.newest(HELD_SHARE)
+    newest = prepared.events.newest(_HELD_SHARE)
     training = prepared.events.where(~newest)
-    to_choose = training.newest(HELD_SHARE)
+    to_choose = training.newest(_HELD_SHARE)
     first = _fit(replace(prepared, events=training.where(~to_choose)), options)
     chosen = _chosen(first, training.where(to_choose), options.seed)
     trial = _fit(replace(prepared, events=training), options, first, chosen)
@@ -126,16 +126,16 @@ def _fit(
     items = factorise(matrix, width(options), iterations, options.seed, first)
     age = (np.cumsum(events.lengths()) - 1)[events.users] - np.arange(len(events))
     fading = np.exp(-age / FADING)
-    users = fold_in(_weighted(events, (OLDEST + (1 - OLDEST) * fading) * events.weights), items)
+    users = fold_in(_weighted(events, (_OLDEST + (1 - _OLDEST) * fading) * events.weights), items)
     following = transitions(follows(events).counts)
-    recent = _weighted(events, np.where(age < RECENT, fading, 0) * events.weights)
+    recent = _weighted(events, np.where(age < _RECENT, fading, 0) * events.weights)
     recent.eliminate_zeros()
     users /= temperature * _taste_deviation(users, items)[:, None]
-    recent.data *= np.repeat(NEXT_WEIGHT / (temperature * _next_deviation(recent, following)), np.diff(recent.indptr))
+    recent.data *= np.repeat(_NEXT_WEIGHT / (temperature * _next_deviation(recent, following)), np.diff(recent.indptr))
     arrays: dict[str, NDArray[Any]] = {
         "items": items,
         "users": users.astype(np.float32),
-        "activity": np.log(events.lengths() + UNSEEN_CHANCE).astype(np.float32),
+        "activity": np.log(events.lengths() + _UNSEEN_CHANCE).astype(np.float32),
         "mass": np.zeros(len(users), np.float32),
         **_arrays("recent", recent.astype(np.float32)),
         **_arrays("next", following),
@@ -143,9 +143,9 @@ def _fit(
     }
     facts = {"users": [str(u) for u in prepared.user_ids], "again": again}
     model = AffinityModel(options.recipe, prepared.item_ids, arrays, facts)
-    others = np.sort(np.random.default_rng(options.seed).permutation(len(items))[:OTHERS])
-    for begin in range(0, len(users), USERS_PER_BLOCK):
-        block = slice(begin, begin + USERS_PER_BLOCK)
+    others = np.sort(np.random.default_rng(options.seed).permutation(len(items))[:_OTHERS])
+    for begin in range(0, len(users), _USERS_PER_BLOCK):
+        block = slice(begin, begin + _USERS_PER_BLOCK)
         preference = model.preference(block, others)
         greatest = preference.max(axis=1, initial=-1e30)
         arrays["mass"][block] = greatest + np.log(np.exp(preference - greatest[:, None]).sum(axis=1) + 1e-30)
@@ -155,25 +155,25 @@ def _fit(
 def _chosen(model: AffinityModel, held: Events, seed: int) -> tuple[float, float]:
     """The temperature and the gain of an item that the user had under which the held events are most likely."""
     random = np.random.default_rng(seed)
-    users = random.permutation(np.flatnonzero(held.lengths()))[:USERS_TO_CHOOSE_ON]
-    others = np.sort(random.permutation(len(model.item_ids))[:OTHERS])
+    users = random.permutation(np.flatnonzero(held.lengths()))[:_USERS_TO_CHOOSE_ON]
+    others = np.sort(random.permutation(len(model.item_ids))[:_OTHERS])
     ends = np.cumsum(held.lengths())
-    own, repeated, mass, had = [], [], np.zeros((len(TEMPERATURES), len(users))), np.zeros((len(TEMPERATURES), len(users)))
+    own, repeated, mass, had = [], [], np.zeros((len(_TEMPERATURES), len(users))), np.zeros((len(_TEMPERATURES), len(users)))
     for place, user in enumerate(users):
         one, items = slice(user, user + 1), held.items[ends[user] - held.lengths()[user] : ends[user]].astype(np.int64)
         preference, seen = model.preference(one, others)[0], model.seen(one, others)[0]
         own.append(model.preference(one, items)[0])
         repeated.append(model.seen(one, items)[0])
-        for number, temperature in enumerate(TEMPERATURES):
+        for number, temperature in enumerate(_TEMPERATURES):
             powers = np.exp((preference - preference.max()) / temperature)
             mass[number, place] = np.log(powers.sum()) + preference.max() / temperature
             had[number, place] = powers[seen].sum() / powers.sum()
     if not own:
         return 1.0, 0.0
     lengths, of_all, again_of_all = [len(one) for one in own], np.concatenate(own), np.concatenate(repeated)
-    rate = (again_of_all.sum() + UNSEEN_CHANCE) / (len(of_all) + 2 * UNSEEN_CHANCE)
+    rate = (again_of_all.sum() + _UNSEEN_CHANCE) / (len(of_all) + 2 * _UNSEEN_CHANCE)
     found: dict[tuple[float, float], float] = {}
-    for number, temperature in enumerate(TEMPERATURES):
+    for number, temperature in enumerate(_TEMPERATURES):
         share = np.clip(had[number].mean(), 1e-6, 1 - 1e-6)
         again = float(np.log(rate / (1 - rate)) - np.log(share / (1 - share)))
         norm = mass[number] + np.log1p(had[number] * np.expm1(again))
@@ -200,11 +200,11 @@ def _taste_deviation(users: Scores, items: Scores) -> Scores:
 def _next_deviation(recent: Matrix, following: Matrix) -> NDArray[np.float64]:
     """The same of the sums of transitions, which are 0 for most items."""
     found = np.zeros(recent.shape[0])
-    for begin in range(0, len(found), USERS_PER_BLOCK):
-        block = sparse.csr_array(recent[begin : begin + USERS_PER_BLOCK] @ following)
+    for begin in range(0, len(found), _USERS_PER_BLOCK):
+        block = sparse.csr_array(recent[begin : begin + _USERS_PER_BLOCK] @ following)
         mean = np.asarray(block.mean(axis=1)).ravel()
         squares = np.asarray(block.multiply(block).mean(axis=1)).ravel()
-        found[begin : begin + USERS_PER_BLOCK] = squares - mean**2
+        found[begin : begin + _USERS_PER_BLOCK] = squares - mean**2
     return np.sqrt(np.maximum(found, 1e-12))
 
 
@@ -241,5 +241,5 @@ def _answers(
     ]
     taken = [place for place in np.random.default_rng(seed).permutation(len(groups)) if len(users[place])]
     size = len(model.ranked_ids)
-    for place in taken[:SAMPLE]:
+    for place in taken[:_SAMPLE]:
         yield best(model.interest(groups[place]), size), frozenset(users[place].tolist())

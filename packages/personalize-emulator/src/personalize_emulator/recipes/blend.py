@@ -20,7 +20,6 @@ from personalize_emulator.metrics import DISCOUNTS
 from personalize_emulator.recipes.model import Model, Query, best
 
 Floats = NDArray[np.float32]
-Bools = NDArray[np.bool_]
 Part = tuple[str, float | None]
 """A part of the score and how fast the past fades in it: events until an event counts 1/e; None: never."""
 
@@ -36,7 +35,7 @@ FADING: Mapping[str, tuple[float, ...]] = {
     "trend": (0.02, 0.1, 1.0),
     AGAIN: (5.0, 30.0, 200.0),
 }
-WEIGHTS: Mapping[str, tuple[float, ...]] = {
+_WEIGHTS: Mapping[str, tuple[float, ...]] = {
     "taste": (0.0, 0.5, 1.0, 2.0),
     "next": (0.0, 0.25, 0.5, 1.0),
     "peers": (0.0, 0.25, 0.5, 1.0, 2.0),
@@ -44,15 +43,15 @@ WEIGHTS: Mapping[str, tuple[float, ...]] = {
     "trend": (0.0, 0.1, 0.3),
     AGAIN: (SUPPRESS, 0.0, 0.5, 1.0, 2.0, 4.0),
 }
-OTHER_WEIGHTS = (0.0, 0.25, 0.5, 1.0, 2.0)
+_OTHER_WEIGHTS = (0.0, 0.25, 0.5, 1.0, 2.0)
 
-ROUNDS = 3
-CANDIDATES = 100
-SURE = 1.5
+_ROUNDS = 3
+_CANDIDATES = 100
+_SURE = 1.5
 """A change must be better by so many standard errors: the users to choose on are few."""
-FEW = 5
-LEAST_VARIANCE = 1e-18
-TEMPERATURES = tuple(2.0**power for power in range(-2, 8))
+_FEW = 5
+_LEAST_VARIANCE = 1e-18
+_TEMPERATURES = tuple(2.0**power for power in range(-2, 8))
 
 
 @dataclass(frozen=True)
@@ -125,7 +124,7 @@ class BlendedModel(Model):
 def standardised(scores: Floats) -> Floats:
     """In standard deviations; the mean is of no interest, because all scores may be shifted together."""
     mean = scores.mean()
-    return np.asarray(scores / np.float32(np.sqrt(max(scores @ scores / len(scores) - mean * mean, LEAST_VARIANCE))))
+    return np.asarray(scores / np.float32(np.sqrt(max(scores @ scores / len(scores) - mean * mean, _LEAST_VARIANCE))))
 
 
 @dataclass(frozen=True)
@@ -173,7 +172,7 @@ class Trials:
         if case.listed is not None:
             items = np.unique(np.concatenate([case.listed, case.relevant]))
         else:
-            first = [best(s, CANDIDATES) for s, (name, _) in zip(scores, self._parts, strict=True) if name != AGAIN]
+            first = [best(s, _CANDIDATES) for s, (name, _) in zip(scores, self._parts, strict=True) if name != AGAIN]
             items = np.unique(np.concatenate([*first, case.seen, case.relevant]))
         return np.stack([s[items] for s in scores]), items, case
 
@@ -218,13 +217,13 @@ def choose(trials: Trials, start: Blend) -> Blend:
     again = _changes(start, AGAIN, trials.options[AGAIN]) if AGAIN in trials.options else []
     chosen = max([start, *again], key=lambda blend: float(trials.gains(blend).mean()))
     quality = trials.gains(chosen)
-    for _ in range(ROUNDS):
+    for _ in range(_ROUNDS):
         before = chosen
         for name, fadings in trials.options.items():
             tried = [(blend, trials.gains(blend)) for blend in _changes(chosen, name, fadings)]
             blend, gains = max(tried, key=lambda one: float(one[1].mean()))
             better = gains - quality
-            if better.mean() > SURE * better.std() / np.sqrt(len(better)) * (1 + FEW / len(better)) and better.mean() > 0:
+            if better.mean() > _SURE * better.std() / np.sqrt(len(better)) * (1 + _FEW / len(better)) and better.mean() > 0:
                 chosen, quality = blend, gains
         if chosen == before:
             break
@@ -233,12 +232,12 @@ def choose(trials: Trials, start: Blend) -> Blend:
 
 def _changes(blend: Blend, name: str, fadings: Iterable[float | None]) -> list[Blend]:
     """The blend with every other weight and fading of one part; the fading of what does not count is left alone."""
-    of_weight = {w: (blend.fading[name],) if w in (0.0, SUPPRESS) else fadings for w in WEIGHTS.get(name, OTHER_WEIGHTS)}
+    of_weight = {w: (blend.fading[name],) if w in (0.0, SUPPRESS) else fadings for w in _WEIGHTS.get(name, _OTHER_WEIGHTS)}
     return [blend.changed(name, weight, fading) for weight, some in of_weight.items() for fading in some]
 
 
 def calibrated(trials: Trials, blend: Blend, items: int) -> Blend:
     """The blend with the temperature at which its shares are most likely to be those of what the users took."""
     others = max(0, items - (trials.totals(blend).shape[1] if len(trials) else 0))
-    tried = [replace(blend, temperature=temperature) for temperature in TEMPERATURES]
+    tried = [replace(blend, temperature=temperature) for temperature in _TEMPERATURES]
     return max(tried, key=lambda one: trials.likelihood(one, others)) if len(trials) else blend

@@ -19,30 +19,30 @@ from personalize_emulator.recipes.events import Events, Matrix
 from personalize_emulator.recipes.neighbours import Floats, Ints, spans
 from personalize_emulator.recipes.transitions import top_per_row
 
-SUCCESSORS = 200
-RANK = 128
-SPARE = 16
-POWERS = 4
-PENALTY = 2.0  # in mean counts of an item
-POPULARITY_DISCOUNT = 0.1
-SHRINKAGE = 5.0
-LEAST_VALUE = -0.9
-HISTORY = 200
-LEAST_WEIGHT = 1e-3
+_SUCCESSORS = 200
+_RANK = 128
+_SPARE = 16
+_POWERS = 4
+_PENALTY = 2.0  # in mean counts of an item
+_POPULARITY_DISCOUNT = 0.1
+_SHRINKAGE = 5.0
+_LEAST_VALUE = -0.9
+_HISTORY = 200
+_LEAST_WEIGHT = 1e-3
 
 
 def whiten(events: Events, follows: Matrix, seed: int) -> dict[str, NDArray[Any]]:
     """The arrays that `score` reads: B as a sparse matrix minus the product of two narrow ones. follows: the counts M."""
     counts = np.bincount(events.items, minlength=events.n_items).astype(np.float32)
-    into = np.asarray(follows.sum(axis=0)).ravel() + SHRINKAGE
-    follows = top_per_row(follows, SUCCESSORS)
+    into = np.asarray(follows.sum(axis=0)).ravel() + _SHRINKAGE
+    follows = top_per_row(follows, _SUCCESSORS)
     same = follows.diagonal()
-    diagonal = counts + 2 * same + PENALTY * counts.mean()
+    diagonal = counts + 2 * same + _PENALTY * counts.mean()
     root = (1 / np.sqrt(diagonal)).astype(np.float32)
     others = _scaled(follows + follows.T - sparse.diags_array(2 * same), root, root)
     values, vectors = _greatest(others, seed)
     left, right = root[:, None] * vectors * (values / (1 + values)), root[:, None] * vectors
-    next_ = _scaled(follows, np.ones_like(root), (into**-POPULARITY_DISCOUNT).astype(np.float32))
+    next_ = _scaled(follows, np.ones_like(root), (into**-_POPULARITY_DISCOUNT).astype(np.float32))
     direct = _scaled(next_, root * root, np.ones_like(root))
     return {
         "chain_values": direct.data,
@@ -55,10 +55,10 @@ def whiten(events: Events, follows: Matrix, seed: int) -> dict[str, NDArray[Any]
 
 def score(arrays: Mapping[str, NDArray[Any]], items: Ints, weights: Floats, recency: float | None) -> Floats:
     """What follows the history. recency: events until the weight is 1/e."""
-    items, weights = items[-HISTORY:], weights[-HISTORY:]
+    items, weights = items[-_HISTORY:], weights[-_HISTORY:]
     age = np.arange(len(items) - 1, -1, -1, dtype=np.float32)
     decayed = weights * (np.exp(-age / np.float32(recency)) if recency else np.float32(1))
-    counted = decayed > LEAST_WEIGHT * decayed.max(initial=0)
+    counted = decayed > _LEAST_WEIGHT * decayed.max(initial=0)
     items, decayed = items[counted], decayed[counted]
     places, lengths = spans(arrays["chain_rows"], items)
     amounts = np.repeat(decayed, lengths) * arrays["chain_values"][places]
@@ -77,12 +77,12 @@ def _scaled(matrix: Matrix, rows: Floats, columns: Floats) -> Matrix:
 def _greatest(symmetric: Matrix, seed: int) -> tuple[Floats, Floats]:
     """The eigenvalues that are greatest by amount, and their vectors, by subspace iteration from a random start."""
     size = symmetric.shape[0]
-    width = min(RANK + SPARE, size)
+    width = min(_RANK + _SPARE, size)
     start = np.random.default_rng(seed).standard_normal((size, width), dtype=np.float32)
     basis = np.linalg.qr(symmetric @ start)[0]
-    for _ in range(POWERS):
+    for _ in range(_POWERS):
         basis = np.linalg.qr(symmetric @ basis)[0]
     values, vectors = np.linalg.eigh(basis.T @ (symmetric @ basis))
-    kept = np.argsort(-np.abs(values))[:RANK]
+    kept = np.argsort(-np.abs(values))[:_RANK]
     # Below -1 nothing could be inverted: the counts that top_per_row dropped may lead there.
-    return np.maximum(values[kept], LEAST_VALUE), basis @ vectors[:, kept]
+    return np.maximum(values[kept], _LEAST_VALUE), basis @ vectors[:, kept]

@@ -18,7 +18,7 @@ from personalize_rules.training import EventRules
 Matrix: TypeAlias = sparse.csr_array
 
 
-def event_rules(options: TrainingOptions) -> EventRules:
+def _event_rules(options: TrainingOptions) -> EventRules:
     """Which events count and how much (docs: event-values-types.html)."""
     return EventRules.of(
         event_type=options.event_type,
@@ -118,7 +118,7 @@ def prepare(data: TrainingData, options: TrainingOptions) -> Prepared:
 
     docs: personalize/latest/dg/limits.html, "Service quotas" (minimum data).
     """
-    rules = event_rules(options)
+    rules = _event_rules(options)
     interactions = data.interactions
     items = _without(data.items, options.excluded_columns.get("ITEMS", frozenset()))
     weights = weights_of(rules, interactions)

@@ -11,10 +11,10 @@ from scipy import sparse
 
 Floats = NDArray[np.float32]
 
-REGULARISATION = 5.0
-CONFIDENCE = 2.0
-RIDGE = 10.0
-CELLS_PER_BATCH = 1 << 17
+_REGULARISATION = 5.0
+_CONFIDENCE = 2.0
+_RIDGE = 10.0
+_CELLS_PER_BATCH = 1 << 17
 
 
 def factorise(
@@ -43,7 +43,7 @@ def factorise(
 
 def gram(factors: Floats) -> Floats:
     """The part of the normal equations that all rows share."""
-    return np.asarray(factors.T @ factors + REGULARISATION * np.eye(factors.shape[1], dtype=np.float32))
+    return np.asarray(factors.T @ factors + _REGULARISATION * np.eye(factors.shape[1], dtype=np.float32))
 
 
 def fold_in(rows: sparse.csr_array, factors: Floats) -> Floats:
@@ -72,8 +72,8 @@ def fold_in(rows: sparse.csr_array, factors: Floats) -> Floats:
 
 def fold_in_one(shared: Floats, factors: Floats, weights: Floats) -> Floats:
     """`fold_in` for one row: `factors` and `weights` of its entries; `shared` from `gram`."""
-    left = shared + (factors * (CONFIDENCE * weights)[:, None]).T @ factors
-    return np.asarray(np.linalg.solve(left, ((1 + CONFIDENCE) * weights) @ factors), dtype=np.float32)
+    left = shared + (factors * (_CONFIDENCE * weights)[:, None]).T @ factors
+    return np.asarray(np.linalg.solve(left, ((1 + _CONFIDENCE) * weights) @ factors), dtype=np.float32)
 
 
 def ridge_map(features: sparse.csr_array, factors: Floats, counts: NDArray[np.int64]) -> Floats:
@@ -83,14 +83,14 @@ def ridge_map(features: sparse.csr_array, factors: Floats, counts: NDArray[np.in
     """
     weights = np.log1p(counts).astype(np.float32)
     weighted = sparse.csr_array(features.multiply(weights[:, None]).T)
-    left = (weighted @ features).toarray() + RIDGE * np.eye(features.shape[1], dtype=np.float32)
+    left = (weighted @ features).toarray() + _RIDGE * np.eye(features.shape[1], dtype=np.float32)
     return np.asarray(np.linalg.solve(left, weighted @ factors), dtype=np.float32)
 
 
 def _batch_end(lengths: NDArray[np.int32], order: NDArray[np.int64], begin: int) -> int:
-    """Rows from `begin` on that together, padded to the longest, stay within CELLS_PER_BATCH."""
-    end = min(len(order), begin + max(1, CELLS_PER_BATCH // int(lengths[order[begin]])))
-    while end - begin > 1 and (end - begin) * int(lengths[order[end - 1]]) > CELLS_PER_BATCH:
+    """Rows from `begin` on that together, padded to the longest, stay within _CELLS_PER_BATCH."""
+    end = min(len(order), begin + max(1, _CELLS_PER_BATCH // int(lengths[order[begin]])))
+    while end - begin > 1 and (end - begin) * int(lengths[order[end - 1]]) > _CELLS_PER_BATCH:
         end = begin + max(1, (end - begin) // 2)
     return end
 
@@ -108,13 +108,13 @@ def _solve_short(inverse: Floats, entries: Floats, weights: Floats) -> Floats:
     roots = np.sqrt(weights)[:, :, None]
     scaled = entries * roots
     turned = scaled @ inverse
-    left = CONFIDENCE * (turned @ scaled.transpose(0, 2, 1)) + np.eye(entries.shape[1], dtype=np.float32)
-    solved = np.linalg.solve(left, (1 + CONFIDENCE) * roots)
+    left = _CONFIDENCE * (turned @ scaled.transpose(0, 2, 1)) + np.eye(entries.shape[1], dtype=np.float32)
+    solved = np.linalg.solve(left, (1 + _CONFIDENCE) * roots)
     return np.asarray((turned.transpose(0, 2, 1) @ solved)[:, :, 0])
 
 
 def _solve(shared: Floats, entries: Floats, weights: Floats) -> Floats:
     scaled = entries * weights[:, :, None]
-    left = shared + CONFIDENCE * (scaled.transpose(0, 2, 1) @ entries)
-    right = (1 + CONFIDENCE) * scaled.sum(axis=1)
+    left = shared + _CONFIDENCE * (scaled.transpose(0, 2, 1) @ entries)
+    right = (1 + _CONFIDENCE) * scaled.sum(axis=1)
     return np.asarray(np.linalg.solve(left, right[:, :, None])[:, :, 0])

@@ -11,13 +11,13 @@ from scipy import sparse
 from personalize_emulator.datasets.columns import Column
 from personalize_emulator.recipes.events import Matrix
 
-BINS = 12
-MAXIMUM_CATEGORIES = 1000
-RESERVED = frozenset({"CREATION_TIMESTAMP"})
+_BINS = 12
+_MAXIMUM_CATEGORIES = 1000
+_RESERVED = frozenset({"CREATION_TIMESTAMP"})
 
 
 @dataclass(frozen=True)
-class ColumnFeatures:
+class _ColumnFeatures:
     """How one column becomes features: a position per category, or one per bin between `edges`."""
 
     name: str
@@ -42,7 +42,7 @@ class ColumnFeatures:
 class Features:
     """The features of a dataset: categorical and numeric columns, others are not trained on."""
 
-    columns: tuple[ColumnFeatures, ...]
+    columns: tuple[_ColumnFeatures, ...]
 
     @staticmethod
     def of(columns: Mapping[str, Column]) -> "Features":
@@ -52,12 +52,12 @@ class Features:
         """
         learned = []
         for name, column in sorted(columns.items()):
-            if name in RESERVED:
+            if name in _RESERVED:
                 continue
             if column.kind == "categorical" and (categories := _categories(column)):
-                learned.append(ColumnFeatures(name, categories, ()))
+                learned.append(_ColumnFeatures(name, categories, ()))
             elif column.kind == "number" and (edges := _edges(column)):
-                learned.append(ColumnFeatures(name, {}, edges))
+                learned.append(_ColumnFeatures(name, {}, edges))
         return Features(tuple(learned))
 
     @property
@@ -84,7 +84,7 @@ class Features:
 
     @staticmethod
     def from_json(document: list[Any]) -> "Features":
-        return Features(tuple(ColumnFeatures(name, cats, tuple(edges)) for name, cats, edges in document))
+        return Features(tuple(_ColumnFeatures(name, cats, tuple(edges)) for name, cats, edges in document))
 
 
 def lifts(features: Matrix, items: NDArray[np.int32], n_items: int, shrinkage: float = 200.0) -> NDArray[np.float32]:
@@ -100,7 +100,7 @@ def lifts(features: Matrix, items: NDArray[np.int32], n_items: int, shrinkage: f
     return np.asarray(np.log((together + shrinkage * share) / (expected + shrinkage * share)), np.float32)
 
 
-def _positions_or_none(column: ColumnFeatures, value: Any) -> list[int]:
+def _positions_or_none(column: _ColumnFeatures, value: Any) -> list[int]:
     """Values of a request are text: one that is not a number where the column is one has no features."""
     try:
         return column.positions(value)
@@ -114,7 +114,7 @@ def _categories(column: Column) -> dict[str, int]:
     for cell, number in zip(column.vocabulary, rows, strict=True):
         for part in set(cell.split("|")):
             counts[part] = counts.get(part, 0) + int(number)
-    frequent = sorted(counts, key=lambda part: (-counts[part], part))[:MAXIMUM_CATEGORIES]
+    frequent = sorted(counts, key=lambda part: (-counts[part], part))[:_MAXIMUM_CATEGORIES]
     return {part: position for position, part in enumerate(frequent)}
 
 
@@ -122,10 +122,10 @@ def _edges(column: Column) -> tuple[float, ...]:
     known = column.values[~np.isnan(column.values)]
     if not len(known):
         return ()
-    return tuple(np.unique(np.quantile(known, np.linspace(0, 1, BINS + 1)[1:-1])).tolist())
+    return tuple(np.unique(np.quantile(known, np.linspace(0, 1, _BINS + 1)[1:-1])).tolist())
 
 
-def _encode(features: ColumnFeatures, column: Column, rows: NDArray[np.int64]) -> Matrix:
+def _encode(features: _ColumnFeatures, column: Column, rows: NDArray[np.int64]) -> Matrix:
     shape = (len(rows), features.width)
     if not features.categories:
         values = np.append(column.values, np.nan)[rows]

@@ -14,13 +14,13 @@ from personalize_emulator.metrics import Answer
 from personalize_emulator.recipes.events import Events, Prepared, attributes_of
 from personalize_emulator.recipes.model import Model, Query, best
 
-TEST_SHARE = 0.1
-HELD_SHARE = 0.1
-TUNING_SHARE = 0.2
-TUNING_USERS = (200, 500)
-TUNING_CELLS = 10_000_000
-CHOOSING_EVENTS = 1_000_000  # what is chosen on fewer events holds for more
-TEST_USERS = 5000
+_TEST_SHARE = 0.1
+_HELD_SHARE = 0.1
+_TUNING_SHARE = 0.2
+_TUNING_USERS = (200, 500)
+_TUNING_CELLS = 10_000_000
+_CHOOSING_EVENTS = 1_000_000  # what is chosen on fewer events holds for more
+_TEST_USERS = 5000
 
 
 @dataclass(frozen=True)
@@ -50,23 +50,23 @@ def split(events: Events, seed: int) -> HoldOut:
     """
     lengths = events.lengths()
     ends = np.cumsum(lengths)
-    hidden = ends - np.rint(np.maximum(1, lengths * HELD_SHARE)).astype(np.int64)
+    hidden = ends - np.rint(np.maximum(1, lengths * _HELD_SHARE)).astype(np.int64)
     users = np.random.default_rng(seed).permutation(np.flatnonzero(lengths > 1))
-    test_size = max(1, round(len(users) * TEST_SHARE))
+    test_size = max(1, round(len(users) * _TEST_SHARE))
     test = users[:test_size]
-    fewest, most = TUNING_USERS
-    size = min(round(len(users) * TUNING_SHARE), int(np.clip(TUNING_CELLS // max(1, events.n_items), fewest, most)))
+    fewest, most = _TUNING_USERS
+    size = min(round(len(users) * _TUNING_SHARE), int(np.clip(_TUNING_CELLS // max(1, events.n_items), fewest, most)))
     tuning = users[test_size : test_size + size]
     training = events.where(~np.isin(events.users, test))
     left = users[test_size + size :]
-    fit_in = np.cumsum(lengths[left]) <= CHOOSING_EVENTS
+    fit_in = np.cumsum(lengths[left]) <= _CHOOSING_EVENTS
     choosing = training.where(np.isin(training.users, left[fit_in]))
     starts = ends - lengths
 
     def cases(of: NDArray[np.int64]) -> list[Case]:
         return [Case(int(u), int(starts[u]), int(hidden[u]), int(ends[u])) for u in of]
 
-    return HoldOut(training, choosing, cases(test[:TEST_USERS]), cases(tuning))
+    return HoldOut(training, choosing, cases(test[:_TEST_USERS]), cases(tuning))
 
 
 class Examiner:

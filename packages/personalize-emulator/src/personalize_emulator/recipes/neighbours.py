@@ -17,42 +17,42 @@ from personalize_emulator.recipes.events import Events
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
-LONGEST = 500  # newest events of a user that are remembered
-PER_ITEM = 1000  # newest users of an item that are looked up
-NEIGHBOURS = 100
-SHARED = 60  # newest events of the history that are compared
-BEFORE = 0.6  # what stands before the shared item, beside what stands behind it
-SHRINKAGE = 10.0
-LEAST_RARITY = 0.05
-POPULARITY_DISCOUNT = np.float32(0.3)
+_LONGEST = 500  # newest events of a user that are remembered
+_PER_ITEM = 1000  # newest users of an item that are looked up
+_NEIGHBOURS = 100
+_SHARED = 60  # newest events of the history that are compared
+_BEFORE = 0.6  # what stands before the shared item, beside what stands behind it
+_SHRINKAGE = 10.0
+_LEAST_RARITY = 0.05
+_POPULARITY_DISCOUNT = np.float32(0.3)
 
 
 def remember(events: Events, user_ids: NDArray[np.object_]) -> dict[str, NDArray[Any]]:
     """The arrays that `score` reads: histories by user, users by item, how rare items are, and who the users are."""
     ends = np.cumsum(events.lengths())
-    recent = events.where(np.arange(len(events)) >= (ends - LONGEST)[events.users])
+    recent = events.where(np.arange(len(events)) >= (ends - _LONGEST)[events.users])
     users, items, times = recent.users, recent.items, recent.times
     newest = np.lexsort((times, users, items))
     last = np.append((np.diff(items[newest]) != 0) | (np.diff(users[newest]) != 0), np.ones(min(1, len(newest)), bool))
     pairs = newest[last]
     pairs = pairs[np.lexsort((times[pairs], items[pairs]))]
     counts = np.bincount(items[pairs], minlength=events.n_items)
-    kept = pairs[np.arange(len(pairs)) >= (np.cumsum(counts) - PER_ITEM)[items[pairs]]]
+    kept = pairs[np.arange(len(pairs)) >= (np.cumsum(counts) - _PER_ITEM)[items[pairs]]]
     distinct = np.bincount(users[pairs], minlength=events.n_users)
     rarity = np.log((events.n_users + 1) / (np.bincount(events.items, minlength=events.n_items) + 1))
     return {
         "peer_items": items,
         "peer_rows": _rows(np.bincount(users, minlength=events.n_users)),
         "peer_of_item": users[kept],
-        "peer_of_item_rows": _rows(np.minimum(counts, PER_ITEM)),
-        "peer_norms": np.sqrt(distinct + SHRINKAGE).astype(np.float32),
-        "peer_names": name_codes(user_ids),
-        "peer_rarity": np.maximum(rarity, LEAST_RARITY).astype(np.float32),
-        "peer_discounts": (counts + SHRINKAGE).astype(np.float32) ** -POPULARITY_DISCOUNT,
+        "peer_of_item_rows": _rows(np.minimum(counts, _PER_ITEM)),
+        "peer_norms": np.sqrt(distinct + _SHRINKAGE).astype(np.float32),
+        "peer_names": _name_codes(user_ids),
+        "peer_rarity": np.maximum(rarity, _LEAST_RARITY).astype(np.float32),
+        "peer_discounts": (counts + _SHRINKAGE).astype(np.float32) ** -_POPULARITY_DISCOUNT,
     }
 
 
-def name_codes(user_ids: NDArray[np.object_]) -> NDArray[np.uint32]:
+def _name_codes(user_ids: NDArray[np.object_]) -> NDArray[np.uint32]:
     """A short code of each id, by which a user is not taken for a neighbour of themselves."""
     return np.fromiter((zlib.crc32(str(user).encode()) for user in user_ids), np.uint32, len(user_ids))
 
@@ -61,7 +61,7 @@ def score(arrays: Mapping[str, NDArray[Any]], items: Ints, weights: Floats, rece
     """How near each item stands to the history in those of the neighbours. recency: events until the weight is 1/e."""
     rarity = arrays["peer_rarity"]
     size = len(rarity)
-    items, weights = items[-SHARED:], weights[-SHARED:]
+    items, weights = items[-_SHARED:], weights[-_SHARED:]
     age = np.arange(len(items) - 1, -1, -1, dtype=np.float32)
     own = np.zeros(size, np.float32)
     np.maximum.at(own, items, weights * (np.exp(-age / np.float32(recency)) if recency else np.float32(1)))
@@ -74,13 +74,13 @@ def score(arrays: Mapping[str, NDArray[Any]], items: Ints, weights: Floats, rece
         near = near[arrays["peer_names"][near] != zlib.crc32(user.encode())]
     if not len(near):
         return np.zeros(size, np.float32)
-    if len(near) > NEIGHBOURS:
-        near = near[np.argpartition(-alike[near], NEIGHBOURS)[:NEIGHBOURS]]
+    if len(near) > _NEIGHBOURS:
+        near = near[np.argpartition(-alike[near], _NEIGHBOURS)[:_NEIGHBOURS]]
     places, lengths = spans(arrays["peer_rows"], near)
     theirs = arrays["peer_items"][places]
     distance = _distances(own[theirs], lengths)
-    reach = np.float32(recency or LONGEST)
-    closeness = np.exp(-np.abs(distance) / reach) * np.where(distance > 0, 1, BEFORE) * np.repeat(alike[near], lengths)
+    reach = np.float32(recency or _LONGEST)
+    closeness = np.exp(-np.abs(distance) / reach) * np.where(distance > 0, 1, _BEFORE) * np.repeat(alike[near], lengths)
     return np.asarray(np.bincount(theirs, closeness, size) * arrays["peer_discounts"], np.float32)
 
 

@@ -27,21 +27,21 @@ from personalize_rules.training import EventRules
 DEFAULT_FACTORS = 32
 ITERATIONS = 10
 WARM_ITERATIONS = 3
-HISTORY = 200  # newest events that the taste is made of
-RECENT = 20
-CONTEXT_WEIGHT = 0.5
+_HISTORY = 200  # newest events that the taste is made of
+_RECENT = 20
+_CONTEXT_WEIGHT = 0.5
 LASTING, LASTING_SHARE = 25, 0.1  # a tenth of the taste fades so many times as slowly
 COLD_ITEM = 5
-FIRST_EVENTS = 10.0
-HALF_LIFE = 0.3
-SENSITIVITY = {"OFF": 0.0, "LOW": 0.1, "MEDIUM": 0.3, "HIGH": 0.6}
-MAXIMUM_LIFT_CELLS = 10_000_000
-FIRST_VERSIONS = frozenset({"aws-user-personalization", "aws-personalized-ranking"})
-FIRST_PARTS = ("taste", "next", "trend")
-PARTS = (*FIRST_PARTS, "peers", "chain")
-TRENDS = (*FADING["trend"], None)
-BY_ITEM = frozenset({"factors", "chain_left"})
-ROWS_OF_ITEMS = frozenset({"next_rows", "chain_rows", "peer_of_item_rows"})
+_FIRST_EVENTS = 10.0
+_HALF_LIFE = 0.3
+_SENSITIVITY = {"OFF": 0.0, "LOW": 0.1, "MEDIUM": 0.3, "HIGH": 0.6}
+_MAXIMUM_LIFT_CELLS = 10_000_000
+_FIRST_VERSIONS = frozenset({"aws-user-personalization", "aws-personalized-ranking"})
+_FIRST_PARTS = ("taste", "next", "trend")
+_PARTS = (*_FIRST_PARTS, "peers", "chain")
+_TRENDS = (*FADING["trend"], None)
+_BY_ITEM = frozenset({"factors", "chain_left"})
+_ROWS_OF_ITEMS = frozenset({"next_rows", "chain_rows", "peer_of_item_rows"})
 
 Ints = NDArray[np.int64]
 
@@ -80,7 +80,7 @@ class PersonalizationModel(BlendedModel):
     @property
     def options(self) -> Options:
         recency = self.facts["recency"]
-        return {name: FADING[name] if recency else (None,) for name in (*parts_of(self.recipe), AGAIN)}
+        return {name: FADING[name] if recency else (None,) for name in (*_parts_of(self.recipe), AGAIN)}
 
     def asked(self, query: Query) -> tuple[Callable[[str, float | None], Scores], Ints]:
         items, weights = self.history(query.history)
@@ -92,7 +92,7 @@ class PersonalizationModel(BlendedModel):
         # The sensitivity of an objective is meant beside the relevance, however high the parts of that weigh.
         relevance = max(1.0, sum(weight for _, _, weight in self.blend.parts()))
         objective = np.float32(relevance) * self.arrays["objective"]
-        return np.asarray(self.blended(query) + objective + self._in_context(query, CONTEXT_WEIGHT))
+        return np.asarray(self.blended(query) + objective + self._in_context(query, _CONTEXT_WEIGHT))
 
     def part(self, name: str, fading: float | None, items: Ints, weights: Scores, user: str | None) -> Scores:
         """One part of the score of every item, in standard deviations; see `blend`."""
@@ -101,12 +101,12 @@ class PersonalizationModel(BlendedModel):
         if name == "chain":
             return standardised(chain.score(self.arrays, items, weights, fading))
         if name == "trend":
-            return np.asarray(self.arrays["trends"][TRENDS.index(fading)])
+            return np.asarray(self.arrays["trends"][_TRENDS.index(fading)])
         return standardised(getattr(self, f"_{name}")(items, weights, fading))
 
     def _taste(self, items: Ints, weights: Scores, fading: float | None) -> Scores:
         """The user, folded into the factors from the history."""
-        items, weights = items[-HISTORY:], weights[-HISTORY:]
+        items, weights = items[-_HISTORY:], weights[-_HISTORY:]
         decayed = weights
         if fading:
             recent, always = np.exp(-_ages(items) / np.float32(fading)), np.exp(-_ages(items) / np.float32(LASTING * fading))
@@ -116,7 +116,7 @@ class PersonalizationModel(BlendedModel):
 
     def _next(self, items: Ints, weights: Scores, fading: float | None) -> Scores:
         """The sum of the transitions from the newest items."""
-        items, weights = items[-RECENT:], weights[-RECENT:]
+        items, weights = items[-_RECENT:], weights[-_RECENT:]
         decayed = weights * (np.exp(-_ages(items) / np.float32(fading)) if fading else np.float32(1))
         places, lengths = neighbours.spans(self.arrays["next_rows"], items)
         amounts = np.repeat(decayed, lengths) * self.arrays["next_values"][places]
@@ -161,7 +161,7 @@ class PersonalizationModel(BlendedModel):
             return self
         added = self._arrays_for(new, data)
         arrays = {
-            name: np.concatenate([a, added[name]], axis=0 if a.ndim == 1 or name in BY_ITEM else -1) if name in added else a
+            name: np.concatenate([a, added[name]], axis=0 if a.ndim == 1 or name in _BY_ITEM else -1) if name in added else a
             for name, a in self.arrays.items()
         }
         ids = np.concatenate([self.item_ids, new])
@@ -174,7 +174,7 @@ class PersonalizationModel(BlendedModel):
         newest = np.full(len(new), float(data.interactions.timestamps.max(initial=0)))
         return {
             "factors": factors.astype(np.float32),
-            **{name: np.full(len(new), a[-1], a.dtype) for name, a in self.arrays.items() if name in ROWS_OF_ITEMS},
+            **{name: np.full(len(new), a[-1], a.dtype) for name, a in self.arrays.items() if name in _ROWS_OF_ITEMS},
             **self._zeros_for(len(new), "chain_left", "chain_right", "user_lifts", "context_lifts"),
             **{n: np.full(len(new), a.max(), a.dtype) for n, a in self.arrays.items() if n in ("peer_rarity", "peer_discounts")},
             "trends": np.repeat(self.arrays["trends"].min(axis=1, keepdims=True), len(new), axis=1),
@@ -187,7 +187,7 @@ class PersonalizationModel(BlendedModel):
     def _zeros_for(self, number: int, *names: str) -> dict[str, Scores]:
         """For new items, in those of these arrays that the model has."""
         known = {name: self.arrays[name] for name in names if name in self.arrays}
-        return {n: np.zeros((number, a.shape[1]) if n in BY_ITEM else (len(a), number), np.float32) for n, a in known.items()}
+        return {n: np.zeros((number, a.shape[1]) if n in _BY_ITEM else (len(a), number), np.float32) for n, a in known.items()}
 
 
 def _ages(items: Ints) -> Scores:
@@ -216,14 +216,14 @@ def fit(prepared: Prepared, options: TrainingOptions, start: PersonalizationMode
     factors[~warm] = described[~warm] @ item_map
     counted = follows(events, start.follows if start else None)
     following = transitions(counted.counts)
-    blend = start.blend if start else first_blend(options.recipe, _recency(options.hyperparameters))
+    blend = start.blend if start else _first_blend(options.recipe, _recency(options.hyperparameters))
     arrays = {
         "factors": factors,
         "item_map": item_map,
         "next_values": following.data,
         "next_items": following.indices,
         "next_rows": following.indptr,
-        "trends": trends(events),
+        "trends": _trends(events),
         "first_choices": _first_choices(events, _recency(options.hyperparameters)),
         "counts": counts,
         "created": prepared.created,
@@ -231,7 +231,7 @@ def fit(prepared: Prepared, options: TrainingOptions, start: PersonalizationMode
         **_lifts(prepared, features),
     }
     # A part that the training before has found to be of no use is left out.
-    wanted = parts_of(options.recipe) if start is None else [name for name, _, _ in blend.parts()]
+    wanted = _parts_of(options.recipe) if start is None else [name for name, _, _ in blend.parts()]
     if "peers" in wanted:
         arrays |= neighbours.remember(events, prepared.user_ids)
     if "chain" in wanted:
@@ -248,25 +248,25 @@ def fit(prepared: Prepared, options: TrainingOptions, start: PersonalizationMode
     return model
 
 
-def first_blend(recipe: str, recency: bool) -> Blend:
+def _first_blend(recipe: str, recency: bool) -> Blend:
     """What the search begins with, and what is served where there is nobody to choose on."""
-    parts = parts_of(recipe)
+    parts = _parts_of(recipe)
     first = {"taste": 1.0, "next": 0.25, "peers": 0.5, "chain": 0.25, "trend": 0.0}
     weights = {name: weight for name, weight in first.items() if name in parts} | {AGAIN: SUPPRESS}
     fading = {"taste": 4.0, "next": 9.5, "peers": 5.0, "chain": 10.0, "trend": 1.0, AGAIN: 30.0}
     return Blend(weights, {name: fading[name] if recency else None for name in weights})
 
 
-def parts_of(recipe: str) -> tuple[str, ...]:
+def _parts_of(recipe: str) -> tuple[str, ...]:
     """The parts that a recipe blends: the older ones know tastes and transitions, the newer ones what all parts know."""
-    return FIRST_PARTS if recipe in FIRST_VERSIONS else PARTS
+    return _FIRST_PARTS if recipe in _FIRST_VERSIONS else _PARTS
 
 
-def trends(events: Events) -> Scores:
-    """A row for each of TRENDS: the log of how popular the items are, old events counting less, in standard deviations."""
+def _trends(events: Events) -> Scores:
+    """A row for each of _TRENDS: the log of how popular the items are, old events counting less, in standard deviations."""
     newest, oldest = int(events.times.max()), int(events.times.min())
     age = (newest - events.times) / max(1, newest - oldest)
-    weights = (np.exp(-age / fading) if fading else np.ones(len(events)) for fading in TRENDS)
+    weights = (np.exp(-age / fading) if fading else np.ones(len(events)) for fading in _TRENDS)
     counted = [np.bincount(events.items, w, events.n_items).astype(np.float32) for w in weights]
     return np.stack([standardised(np.log(count + np.float32(0.5))) for count in counted])
 
@@ -289,7 +289,7 @@ def _features(prepared: Prepared) -> dict[str, Features]:
         "USERS": Features.of(prepared.users.columns if prepared.users is not None else {}),
         "INTERACTIONS": Features.of(prepared.contexts),
     }
-    limit = MAXIMUM_LIFT_CELLS // max(1, prepared.events.n_items)
+    limit = _MAXIMUM_LIFT_CELLS // max(1, prepared.events.n_items)
     return {n: f if n == "ITEMS" or f.width <= limit else Features(()) for n, f in described.items()}
 
 
@@ -317,10 +317,10 @@ def _first_choices(events: Events, recency: bool) -> NDArray[np.float32]:
     """
     lengths = events.lengths()
     place = np.arange(len(events)) - (np.cumsum(lengths) - lengths)[events.users]
-    weights = np.exp(-place / FIRST_EVENTS)
+    weights = np.exp(-place / _FIRST_EVENTS)
     if recency:
         newest, oldest = int(events.times.max()), int(events.times.min())
-        weights *= 0.5 ** ((newest - events.times) / max(1.0, HALF_LIFE * (newest - oldest)))
+        weights *= 0.5 ** ((newest - events.times) / max(1.0, _HALF_LIFE * (newest - oldest)))
     chosen = np.bincount(events.items, weights, events.n_items) + 1e-3
     return np.asarray(np.log(chosen / chosen.sum()), np.float32)
 
@@ -328,7 +328,7 @@ def _first_choices(events: Events, recency: bool) -> NDArray[np.float32]:
 def _objective(prepared: Prepared, options: TrainingOptions) -> NDArray[np.float32]:
     """What the business objective adds to each item: its attribute, standardised, by the sensitivity."""
     objective = options.optimization_objective or {}
-    weight = SENSITIVITY.get(str(objective.get("objectiveSensitivity", "OFF")), 0.0)
+    weight = _SENSITIVITY.get(str(objective.get("objectiveSensitivity", "OFF")), 0.0)
     values = objective_values(prepared, options)
     return np.asarray(weight * (values - values.mean()) / (values.std() + 1e-9), np.float32)
 

@@ -12,7 +12,7 @@ from personalize_emulator.recipes.options import TrainingOptions
 from personalize_rules.recipes import RECIPES
 from personalize_rules.training import EventRules
 
-INTERVALS = {"30 minutes": 1800, "1 hour": 3600, "2 hours": 7200, "3 hours": 10800, "1 day": 86400}
+_INTERVALS = {"30 minutes": 1800, "1 hour": 3600, "2 hours": 7200, "3 hours": 10800, "1 day": 86400}
 
 
 def distinct_users(events: Events) -> NDArray[np.int64]:
@@ -57,7 +57,7 @@ def popularity_scores(events: Events) -> Scores:
 
 def fit_trending(prepared: Prepared, options: TrainingOptions, start: TrendingModel | None = None) -> TrendingModel:
     default = RECIPES[options.recipe].defaults["trend_discovery_frequency"]
-    interval = INTERVALS[options.hyperparameters.get("trend_discovery_frequency", default)]
+    interval = _INTERVALS[options.hyperparameters.get("trend_discovery_frequency", default)]
     facts: dict[str, Any] = {"rules": prepared.rules.to_json(), "interval": interval}
     scores = trend(prepared.events, interval)
     return TrendingModel(options.recipe, object_array(list(prepared.item_ids)), {"scores": scores}, facts)

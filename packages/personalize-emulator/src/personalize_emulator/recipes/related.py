@@ -30,11 +30,11 @@ from personalize_emulator.recipes.popularity import popularity_scores
 from personalize_emulator.recipes.transitions import follows, top_per_row, weighed_down, without_diagonal
 from personalize_rules.recipes import RECIPES
 
-NEIGHBOURS = 200
+_NEIGHBOURS = 200
 LONGEST_HISTORY = 200
-SHRINKAGE = 20.0
-ITEMS_PER_BLOCK = 512
-PARTS = ("together", "around", "interest", "alike")
+_SHRINKAGE = 20.0
+_ITEMS_PER_BLOCK = 512
+_PARTS = ("together", "around", "interest", "alike")
 FIRST = {"together": 1.0, "around": 1.0, "interest": 0.5, "alike": 0.25}
 
 
@@ -43,7 +43,7 @@ class RelatedModel(BlendedModel):
 
     @property
     def options(self) -> Options:
-        return dict.fromkeys(("together",) if "factors" not in self.arrays else PARTS, (None,))
+        return dict.fromkeys(("together",) if "factors" not in self.arrays else _PARTS, (None,))
 
     def asked(self, query: Query) -> tuple[Callable[[str, float | None], Scores], NDArray[np.int64]]:
         row = self.index[query.item_id or ""]
@@ -81,31 +81,31 @@ def fit(prepared: Prepared, options: TrainingOptions, start: RelatedModel | None
     discount = float(parameters["popularity_discount_factor"]) if sims else 0.5
     least = int(parameters["min_cointeraction_count"]) if sims else 1
     arrays = {
-        **_arrays("together", together(events, discount, least, 0.0 if sims else SHRINKAGE)),
+        **_arrays("together", _together(events, discount, least, 0.0 if sims else _SHRINKAGE)),
         "popularity": popularity_scores(events),
     }
     if not sims:
         first = np.asarray(start.arrays["factors"]) if start else None
         iterations = WARM_ITERATIONS if start else ITERATIONS
         factors = _described(prepared, factorise(events.matrix(), DEFAULT_FACTORS, iterations, options.seed, first))
-        arrays |= {"factors": factors, "unit_factors": _unit(factors), **_arrays("around", around(events))}
-    names = ("together",) if sims else PARTS
+        arrays |= {"factors": factors, "unit_factors": _unit(factors), **_arrays("around", _around(events))}
+    names = ("together",) if sims else _PARTS
     first_blend = Blend({**{name: FIRST[name] for name in names}, AGAIN: SUPPRESS}, dict.fromkeys((*names, AGAIN)))
     facts = {"blend": (start.blend if start else first_blend).to_json()}
     return RelatedModel(options.recipe, prepared.item_ids, arrays, facts)
 
 
-def around(events: Events) -> Matrix:
+def _around(events: Events) -> Matrix:
     """Items x items: how much more than by its popularity an item is near another in the histories, before or after it."""
     counts = without_diagonal(follows(events).counts)
-    return weighed_down(sparse.csr_array(counts + counts.T), NEIGHBOURS)
+    return weighed_down(sparse.csr_array(counts + counts.T), _NEIGHBOURS)
 
 
 def _arrays(name: str, matrix: Matrix) -> dict[str, NDArray[Any]]:
     return {f"{name}_values": matrix.data, f"{name}_items": matrix.indices, f"{name}_rows": matrix.indptr}
 
 
-def together(events: Events, discount: float, least: int, shrinkage: float) -> Matrix:
+def _together(events: Events, discount: float, least: int, shrinkage: float) -> Matrix:
     """Items x items: users in common over sqrt(users of the one) and users of the other to the `discount`.
 
     Pairs with fewer than `least` common users are dropped; the best 200 of each row are kept. Only the newest
@@ -118,14 +118,14 @@ def together(events: Events, discount: float, least: int, shrinkage: float) -> M
     users = np.asarray(matrix.sum(axis=0)).ravel()
     by_item = sparse.csr_array(matrix.T)
     blocks = []
-    for begin in range(0, events.n_items, ITEMS_PER_BLOCK):
-        block = sparse.csr_array(by_item[begin : begin + ITEMS_PER_BLOCK] @ matrix)
+    for begin in range(0, events.n_items, _ITEMS_PER_BLOCK):
+        block = sparse.csr_array(by_item[begin : begin + _ITEMS_PER_BLOCK] @ matrix)
         rows = np.repeat(np.arange(begin, begin + block.shape[0]), np.diff(block.indptr))
         enough = (block.data >= max(1, least)) & (rows != block.indices)
         divisor = np.sqrt(users[rows]) * users[block.indices] ** discount + shrinkage
         block.data = np.where(enough, block.data / divisor, 0).astype(np.float32)
         block.eliminate_zeros()
-        blocks.append(top_per_row(block, NEIGHBOURS))
+        blocks.append(top_per_row(block, _NEIGHBOURS))
     return sparse.csr_array(sparse.vstack(blocks, format="csr"))
 
 

@@ -17,8 +17,8 @@ from personalize_emulator.recipes.model import Model, Query, Scores, best, objec
 from personalize_emulator.recipes.options import TrainingFailed, TrainingOptions
 from personalize_emulator.recipes.text import textual_columns, tf_idf
 
-SAMPLE = 500
-LONGEST = 25
+_SAMPLE = 500
+_LONGEST = 25
 
 
 class SemanticModel(Model):
@@ -63,8 +63,8 @@ def train(data: TrainingData, options: TrainingOptions) -> tuple[SemanticModel, 
     """The model, and how popular, new and similar its first 25 are on the mean."""
     model = _fit(data, options.recipe)
     size = len(model.item_ids)
-    sample = np.random.default_rng(options.seed).permutation(size)[:SAMPLE]
-    lists = [best(model.scores(Query(item_id=model.item_ids[row])), LONGEST) for row in sample]
+    sample = np.random.default_rng(options.seed).permutation(size)[:_SAMPLE]
+    lists = [best(model.scores(Query(item_id=model.item_ids[row])), _LONGEST) for row in sample]
     # Guess: the names of the metrics of Semantic-Similarity: `item_popularity`, `item_freshness`, `item_similarity`.
     similar = [model.similarity(row)[chosen].mean() for row, chosen in zip(sample, lists, strict=True)]
     return model, {

@@ -18,13 +18,12 @@ from personalize_rules.recipes import RECIPES
 from personalize_rules.recipes.recipe import Family
 
 Progress = Callable[[str, float], None]
-Trained = tuple[Model, dict[str, float]]
-Fit = Callable[..., Model]
+_Fit = Callable[..., Model]
 
-FEW_TEST_USERS = 10
-REWARD_LIST = 100
-LIST = 100
-BLENDED: tuple[Family, ...] = ("personalization", "related")
+_FEW_TEST_USERS = 10
+_REWARD_LIST = 100
+_LIST = 100
+_BLENDED: tuple[Family, ...] = ("personalization", "related")
 
 
 @dataclass(frozen=True)
@@ -64,14 +63,14 @@ def _train(data: TrainingData, options: TrainingOptions, progress: Progress) -> 
     trial = try_out(prepared, data, options)
     measured = _measure(prepared, options, trial)
     progress("training", 0.6)
-    model = FITS[family](prepared, options, trial.model)
+    model = _FITS[family](prepared, options, trial.model)
     progress("training", 1.0)
     users = len(trial.held.test)
-    warnings = [f"The metrics rest on {users} test users only."] if users < FEW_TEST_USERS else []
+    warnings = [f"The metrics rest on {users} test users only."] if users < _FEW_TEST_USERS else []
     return model, measured, warnings
 
 
-FITS: Mapping[Family, Fit] = {
+_FITS: Mapping[Family, _Fit] = {
     "personalization": personalization.fit,
     "related": related.fit,
     "popularity": popularity.fit_popularity,
@@ -93,13 +92,13 @@ def try_out(prepared: Prepared, data: TrainingData, options: TrainingOptions) ->
     """Train without the hold-out of the seed, and ask for the 25 best items of each test user."""
     recipe = RECIPES[options.recipe]
     held = split(prepared.events, options.seed)
-    fit = FITS[recipe.family]
+    fit = _FITS[recipe.family]
     examiner = Examiner(prepared, data.interactions, by_item=recipe.type == "RELATED_ITEMS")
     start = None
-    if recipe.family in BLENDED and held.tuning and len(held.choosing):
+    if recipe.family in _BLENDED and held.tuning and len(held.choosing):
         start = fit(replace(prepared, events=held.choosing), options)
         if isinstance(start, blend.BlendedModel) and len(start.options) > 1:
-            start = chosen_on(held.tuning, start, examiner)
+            start = _chosen_on(held.tuning, start, examiner)
     model = fit(replace(prepared, events=held.training), options, start)
     return Trial(held, model, examiner, examiner.answers(model, held.test))
 
@@ -110,7 +109,7 @@ def _measure(prepared: Prepared, options: TrainingOptions, trial: Trial) -> dict
         measured |= metrics.weighted_gain_metrics(trial.answers)
     if options.optimization_objective:
         rewards = personalization.objective_values(prepared, options)
-        longer = trial.examiner.answers(trial.model, trial.held.test, REWARD_LIST)
+        longer = trial.examiner.answers(trial.model, trial.held.test, _REWARD_LIST)
         measured["average_rewards_at_k"] = metrics.average_rewards(longer, rewards)
     if isinstance(trial.model, popularity.TrendingModel):
         interval = trial.model.facts["interval"]
@@ -119,7 +118,7 @@ def _measure(prepared: Prepared, options: TrainingOptions, trial: Trial) -> dict
     return measured
 
 
-def chosen_on(cases: list[Case], model: blend.BlendedModel, examiner: Examiner) -> Model:
+def _chosen_on(cases: list[Case], model: blend.BlendedModel, examiner: Examiner) -> Model:
     """The model with the blend that is best for these users, whom it has not seen.
 
     A model that ranks given lists is asked to rank lists: what the user takes next among other popular items.
@@ -131,7 +130,7 @@ def chosen_on(cases: list[Case], model: blend.BlendedModel, examiner: Examiner) 
     def case(held: Case) -> blend.Case:
         score, seen = model.asked(examiner.query(held))
         relevant = np.array(sorted(examiner.relevant(held)), np.int64)
-        listed = random.choice(len(popularity), LIST, p=popularity) if ranking else None
+        listed = random.choice(len(popularity), _LIST, p=popularity) if ranking else None
         return blend.Case(score, np.unique(seen), relevant, listed)
 
     trials = blend.Trials((case(held) for held in cases), model.options)

@@ -9,16 +9,16 @@ from scipy import sparse
 
 from personalize_emulator.recipes.events import Events, Matrix
 
-WINDOW = 20
-DECAY = 0.95
-SHRINKAGE = 5.0
-POPULARITY_DISCOUNT = 0.3
-SUCCESSORS = 100
+_WINDOW = 20
+_DECAY = 0.95
+_SHRINKAGE = 5.0
+_POPULARITY_DISCOUNT = 0.3
+_SUCCESSORS = 100
 
 
 def transitions(counts: Matrix) -> Matrix:
     """Items x items: how much more than by its popularity an item follows another; the 100 best of each row."""
-    return weighed_down(without_diagonal(counts), SUCCESSORS)
+    return weighed_down(without_diagonal(counts), _SUCCESSORS)
 
 
 def without_diagonal(counts: Matrix) -> Matrix:
@@ -30,9 +30,9 @@ def without_diagonal(counts: Matrix) -> Matrix:
 
 def weighed_down(total: Matrix, size: int) -> Matrix:
     """Counts of pairs as shares of their row, less for popular items; the `size` best of each row."""
-    out = np.asarray(total.sum(axis=1)).ravel() + SHRINKAGE
-    into = np.asarray(total.sum(axis=0)).ravel() + SHRINKAGE
-    shares = total.data * np.repeat(1 / out, np.diff(total.indptr)) * (into**-POPULARITY_DISCOUNT)[total.indices]
+    out = np.asarray(total.sum(axis=1)).ravel() + _SHRINKAGE
+    into = np.asarray(total.sum(axis=0)).ravel() + _SHRINKAGE
+    shares = total.data * np.repeat(1 / out, np.diff(total.indptr)) * (into**-_POPULARITY_DISCOUNT)[total.indices]
     weighed = sparse.csr_array((shares.astype(np.float32), total.indices, total.indptr), shape=total.shape)
     return top_per_row(weighed, size)
 
@@ -56,10 +56,10 @@ def follows(events: Events, before: Follows | None = None) -> Follows:
 
 def _followers(events: Events) -> Iterator[Matrix]:
     shape = (events.n_items, events.n_items)
-    for distance in range(1, WINDOW + 1):
+    for distance in range(1, _WINDOW + 1):
         before, after = events.items[:-distance], events.items[distance:]
         pairs = events.users[:-distance] == events.users[distance:]
-        values = np.full(int(pairs.sum()), DECAY ** (distance - 1), np.float32)
+        values = np.full(int(pairs.sum()), _DECAY ** (distance - 1), np.float32)
         yield sparse.csr_array((values, (before[pairs], after[pairs])), shape=shape)
 
 

@@ -13,8 +13,8 @@ from personalize_rules.limits import MAX_RESULTS
 from personalize_rules.recipes import Recipe
 from personalize_rules.solutions import check_exploration
 
-DEFAULT_RESULTS = 25
-THEME_REGIONS = ("us-east-1", "us-west-2", "ap-northeast-1")
+_DEFAULT_RESULTS = 25
+_THEME_REGIONS = ("us-east-1", "us-west-2", "ap-northeast-1")
 
 
 class BatchJobs:
@@ -54,8 +54,8 @@ class BatchJobs:
             return None
         if recipe.name != "aws-similar-items":
             raise InvalidInput("batchInferenceJobMode: THEME_GENERATION is supported by the recipe aws-similar-items only")
-        if self.context.region not in THEME_REGIONS:
-            raise InvalidInput(f"batchInferenceJobMode: THEME_GENERATION is available in {', '.join(THEME_REGIONS)} only")
+        if self.context.region not in _THEME_REGIONS:
+            raise InvalidInput(f"batchInferenceJobMode: THEME_GENERATION is available in {', '.join(_THEME_REGIONS)} only")
         if config is None:
             raise InvalidInput("themeGenerationConfig must be given with the batchInferenceJobMode THEME_GENERATION")
         items = self.context.stores.schemas(str(version.group)).get("ITEMS")
@@ -85,7 +85,7 @@ class BatchJobs:
         work: Mapping[str, Any],
     ) -> Resource:
         context = self.context
-        results = request.get("numResults", DEFAULT_RESULTS)
+        results = request.get("numResults", _DEFAULT_RESULTS)
         if not 1 <= results <= MAX_RESULTS[resource_type]:
             raise InvalidInput(f"numResults must be from 1 to {MAX_RESULTS[resource_type]}, not {results}")
         source = request["jobInput"]["s3DataSource"]["path"]

@@ -9,7 +9,8 @@ from personalize_emulator.quotas import check_active
 from personalize_emulator.resources.attributions import measured_kinds
 from personalize_emulator.resources.context import Context, Operation, Request
 from personalize_emulator.resources.records import Resource
-from personalize_rules.schemas import Kind, check_schema_update, parse_schema
+from personalize_rules.schema_updates import check_schema_update
+from personalize_rules.schemas import Kind, parse_schema
 
 
 class Datasets:

@@ -9,11 +9,11 @@ from personalize_emulator.clock import Clock, Timers
 from personalize_emulator.jobs.runner import JobRunner
 from personalize_emulator.resources.records import Resource, ResourceStore, Transition
 
-GONE = ""  # the end of a course after which the resource does not exist
+_GONE = ""  # the end of a course after which the resource does not exist
 
 
 @dataclass(frozen=True)
-class Course:
+class _Course:
     """The transitional states of one kind of change, in their order, and how it ends."""
 
     states: tuple[str, ...]
@@ -21,19 +21,19 @@ class Course:
     failed: str = "CREATE FAILED"
 
 
-COURSES = {
-    "create": Course(("CREATE PENDING", "CREATE IN_PROGRESS"), "ACTIVE"),
-    "delete": Course(("DELETE PENDING", "DELETE IN_PROGRESS"), GONE),
-    "update": Course(("UPDATE PENDING", "UPDATE IN_PROGRESS"), "ACTIVE", "UPDATE FAILED"),
-    "stop": Course(("STOP PENDING", "STOP IN_PROGRESS"), "INACTIVE"),
-    "start": Course(("START PENDING", "START IN_PROGRESS"), "ACTIVE"),
-    "stop-training": Course(("CREATE STOPPING",), "CREATE STOPPED"),
-    "delete-data": Course(("PENDING", "IN_PROGRESS"), "COMPLETED", "FAILED"),
+_COURSES = {
+    "create": _Course(("CREATE PENDING", "CREATE IN_PROGRESS"), "ACTIVE"),
+    "delete": _Course(("DELETE PENDING", "DELETE IN_PROGRESS"), _GONE),
+    "update": _Course(("UPDATE PENDING", "UPDATE IN_PROGRESS"), "ACTIVE", "UPDATE FAILED"),
+    "stop": _Course(("STOP PENDING", "STOP IN_PROGRESS"), "INACTIVE"),
+    "start": _Course(("START PENDING", "START IN_PROGRESS"), "ACTIVE"),
+    "stop-training": _Course(("CREATE STOPPING",), "CREATE STOPPED"),
+    "delete-data": _Course(("PENDING", "IN_PROGRESS"), "COMPLETED", "FAILED"),
 }
 _DURATION_OF = {"delete": "delete", "update": "update", "stop": "stop", "start": "start", "stop-training": "stop"}
 
 # Called in a transaction when a course has ended well, with the job's answer; returns why it failed after all.
-Finish = Callable[[Resource, Mapping[str, Any]], str | None]
+_Finish = Callable[[Resource, Mapping[str, Any]], str | None]
 
 
 class LifeCycle:
@@ -48,9 +48,9 @@ class LifeCycle:
         self._clock = clock
         self._timers = timers
         self._runner = runner
-        self._finish: dict[tuple[str, str], Finish] = {}
+        self._finish: dict[tuple[str, str], _Finish] = {}
 
-    def finish(self, resource_type: str, course: str, call: Finish, on: str = "status") -> None:
+    def finish(self, resource_type: str, course: str, call: _Finish, on: str = "status") -> None:
         """Have `call` run when resources of this type end this course."""
         self._finish[(resource_type, f"{on}/{course}")] = call
 
@@ -67,7 +67,7 @@ class LifeCycle:
         self._runner.cancel(_key(resource, on))
         transition = Transition(course, 0, self._due(resource, course, on, 0), job, fail=fail)
         resource.transitions[on] = transition
-        self._show(resource, on, COURSES[course].states[0])
+        self._show(resource, on, _COURSES[course].states[0])
         self._enter(resource, on, transition)
 
     def recover(self) -> None:
@@ -79,7 +79,7 @@ class LifeCycle:
 
     def _enter(self, resource: Resource, on: str, transition: Transition) -> None:
         self._store.put(resource)
-        last = transition.step == len(COURSES[transition.course].states) - 1
+        last = transition.step == len(_COURSES[transition.course].states) - 1
         if last and transition.job and transition.result is None and not transition.fail:
             created = resource.created
             self._runner.submit(
@@ -106,7 +106,7 @@ class LifeCycle:
             if self._clock.now() < transition.due:
                 self._timers.at(transition.due, lambda: self._advance(arn, on, transition))
                 return
-            states = COURSES[transition.course].states
+            states = _COURSES[transition.course].states
             if transition.step + 1 < len(states):
                 transition.step += 1
                 transition.due = self._due(resource, transition.course, on, transition.step)
@@ -119,7 +119,7 @@ class LifeCycle:
                 self._end(resource, on, transition)
 
     def _end(self, resource: Resource, on: str, transition: Transition) -> None:
-        course = COURSES[transition.course]
+        course = _COURSES[transition.course]
         del resource.transitions[on]
         result = transition.result or {}
         reason = transition.fail or result.get("failure")
@@ -132,7 +132,7 @@ class LifeCycle:
                 reason = "Internal error: see the log of the emulator"
         if reason:
             self._show(resource, on, course.failed, reason)
-        elif course.end == GONE:
+        elif course.end == _GONE:
             self._store.remove(resource)
             return
         else:

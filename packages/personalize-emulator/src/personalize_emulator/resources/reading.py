@@ -10,7 +10,7 @@ from personalize_emulator.resources.context import Context, Operation, Request
 from personalize_emulator.resources.records import Resource
 from personalize_emulator.resources.types import TYPES, ResourceType
 
-PAGE = 100
+_PAGE = 100
 _KINDS = {resource_type.arn_member: resource_type.name for resource_type in TYPES.values()}
 Describe = Callable[[Resource], Mapping[str, Any]]
 
@@ -86,7 +86,7 @@ def page(member: str, entries: Iterable[Mapping[str, Any]], request: Request, ke
     if token := request.get("nextToken"):
         last = _read_token(token, member)
         listed = [entry for entry in listed if place(entry) > last]
-    size = request.get("maxResults", PAGE)
+    size = request.get("maxResults", _PAGE)
     answer: dict[str, Any] = {member: listed[:size]}
     if len(listed) > size:
         answer["nextToken"] = _token(member, *place(listed[size - 1]))

@@ -9,7 +9,7 @@ from personalize_emulator.resources.reading import page
 from personalize_emulator.resources.solution_config import find_recipe
 from personalize_rules.recipes import RECIPES, HyperParameter, Recipe
 
-PUBLISHED = 1_577_836_800.0  # recipes carry a date of their own; one stands for all: 2020-01-01
+_PUBLISHED = 1_577_836_800.0  # recipes carry a date of their own; one stands for all: 2020-01-01
 
 
 def recipe_operations() -> dict[str, Operation]:
@@ -79,7 +79,7 @@ def _shown(recipe: Recipe) -> dict[str, Any]:
 
 
 def _dates() -> Mapping[str, float]:
-    return {"creationDateTime": PUBLISHED, "lastUpdatedDateTime": PUBLISHED}
+    return {"creationDateTime": _PUBLISHED, "lastUpdatedDateTime": _PUBLISHED}
 
 
 def _ranges(parameters: tuple[HyperParameter, ...]) -> dict[str, Any]:

@@ -16,10 +16,10 @@ from personalize_emulator.resources.solution_config import find_recipe
 from personalize_emulator.resources.solutions import Solutions
 from personalize_rules.recipes import Recipe
 
-AUTO_UPDATE = 2 * HOUR
-INCREMENTAL_UPDATE = HOUR / 2  # of semantic-similarity
-ROUND = HOUR / 6
-SHORTEST_ROUND = 0.25  # real seconds
+_AUTO_UPDATE = 2 * HOUR
+_INCREMENTAL_UPDATE = HOUR / 2  # of semantic-similarity
+_ROUND = HOUR / 6
+_SHORTEST_ROUND = 0.25  # real seconds
 log = logging.getLogger(__name__)
 
 
@@ -34,7 +34,7 @@ class Upkeep:
 
     def start(self) -> None:
         context = self._context
-        context.timers.at(max(context.clock.after(ROUND), context.clock.now() + SHORTEST_ROUND), self._round)
+        context.timers.at(max(context.clock.after(_ROUND), context.clock.now() + _SHORTEST_ROUND), self._round)
 
     def _round(self) -> None:
         try:
@@ -106,7 +106,7 @@ class Upkeep:
 
     def _refresh(self, resource: Resource, recipe: Recipe) -> None:
         context = self._context
-        every = INCREMENTAL_UPDATE if recipe.family == "semantic" else AUTO_UPDATE
+        every = _INCREMENTAL_UPDATE if recipe.family == "semantic" else _AUTO_UPDATE
         if context.clock.now() < resource.internal["updated"] + every / context.clock.speed:
             return
         resource.internal["updated"] = context.clock.now()

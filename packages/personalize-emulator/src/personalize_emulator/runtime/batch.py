@@ -23,7 +23,7 @@ from personalize_emulator.runtime.themes import Themes
 if TYPE_CHECKING:
     from personalize_emulator.filters import CompiledFilter
 
-CONDITION = re.compile(r'\s*ITEMS\.(\w+)\s*=\s*("(?:[^"]*)"|-?\d+(?:\.\d+)?)\s*', re.IGNORECASE)
+_CONDITION = re.compile(r'\s*ITEMS\.(\w+)\s*=\s*("(?:[^"]*)"|-?\d+(?:\.\d+)?)\s*', re.IGNORECASE)
 
 
 def infer_line(
@@ -143,7 +143,7 @@ def _matching(serving: Serving, expression: str) -> list[str]:
     keep = np.ones(len(items.ids) if items is not None else 0, bool)
     names = {name.upper(): name for name in items.columns} if items is not None else {}
     for part in re.split(r"\s+AND\s+", expression.strip(), flags=re.IGNORECASE):
-        found = CONDITION.fullmatch(part)
+        found = _CONDITION.fullmatch(part)
         if not found:
             raise InvalidInput(f'itemAttributes: expected ITEMS.<column> = <value>, found "{part}"')
         name, value = names.get(found[1].upper()), found[2].strip('"')

@@ -14,21 +14,21 @@ from personalize_emulator.recipes.personalization import PersonalizationModel
 from personalize_emulator.runtime.serving import Mask, Promotion, Serving
 
 # Guess: the texts of the reasons why a v2 recipe gave an item.
-PROMOTED = "Promoted item"
-EXPLORATION = "Exploration"
-POPULAR = "Popular item"
+_PROMOTED = "Promoted item"
+_EXPLORATION = "Exploration"
+_POPULAR = "Popular item"
 
-SCORED_SUBSET = 2000
+_SCORED_SUBSET = 2000
 """How many candidates the v2 recipe scores; popular items fill up when a filter leaves too few of them."""
-OWN_EXPLORATION = 0.1
+_OWN_EXPLORATION = 0.1
 """The v2 recipe explores by itself, and says so in `reason`."""
-DEFAULT_WEIGHT = 0.3
-DEFAULT_CUT_OFF = 30.0
-BONUS = 2.0
+_DEFAULT_WEIGHT = 0.3
+_DEFAULT_CUT_OFF = 30.0
+_BONUS = 2.0
 
 
 @dataclass(frozen=True)
-class Chosen:
+class _Chosen:
     """One item of an answer, by its position in the model; `scored` is False for a placeholder.
 
     `place_of` is the item whose place an explored item takes.
@@ -65,7 +65,7 @@ class Candidates:
     allowed: Mask
 
 
-def choose(candidates: Candidates, size: int, promoted: list[Chosen]) -> list[Chosen]:
+def choose(candidates: Candidates, size: int, promoted: list[_Chosen]) -> list[_Chosen]:
     """`size` items: promoted ones at random places, in their order; the best allowed ones around them."""
     candidates.allowed[[chosen.item for chosen in promoted]] = False
     rest = _organic(candidates, size - len(promoted))
@@ -77,7 +77,7 @@ def choose(candidates: Candidates, size: int, promoted: list[Chosen]) -> list[Ch
     return [next(first) if place in places else next(second) for place in range(total)]
 
 
-def promote(serving: Serving, query: Query, scores: Scores, promotion: Promotion, size: int) -> list[Chosen]:
+def promote(serving: Serving, query: Query, scores: Scores, promotion: Promotion, size: int) -> list[_Chosen]:
     """The best items that the promotion's own filter lets through; fewer if fewer match.
 
     docs: personalize/latest/dg/promoting-items.html
@@ -89,12 +89,12 @@ def promote(serving: Serving, query: Query, scores: Scores, promotion: Promotion
     if mask is not None:
         ranked = np.where(mask, ranked, -np.inf)
     number = round(size * promotion.percent / 100)
-    return [Chosen(int(i), reason=PROMOTED, promotion=promotion.name) for i in best(ranked, number)]
+    return [_Chosen(int(i), reason=_PROMOTED, promotion=promotion.name) for i in best(ranked, number)]
 
 
-def _organic(candidates: Candidates, size: int) -> list[Chosen]:
+def _organic(candidates: Candidates, size: int) -> list[_Chosen]:
     model, allowed = candidates.serving.model, candidates.allowed
-    chosen = [Chosen(int(item)) for item in best(np.where(allowed, candidates.known, -np.inf), size)]
+    chosen = [_Chosen(int(item)) for item in best(np.where(allowed, candidates.known, -np.inf), size)]
     if isinstance(model, PersonalizationModel):
         chosen = _explore(candidates, model, chosen)
         if candidates.serving.recipe.reasons and len(chosen) < size:
@@ -102,7 +102,7 @@ def _organic(candidates: Candidates, size: int) -> list[Chosen]:
     return chosen
 
 
-def _explore(candidates: Candidates, model: PersonalizationModel, chosen: list[Chosen]) -> list[Chosen]:
+def _explore(candidates: Candidates, model: PersonalizationModel, chosen: list[_Chosen]) -> list[_Chosen]:
     """Gives some places to young items: few interactions and chance help them, relevance orders them.
 
     explorationWeight is the probability of a place to be explored. The choice stays the same for a user and hour.
@@ -119,43 +119,43 @@ def _explore(candidates: Candidates, model: PersonalizationModel, chosen: list[C
         return chosen
     random = _random(candidates.query)
     places = np.flatnonzero(random.random(len(chosen)) < weight)
-    luck = random.gumbel(size=len(young)) + BONUS / np.sqrt(1 + model.arrays["counts"][young])
+    luck = random.gumbel(size=len(young)) + _BONUS / np.sqrt(1 + model.arrays["counts"][young])
     explored = young[best(scores[young] + luck, len(places))]
     taken = set(places[: len(explored)].tolist())
-    fresh, kept, answer = iter(explored.tolist()), 0, list[Chosen]()
+    fresh, kept, answer = iter(explored.tolist()), 0, list[_Chosen]()
     for place in range(len(chosen)):
         if place not in taken:
             answer.append(chosen[kept])
             kept += 1
             continue
         item = next(fresh)
-        answer.append(Chosen(item, bool(candidates.known[item] > -np.inf), EXPLORATION, place_of=chosen[kept].item))
+        answer.append(_Chosen(item, bool(candidates.known[item] > -np.inf), _EXPLORATION, place_of=chosen[kept].item))
     return answer
 
 
 def exploration(serving: Serving) -> tuple[float, float]:
     """explorationWeight and explorationItemAgeCutOff (days) that apply."""
     if serving.recipe.reasons:
-        return OWN_EXPLORATION, DEFAULT_CUT_OFF
+        return _OWN_EXPLORATION, _DEFAULT_CUT_OFF
     if not serving.recipe.exploration:
-        return 0.0, DEFAULT_CUT_OFF
+        return 0.0, _DEFAULT_CUT_OFF
     config: dict[str, Any] = serving.config.get("itemExplorationConfig") or {}
-    weight = float(config.get("explorationWeight", DEFAULT_WEIGHT))
-    return weight, float(config.get("explorationItemAgeCutOff", DEFAULT_CUT_OFF))
+    weight = float(config.get("explorationWeight", _DEFAULT_WEIGHT))
+    return weight, float(config.get("explorationItemAgeCutOff", _DEFAULT_CUT_OFF))
 
 
-def _placeholders(model: PersonalizationModel, allowed: Mask, chosen: list[Chosen], size: int) -> list[Chosen]:
+def _placeholders(model: PersonalizationModel, allowed: Mask, chosen: list[_Chosen], size: int) -> list[_Chosen]:
     """Popular items that satisfy the filter; they carry no score."""
     popular = np.where(allowed, model.arrays["counts"].astype(np.float64), -np.inf)
     popular[[c.item for c in chosen]] = -np.inf
-    return [Chosen(int(item), scored=False, reason=POPULAR) for item in best(popular, size)]
+    return [_Chosen(int(item), scored=False, reason=_POPULAR) for item in best(popular, size)]
 
 
 def scored_subset(serving: Serving, scores: Scores) -> Scores:
     """The v2 recipe scores a subset of the items; the others get -inf."""
-    if not serving.recipe.reasons or len(scores) <= SCORED_SUBSET:
+    if not serving.recipe.reasons or len(scores) <= _SCORED_SUBSET:
         return scores
-    least = np.partition(scores, -SCORED_SUBSET)[-SCORED_SUBSET]
+    least = np.partition(scores, -_SCORED_SUBSET)[-_SCORED_SUBSET]
     return np.where(scores >= least, scores, np.float32(-np.inf))
 
 

@@ -23,12 +23,12 @@ from personalize_emulator.runtime.serving import (
 if TYPE_CHECKING:
     from personalize_emulator.filters import CompiledFilter
 
-DEFAULT_RESULTS = 25
-MAXIMUM_RESULTS = 500
-DEFAULT_ACTIONS = 5
-MAXIMUM_ACTIONS = 100
-RANKING = frozenset({"PERSONALIZED_RANKING"})
-RECOMMENDING = frozenset({"USER_PERSONALIZATION", "RELATED_ITEMS", "POPULAR_ITEMS"})
+_DEFAULT_RESULTS = 25
+_MAXIMUM_RESULTS = 500
+_DEFAULT_ACTIONS = 5
+_MAXIMUM_ACTIONS = 100
+_RANKING = frozenset({"PERSONALIZED_RANKING"})
+_RECOMMENDING = frozenset({"USER_PERSONALIZATION", "RELATED_ITEMS", "POPULAR_ITEMS"})
 
 
 def recommend(
@@ -47,8 +47,8 @@ def recommend(
     Raises InvalidInput for a missing input that the recipe needs, a wrong kind of recipe, bad filter values,
     numResults over 500 (50 with metadata), metadata that is not enabled.
     """
-    _check_operation(serving, "GetRecommendations", RECOMMENDING)
-    size = _size(request, DEFAULT_RESULTS, MAXIMUM_RESULTS)
+    _check_operation(serving, "GetRecommendations", _RECOMMENDING)
+    size = _size(request, _DEFAULT_RESULTS, _MAXIMUM_RESULTS)
     metadata = Metadata(serving, request, size)
     if promotion is not None and not serving.recipe.promotions:
         raise InvalidInput(f"Promotions are not supported by the recipe {serving.recipe.name}.")
@@ -82,11 +82,11 @@ def rank(
     Items without interactions at training come last, in their given order and without a score
     (docs: personalize/latest/dg/native-recipe-search.html). Items that a filter takes out are left out.
     """
-    _check_operation(serving, "GetPersonalizedRanking", RANKING)
+    _check_operation(serving, "GetPersonalizedRanking", _RANKING)
     model = model_of(serving, "GetPersonalizedRanking", PersonalizationModel)
     given = list(dict.fromkeys(request["inputList"]))
-    if len(given) > MAXIMUM_RESULTS:
-        raise InvalidInput(f"inputList has {len(given)} items; at most {MAXIMUM_RESULTS} are allowed.")
+    if len(given) > _MAXIMUM_RESULTS:
+        raise InvalidInput(f"inputList has {len(given)} items; at most {_MAXIMUM_RESULTS} are allowed.")
     metadata = Metadata(serving, request, len(given))
     query = serving.query(request, now)
     if compiled_filter is not None:
@@ -114,7 +114,7 @@ def recommend_actions(
     within REPEAT_FREQUENCY days, are left out.
     """
     model = model_of(serving, "GetActionRecommendations", ActionModel)
-    size = _size(request, DEFAULT_ACTIONS, MAXIMUM_ACTIONS)
+    size = _size(request, _DEFAULT_ACTIONS, _MAXIMUM_ACTIONS)
     query = serving.query(request, now)
     scores = model.scores(query)
     mask = serving.allowed(query, compiled_filter, request.get("filterValues", {}))

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from personalize_emulator.datasets import DatasetStore
     from personalize_emulator.filters import CompiledFilter
 
-MAXIMUM_METADATA_COLUMNS = 10
-MAXIMUM_WITH_METADATA = 50
+_MAXIMUM_METADATA_COLUMNS = 10
+_MAXIMUM_WITH_METADATA = 50
 
 Mask = NDArray[np.bool_]
 M = TypeVar("M", bound=Model)
@@ -109,10 +109,10 @@ class Metadata:
             raise InvalidInput("Metadata with recommendations is not enabled: set enableMetadataWithRecommendations.")
         if set(asked) != {"ITEMS"}:
             raise InvalidInput("metadataColumns takes columns of the dataset type ITEMS only.")
-        if len(asked["ITEMS"]) > MAXIMUM_METADATA_COLUMNS:
-            raise InvalidInput(f"metadataColumns takes at most {MAXIMUM_METADATA_COLUMNS} columns.")
-        if results > MAXIMUM_WITH_METADATA:
-            raise InvalidInput(f"At most {MAXIMUM_WITH_METADATA} results can be asked for with metadataColumns.")
+        if len(asked["ITEMS"]) > _MAXIMUM_METADATA_COLUMNS:
+            raise InvalidInput(f"metadataColumns takes at most {_MAXIMUM_METADATA_COLUMNS} columns.")
+        if results > _MAXIMUM_WITH_METADATA:
+            raise InvalidInput(f"At most {_MAXIMUM_WITH_METADATA} results can be asked for with metadataColumns.")
         self._items = serving.store.entities("ITEMS")
         known = self._items.columns if self._items is not None else {}
         unknown = [name for name in asked["ITEMS"] if name not in known]

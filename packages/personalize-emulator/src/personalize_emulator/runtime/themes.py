@@ -13,8 +13,8 @@ from personalize_emulator.recipes.events import rows_of
 from personalize_emulator.recipes.model import best, object_array
 from personalize_emulator.recipes.text import textual_columns, tf_idf
 
-WORDS = 3
-SHORTEST_WORD = 3
+_WORDS = 3
+_SHORTEST_WORD = 3
 
 
 class Themes:
@@ -24,14 +24,14 @@ class Themes:
         self._items = items
         words = tf_idf(items, [name_column, *textual_columns(items)])
         self._weights, self._vocabulary = words.weights, object_array(words.vocabulary)
-        self._telling = np.array([len(word) >= SHORTEST_WORD and not word.isdigit() for word in words.vocabulary], bool)
+        self._telling = np.array([len(word) >= _SHORTEST_WORD and not word.isdigit() for word in words.vocabulary], bool)
 
     def of(self, item_ids: Sequence[str]) -> tuple[str, list[float]]:
         """The theme of some items, and by how much each item belongs to it: 0 to 1."""
         rows = rows_of(self._items, object_array(list(item_ids)))
         weights = self._weights[rows[rows >= 0]]
         mean = np.asarray(weights.sum(axis=0)).ravel() / max(1, len(rows))
-        chosen = best(np.where(self._telling & (mean > 0), mean, -np.inf), WORDS)
+        chosen = best(np.where(self._telling & (mean > 0), mean, -np.inf), _WORDS)
         towards = np.zeros(len(mean))
         towards[chosen] = mean[chosen] / max(float(np.linalg.norm(mean[chosen])), 1e-9)
         relevance = np.zeros(len(rows))

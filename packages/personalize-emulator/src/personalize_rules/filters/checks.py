@@ -32,11 +32,11 @@ def all_faults(text: str, schemas: Mapping[Kind, Schema]) -> tuple[Filter | None
     except InvalidFilter as error:
         parsed, faults = error.parsed, error.faults
     known = {fault.position for fault in faults}
-    more = faults_of(parsed, schemas) if parsed else []
+    more = _faults_of(parsed, schemas) if parsed else []
     return parsed, sorted([*faults, *(fault for fault in more if fault.position not in known)])
 
 
-def faults_of(f: Filter, schemas: Mapping[Kind, Schema]) -> list[Fault]:
+def _faults_of(f: Filter, schemas: Mapping[Kind, Schema]) -> list[Fault]:
     """What does not fit the schemas."""
     faults = []
     for expression in f.expressions:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from personalize_rules.schemas import Domain, Kind, Schema
 
-ARN_PREFIX = "arn:aws:personalize:::"
+_ARN_PREFIX = "arn:aws:personalize:::"
 RecipeType = Literal[
     "USER_PERSONALIZATION",
     "PERSONALIZED_RANKING",
@@ -89,15 +89,15 @@ class Recipe:
 
     @property
     def arn(self) -> str:
-        return f"{ARN_PREFIX}recipe/{self.name}"
+        return f"{_ARN_PREFIX}recipe/{self.name}"
 
     @property
     def algorithm_arn(self) -> str:
-        return f"{ARN_PREFIX}algorithm/{self.algorithm}"
+        return f"{_ARN_PREFIX}algorithm/{self.algorithm}"
 
     @property
     def feature_transformation_arn(self) -> str:
-        return f"{ARN_PREFIX}feature-transformation/{self.feature_transformation}"
+        return f"{_ARN_PREFIX}feature-transformation/{self.feature_transformation}"
 
     @property
     def defaults(self) -> dict[str, str]:
