@@ -22,12 +22,12 @@ from personalize_emulator.recipes.model import Model, Query, best
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 Part = tuple[str, float | None]
-"""A part of the score and how fast the past fades in it: events until an event counts 1/e; None: never."""
+"""A part of the score and its setting, mostly how fast the past fades: events until one counts 1/e; None: never."""
 
 SUPPRESS = -20.0
 AGAIN = "again"
 Options = Mapping[str, tuple[float | None, ...]]
-"""What there is to choose from: the parts, and the fadings of each."""
+"""What there is to choose from: the parts, and the settings of each."""
 FADING: Mapping[str, tuple[float, ...]] = {
     "taste": (2.0, 4.0, 16.0),
     "next": (1.5, 9.5, 50.0),
@@ -57,21 +57,21 @@ TEMPERATURES = tuple(2.0**power for power in range(-2, 8))
 
 @dataclass(frozen=True)
 class Blend:
-    """Weight and fading of each part; AGAIN is about the items that the user had already.
+    """Weight and setting of each part; AGAIN is about the items that the user had already.
 
     temperature: by what scores are divided before they become shares, so that the shares are probabilities.
     """
 
     weights: Mapping[str, float]
-    fading: Mapping[str, float | None]
+    settings: Mapping[str, float | None]
     temperature: float = 1.0
 
     def parts(self) -> list[tuple[str, float | None, float]]:
-        """Name, fading and weight of the parts that count, without AGAIN."""
-        return [(n, self.fading[n], weight) for n, weight in self.weights.items() if weight and n != AGAIN]
+        """Name, setting and weight of the parts that count, without AGAIN."""
+        return [(n, self.settings[n], weight) for n, weight in self.weights.items() if weight and n != AGAIN]
 
-    def changed(self, name: str, weight: float, fading: float | None) -> Blend:
-        return replace(self, weights={**self.weights, name: weight}, fading={**self.fading, name: fading})
+    def changed(self, name: str, weight: float, setting: float | None) -> Blend:
+        return replace(self, weights={**self.weights, name: weight}, settings={**self.settings, name: setting})
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -112,13 +112,13 @@ class BlendedModel(Model):
         """The score of every item; there must be something known of the query."""
         score, seen = self.asked(query)
         total = np.zeros(len(self.item_ids), np.float32)
-        for name, fading, weight in self.blend.parts():
-            total += np.float32(weight) * score(name, fading)
+        for name, setting, weight in self.blend.parts():
+            total += np.float32(weight) * score(name, setting)
         again = self.blend.weights[AGAIN]
         if again == SUPPRESS:
             total[seen] += np.float32(SUPPRESS)
         elif again:
-            total += np.float32(again) * score(AGAIN, self.blend.fading[AGAIN])
+            total += np.float32(again) * score(AGAIN, self.blend.settings[AGAIN])
         return total
 
 
@@ -149,7 +149,7 @@ class Trials:
 
     def __init__(self, cases: Iterable[Case], options: Options) -> None:
         self.options = options
-        self._parts: list[Part] = [(name, fading) for name, fadings in options.items() for fading in fadings]
+        self._parts: list[Part] = [(name, setting) for name, settings in options.items() for setting in settings]
         rows = [self._row(case) for case in cases]
         width = max((len(row[1]) for row in rows), default=0)
         self._scores = np.zeros((len(self._parts), len(rows), width), np.float32)
@@ -169,7 +169,7 @@ class Trials:
         return len(self._ideal)
 
     def _row(self, case: Case) -> tuple[Floats, NDArray[np.int64], Case]:
-        scores = [case.score(name, fading) for name, fading in self._parts]
+        scores = [case.score(name, setting) for name, setting in self._parts]
         if case.listed is not None:
             items = np.unique(np.concatenate([case.listed, case.relevant]))
         else:
@@ -180,13 +180,13 @@ class Trials:
     def totals(self, blend: Blend) -> Floats:
         """Cases x kept items: the score of a blend."""
         total = np.where(self._absent, np.float32(-np.inf), np.float32(0))
-        for name, fading, weight in blend.parts():
-            total += np.float32(weight) * self._scores[self._parts.index((name, fading))]
+        for name, setting, weight in blend.parts():
+            total += np.float32(weight) * self._scores[self._parts.index((name, setting))]
         again = blend.weights[AGAIN]
         if again == SUPPRESS:
             total[self._seen] += np.float32(SUPPRESS)
         elif again:
-            total += np.float32(again) * self._scores[self._parts.index((AGAIN, blend.fading[AGAIN]))]
+            total += np.float32(again) * self._scores[self._parts.index((AGAIN, blend.settings[AGAIN]))]
         return total
 
     def gains(self, blend: Blend) -> NDArray[np.float64]:
@@ -220,8 +220,8 @@ def choose(trials: Trials, start: Blend) -> Blend:
     quality = trials.gains(chosen)
     for _ in range(ROUNDS):
         before = chosen
-        for name, fadings in trials.options.items():
-            tried = [(blend, trials.gains(blend)) for blend in _changes(chosen, name, fadings)]
+        for name, settings in trials.options.items():
+            tried = [(blend, trials.gains(blend)) for blend in _changes(chosen, name, settings)]
             blend, gains = max(tried, key=lambda one: float(one[1].mean()))
             better = gains - quality
             if better.mean() > SURE * better.std() / np.sqrt(len(better)) * (1 + FEW / len(better)) and better.mean() > 0:
@@ -231,10 +231,10 @@ def choose(trials: Trials, start: Blend) -> Blend:
     return chosen
 
 
-def _changes(blend: Blend, name: str, fadings: Iterable[float | None]) -> list[Blend]:
-    """The blend with every other weight and fading of one part; the fading of what does not count is left alone."""
-    of_weight = {w: (blend.fading[name],) if w in (0.0, SUPPRESS) else fadings for w in WEIGHTS.get(name, OTHER_WEIGHTS)}
-    return [blend.changed(name, weight, fading) for weight, some in of_weight.items() for fading in some]
+def _changes(blend: Blend, name: str, settings: Iterable[float | None]) -> list[Blend]:
+    """The blend with every other weight and setting of one part; the setting of what does not count is left alone."""
+    of_weight = {w: (blend.settings[name],) if w in (0.0, SUPPRESS) else settings for w in WEIGHTS.get(name, OTHER_WEIGHTS)}
+    return [blend.changed(name, weight, setting) for weight, some in of_weight.items() for setting in some]
 
 
 def calibrated(trials: Trials, blend: Blend, items: int) -> Blend:
