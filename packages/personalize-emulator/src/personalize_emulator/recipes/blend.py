@@ -51,6 +51,8 @@ CANDIDATES = 100
 SURE = 1.5
 """A change must be better by so many standard errors: the users to choose on are few."""
 FEW = 5
+SAME = 1.0
+"""A blend that is worse by so many standard errors at most is as good."""
 LEAST_VARIANCE = 1e-18
 TEMPERATURES = tuple(2.0**power for power in range(-2, 8))
 
@@ -156,6 +158,7 @@ class Trials:
         self._seen = np.zeros((len(rows), width), bool)
         self._absent = np.ones((len(rows), width), bool)
         self._relevant = np.zeros((len(rows), width), bool)
+        self._items = np.zeros((len(rows), width), np.int64)
         self._ideal = np.ones(len(rows))
         for number, (scores, items, case) in enumerate(rows):
             size = len(items)
@@ -163,6 +166,7 @@ class Trials:
             self._seen[number, :size] = np.isin(items, case.seen)
             self._relevant[number, :size] = np.isin(items, case.relevant)
             self._absent[number, :size] = False
+            self._items[number, :size] = items
             self._ideal[number] = DISCOUNTS[: len(case.relevant)].sum()
 
     def __len__(self) -> int:
@@ -191,11 +195,24 @@ class Trials:
 
     def gains(self, blend: Blend) -> NDArray[np.float64]:
         """NDCG@25 of each case."""
-        total = self.totals(blend)
+        first = self._first(blend)
+        hits = np.take_along_axis(self._relevant, first, axis=1)
+        return np.asarray((hits * DISCOUNTS[: first.shape[1]]).sum(axis=1) / self._ideal)
+
+    def coverage(self, blend: Blend) -> int:
+        """The number of different items among the first 25 of all cases."""
+        return len(np.unique(np.take_along_axis(self._items, self._first(blend), axis=1)))
+
+    def _first(self, blend: Blend) -> NDArray[np.int64]:
+        """Cases x 25: the places of the kept items that a blend puts first."""
+        total = -self.totals(blend)
         size = min(len(DISCOUNTS), total.shape[1])
-        order = np.argsort(-total, axis=1, kind="stable")[:, :size]
-        hits = np.take_along_axis(self._relevant, order, axis=1)
-        return np.asarray((hits * DISCOUNTS[:size]).sum(axis=1) / self._ideal)
+        if size < total.shape[1]:
+            first = np.sort(np.argpartition(total, size, axis=1)[:, :size], axis=1)
+        else:
+            first = np.broadcast_to(np.arange(size), total.shape)
+        order = np.argsort(np.take_along_axis(total, first, axis=1), axis=1, kind="stable")
+        return np.take_along_axis(first, order, axis=1)
 
     def likelihood(self, blend: Blend, others: int) -> float:
         """The mean log share of what the users took, `others` more items counted as the least likely of the kept ones."""
@@ -228,6 +245,24 @@ def choose(trials: Trials, start: Blend) -> Blend:
                 chosen, quality = blend, gains
         if chosen == before:
             break
+    return chosen
+
+
+def widened(trials: Trials, start: Blend) -> Blend:
+    """The blend that recommends the most different items, changing one part at a time, while NDCG@25 stays as good."""
+    if not len(trials):
+        return start
+    quality, chosen = trials.gains(start), start
+    for _ in range(ROUNDS):
+        found = (trials.coverage(chosen), chosen)
+        for name, settings in trials.options.items():
+            for blend in _changes(chosen, name, settings):
+                worse = quality - trials.gains(blend)
+                if worse.mean() <= SAME * worse.std() / np.sqrt(len(worse)):
+                    found = max(found, (trials.coverage(blend), blend), key=lambda one: one[0])
+        if found[1] == chosen:
+            break
+        chosen = found[1]
     return chosen
 
 

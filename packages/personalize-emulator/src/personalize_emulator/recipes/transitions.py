@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,9 +50,9 @@ def follows(events: Events, before: Follows | None = None) -> Follows:
     """before: those of some of the same users, with all their events; only the others are counted anew."""
     users = np.bincount(events.users, minlength=events.n_users) > 0
     if before is None or (before.users & ~users).any():
-        return Follows(_sum(list(_followers(events)), events.n_items), users)
+        return Follows(summed(list(_followers(events))), users)
     new = events.where(~before.users[events.users])
-    return Follows(before.counts + _sum(list(_followers(new)), events.n_items), users)
+    return Follows(before.counts + summed(list(_followers(new))), users)
 
 
 def _followers(events: Events) -> Iterator[Matrix]:
@@ -63,19 +64,30 @@ def _followers(events: Events) -> Iterator[Matrix]:
         yield sparse.csr_array((values, (before[pairs], after[pairs])), shape=shape)
 
 
-def _sum(matrices: list[Matrix], size: int) -> Matrix:
+def summed(matrices: list[Matrix]) -> Matrix:
     """Sum in pairs: adding one after the other would copy the growing total each time."""
     while len(matrices) > 1:
         matrices = [sum(matrices[i : i + 2][1:], matrices[i]) for i in range(0, len(matrices), 2)]
-    return matrices[0] if matrices else sparse.csr_array((size, size), dtype=np.float32)
+    return matrices[0]
 
 
 def top_per_row(matrix: Matrix, size: int) -> Matrix:
     """The `size` greatest entries of each row."""
-    keep = np.ones(matrix.nnz, bool)
-    for row in np.flatnonzero(np.diff(matrix.indptr) > size):
-        begin, end = matrix.indptr[row], matrix.indptr[row + 1]
-        dropped = np.argpartition(matrix.data[begin:end], end - begin - size)[: end - begin - size]
+    return only(matrix, greatest_per_row(matrix.data, matrix.indptr, size))
+
+
+def greatest_per_row(data: NDArray[np.float32], rows: NDArray[np.integer[Any]], size: int) -> NDArray[np.bool_]:
+    """Marks the `size` greatest of each row; row r is data[rows[r]:rows[r + 1]]."""
+    keep = np.ones(len(data), bool)
+    for row in np.flatnonzero(np.diff(rows) > size):
+        begin, end = rows[row], rows[row + 1]
+        dropped = np.argpartition(data[begin:end], end - begin - size)[: end - begin - size]
         keep[begin + dropped] = False
+    return keep
+
+
+def only(matrix: Matrix, keep: NDArray[np.bool_]) -> Matrix:
+    """Those of the entries that are marked."""
     kept = np.concatenate([[0], np.cumsum(keep)])
-    return sparse.csr_array((matrix.data[keep], matrix.indices[keep], kept[matrix.indptr].astype(np.int32)), shape=matrix.shape)
+    rows = kept[matrix.indptr].astype(np.int32)
+    return sparse.csr_array((matrix.data[keep], matrix.indices[keep], rows), shape=matrix.shape)
