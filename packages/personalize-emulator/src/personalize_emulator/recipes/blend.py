@@ -42,6 +42,7 @@ WEIGHTS: Mapping[str, tuple[float, ...]] = {
     "peers": (0.0, 0.25, 0.5, 1.0, 2.0),
     "chain": (0.0, 0.25, 0.5, 1.0, 2.0),
     "trend": (0.0, 0.1, 0.3),
+    "interest": (0.25, 0.5, 1.0, 2.0),  # never left out: by it metadata reach items without interactions
     AGAIN: (SUPPRESS, 0.0, 0.5, 1.0, 2.0, 4.0),
 }
 OTHER_WEIGHTS = (0.0, 0.25, 0.5, 1.0, 2.0)
