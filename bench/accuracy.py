@@ -327,8 +327,8 @@ def measured(name: str, seeds: Sequence[int], recipes: Sequence[str], source: Ca
         if name == MOVIELENS and set(RECIPES_SHOWN) <= set(recipes):
             by_table[f"{name}, cold items"] = summarize(cold_items(data, seeds))
             by_table[f"{name}, cold users"] = summarize(cold_users(data, seeds))
-    recipes = {recipe: figures for table in by_table.values() for recipe, figures in table.items() if recipe in RECIPES_SHOWN}
-    return {name: recipes, **by_table}
+    of_recipes = {recipe: figures for table in by_table.values() for recipe, figures in table.items() if recipe in RECIPES_SHOWN}
+    return {name: of_recipes, **by_table}
 
 
 def main() -> None:

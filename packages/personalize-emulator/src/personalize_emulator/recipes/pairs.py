@@ -17,11 +17,13 @@ from scipy import sparse
 from personalize_emulator.recipes.chain import eigenvectors
 from personalize_emulator.recipes.events import Events, Matrix
 from personalize_emulator.recipes.model import Scores
-from personalize_emulator.recipes.transitions import DECAY, WINDOW, greatest_per_row, only, summed
+from personalize_emulator.recipes.transitions import DECAY, WINDOW, greatest_per_row, only
 
 NEIGHBOURS = 200
 LONGEST_HISTORY = 200
 ITEMS_PER_BLOCK = 512
+EVENTS_PER_BLOCK = 100_000
+DENSE = 8  # where there are fewer cells than so many times the pairs, a table is faster than sorting
 SHRINKAGE: Mapping[str, float] = {"together": 20.0, "after": 0.0, "before": 0.0}
 RARE = 5.0  # events that every item is taken to have more, where nearness is compared with popularity
 SPARE = 16
@@ -116,8 +118,11 @@ def _blocks(events: Events, matrix: Matrix, least: int, names: list[str]) -> Ite
     by_item = sparse.csr_array(matrix.T)
     order = np.argsort(events.items, kind="stable")
     starts = np.concatenate([[0], np.cumsum(np.bincount(events.items, minlength=events.n_items))])
-    for begin in range(0, events.n_items, ITEMS_PER_BLOCK):
-        end = min(begin + ITEMS_PER_BLOCK, events.n_items)
+    end = 0
+    while end < events.n_items:
+        begin = end
+        within = int(np.searchsorted(starts, starts[begin] + EVENTS_PER_BLOCK, "right")) - 1
+        end = min(max(within, begin + 1), begin + ITEMS_PER_BLOCK, events.n_items)
         common = sparse.csr_array(by_item[begin:end] @ matrix)
         rows = np.repeat(np.arange(begin, end), np.diff(common.indptr))
         common = only(common, (common.data >= max(1, least)) & (rows != common.indices))
@@ -131,17 +136,19 @@ def _blocks(events: Events, matrix: Matrix, least: int, names: list[str]) -> Ite
 
 def _near(events: Events, places: Ints, begin: int, end: int, step: int) -> Matrix:
     """Items of a block x items: how often the other stands near, behind (step 1) or before (-1), decayed by distance."""
-    matrices = []
+    cells, weights = [], []
     for distance in range(1, WINDOW + 1):
         others = places + step * distance
         inside = (others >= 0) & (others < len(events))
         mine, others = places[inside], others[inside]
         pairs = (events.users[mine] == events.users[others]) & (events.items[mine] != events.items[others])
         mine, others = mine[pairs], others[pairs]
-        values = np.full(len(mine), DECAY ** (distance - 1), np.float32)
-        cells = (values, (events.items[mine] - begin, events.items[others]))
-        matrices.append(sparse.csr_array(cells, shape=(end - begin, events.n_items)))
-    return summed(matrices)
+        cells.append((events.items[mine] - begin) * np.int64(events.n_items) + events.items[others])
+        weights.append(np.full(len(mine), DECAY ** (distance - 1), np.float32))
+    found, values, shape = np.concatenate(cells), np.concatenate(weights), (end - begin, events.n_items)
+    if len(found) * DENSE < shape[0] * shape[1]:
+        return sparse.csr_array((values, np.divmod(found, events.n_items)), shape=shape)
+    return sparse.csr_array(np.bincount(found, values, shape[0] * shape[1]).astype(np.float32).reshape(shape))
 
 
 def _totals(events: Events) -> tuple[Floats, Floats]:
