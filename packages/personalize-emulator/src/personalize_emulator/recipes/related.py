@@ -106,13 +106,10 @@ def fit(prepared: Prepared, options: TrainingOptions, start: RelatedModel | None
     sims = options.recipe == "aws-sims"
     discount = float(parameters["popularity_discount_factor"]) if sims else COSINE
     least = int(parameters["min_cointeraction_count"]) if sims else 1
+    offered = _offered(prepared, sims, discount)
     if start:
-        blend = start.blend
-        offered: dict[str, tuple[float | None, ...]] = {name: (setting,) for name, setting, _ in blend.parts()}
-    else:
-        offered = _offered(prepared, sims, discount)
-        weights = {name: FIRST[name][0] for name in offered}
-        blend = Blend({**weights, AGAIN: SUPPRESS}, {**{n: _first(n, offered[n]) for n in offered}, AGAIN: None})
+        offered = {name: (setting,) for name, setting, _ in start.blend.parts()}
+    blend = start.blend if start else _first_blend(offered)
     counted = {"together": offered.get("together", (discount,)), **{n: of for n, of in offered.items() if n in OF_PAIRS}}
     found = pairs.count(events, least, {n: [s or 0.0 for s in settings] for n, settings in counted.items()})
     arrays = {"popularity": popularity_scores(events)}
@@ -142,8 +139,11 @@ def _offered(prepared: Prepared, sims: bool, discount: float) -> dict[str, tuple
     }
 
 
-def _first(name: str, offered: tuple[float | None, ...]) -> float | None:
-    return FIRST[name][1] if FIRST[name][1] in offered else offered[0]
+def _first_blend(offered: Options) -> Blend:
+    """What FIRST says of what is offered; of a part whose setting is not offered the one that is."""
+    weights = {name: FIRST[name][0] for name in offered}
+    settings = {name: FIRST[name][1] if FIRST[name][1] in some else some[0] for name, some in offered.items()}
+    return Blend({**weights, AGAIN: SUPPRESS}, {**settings, AGAIN: None})
 
 
 def _described(prepared: Prepared, factors: Scores) -> tuple[Scores, Scores]:
