@@ -20,7 +20,7 @@ from personalize_emulator.recipes.blend import AGAIN, SUPPRESS, Blend, Case, Tri
 from personalize_emulator.recipes.events import Events, prepare
 from personalize_emulator.recipes.holdout import Case as Held
 from personalize_emulator.recipes.holdout import split, with_earlier
-from personalize_emulator.recipes.model import Model, best
+from personalize_emulator.recipes.model import best
 from personalize_emulator.recipes.training import try_out
 from personalize_emulator.recipes.transitions import DECAY, WINDOW
 from tests.personalize_emulator.market import DAY, START, make_market, make_store
@@ -188,8 +188,3 @@ def draw(data: TrainingData, seed: int) -> tuple[float, float, float]:
     scores[np.arange(len(newest)), newest] = -np.inf
     answers = [Answer(best(row, 25), given.relevant) for row, given in zip(scores, trial.answers, strict=True)]
     return found[0], found[1], ranking_metrics(answers, 1)[NDCG]
-
-
-def test_a_cold_item_is_known_by_its_metadata_whatever_is_chosen(tmp_path: Path) -> None:
-    model: Model = train(make_market(tmp_path).training_data(), TrainingOptions("aws-similar-items")).model
-    assert model.facts["blend"]["weights"]["interest"] > 0
