@@ -1,6 +1,7 @@
 """Accuracy of the recipes beside simple and well-known recommenders on the same split: MovieLens 100k and two planted shops.
 
-    python -m bench.accuracy --json FILE [--markdown FILE] [--seeds 10] [--sets ml-100k,groceries] [--data DIR] [--cache DIR]
+    python -m bench.accuracy --json FILE [--markdown FILE] [--seeds 10] [--sets ml-100k,groceries] [--recipes aws-sims]
+        [--data DIR] [--cache DIR]
 
 The split is the service's own: a tenth of the users is held out, the newest tenth of their events is to be predicted. A seed is
 a draw of the users. Figures are means and standard deviations over the seeds, by set, by recipe or baseline, by metric.
@@ -116,29 +117,28 @@ def load(name: str, directory: Path, source: Callable[[], Path]) -> TrainingData
     return store.training_data()
 
 
-def compare(data: TrainingData, seeds: Iterable[int], progress: Callable[[str], None]) -> dict[str, Collected]:
-    """Figures of recipes and baselines by table, a row per seed."""
+def compare(
+    data: TrainingData, seeds: Iterable[int], recipes: Sequence[str], progress: Callable[[str], None]
+) -> dict[str, Collected]:
+    """Figures of these recipes, and of the baselines of their tables, by table, a row per seed."""
     found: dict[str, Collected] = {name: defaultdict(list) for name in ("personal", "related", "segments")}
     for seed in seeds:
         progress(f"draw {seed}")
-        repeated = False
-        for recipe in (*_PERSONAL, *_RELATED):
+        draw = None
+        begun: set[str] = set()
+        for recipe in (recipe for recipe in (*_PERSONAL, *_RELATED) if recipe in recipes):
             options = TrainingOptions(recipe, seed=seed, hyperparameters=_ALL_HISTORIES)
             prepared = prepare(data, options)
             trial = try_out(prepared, data, options)
-            table = found["related" if recipe in _RELATED else "personal"]
-            if recipe == _PERSONAL[0]:
-                draw = _Draw(prepared, trial, seed)
-                repeated = draw.repeated
-                for name, scores in draw.baselines(visible(prepared, trial.held.test)).items():
-                    table[name].append(draw.figures(draw.answers(draw.without_seen(scores)), draw.without_seen(scores)))
-                    if repeated:
-                        table[f"{name}, seen kept"].append(draw.figures(draw.answers(scores), scores))
-            if recipe == _RELATED[0]:
-                for name, scores in draw.baselines(newest(prepared, trial.held.test)).items():
-                    table[name].append(draw.figures(draw.answers(draw.without_newest(scores))))
+            draw = draw or _Draw(prepared, trial, seed)
+            name = "related" if recipe in _RELATED else "personal"
+            table = found[name]
+            if name not in begun:
+                begun.add(name)
+                draw.add_baselines(table, by_item=name == "related")
             table[recipe].append(draw.figures(trial.answers, draw.scores(trial) if recipe in _PERSONAL else None))
-        segments(data, seed, found["segments"])
+        if set(SEGMENTS) & set(recipes):
+            segments(data, seed, recipes, found["segments"])
     return found
 
 
@@ -163,6 +163,17 @@ class _Draw:
         """Whether a tenth of what the users take, or more, they had already."""
         again = [self._seen[row, list(relevant)].mean() for row, relevant in enumerate(self._relevant)]
         return bool(np.mean(again) >= 0.1)
+
+    def add_baselines(self, table: Collected, by_item: bool) -> None:
+        """by_item: asked about the newest item of each user alone."""
+        known = newest if by_item else visible
+        for name, scores in self.baselines(known(self._prepared, self._cases)).items():
+            if by_item:
+                table[name].append(self.figures(self.answers(self.without_newest(scores))))
+                continue
+            table[name].append(self.figures(self.answers(self.without_seen(scores)), self.without_seen(scores)))
+            if self.repeated:
+                table[f"{name}, seen kept"].append(self.figures(self.answers(scores), scores))
 
     def baselines(self, histories: Matrix) -> dict[str, Scores]:
         return {name: fit(self._training.copy(), self._seed)(histories) for name, fit in BASELINES.items()}
@@ -194,9 +205,9 @@ class _Draw:
         return found
 
 
-def segments(data: TrainingData, seed: int, found: Collected) -> None:
+def segments(data: TrainingData, seed: int, recipes: Sequence[str], found: Collected) -> None:
     """The best 1 % of users for an item against who took it later, by the recipes and by the scores of the baselines."""
-    for recipe in SEGMENTS:
+    for recipe in (recipe for recipe in SEGMENTS if recipe in recipes):
         found[recipe].append(train(data, TrainingOptions(recipe, seed=seed)).metrics)
     events = prepare(data, TrainingOptions(SEGMENTS[0], seed=seed)).events
     held = events.newest(_HELD_SHARE)
@@ -263,13 +274,14 @@ def _summarize(collected: Collected) -> _Summary:
 def tables(name: str, result: dict[str, _Summary]) -> dict[str, Table]:
     """The figures of a set by the heading of their table."""
     told = {metric: metric for metric in ("hits_at_1_percent", "recall_at_1_percent", "coverage")}
-    shown = {
-        "For a user": table(result[f"{name}, for a user"], _SHOWN),
-        "For the newest item of a user": table(
-            result[f"{name}, for an item"], {label: metric for label, metric in _SHOWN.items() if metric != LISTED}
-        ),
-        "User segments": table(result[f"{name}, segments"], told),
+    of_items = {label: metric for label, metric in _SHOWN.items() if metric != LISTED}
+    headings = {
+        "For a user": ("for a user", _SHOWN),
+        "For the newest item of a user": ("for an item", of_items),
+        "User segments": ("segments", told),
     }
+    measured = {heading: (result[f"{name}, {of}"], columns) for heading, (of, columns) in headings.items()}
+    shown = {heading: table(rows, columns) for heading, (rows, columns) in measured.items() if rows}
     if f"{name}, cold items" in result:
         known = {metric: metric for metric in next(iter(result[f"{name}, cold users"].values()))}
         shown["Cold items, ranked among themselves"] = table(
@@ -302,21 +314,21 @@ def report(console: Console, result: dict[str, _Summary], sets: Sequence[str], s
             console.print(shown)
 
 
-def measured(name: str, seeds: Sequence[int], source: Callable[[], Path]) -> dict[str, _Summary]:
-    """The figures of a set: under its own name those of all recipes, and by table recipes and baselines."""
+def measured(name: str, seeds: Sequence[int], recipes: Sequence[str], source: Callable[[], Path]) -> dict[str, _Summary]:
+    """The figures of a set: under its own name those of the recipes, and by table recipes and baselines."""
     with TemporaryDirectory() as folder, threadpool_limits(1):
         data = load(name, Path(folder), source)
-        found = compare(data, seeds, lambda told: print(f"{name}: {told}", file=sys.stderr, flush=True))
+        found = compare(data, seeds, recipes, lambda told: print(f"{name}: {told}", file=sys.stderr, flush=True))
         by_table = {
             f"{name}, for a user": _summarize(found["personal"]),
             f"{name}, for an item": _summarize(found["related"]),
             f"{name}, segments": _summarize(found["segments"]),
         }
-        if name == _MOVIELENS:
+        if name == _MOVIELENS and set(_RECIPES_SHOWN) <= set(recipes):
             by_table[f"{name}, cold items"] = _summarize(cold_items(data, seeds))
             by_table[f"{name}, cold users"] = _summarize(cold_users(data, seeds))
-    recipes = {recipe: figures for table in by_table.values() for recipe, figures in table.items() if recipe in _RECIPES_SHOWN}
-    return {name: recipes, **by_table}
+    of_recipes = {recipe: figures for table in by_table.values() for recipe, figures in table.items() if recipe in _RECIPES_SHOWN}
+    return {name: of_recipes, **by_table}
 
 
 def main() -> None:
@@ -325,13 +337,16 @@ def main() -> None:
     parser.add_argument("--markdown", type=Path, help="where the tables go, beside the terminal")
     parser.add_argument("--seeds", type=int, default=10, help="draws of the test users (default: %(default)s)")
     parser.add_argument("--sets", default=",".join(_SETS), help="names, separated by commas (default: %(default)s)")
+    parser.add_argument("--recipes", default=",".join((*_PERSONAL, *_RELATED, *SEGMENTS)), help="names (default: all)")
     parser.add_argument("--data", type=Path, help="a folder that holds MovieLens 100k; else it is fetched")
     parser.add_argument("--cache", type=Path, default=Path(".cache/movielens"), help="where fetched data are kept")
     arguments = parser.parse_args()
-    sets = arguments.sets.split(",")
+    sets, recipes = arguments.sets.split(","), arguments.recipes.split(",")
+    if unknown := set(recipes) - _RECIPES_SHOWN:
+        parser.error(f"argument --recipes: not measured here: {', '.join(sorted(unknown))}")
     result: dict[str, _Summary] = {}
     for name in sets:
-        result |= measured(name, range(arguments.seeds), lambda: arguments.data or fetch(arguments.cache))
+        result |= measured(name, range(arguments.seeds), recipes, lambda: arguments.data or fetch(arguments.cache))
         arguments.json.write_text(json.dumps(result, indent=2) + "\n")
     report(Console(width=_WIDTH), result, sets, arguments.seeds)
     if arguments.markdown:

@@ -25,7 +25,7 @@ def popularity(training: Matrix, seed: int) -> _Scorer:
     return lambda histories: np.repeat(counts[None], histories.shape[0], axis=0)
 
 
-def _item_knn(training: Matrix, seed: int) -> _Scorer:
+def item_knn(training: Matrix, seed: int) -> _Scorer:
     """Cosine between items, shrunk; the 300 nearest neighbours (Sarwar et al., WWW 2001)."""
     together = (training.T @ training).toarray()
     lengths = np.sqrt(np.diag(together))
@@ -79,7 +79,7 @@ def _implicit_bpr(training: Matrix, seed: int) -> _Scorer:
 
 BASELINES: dict[str, Callable[[Matrix, int], _Scorer]] = {
     "popularity": popularity,
-    "item-kNN": _item_knn,
+    "item-kNN": item_knn,
     "implicit BPR": _implicit_bpr,
     "implicit ALS": _implicit_als,
     "EASE": _ease,

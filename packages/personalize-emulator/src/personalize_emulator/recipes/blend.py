@@ -21,12 +21,12 @@ from personalize_emulator.recipes.model import Model, Query, best
 
 Floats = NDArray[np.float32]
 Part = tuple[str, float | None]
-"""A part of the score and how fast the past fades in it: events until an event counts 1/e; None: never."""
+"""A part of the score and its setting, mostly how fast the past fades: events until one counts 1/e; None: never."""
 
 SUPPRESS = -20.0
 AGAIN = "again"
 Options = Mapping[str, tuple[float | None, ...]]
-"""What there is to choose from: the parts, and the fadings of each."""
+"""What there is to choose from: the parts, and the settings of each."""
 FADING: Mapping[str, tuple[float, ...]] = {
     "taste": (2.0, 4.0, 16.0),
     "next": (1.5, 9.5, 50.0),
@@ -41,6 +41,7 @@ _WEIGHTS: Mapping[str, tuple[float, ...]] = {
     "peers": (0.0, 0.25, 0.5, 1.0, 2.0),
     "chain": (0.0, 0.25, 0.5, 1.0, 2.0),
     "trend": (0.0, 0.1, 0.3),
+    "interest": (0.25, 0.5, 1.0, 2.0),  # never left out: by it metadata reach items without interactions
     AGAIN: (SUPPRESS, 0.0, 0.5, 1.0, 2.0, 4.0),
 }
 _OTHER_WEIGHTS = (0.0, 0.25, 0.5, 1.0, 2.0)
@@ -50,27 +51,29 @@ _CANDIDATES = 100
 _SURE = 1.5
 """A change must be better by so many standard errors: the users to choose on are few."""
 _FEW = 5
+_SAME = 1.0
+"""A blend that is worse by so many standard errors at most is as good."""
 _LEAST_VARIANCE = 1e-18
 _TEMPERATURES = tuple(2.0**power for power in range(-2, 8))
 
 
 @dataclass(frozen=True)
 class Blend:
-    """Weight and fading of each part; AGAIN is about the items that the user had already.
+    """Weight and setting of each part; AGAIN is about the items that the user had already.
 
     temperature: by what scores are divided before they become shares, so that the shares are probabilities.
     """
 
     weights: Mapping[str, float]
-    fading: Mapping[str, float | None]
+    settings: Mapping[str, float | None]
     temperature: float = 1.0
 
     def parts(self) -> list[tuple[str, float | None, float]]:
-        """Name, fading and weight of the parts that count, without AGAIN."""
-        return [(n, self.fading[n], weight) for n, weight in self.weights.items() if weight and n != AGAIN]
+        """Name, setting and weight of the parts that count, without AGAIN."""
+        return [(n, self.settings[n], weight) for n, weight in self.weights.items() if weight and n != AGAIN]
 
-    def changed(self, name: str, weight: float, fading: float | None) -> Blend:
-        return replace(self, weights={**self.weights, name: weight}, fading={**self.fading, name: fading})
+    def changed(self, name: str, weight: float, setting: float | None) -> Blend:
+        return replace(self, weights={**self.weights, name: weight}, settings={**self.settings, name: setting})
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -111,13 +114,13 @@ class BlendedModel(Model):
         """The score of every item; there must be something known of the query."""
         score, seen = self.asked(query)
         total = np.zeros(len(self.item_ids), np.float32)
-        for name, fading, weight in self.blend.parts():
-            total += np.float32(weight) * score(name, fading)
+        for name, setting, weight in self.blend.parts():
+            total += np.float32(weight) * score(name, setting)
         again = self.blend.weights[AGAIN]
         if again == SUPPRESS:
             total[seen] += np.float32(SUPPRESS)
         elif again:
-            total += np.float32(again) * score(AGAIN, self.blend.fading[AGAIN])
+            total += np.float32(again) * score(AGAIN, self.blend.settings[AGAIN])
         return total
 
 
@@ -148,13 +151,14 @@ class Trials:
 
     def __init__(self, cases: Iterable[Case], options: Options) -> None:
         self.options = options
-        self._parts: list[Part] = [(name, fading) for name, fadings in options.items() for fading in fadings]
+        self._parts: list[Part] = [(name, setting) for name, settings in options.items() for setting in settings]
         rows = [self._row(case) for case in cases]
         width = max((len(row[1]) for row in rows), default=0)
         self._scores = np.zeros((len(self._parts), len(rows), width), np.float32)
         self._seen = np.zeros((len(rows), width), bool)
         self._absent = np.ones((len(rows), width), bool)
         self._relevant = np.zeros((len(rows), width), bool)
+        self._items = np.zeros((len(rows), width), np.int64)
         self._ideal = np.ones(len(rows))
         for number, (scores, items, case) in enumerate(rows):
             size = len(items)
@@ -162,13 +166,14 @@ class Trials:
             self._seen[number, :size] = np.isin(items, case.seen)
             self._relevant[number, :size] = np.isin(items, case.relevant)
             self._absent[number, :size] = False
+            self._items[number, :size] = items
             self._ideal[number] = DISCOUNTS[: len(case.relevant)].sum()
 
     def __len__(self) -> int:
         return len(self._ideal)
 
     def _row(self, case: Case) -> tuple[Floats, NDArray[np.int64], Case]:
-        scores = [case.score(name, fading) for name, fading in self._parts]
+        scores = [case.score(name, setting) for name, setting in self._parts]
         if case.listed is not None:
             items = np.unique(np.concatenate([case.listed, case.relevant]))
         else:
@@ -179,22 +184,35 @@ class Trials:
     def totals(self, blend: Blend) -> Floats:
         """Cases x kept items: the score of a blend."""
         total = np.where(self._absent, np.float32(-np.inf), np.float32(0))
-        for name, fading, weight in blend.parts():
-            total += np.float32(weight) * self._scores[self._parts.index((name, fading))]
+        for name, setting, weight in blend.parts():
+            total += np.float32(weight) * self._scores[self._parts.index((name, setting))]
         again = blend.weights[AGAIN]
         if again == SUPPRESS:
             total[self._seen] += np.float32(SUPPRESS)
         elif again:
-            total += np.float32(again) * self._scores[self._parts.index((AGAIN, blend.fading[AGAIN]))]
+            total += np.float32(again) * self._scores[self._parts.index((AGAIN, blend.settings[AGAIN]))]
         return total
 
     def gains(self, blend: Blend) -> NDArray[np.float64]:
         """NDCG@25 of each case."""
-        total = self.totals(blend)
+        first = self._first(blend)
+        hits = np.take_along_axis(self._relevant, first, axis=1)
+        return np.asarray((hits * DISCOUNTS[: first.shape[1]]).sum(axis=1) / self._ideal)
+
+    def coverage(self, blend: Blend) -> int:
+        """The number of different items among the first 25 of all cases."""
+        return len(np.unique(np.take_along_axis(self._items, self._first(blend), axis=1)))
+
+    def _first(self, blend: Blend) -> NDArray[np.int64]:
+        """Cases x 25: the places of the kept items that a blend puts first."""
+        total = -self.totals(blend)
         size = min(len(DISCOUNTS), total.shape[1])
-        order = np.argsort(-total, axis=1, kind="stable")[:, :size]
-        hits = np.take_along_axis(self._relevant, order, axis=1)
-        return np.asarray((hits * DISCOUNTS[:size]).sum(axis=1) / self._ideal)
+        if size < total.shape[1]:
+            first = np.sort(np.argpartition(total, size, axis=1)[:, :size], axis=1)
+        else:
+            first = np.broadcast_to(np.arange(size), total.shape)
+        order = np.argsort(np.take_along_axis(total, first, axis=1), axis=1, kind="stable")
+        return np.take_along_axis(first, order, axis=1)
 
     def likelihood(self, blend: Blend, others: int) -> float:
         """The mean log share of what the users took, `others` more items counted as the least likely of the kept ones."""
@@ -219,8 +237,8 @@ def choose(trials: Trials, start: Blend) -> Blend:
     quality = trials.gains(chosen)
     for _ in range(_ROUNDS):
         before = chosen
-        for name, fadings in trials.options.items():
-            tried = [(blend, trials.gains(blend)) for blend in _changes(chosen, name, fadings)]
+        for name, settings in trials.options.items():
+            tried = [(blend, trials.gains(blend)) for blend in _changes(chosen, name, settings)]
             blend, gains = max(tried, key=lambda one: float(one[1].mean()))
             better = gains - quality
             if better.mean() > _SURE * better.std() / np.sqrt(len(better)) * (1 + _FEW / len(better)) and better.mean() > 0:
@@ -230,10 +248,28 @@ def choose(trials: Trials, start: Blend) -> Blend:
     return chosen
 
 
-def _changes(blend: Blend, name: str, fadings: Iterable[float | None]) -> list[Blend]:
-    """The blend with every other weight and fading of one part; the fading of what does not count is left alone."""
-    of_weight = {w: (blend.fading[name],) if w in (0.0, SUPPRESS) else fadings for w in _WEIGHTS.get(name, _OTHER_WEIGHTS)}
-    return [blend.changed(name, weight, fading) for weight, some in of_weight.items() for fading in some]
+def widened(trials: Trials, start: Blend) -> Blend:
+    """The blend that recommends the most different items, changing one part at a time, while NDCG@25 stays as good."""
+    if not len(trials):
+        return start
+    quality, chosen = trials.gains(start), start
+    for _ in range(_ROUNDS):
+        found = (trials.coverage(chosen), chosen)
+        for name, settings in trials.options.items():
+            for blend in _changes(chosen, name, settings):
+                worse = quality - trials.gains(blend)
+                if worse.mean() <= _SAME * worse.std() / np.sqrt(len(worse)):
+                    found = max(found, (trials.coverage(blend), blend), key=lambda one: one[0])
+        if found[1] == chosen:
+            break
+        chosen = found[1]
+    return chosen
+
+
+def _changes(blend: Blend, name: str, settings: Iterable[float | None]) -> list[Blend]:
+    """The blend with every other weight and setting of one part; the setting of what does not count is left alone."""
+    of_weight = {w: (blend.settings[name],) if w in (0.0, SUPPRESS) else settings for w in _WEIGHTS.get(name, _OTHER_WEIGHTS)}
+    return [blend.changed(name, weight, setting) for weight, some in of_weight.items() for setting in some]
 
 
 def calibrated(trials: Trials, blend: Blend, items: int) -> Blend:

@@ -22,7 +22,7 @@ from personalize_emulator.recipes.transitions import top_per_row
 _SUCCESSORS = 200
 _RANK = 128
 _SPARE = 16
-_POWERS = 4
+_POWERS = 5
 _PENALTY = 2.0  # in mean counts of an item
 _POPULARITY_DISCOUNT = 0.1
 _SHRINKAGE = 5.0
@@ -40,7 +40,10 @@ def whiten(events: Events, follows: Matrix, seed: int) -> dict[str, NDArray[Any]
     diagonal = counts + 2 * same + _PENALTY * counts.mean()
     root = (1 / np.sqrt(diagonal)).astype(np.float32)
     others = _scaled(follows + follows.T - sparse.diags_array(2 * same), root, root)
-    values, vectors = _greatest(others, seed)
+    values, vectors = eigenvectors(others, _RANK + _SPARE, _POWERS, seed)
+    kept = np.argsort(-np.abs(values))[:_RANK]
+    # Below -1 nothing could be inverted: the counts that top_per_row dropped may lead there.
+    values, vectors = np.maximum(values[kept], _LEAST_VALUE), vectors[:, kept]
     left, right = root[:, None] * vectors * (values / (1 + values)), root[:, None] * vectors
     next_ = _scaled(follows, np.ones_like(root), (into**-_POPULARITY_DISCOUNT).astype(np.float32))
     direct = _scaled(next_, root * root, np.ones_like(root))
@@ -74,15 +77,14 @@ def _scaled(matrix: Matrix, rows: Floats, columns: Floats) -> Matrix:
     return scaled
 
 
-def _greatest(symmetric: Matrix, seed: int) -> tuple[Floats, Floats]:
-    """The eigenvalues that are greatest by amount, and their vectors, by subspace iteration from a random start."""
+def eigenvectors(symmetric: Matrix, width: int, powers: int, seed: int, start: Floats | None = None) -> tuple[Floats, Floats]:
+    """About the greatest eigenvalues by amount, and their vectors, by subspace iteration from `start` and random ones."""
     size = symmetric.shape[0]
-    width = min(_RANK + _SPARE, size)
-    start = np.random.default_rng(seed).standard_normal((size, width), dtype=np.float32)
-    basis = np.linalg.qr(symmetric @ start)[0]
-    for _ in range(_POWERS):
+    width = min(width, size)
+    basis = np.random.default_rng(seed).standard_normal((size, width), dtype=np.float32)
+    if start is not None:
+        basis[:, : start.shape[1]] = start[:, :width]
+    for _ in range(powers):
         basis = np.linalg.qr(symmetric @ basis)[0]
     values, vectors = np.linalg.eigh(basis.T @ (symmetric @ basis))
-    kept = np.argsort(-np.abs(values))[:_RANK]
-    # Below -1 nothing could be inverted: the counts that top_per_row dropped may lead there.
-    return np.maximum(values[kept], _LEAST_VALUE), basis @ vectors[:, kept]
+    return values, basis @ vectors

@@ -21,6 +21,7 @@ _TUNING_USERS = (200, 500)
 _TUNING_CELLS = 10_000_000
 _CHOOSING_EVENTS = 1_000_000  # what is chosen on fewer events holds for more
 _TEST_USERS = 5000
+EARLIER, EARLIER_CASES = 4, 1000
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,13 @@ def split(events: Events, seed: int) -> HoldOut:
     return HoldOut(training, choosing, cases(test[:_TEST_USERS]), cases(tuning))
 
 
+def with_earlier(cases: list[Case]) -> list[Case]:
+    """Of the same users also what came before: as many events as are hidden now, up to four times, to about a thousand cases."""
+    times = range(min(EARLIER, EARLIER_CASES // max(1, len(cases))) + 1)
+    moved = ((case, time * (case.end - case.hidden)) for case in cases for time in times)
+    return [Case(c.user, c.begin, c.hidden - by, c.end - by) for c, by in moved if c.hidden - by > c.begin]
+
+
 class Examiner:
     """Asks a model for each case what it recommends, given only the events that are not hidden."""
 
@@ -76,7 +84,7 @@ class Examiner:
         self._events = prepared.events
         self._prepared = prepared
         self._interactions = interactions
-        self._by_item = by_item
+        self.by_item = by_item
 
     def answers(self, model: Model, cases: list[Case], length: int = 25) -> list[Answer]:
         return [self._answer(model, case, length) for case in cases]
@@ -94,7 +102,7 @@ class Examiner:
             [float(v) for v in table.event_values[rows[-LONGEST_HISTORY:]]],
         )
         user = self._prepared.user_ids[case.user]
-        newest = self._prepared.item_ids[items[-1]] if self._by_item else None
+        newest = self._prepared.item_ids[items[-1]] if self.by_item else None
         now = float(self._events.times[case.hidden - 1])
         return Query(user, newest, history, attributes_of(self._prepared.users, user), now=now)
 

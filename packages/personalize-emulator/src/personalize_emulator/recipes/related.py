@@ -1,20 +1,20 @@
 """SIMS and Similar-Items: which items go together with a given one?
 
-SIMS counts the users that two items share (item-to-item collaborative filtering: Linden, Smith and York, IEEE
-Internet Computing 2003). Similar-Items adds what is near in the histories, and the closeness of the items' implicit-feedback
-factors, which metadata predict for items that hardly anybody interacted with; how much each counts, each training finds out.
+SIMS counts what items share in the histories of users (item-to-item collaborative filtering: Linden, Smith and York, IEEE
+Internet Computing 2003): the users, what stands near behind and before, and what goes with the same other items (`pairs`).
+Similar-Items adds the closeness of the items' implicit-feedback factors, and of those that metadata predict. Which of these
+similarities count and how much, and how much they are weighed down by popularity, each training finds out for itself (`blend`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
+from personalize_emulator.recipes import pairs
 from personalize_emulator.recipes.blend import AGAIN, SUPPRESS, Blend, BlendedModel, Options, standardised
-from personalize_emulator.recipes.events import Events, Matrix, Prepared
+from personalize_emulator.recipes.events import Prepared
 from personalize_emulator.recipes.factors import factorise, ridge_map
 from personalize_emulator.recipes.features import Features
 from personalize_emulator.recipes.model import Query, Scores
@@ -27,15 +27,32 @@ from personalize_emulator.recipes.personalization import (
     item_features,
 )
 from personalize_emulator.recipes.popularity import popularity_scores
-from personalize_emulator.recipes.transitions import follows, top_per_row, weighed_down, without_diagonal
 from personalize_rules.recipes import RECIPES
 
-_NEIGHBOURS = 200
-LONGEST_HISTORY = 200
-_SHRINKAGE = 20.0
-_ITEMS_PER_BLOCK = 512
-_PARTS = ("together", "around", "interest", "alike")
-FIRST = {"together": 1.0, "around": 1.0, "interest": 0.5, "alike": 0.25}
+_COSINE = 0.5  # the discount of popularity that makes the users in common a cosine; the default of SIMS
+_SETTINGS: Mapping[str, tuple[float | None, ...]] = {
+    "together": (0.0, 0.25, _COSINE),
+    "after": (0.0, 0.15, 0.3),
+    "before": (0.0, 0.15, 0.3),
+    "indirect": (32.0, 64.0, 128.0),
+    "interest": (None,),
+    "alike": (None,),
+    "described": (None,),
+}
+"""What there is to choose from: discounts of popularity; of "indirect" the number of eigenvectors."""
+_FACTORS = {"interest": ("factors", "factors"), "alike": ("unit_factors", "unit_factors"), "described": ("factors", "described")}
+_OF_PAIRS = ("together", "after", "before")
+_OF_SIMS = (*_OF_PAIRS, "indirect")
+FIRST: Mapping[str, tuple[float, float | None]] = {
+    "together": (1.0, _COSINE),
+    "after": (1.0, 0.3),
+    "before": (0.5, 0.3),
+    "indirect": (0.0, 64.0),
+    "interest": (0.5, None),
+    "alike": (0.25, None),
+    "described": (0.0, None),
+}
+"""Weights and settings that the search begins with, and that serve where there is nobody to choose on."""
 
 
 class RelatedModel(BlendedModel):
@@ -43,102 +60,102 @@ class RelatedModel(BlendedModel):
 
     @property
     def options(self) -> Options:
-        return dict.fromkeys(("together",) if "factors" not in self.arrays else _PARTS, (None,))
+        return {name: tuple(settings) for name, settings in self.facts["options"].items()}
 
     def asked(self, query: Query) -> tuple[Callable[[str, float | None], Scores], NDArray[np.int64]]:
         row = self.index[query.item_id or ""]
         return partial(self._part, row=row), np.array([row])
 
-    def _part(self, name: str, fading: float | None, row: int) -> Scores:
-        factors = self.arrays.get("factors")
-        if name == "alike":
-            return standardised(np.asarray(self.arrays["unit_factors"] @ self.arrays["unit_factors"][row]))
-        if name == "interest" and factors is not None:
-            return standardised(np.asarray(factors @ factors[row]))
-        rows, items, values = (self.arrays[f"{name}_{part}"] for part in ("rows", "items", "values"))
-        scores = np.zeros(len(self.item_ids), np.float32)
-        span = slice(rows[row], rows[row + 1])
-        scores[items[span]] = values[span]
+    def _part(self, name: str, setting: float | None, row: int) -> Scores:
+        """One part of the score of every item, in standard deviations; an item is not like itself."""
+        scores = self._similar(name, setting, row)
+        scores[row] = 0
         return standardised(scores)
+
+    def _similar(self, name: str, setting: float | None, row: int) -> Scores:
+        arrays = self.arrays
+        if name in _OF_PAIRS:
+            return pairs.scores_of(arrays, name, row, setting or 0.0)
+        if name == "indirect":
+            size = int(setting or 0)
+            left = arrays["indirect_left"][:, :size]
+            scores = np.asarray(left @ (arrays["indirect_values"][:size] * left[row]))
+            further = np.float32(_COSINE - self.facts["discount"])
+            return np.asarray(scores * np.maximum(arrays["together_popularity"], 1) ** further) if further else scores
+        all_of, own = _FACTORS[name]
+        return np.asarray(arrays[all_of] @ arrays[own][row])
 
     def scores(self, query: Query) -> Scores:
         row = self.index.get(query.item_id or "", -1)
         popular = self.arrays["popularity"]
         rows = self.arrays["together_rows"]
-        if row < 0 or ("factors" not in self.arrays and rows[row] == rows[row + 1]):
+        sims = self.recipe == "aws-sims"
+        if row < 0 or (sims and rows[row] == rows[row + 1]):
             return np.array(popular)
         scores = self.blended(query)
-        if "factors" not in self.arrays:
+        if sims:
             scores = np.where(np.isfinite(popular), scores + popular * np.float32(1e-9), popular)
         scores[row] = -np.inf
         return np.asarray(scores, np.float32)
 
 
 def fit(prepared: Prepared, options: TrainingOptions, start: RelatedModel | None = None) -> RelatedModel:
+    """Train on these events. start: a model of nearly the same data, whose factors and choices are taken over."""
     events = prepared.events
     parameters = {**RECIPES["aws-sims"].defaults, **options.hyperparameters}
     sims = options.recipe == "aws-sims"
-    discount = float(parameters["popularity_discount_factor"]) if sims else 0.5
+    discount = float(parameters["popularity_discount_factor"]) if sims else _COSINE
     least = int(parameters["min_cointeraction_count"]) if sims else 1
-    arrays = {
-        **_arrays("together", _together(events, discount, least, 0.0 if sims else _SHRINKAGE)),
-        "popularity": popularity_scores(events),
-    }
+    offered = _offered(prepared, sims, discount)
+    if start:
+        offered = {name: (setting,) for name, setting, _ in start.blend.parts()}
+    blend = start.blend if start else _first_blend(offered)
+    counted = {"together": offered.get("together", (discount,)), **{n: of for n, of in offered.items() if n in _OF_PAIRS}}
+    found = pairs.count(events, least, {n: [s or 0.0 for s in settings] for n, settings in counted.items()})
+    arrays = {"popularity": popularity_scores(events)}
+    for one in found:
+        arrays |= one.arrays()
+    if "indirect" in offered:
+        rank = int(max(s or 0.0 for s in offered["indirect"]))
+        before = start.arrays.get("indirect_left") if start else None
+        arrays |= pairs.indirect(found[0], rank, options.seed, before)
     if not sims:
         first = np.asarray(start.arrays["factors"]) if start else None
         iterations = WARM_ITERATIONS if start else ITERATIONS
-        factors = _described(prepared, factorise(events.matrix(), DEFAULT_FACTORS, iterations, options.seed, first))
-        arrays |= {"factors": factors, "unit_factors": _unit(factors), **_arrays("around", _around(events))}
-    names = ("together",) if sims else _PARTS
-    first_blend = Blend({**{name: FIRST[name] for name in names}, AGAIN: SUPPRESS}, dict.fromkeys((*names, AGAIN)))
-    facts = {"blend": (start.blend if start else first_blend).to_json()}
+        factors, described = _described(prepared, factorise(events.matrix(), DEFAULT_FACTORS, iterations, options.seed, first))
+        arrays |= {"factors": factors, "unit_factors": _unit(factors), "described": described}
+    facts = {"blend": blend.to_json(), "options": offered, "discount": discount}
     return RelatedModel(options.recipe, prepared.item_ids, arrays, facts)
 
 
-def _around(events: Events) -> Matrix:
-    """Items x items: how much more than by its popularity an item is near another in the histories, before or after it."""
-    counts = without_diagonal(follows(events).counts)
-    return weighed_down(sparse.csr_array(counts + counts.T), _NEIGHBOURS)
+def _offered(prepared: Prepared, sims: bool, discount: float) -> dict[str, tuple[float | None, ...]]:
+    """The parts and settings to choose from. A discount that somebody has set is the one of all pairs."""
+    names = _OF_SIMS if sims else tuple(_SETTINGS)
+    described = prepared.items is not None and len(prepared.items.columns) > 0
+    return {
+        name: (discount,) if name in _OF_PAIRS and discount != _COSINE else _SETTINGS[name]
+        for name in names
+        if described or name != "described"
+    }
 
 
-def _arrays(name: str, matrix: Matrix) -> dict[str, NDArray[Any]]:
-    return {f"{name}_values": matrix.data, f"{name}_items": matrix.indices, f"{name}_rows": matrix.indptr}
+def _first_blend(offered: Options) -> Blend:
+    """What FIRST says of what is offered; of a part whose setting is not offered the one that is."""
+    weights = {name: FIRST[name][0] for name in offered}
+    settings = {name: FIRST[name][1] if FIRST[name][1] in some else some[0] for name, some in offered.items()}
+    return Blend({**weights, AGAIN: SUPPRESS}, {**settings, AGAIN: None})
 
 
-def _together(events: Events, discount: float, least: int, shrinkage: float) -> Matrix:
-    """Items x items: users in common over sqrt(users of the one) and users of the other to the `discount`.
-
-    Pairs with fewer than `least` common users are dropped; the best 200 of each row are kept. Only the newest
-    200 events of a user count: very long histories say little and cost the square of their length.
-    """
-    ends = np.cumsum(events.lengths())
-    recent = events.where(np.arange(len(events)) >= (ends - LONGEST_HISTORY)[events.users])
-    matrix = recent.matrix()
-    matrix.data = np.ones_like(matrix.data)
-    users = np.asarray(matrix.sum(axis=0)).ravel()
-    by_item = sparse.csr_array(matrix.T)
-    blocks = []
-    for begin in range(0, events.n_items, _ITEMS_PER_BLOCK):
-        block = sparse.csr_array(by_item[begin : begin + _ITEMS_PER_BLOCK] @ matrix)
-        rows = np.repeat(np.arange(begin, begin + block.shape[0]), np.diff(block.indptr))
-        enough = (block.data >= max(1, least)) & (rows != block.indices)
-        divisor = np.sqrt(users[rows]) * users[block.indices] ** discount + shrinkage
-        block.data = np.where(enough, block.data / divisor, 0).astype(np.float32)
-        block.eliminate_zeros()
-        blocks.append(top_per_row(block, _NEIGHBOURS))
-    return sparse.csr_array(sparse.vstack(blocks, format="csr"))
-
-
-def _described(prepared: Prepared, factors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Factors in which those of cold items (fewer than 5 interactions) come from the metadata."""
+def _described(prepared: Prepared, factors: Scores) -> tuple[Scores, Scores]:
+    """Factors in which those of cold items (fewer than 5 interactions) are by metadata; and those that metadata predict."""
     counts = np.bincount(prepared.events.items, minlength=prepared.events.n_items)
     columns = prepared.items.columns if prepared.items is not None else {}
     described = item_features(Features.of(columns), prepared.items, prepared.item_ids)
     warm = counts >= COLD_ITEM
     predicted = described @ ridge_map(described[warm], factors[warm], counts[warm])
-    return np.where(warm[:, None], factors, predicted)
+    return np.where(warm[:, None], factors, predicted), np.asarray(predicted, np.float32)
 
 
-def _unit(factors: NDArray[np.float32]) -> NDArray[np.float32]:
+def _unit(factors: Scores) -> Scores:
     lengths = np.linalg.norm(factors, axis=1, keepdims=True)
     return np.asarray(factors / np.maximum(lengths, 1e-9), np.float32)

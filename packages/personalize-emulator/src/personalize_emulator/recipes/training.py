@@ -11,7 +11,7 @@ from personalize_emulator import metrics
 from personalize_emulator.datasets.tables import TrainingData
 from personalize_emulator.recipes import actions, affinity, blend, personalization, popularity, related, semantic
 from personalize_emulator.recipes.events import Prepared, prepare
-from personalize_emulator.recipes.holdout import Case, Examiner, HoldOut, split
+from personalize_emulator.recipes.holdout import Case, Examiner, HoldOut, split, with_earlier
 from personalize_emulator.recipes.model import Model
 from personalize_emulator.recipes.options import TrainingOptions
 from personalize_rules.recipes import RECIPES
@@ -98,7 +98,7 @@ def try_out(prepared: Prepared, data: TrainingData, options: TrainingOptions) ->
     if recipe.family in _BLENDED and held.tuning and len(held.choosing):
         start = fit(replace(prepared, events=held.choosing), options)
         if isinstance(start, blend.BlendedModel) and len(start.options) > 1:
-            start = _chosen_on(held.tuning, start, examiner)
+            start = _chosen_on(with_earlier(held.tuning) if examiner.by_item else held.tuning, start, examiner)
     model = fit(replace(prepared, events=held.training), options, start)
     return Trial(held, model, examiner, examiner.answers(model, held.test))
 
@@ -121,7 +121,8 @@ def _measure(prepared: Prepared, options: TrainingOptions, trial: Trial) -> dict
 def _chosen_on(cases: list[Case], model: blend.BlendedModel, examiner: Examiner) -> Model:
     """The model with the blend that is best for these users, whom it has not seen.
 
-    A model that ranks given lists is asked to rank lists: what the user takes next among other popular items.
+    A model that ranks given lists is asked to rank lists: what the user takes next among other popular items. One of related
+    items recommends as many different ones as it can without loss.
     """
     ranking = RECIPES[model.recipe].type == "PERSONALIZED_RANKING"
     popularity = examiner.popularity()
@@ -135,4 +136,6 @@ def _chosen_on(cases: list[Case], model: blend.BlendedModel, examiner: Examiner)
 
     trials = blend.Trials((case(held) for held in cases), model.options)
     chosen = blend.choose(trials, model.blend)
+    if examiner.by_item:
+        chosen = blend.widened(trials, chosen)
     return model.with_blend(blend.calibrated(trials, chosen, 0 if ranking else len(model.item_ids)))
