@@ -61,7 +61,9 @@ class Catalogue:
         wanted = dict.fromkeys(item_ids)  # DynamoDB refuses a call that names a key twice
         kept, now = self._kept.get_all(wanted), time.monotonic()
         known = {item_id: entry[0] for item_id, entry in kept.items()}
-        missing = [item_id for item_id in wanted if item_id not in kept or kept[item_id][1] <= now]
+        missing = [item_id for item_id, entry in kept.items() if entry[1] <= now]
+        if len(kept) < len(wanted):
+            missing += [item_id for item_id in wanted if item_id not in kept]
         if not missing:
             return Known(known)
         found, in_time = self._fetch(missing, budget)

@@ -9,7 +9,7 @@ from typing import Any
 
 from lambdas.config.local_filters import as_number
 from lambdas.config.rules import Comparison, DropRecent, FromContext, Rule
-from lambdas.serving.recommend.rule_terms import Call, Candidate, Effect, Rules
+from lambdas.serving.recommend.rule_terms import Call, Candidate, Effect, Rules, column
 
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "above": operator.gt,
@@ -29,8 +29,7 @@ def drop(rules: Rules, candidates: Sequence[Candidate], call: Call, effects: Map
     left = list(candidates)
     for name, rule in rules.items():
         if rule.drop:
-            meets, attribute = tester(rule.drop, call), rule.drop.attribute
-            out = [meets(candidate.value(attribute)) for candidate in left]
+            out = list(map(tester(rule.drop, call), column(left, rule.drop.attribute)))
         elif rule.drop_recent:
             recent = recent_items(rule.drop_recent, call)
             out = [candidate.item_id in recent for candidate in left]

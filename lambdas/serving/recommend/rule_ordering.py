@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from lambdas.config.local_filters import as_number
 from lambdas.config.rules import Boost, Diversify, Sort
 from lambdas.serving.recommend.rule_conditions import tester
-from lambdas.serving.recommend.rule_terms import Call, Candidate, values_of
+from lambdas.serving.recommend.rule_terms import Call, Candidate, column, values_of
 
 
 def boost(rule: Boost, candidates: Sequence[Candidate], call: Call) -> list[Candidate]:
     """Sorted by place divided by factor; of two that come to the same place, the boosted one is first."""
     meets = tester(rule, call)
-    factors = [rule.factor if meets(c.value(rule.attribute)) else 1.0 for c in candidates]
+    factors = [rule.factor if meets(value) else 1.0 for value in column(candidates, rule.attribute)]
     keys = [((i + 1) / factor, -factor) for i, factor in enumerate(factors)]
     return [candidates[i] for i in sorted(range(len(candidates)), key=keys.__getitem__)]
 

@@ -54,5 +54,12 @@ class Call:
     recent: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
+def column(candidates: Sequence[Candidate], attribute: str) -> list[Any]:
+    """The attribute of each candidate, as `value` gives it."""
+    if attribute == ITEM_ID:
+        return [candidate.item_id for candidate in candidates]
+    return [candidate.attributes.get(attribute) for candidate in candidates]
+
+
 def values_of(candidate: Candidate, attribute: str) -> list[Any]:
     return values(candidate.value(attribute))
