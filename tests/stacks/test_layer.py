@@ -34,8 +34,8 @@ def imported(path: Path) -> set[str]:
 
 
 def test_the_layer_holds_every_package_that_a_function_imports() -> None:
-    # boto3 brings botocore of its own version, pydantic its core, Lambda's Python the hooks.
-    by_others = {"botocore", "pydantic-core", "snapshot-restore-py"}
+    # boto3 brings botocore of its own version and urllib3, pydantic its core, Lambda's Python the hooks.
+    by_others = {"botocore", "pydantic-core", "snapshot-restore-py", "urllib3"}
     provided = {name.lower().replace("_", "-") for name in pins()} | by_others
     owners = packages_distributions()
     for path in FUNCTIONS:
