@@ -13,7 +13,7 @@ import socketserver
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from http import HTTPStatus
@@ -115,6 +115,64 @@ class HttpServer(socketserver.ThreadingTCPServer):
             log.exception("the connection of %s", client_address)
 
 
+def environ_of(method: str, target: str, given: Sequence[tuple[str, str]], address: tuple[str, int]) -> Environ:
+    """A request for an application: `given` are its headers as they came, `address` where it came to. Its body is to be added.
+
+    docs: peps.python.org/pep-3333. Headers with an underscore are left out: they would pass for others.
+    """
+    headers: dict[str, str] = {}
+    for name, value in given:
+        if "_" not in name:
+            key = name.upper().replace("-", "_")
+            headers[key] = f"{headers[key]},{value}" if key in headers else value
+    if target == "*":
+        target = "/"
+    elif not target.startswith("/"):  # the whole address, as proxies are sent it
+        parts = urlsplit(target)
+        headers["HOST"] = parts.netloc
+        target = parts.path + (f"?{parts.query}" if parts.query else "") or "/"
+    path, _, query = target.partition("?")
+    own = {"CONTENT_TYPE": headers.pop("CONTENT_TYPE", ""), "CONTENT_LENGTH": headers.pop("CONTENT_LENGTH", "")}
+    headers.pop("TRANSFER_ENCODING", None)  # the application gets the body whole
+    return {
+        "REQUEST_METHOD": method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
+        "QUERY_STRING": query,
+        "RAW_URI": target,  # as it came, so that an encoded slash is told from a slash
+        "SERVER_NAME": address[0],
+        "SERVER_PORT": str(address[1]),
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "REMOTE_ADDR": "127.0.0.1",
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": "http",
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
+        RAW_HEADERS: list(given),
+        **own,
+        **{f"HTTP_{name}": value for name, value in headers.items()},
+    }
+
+
+def call(app: WsgiApp, environ: Environ, at_the_end: contextlib.ExitStack) -> tuple[int, Headers, Iterator[bytes]]:
+    """What an application answers: status, headers and the parts of the body, which `at_the_end` closes."""
+    written: list[bytes] = []
+    started: list[tuple[str, Headers]] = []
+
+    def start_response(status: str, headers: Headers, exc_info: object = None) -> Callable[[bytes], None]:
+        started.append((status, headers))
+        return written.append
+
+    parts = app(environ, start_response)
+    at_the_end.callback(getattr(parts, "close", lambda: None))
+    following = iter(parts)
+    first = next(following, b"")  # an application may wait with start_response until it is asked for the first part
+    status, headers = started[-1]
+    return int(status[:3]), headers, itertools.chain(written, [first], following)
+
+
 class _TooLarge(Exception):
     """The body has more bytes than the server takes."""
 
@@ -183,49 +241,17 @@ class _Connection(socketserver.BaseRequestHandler):
         return body, length
 
     def _environ(self, head: h11.Request) -> Environ:
-        """docs: peps.python.org/pep-3333. Headers with an underscore are left out: they would pass for others."""
-        target = head.target.decode("ascii")
-        headers: dict[str, str] = {}
-        for name, value in head.headers:
-            if b"_" not in name:
-                key, text = name.decode("latin-1").upper().replace("-", "_"), value.decode("latin-1")
-                headers[key] = f"{headers[key]},{text}" if key in headers else text
-        if target == "*":
-            target = "/"
-        elif not target.startswith("/"):  # the whole address, as proxies are sent it
-            parts = urlsplit(target)
-            headers["HOST"] = parts.netloc
-            target = parts.path + (f"?{parts.query}" if parts.query else "") or "/"
-        path, _, query = target.partition("?")
-        own = {"CONTENT_TYPE": headers.pop("CONTENT_TYPE", ""), "CONTENT_LENGTH": headers.pop("CONTENT_LENGTH", "")}
-        headers.pop("TRANSFER_ENCODING", None)  # the application gets the body whole
-        return {
-            "REQUEST_METHOD": head.method.decode("ascii"),
-            "SCRIPT_NAME": "",
-            "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
-            "QUERY_STRING": query,
-            "RAW_URI": target,  # as it came, so that an encoded slash is told from a slash
-            "SERVER_NAME": self.server.host,
-            "SERVER_PORT": str(self.server.port),
-            "SERVER_PROTOCOL": f"HTTP/{head.http_version.decode('ascii')}",
-            "REMOTE_ADDR": self.client_address[0],
-            "wsgi.version": (1, 0),
-            "wsgi.url_scheme": "http",
-            "wsgi.errors": sys.stderr,
-            "wsgi.multithread": True,
-            "wsgi.multiprocess": False,
-            "wsgi.run_once": False,
-            RAW_HEADERS: [(name.decode("latin-1"), value.decode("latin-1")) for name, value in head.headers.raw_items()],
-            **own,
-            **{f"HTTP_{name}": value for name, value in headers.items()},
-        }
+        given = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in head.headers.raw_items()]
+        own = {"REMOTE_ADDR": self.client_address[0], "SERVER_PROTOCOL": f"HTTP/{head.http_version.decode('ascii')}"}
+        address = self.server.host, self.server.port
+        return environ_of(head.method.decode("ascii"), head.target.decode("ascii"), given, address) | own
 
     def _respond(self, environ: Environ) -> None:
         """Send what the application answers; 500 if it fails, without its reasons."""
         is_head = environ["REQUEST_METHOD"] == "HEAD"
         with contextlib.ExitStack() as at_the_end:
             try:
-                status, headers, parts = self._call(environ, at_the_end)
+                status, headers, parts = call(self.server.app, environ, at_the_end)
                 beginning, goes_on = _beginning(parts)
             except Exception as error:
                 log.error("%s %s failed: %s: %s", environ["REQUEST_METHOD"], environ["RAW_URI"], type(error).__name__, error)
@@ -238,22 +264,6 @@ class _Connection(socketserver.BaseRequestHandler):
             for part in itertools.chain([beginning], parts):
                 self._write(h11.Data(data=part))
             self._write(h11.EndOfMessage())
-
-    def _call(self, environ: Environ, at_the_end: contextlib.ExitStack) -> tuple[int, Headers, Iterator[bytes]]:
-        """Status, headers and the parts of the body."""
-        written: list[bytes] = []
-        started: list[tuple[str, Headers]] = []
-
-        def start_response(status: str, headers: Headers, exc_info: object = None) -> Callable[[bytes], None]:
-            started.append((status, headers))
-            return written.append
-
-        parts = self.server.app(environ, start_response)
-        at_the_end.callback(getattr(parts, "close", lambda: None))
-        following = iter(parts)
-        first = next(following, b"")  # an application may wait with start_response until it is asked for the first part
-        status, headers = started[-1]
-        return int(status[:3]), headers, itertools.chain(written, [first], following)
 
     def _send(self, answer: Answer, *, is_head: bool = False, last: bool = False) -> None:
         headers = [*answer.headers, ("Connection", "close")] if last else answer.headers
