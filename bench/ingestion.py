@@ -167,7 +167,7 @@ def stubbed() -> Iterator[None]:
             "AWS_DEFAULT_REGION": "us-east-1",
         }
         with mock.patch.dict(os.environ, environ):
-            clients.put_events.cache_clear()
+            clients.personalize_events.cache_clear()
             yield
         assert process.stdin is not None
         process.stdin.close()

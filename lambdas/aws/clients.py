@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
     from types_boto3_events import EventBridgeClient
     from types_boto3_personalize import PersonalizeClient
-    from types_boto3_personalize_events import PersonalizeEventsClient
     from types_boto3_s3 import S3Client
     from types_boto3_sns import SNSClient
     from types_boto3_sqs import SQSClient
@@ -26,15 +25,8 @@ _PATIENT: dict[str, Any] = {"retries": {"mode": "standard", "max_attempts": 6}}
 _PROMPT: dict[str, Any] = {"retries": {"mode": "standard", "total_max_attempts": 1}, "connect_timeout": 0.5, "read_timeout": 2}
 #: Records are put by this many threads: a call waits for the network most of its time.
 PARALLEL_PUTS = 8
-#: One attempt a call (lambdas.aws.retry makes the others), and no second validation of what we have validated.
-_STREAMING: dict[str, Any] = {
-    "retries": {"mode": "standard", "total_max_attempts": 1},
-    "connect_timeout": 1,
-    "read_timeout": 5,
-    "max_pool_connections": PARALLEL_PUTS,
-    "parameter_validation": False,
-    "user_agent": "recostack",  # boto3 puts its own together anew for each call, a tenth of the call's CPU time
-}
+#: One attempt a call: lambdas.aws.retry makes the others.
+_STREAMING: dict[str, Any] = {"connect_seconds": 1, "seconds": 5, "connections": PARALLEL_PUTS}
 
 
 def _made(service: str, settings: dict[str, Any]) -> Any:
@@ -51,15 +43,9 @@ def personalize() -> PersonalizeClient:
 
 
 @cache
-def personalize_events() -> PersonalizeEventsClient:
-    client: PersonalizeEventsClient = _made("personalize-events", _STREAMING)
-    return client
-
-
-@cache
-def put_events() -> SignedClient:
-    """For `put_events` of Personalize, by several threads."""
-    return SignedClient(PERSONALIZE_EVENTS, connect_seconds=1, seconds=5, connections=PARALLEL_PUTS)
+def personalize_events() -> SignedClient:
+    """For what is put to Personalize, by several threads."""
+    return SignedClient(PERSONALIZE_EVENTS, **_STREAMING)
 
 
 @cache
@@ -77,7 +63,7 @@ def dynamodb() -> DynamoDBClient:
 @cache
 def bulk_dynamodb() -> SignedClient:
     """For many rows at once, by several threads."""
-    return SignedClient(DYNAMODB, connect_seconds=1, seconds=5, connections=PARALLEL_PUTS)
+    return SignedClient(DYNAMODB, **_STREAMING)
 
 
 @cache

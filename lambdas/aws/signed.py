@@ -70,7 +70,11 @@ PERSONALIZE_RUNTIME = Service(
     "personalize",
     paths={"GetRecommendations": "/recommendations", "GetPersonalizedRanking": "/personalize-ranking"},
 )
-PERSONALIZE_EVENTS = Service("personalize-events", "personalize", paths={"PutEvents": "/events"})
+PERSONALIZE_EVENTS = Service(
+    "personalize-events",
+    "personalize",
+    paths={"PutEvents": "/events", "PutItems": "/items", "PutUsers": "/users"},
+)
 DYNAMODB = Service("dynamodb", "dynamodb", json_version="1.0", target="DynamoDB_20120810")
 SSM = Service("ssm", "ssm", target="AmazonSSM")
 KINESIS = Service("kinesis", "kinesis", target="Kinesis_20131202")
@@ -146,11 +150,11 @@ class _Connections:
         return answer.data
 
     def _pool(self, url: str, scheme: str, host: str) -> urllib3.HTTPConnectionPool:
-        proxy = _proxy(scheme, host)
-        manager = urllib3.PoolManager(**self._options)
-        if proxy:
+        if proxy := _proxy(scheme, host):
             password = urllib3.util.make_headers(proxy_basic_auth=urllib3.util.parse_url(proxy).auth)
-            manager = urllib3.ProxyManager(proxy, proxy_headers=password, **self._options)
+            manager: urllib3.PoolManager = urllib3.ProxyManager(proxy, proxy_headers=password, **self._options)
+        else:
+            manager = urllib3.PoolManager(**self._options)
         return self._pools.setdefault(host, manager.connection_from_url(url))
 
 

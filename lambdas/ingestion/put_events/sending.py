@@ -72,7 +72,7 @@ def put(chunk: list[Sendable], tracking_id: str, patience: Patience, sent: Sent)
     """Put one chunk; when it is refused, each event by itself, so that one bad event takes no other along. Raises OutOfTime."""
     sent.calls += 1
     try:
-        patience.call(clients.put_events().put_events, **call_of(chunk, tracking_id))
+        patience.call(clients.personalize_events().put_events, **call_of(chunk, tracking_id))
         sent.events += len(chunk)
     except Refused as error:
         if len(chunk) == 1:
