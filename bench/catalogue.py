@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
-import multiprocessing
 import os
 import time
 import tracemalloc
@@ -23,7 +22,7 @@ from unittest import mock
 
 import numpy as np
 
-from bench.serving import serve
+from bench.serving import stubbed
 from lambdas.aws.signed import DYNAMODB, SignedClient
 from lambdas.serving.recommend.budget import Budget
 from lambdas.serving.recommend.catalogue import FRESH_SECONDS, Catalogue
@@ -106,15 +105,9 @@ def _in_memory(size: int) -> dict[str, float]:
 
 
 def run(sizes: Sequence[int]) -> dict[str, Any]:
-    ours, theirs = multiprocessing.Pipe()
-    stub = multiprocessing.Process(target=serve, args=(theirs,), daemon=True)
-    stub.start()
     keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
-    try:
-        with mock.patch.dict(os.environ, keys | {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{ours.recv()}"}):
-            return {str(size): {"table": _from_the_table(size), "memory": _in_memory(size)} for size in sizes}
-    finally:
-        stub.terminate()
+    with stubbed() as port, mock.patch.dict(os.environ, keys | {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}"}):
+        return {str(size): {"table": _from_the_table(size), "memory": _in_memory(size)} for size in sizes}
 
 
 def main() -> None:

@@ -16,7 +16,6 @@ import math
 import os
 import random
 import signal
-import sqlite3
 import sys
 import tempfile
 import threading
@@ -35,7 +34,7 @@ from lambdas.config.file import load_config
 from localaws.workers.fork_server import process_name
 from reco.deployment.redrive import record_of
 from reco.target import Target
-from tests.harness.deployment import CONFIG, Api, deployed, make_tracker, publish, set_faults, until
+from tests.harness.deployment import CONFIG, Api, deployed, make_tracker, publish, query_events, set_faults, until
 from tests.harness.processes import descendants_of, emulators_of, name_of
 
 _CLIENTS = 8
@@ -127,12 +126,7 @@ class Ledger:
 
     def in_personalize(self) -> list[tuple[str, str, int]]:
         """(event id, user, time) of every event that Personalize holds, in the order in which they came."""
-        rows: list[tuple[str, str, int]] = []
-        for file in (self._folder / "aws" / "state" / "personalize").rglob("records.sqlite"):
-            records = sqlite3.connect(f"file:{file}?mode=ro", uri=True)
-            with contextlib.closing(records), contextlib.suppress(sqlite3.OperationalError):  # it may just be being made
-                rows += records.execute("SELECT event_id, user_id, timestamp FROM events ORDER BY id").fetchall()
-        return rows
+        return query_events(self._folder, "SELECT event_id, user_id, timestamp FROM events ORDER BY id")
 
     def update(self) -> None:
         """Read the dead letters and the archive on."""

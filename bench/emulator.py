@@ -38,6 +38,7 @@ from rich.table import Table
 from bench.generator import SCHEMAS, Shop
 from personalize_emulator.clock import DURATIONS
 from personalize_rules.recipes import RECIPES
+from tests.harness.processes import processor_seconds
 
 _RECIPES_MEASURED = (
     "aws-user-personalization-v2",
@@ -90,8 +91,7 @@ class _Usage:
 
     def cpu_seconds(self) -> float:
         """Since the start, with the children that have ended."""
-        ticks = sum(sum(_cpu_ticks(pid)) for pid in (self._pid, *_children(self._pid)))
-        return ticks / os.sysconf("SC_CLK_TCK")
+        return sum(map(processor_seconds, (self._pid, *_children(self._pid))))
 
     @contextmanager
     def measured(self, into: Figures) -> Iterator[None]:
@@ -281,15 +281,6 @@ def _resident_kib(pid: int) -> int:
     except OSError:
         return 0
     return pages * os.sysconf("SC_PAGE_SIZE") // 1024
-
-
-def _cpu_ticks(pid: int) -> list[int]:
-    """User and system time of a process, and of its children that have ended."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    except OSError:
-        return []
-    return [int(field) for field in fields[11:15]]
 
 
 def _children(pid: int) -> list[int]:

@@ -10,6 +10,7 @@ client signs its calls without boto3 (lambdas/aws/signed.py), so it is faster th
 from __future__ import annotations
 
 import argparse
+import contextlib
 import http.client
 import itertools
 import json
@@ -23,7 +24,7 @@ import tempfile
 import time
 import urllib.parse
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -140,8 +141,19 @@ def deployed() -> bytes:
     return json.dumps({"Parameters": [{"Name": "deployment", "Type": "String", "Value": there.model_dump_json()}]}).encode()
 
 
-def serve(pipe: Connection) -> None:
-    """The stub in a process of its own, so that it takes no time from who calls it."""
+@contextlib.contextmanager
+def stubbed() -> Iterator[int]:
+    """The stub's port. It is a process of its own, so that it takes no time from who calls it."""
+    ours, theirs = multiprocessing.Pipe()
+    stub = multiprocessing.Process(target=_serve, args=(theirs,), daemon=True)
+    stub.start()
+    try:
+        yield ours.recv()
+    finally:
+        stub.terminate()
+
+
+def _serve(pipe: Connection) -> None:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Stub)
     pipe.send(server.server_port)
     server.serve_forever()
@@ -297,16 +309,10 @@ def zipped_mb() -> float:
 
 
 def run() -> dict[str, Any]:
-    ours, theirs = multiprocessing.Pipe()
-    stub = multiprocessing.Process(target=serve, args=(theirs,), daemon=True)
-    stub.start()
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            env = environment(Path(folder), ours.recv())
-            os.environ.update(env)
-            return results(measure(), import_ms(env))
-    finally:
-        stub.terminate()
+    with stubbed() as port, tempfile.TemporaryDirectory() as folder:
+        env = environment(Path(folder), port)
+        os.environ.update(env)
+        return results(measure(), import_ms(env))
 
 
 def results(found: dict[int, dict[str, dict[str, float]]], imported: dict[str, float]) -> dict[str, Any]:

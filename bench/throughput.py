@@ -9,11 +9,8 @@ has as many events as had been accepted by then. Processor time is told by proce
 from __future__ import annotations
 
 import argparse
-import contextlib
 import itertools
 import json
-import os
-import sqlite3
 import tempfile
 import threading
 import time
@@ -27,8 +24,8 @@ from bench.click_stream import click_stream
 from lambdas.config.file import load_config
 from localaws.workers.fork_server import process_name
 from reco.target import Target
-from tests.harness.deployment import CONFIG, Api, deployed, make_tracker, publish
-from tests.harness.processes import descendants_of, emulators_of, name_of
+from tests.harness.deployment import CONFIG, Api, deployed, make_tracker, publish, query_events
+from tests.harness.processes import descendants_of, emulators_of, name_of, processor_seconds
 
 _CLIENTS = 8
 _EVENTS_A_CALL = 50
@@ -89,24 +86,17 @@ class Arrivals(threading.Thread):
             time.sleep(0.05)
 
     def _count(self) -> int:
-        total = 0
-        for file in (self._folder / "aws" / "state" / "personalize").rglob("records.sqlite"):
-            records = sqlite3.connect(f"file:{file}?mode=ro", uri=True)
-            with contextlib.closing(records), contextlib.suppress(sqlite3.OperationalError):
-                total += records.execute("SELECT max(id) FROM events").fetchone()[0] or 0
-        return total
+        return sum(most or 0 for (most,) in query_events(self._folder, "SELECT max(id) FROM events"))
 
 
 def _processor_seconds(root: int, deployment: str) -> dict[str, float]:
     """Processor time so far: the local AWS itself, Personalize, the workers of put_events, and the others."""
     emulators, found = set(emulators_of(root)), dict.fromkeys(("local AWS", "Personalize", "put_events", "others"), 0.0)
     for pid in (root, *descendants_of(root)):
-        with contextlib.suppress(OSError):  # it has just ended
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            name = "local AWS" if pid == root else "Personalize" if pid in emulators else "others"
-            if name_of(pid) == process_name(f"{deployment}_put-events"):
-                name = "put_events"
-            found[name] += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        name = "local AWS" if pid == root else "Personalize" if pid in emulators else "others"
+        if name_of(pid) == process_name(f"{deployment}_put-events"):
+            name = "put_events"
+        found[name] += processor_seconds(pid)
     return found
 
 

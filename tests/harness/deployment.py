@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
+import sqlite3
 import time
 import urllib.parse
 import urllib.request
@@ -42,6 +44,16 @@ def personalize_of(target: Target) -> str:
 def environment_of(target: Target) -> Environment:
     assert isinstance(target.local, Environment)
     return target.local
+
+
+def query_events(folder: Path, sql: str) -> list[Any]:
+    """What a query finds in the table `events` of the Personalize emulator; `folder` is that of `deployed`."""
+    rows: list[Any] = []
+    for file in (folder / "aws" / "state" / "personalize").rglob("records.sqlite"):
+        records = sqlite3.connect(f"file:{file}?mode=ro", uri=True)
+        with contextlib.closing(records), contextlib.suppress(sqlite3.OperationalError):  # it may just be being made
+            rows += records.execute(sql).fetchall()
+    return rows
 
 
 def make_tracker(config: Config, personalize: Any) -> Deployment:
