@@ -89,7 +89,7 @@ class Task:
             return "it is the item of the call"
         if self.config.datasets.items is None or known.items.get(item_id) is not None:
             return None
-        return "it is not in the catalogue" if item_id in known.gone() else "the catalogue did not answer in time"
+        return "it is not in the catalogue" if item_id in known.items else "the catalogue did not answer in time"
 
     @property
     def batch(self) -> str | None:

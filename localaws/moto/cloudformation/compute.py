@@ -96,7 +96,8 @@ class _Version(Provider):
 
     def create(self, aws: Aws, properties: Properties) -> Created:
         name = str(properties["FunctionName"]).rsplit(":function:", 1)[-1]
-        before = {each["Version"] for each in aws.client("lambda").list_versions_by_function(FunctionName=name)["Versions"]}
+        pages = aws.client("lambda").get_paginator("list_versions_by_function").paginate(FunctionName=name)
+        before = {each["Version"] for page in pages for each in page["Versions"]}
         published = call(aws, "lambda", "PublishVersion", properties)
         arn, number = published["FunctionArn"], str(published["Version"])
         if number in before:

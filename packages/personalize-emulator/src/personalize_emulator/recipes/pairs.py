@@ -68,7 +68,7 @@ def _strength(name: str, counts: Scores, own: Any, popularity: Any, discount: fl
 def count(events: Events, least: int, discounts: Mapping[str, Sequence[float]]) -> list[_Pairs]:
     """The pairs of each kind in `discounts`, which has "together": of each item the 200 strongest, by any of the discounts.
 
-    _Pairs that fewer than `least` users have in common are left out. Of a user the newest 200 events count: long histories
+    Pairs that fewer than `least` users have in common are left out. Of a user the newest 200 events count: long histories
     say little and cost the square of their length.
     """
     ends = np.cumsum(events.lengths())
