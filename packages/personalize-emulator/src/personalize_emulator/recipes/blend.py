@@ -195,13 +195,16 @@ class Trials:
 
     def gains(self, blend: Blend) -> NDArray[np.float64]:
         """NDCG@25 of each case."""
+        return self._gains(self._first(blend))
+
+    def gains_and_coverage(self, blend: Blend) -> tuple[NDArray[np.float64], int]:
+        """NDCG@25 of each case, and the number of different items among the first 25 of all cases."""
         first = self._first(blend)
+        return self._gains(first), len(np.unique(np.take_along_axis(self._items, first, axis=1)))
+
+    def _gains(self, first: NDArray[np.int64]) -> NDArray[np.float64]:
         hits = np.take_along_axis(self._relevant, first, axis=1)
         return np.asarray((hits * DISCOUNTS[: first.shape[1]]).sum(axis=1) / self._ideal)
-
-    def coverage(self, blend: Blend) -> int:
-        """The number of different items among the first 25 of all cases."""
-        return len(np.unique(np.take_along_axis(self._items, self._first(blend), axis=1)))
 
     def _first(self, blend: Blend) -> NDArray[np.int64]:
         """Cases x 25: the places of the kept items that a blend puts first."""
@@ -252,18 +255,19 @@ def widened(trials: Trials, start: Blend) -> Blend:
     """The blend that recommends the most different items, changing one part at a time, while NDCG@25 stays as good."""
     if not len(trials):
         return start
-    quality, chosen = trials.gains(start), start
+    quality, most = trials.gains_and_coverage(start)
+    widest = start
     for _ in range(_ROUNDS):
-        found = (trials.coverage(chosen), chosen)
+        before = widest
         for name, settings in trials.options.items():
-            for blend in _changes(chosen, name, settings):
-                worse = quality - trials.gains(blend)
-                if worse.mean() <= _SAME * worse.std() / np.sqrt(len(worse)):
-                    found = max(found, (trials.coverage(blend), blend), key=lambda one: one[0])
-        if found[1] == chosen:
+            for blend in _changes(before, name, settings):
+                gains, coverage = trials.gains_and_coverage(blend)
+                worse = quality - gains
+                if coverage > most and worse.mean() <= _SAME * worse.std() / np.sqrt(len(worse)):
+                    widest, most = blend, coverage
+        if widest == before:
             break
-        chosen = found[1]
-    return chosen
+    return widest
 
 
 def _changes(blend: Blend, name: str, settings: Iterable[float | None]) -> list[Blend]:
