@@ -16,6 +16,7 @@ import pytest
 from bench import chaos
 from localaws.iam.calls import ALL
 from reco.target import Target
+from tests.harness.deployment import patient_shop, write_config
 from tests.permissions.proof import prove
 
 ROOT = Path(__file__).parents[2]
@@ -80,7 +81,11 @@ def ledger(shop: Target, folder: Path) -> chaos.Ledger:
 def reco(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandLine]:
     """A folder with the configs of the repository; whatever still runs there at the end is stopped."""
     folder = tmp_path_factory.mktemp("checkout")
-    (folder / "config").symlink_to(ROOT / "config")
+    (folder / "config").mkdir()
+    for file in (ROOT / "config").iterdir():
+        (folder / "config" / file.name).symlink_to(file)
+    (folder / "config" / "shop.yaml").unlink()
+    write_config(patient_shop(), folder / "config")
     made = CommandLine(folder)
     yield made
     made.run("down")

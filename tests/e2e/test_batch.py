@@ -7,11 +7,9 @@ import gzip
 import io
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from localaws.environment import launch
 from reco.data import load
@@ -20,7 +18,7 @@ from reco.deployment import batch, events, train
 from reco.local.synth import synthesize
 from reco.target import DATA, Target
 from tests.e2e.conftest import CommandLine
-from tests.harness.deployment import Api, set_faults, until
+from tests.harness.deployment import Api, patient_shop, set_faults, until, write_config
 from tests.harness.shop_csvs import rows, write
 
 USERS, ERASED = 200, "u7"
@@ -30,7 +28,7 @@ CONFIG = ("--config", "config/shop.yaml")
 
 def config() -> dict[str, Any]:
     """The shop with lists for users, lists for items and a segment."""
-    raw: dict[str, Any] = yaml.safe_load(Path("config/shop.yaml").read_text())
+    raw = patient_shop()
     raw["solutions"] = {
         "for-you": {"recipe": "aws-user-personalization-v2", "campaign": {}},
         "related": {"recipe": "aws-similar-items", "campaign": {}},
@@ -46,16 +44,13 @@ def config() -> dict[str, Any]:
     }
     raw["segments"] = {"fans": {"solution": "fans", "item_ids": ["i1", "i2", "i999"], "num_users": 15}}
     raw["schedules"] = {"batch": "cron(0 4 * * ? *)", "archive": "cron(30 2 ? * SUN *)"}
-    raw["serving"] = {"time_budget_ms": 5000}  # a busy machine must not make answers fall back
     return raw
 
 
 @pytest.fixture(scope="module")
 def command(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
     folder = tmp_path_factory.mktemp("batch")
-    (folder / "config").mkdir()
-    (folder / "config" / "schemas").symlink_to(Path("config/schemas").resolve())
-    (folder / "config" / "shop.yaml").write_text(yaml.safe_dump(config(), sort_keys=False))
+    write_config(config(), folder / "config")
     return CommandLine(folder)
 
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 import urllib.error
 import urllib.request
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from localaws.environment import Environment
 from reco.target import DATA
 from tests.e2e.conftest import CommandLine
+from tests.harness.deployment import patient_shop, write_config
 from tests.harness.shop_csvs import START, rows, write
 from tests.harness.waiting import eventually
 
@@ -136,12 +135,9 @@ def test_a_second_up_finds_the_first(up: CommandLine) -> None:
 
 def test_a_changed_config_is_deployed_into_what_runs(up: CommandLine) -> None:
     """The campaign and its models stay; the new placement answers at once."""
-    raw = yaml.safe_load(Path("config/shop.yaml").read_text())
+    raw = patient_shop()
     raw["placements"]["mail"] = {"solution": "best-sellers", "num_results": 3}
-    folder = up.folder / "changed"
-    folder.mkdir()
-    (folder / "schemas").symlink_to(Path("config/schemas").resolve())
-    (folder / "shop.yaml").write_text(yaml.safe_dump(raw))
+    write_config(raw, up.folder / "changed")
     assert "there is no placement 'mail'" in up.run("recommend", "mail", *SHOP, code=1)[1]
     before = up.json("status")
     assert up.json("deploy", "--config", "changed/shop.yaml") == before
@@ -179,9 +175,9 @@ def test_an_answer_that_lacks_attributes_says_so(up: CommandLine) -> None:
     table = database.describe_table(TableName="shop_catalogue")["Table"]
     database.delete_table(TableName="shop_catalogue")
     new_user = ("recommend", "search-page", "--user", "u2", "--config", "changed/degraded.yaml")
-    raw = yaml.safe_load(Path("config/shop.yaml").read_text())
+    raw = patient_shop()
     raw["placements"]["search-page"] = raw["placements"]["home"]
-    (up.folder / "changed" / "degraded.yaml").write_text(yaml.safe_dump(raw))
+    write_config(raw, up.folder / "changed", "degraded.yaml")
     up.run("deploy", "--config", "changed/degraded.yaml")  # in new workers, which remember nothing
     answer, (said, _) = up.json(*new_user), up.run(*new_user)
     assert answer["degraded"] == ["attributes"]

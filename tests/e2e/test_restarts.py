@@ -16,12 +16,12 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
-import yaml
 
 from localaws.environment import Environment
 from reco.target import DATA
 from tests.e2e.conftest import RECO, ROOT, CommandLine
 from tests.e2e.test_main_job import PORTS, SHOP, client_of
+from tests.harness.deployment import patient_shop, write_config
 from tests.harness.processes import children_of, command_of, emulators_of, processes_in
 from tests.harness.shop_csvs import write
 from tests.harness.waiting import eventually
@@ -155,9 +155,7 @@ def full(path: Path) -> None:
 
 def test_an_interrupt_leaves_no_process(reco: CommandLine, stopped: None) -> None:
     """While the app is synthesized, while the local AWS environment starts, while the stacks are deployed."""
-    (reco.folder / "schemas").symlink_to(Path("config/schemas").resolve())
-    never_synthesized = yaml.safe_load(Path("config/shop.yaml").read_text()) | {"name": f"shop-{uuid4().hex[:8]}"}
-    (reco.folder / "new.yaml").write_text(yaml.safe_dump(never_synthesized))
+    write_config(patient_shop() | {"name": f"shop-{uuid4().hex[:8]}"}, reco.folder, "new.yaml")  # never synthesized
     process = reco.start("up", "--config", "new.yaml", *PORTS)
     eventually(lambda: any("app.py" in command_of(pid) for pid in processes_in(reco.folder)))
     interrupt(process, reco.folder)

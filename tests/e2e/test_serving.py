@@ -27,7 +27,7 @@ from reco.experiments import archive
 from reco.experiments.statistics import compare, critical
 from reco.target import DATA, Target
 from tests.e2e.conftest import CommandLine
-from tests.harness.deployment import CONFIG, Api, deployed, until
+from tests.harness.deployment import CONFIG, Api, deployed, patient_shop, until
 
 USERS = 40
 HERO = "i11"
@@ -52,11 +52,8 @@ def checkout(shop: Target, folder: Path) -> CommandLine:
 @pytest.fixture(scope="module")
 def shop(folder: Path) -> Iterator[Target]:
     """Its function starts from a snapshot: the other end-to-end tests have one that does not."""
-    raw = yaml.safe_load(CONFIG.read_text())
-    raw["serving"] = raw.get("serving", {}) | {"snap_start": True}
-    (folder / "schemas").symlink_to(CONFIG.with_name("schemas"))
-    (folder / "shop.yaml").write_text(yaml.safe_dump(raw, sort_keys=False))
-    with deployed(folder, speed=2000, config=folder / "shop.yaml") as target:
+    raw = patient_shop() | {"serving": {"snap_start": True}}
+    with deployed(folder, 2000, raw) as target:
         name = rules_parameter_name(target.deployment)
         target.client("ssm").put_parameter(Name=name, Value=override(), Type="String")
         faults.train_shop(target, folder)

@@ -16,7 +16,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-import yaml
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from bench import faults
@@ -27,7 +26,7 @@ from reco.deployment import train
 from reco.target import Target
 from tests.browser import site
 from tests.harness import shop_csvs
-from tests.harness.deployment import CONFIG, deployed, until
+from tests.harness.deployment import deployed, until
 from tests.harness.waiting import eventually
 from tools.browser import axe
 
@@ -59,10 +58,7 @@ def items() -> list[str]:
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     folder = tmp_path_factory.mktemp("storefront")
-    raw = yaml.safe_load(CONFIG.read_text()) | {"serving": {"time_budget_ms": 4000}, "environments": {}}
-    (folder / "shop.yaml").write_text(yaml.safe_dump(raw))  # a busy machine must not make fallbacks answer
-    (folder / "schemas").symlink_to(CONFIG.parent / "schemas")
-    with deployed(folder, speed=2000, config=folder / "shop.yaml") as target:
+    with deployed(folder, speed=2000) as target:
         load.upload(target, load.find_csvs(shop_csvs.write(folder / "csvs", items=items())), lambda count: None)
         train.require_success(train.follow(target, train.start(target), lambda state: None))
         until(lambda: faults.has_snapshot(target))

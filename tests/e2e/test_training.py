@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from lambdas.stores import snapshots
 from localaws.environment import Environment, launch
@@ -29,19 +28,18 @@ from reco.deployment.train import Outcome
 from reco.local.synth import synthesize
 from reco.target import DATA, Target
 from tests.e2e.conftest import CommandLine
-from tests.harness.deployment import Api, until
+from tests.harness.deployment import Api, patient_shop, until, write_config
 from tests.harness.processes import children_of, command_of
 from tests.harness.shop_csvs import HEADERS, rows, write
 from tests.harness.waiting import eventually
 
 NDCG = "normalized_discounted_cumulative_gain_at_25"
-CONFIG = Path("config/shop.yaml")
 Change = Callable[[dict[str, Any]], None]
 
 
 def base_config() -> dict[str, Any]:
     """The shop with two gates, of which one can't be passed, and no second category filter."""
-    raw: dict[str, Any] = yaml.safe_load(CONFIG.read_text())
+    raw = patient_shop()
     raw["solutions"] = {
         "for-you": {"recipe": "aws-user-personalization-v2", "gate": {"may_fall_by": 0.2, "beats": "popular"}, "campaign": {}},
         "related": {"recipe": "aws-similar-items", "campaign": {}},
@@ -67,15 +65,13 @@ class Site:
         self.folder, self.environment = folder, environment
         self.target = Target("shop", environment)
         self.raw = base_config()
-        (folder / "schemas").symlink_to(Path("config/schemas").resolve())
 
     def deploy(self, change: Change | None = None) -> None:
         """Deploy the base config, changed."""
         raw = base_config()
         if change:
             change(raw)
-        file = self.folder / "shop.yaml"
-        file.write_text(yaml.safe_dump(raw, sort_keys=False))
+        file = write_config(raw, self.folder)
         self.environment.deploy(synthesize(file, self.folder / "cdk.out", validate=False))
 
     def load(self, **changed: list[str]) -> None:

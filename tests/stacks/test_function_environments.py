@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from lambdas.config import environment
 from lambdas.config.environment import Environment, MissingVariable, class_name
 from tests.stacks.conftest import Templates
-from tools.rooms import imports, modules
+from tools.rooms import Import, imports, modules
 
 FUNCTIONS = {path.parent.name: path for path in Path("lambdas").glob("*/*/handler.py")}
 CLASSES = {made.__name__: made for made in Environment.__subclasses__()}
@@ -53,6 +54,12 @@ def test_stacks_set_what_the_classes_name_and_nothing_else(templates: Templates,
         assert named - optional <= variables - COMMON <= named, function
 
 
+@cache
+def _modules_and_imports() -> tuple[dict[str, Path], list[Import]]:
+    found = modules()
+    return found, imports(found)
+
+
 @pytest.mark.parametrize("function", sorted(FUNCTIONS))
 def test_a_function_reads_what_its_class_names_and_nothing_else(function: str) -> None:
     model = CLASSES[class_name(function)]
@@ -60,8 +67,7 @@ def test_a_function_reads_what_its_class_names_and_nothing_else(function: str) -
     assert own <= set(model.fields())
     if function == "recommend":
         return  # `worker` keeps it under a name of its own
-    found, reached = modules(), {f"lambdas.{FUNCTIONS[function].parts[1]}.{function}.handler"}
-    edges = imports(found)
+    (found, edges), reached = _modules_and_imports(), {f"lambdas.{FUNCTIONS[function].parts[1]}.{function}.handler"}
     while more := {edge.imported for edge in edges if edge.importer in reached} - reached:
         reached |= more
     assert set(model.fields()) <= {field for name in reached for field in read_by(found[name])}

@@ -10,7 +10,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -43,6 +43,12 @@ SHOP = Path("config/shop.yaml")
 Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 
 
+@cache
+def _client(service: str, variables: frozenset[tuple[str, str]]) -> Any:
+    """The tests' own client of a service, made once for the variables that say where it is: to make one takes a while."""
+    return boto3.client(service)  # type: ignore[call-overload]
+
+
 @dataclass
 class Deployment:
     """What a test holds of its deployment."""
@@ -69,7 +75,7 @@ class Deployment:
             self.put_csv(kind)
 
     def client(self, service: str) -> Any:
-        return boto3.client(service)  # type: ignore[call-overload]
+        return _client(service, frozenset((name, value) for name, value in os.environ.items() if name.startswith("AWS_")))
 
     @cached_property
     def context(self) -> Any:
