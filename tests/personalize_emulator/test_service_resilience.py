@@ -105,6 +105,10 @@ def test_a_killed_emulator_goes_on_where_it_was(tmp_path: Path, s3_endpoint: str
     with running(process) as client:
         assert client.recommended(campaign, userId="u1") == before
         assert process.stop() == 0
+    [model] = (tmp_path / "data").rglob("model.json")
+    model.write_text(json.dumps(json.loads(model.read_text()) | {"format": 1}))
+    with running(process) as client, pytest.raises(ClientError, match="trained by another release of the emulator"):
+        client.recommended(campaign, userId="u1")
 
 
 def test_a_campaign_outlives_updates_that_never_end(tmp_path: Path, s3_endpoint: str) -> None:

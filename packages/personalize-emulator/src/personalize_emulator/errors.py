@@ -65,3 +65,9 @@ class InternalFailure(PersonalizeError):
 
     code = "InternalFailure"
     status = 500
+
+
+class OutdatedModel(PersonalizeError):
+    """The emulator's own: a model that another release of it has saved."""
+
+    status = 500

@@ -11,8 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from personalize_emulator.datasets.tables import History, TrainingData
+from personalize_emulator.errors import OutdatedModel
 
 Scores = NDArray[np.float32]
+#: Of the saved files: another one whenever a recipe keeps other arrays or facts.
+_FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,7 @@ class Model(ABC):
         for name, array in self.arrays.items():
             np.save(directory / f"{name}.npy", array)
         document = {
+            "format": _FORMAT,
             "kind": type(self).__name__,
             "recipe": self.recipe,
             "facts": self.facts,
@@ -91,8 +95,12 @@ class Model(ABC):
 
     @staticmethod
     def load(directory: Path) -> "Model":
-        """The model that `save` wrote there."""
+        """The model that `save` wrote there. Raises OutdatedModel if that was another release."""
         document = json.loads((directory / "model.json").read_text())
+        if document.get("format") != _FORMAT:
+            raise OutdatedModel(
+                "This solution version was trained by another release of the emulator: create a new one of the same solution."
+            )
         arrays = {name: np.asarray(np.load(directory / f"{name}.npy", mmap_mode="r")) for name in document["arrays"]}
         kind = Model._registry[document["kind"]]
         return kind(document["recipe"], object_array(document["item_ids"]), arrays, document["facts"])
