@@ -12,6 +12,7 @@ from constructs import Construct
 
 from lambdas.config import Config, environment
 from lambdas.config.names import own_name
+from lambdas.config.serving import RECOMMEND_MB
 from lambdas.stores import keys, prefixes
 from lambdas.stores.deployment import parameter_name, rules_parameter_name
 from lambdas.stores.recent_items import NEWEST
@@ -87,7 +88,7 @@ class ServingStack(cdk.Stack):
                 rules_parameter=rules,
                 token_secrets=names.token_secrets(config) if browsers else "",
             ),
-            memory_mb=1024,
+            memory_mb=RECOMMEND_MB,
             timeout=cdk.Duration.seconds(10),
             snap_start=config.serving.snap_start,
         )

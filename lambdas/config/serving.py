@@ -10,6 +10,8 @@ from lambdas.config.section import Name, Section
 
 #: The fallback of a ranking: the items in the order in which they were given.
 GIVEN = "given"
+#: The memory of the function `recommend`: its stack sets it, and `reco cost` counts by it.
+RECOMMEND_MB = 1024
 
 Rules = Annotated[list[str], Field(max_length=25)]
 

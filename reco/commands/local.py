@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import Annotated, Any
 
 import typer
 
+from lambdas.stores.deployment import NotDeployed, parameter_name, read_deployment
 from reco.commands.keys import curl
 from reco.console import results, say, show_json, show_table
 from reco.local.attach import connect
@@ -37,8 +39,9 @@ def up(
     remember(config, os.environ.get(ENVIRONMENT) or None, "reco up")
     _show_endpoints(environment, as_json)
     if not as_json:
-        say("Once it is trained (`reco load`, `reco train --wait`):")
-        results.print(curl(found, Target(found.name, environment)), markup=False)
+        target = Target(found.name, environment)
+        say("It is trained and answers:" if _is_trained(target) else "Once it is trained (`reco load`, `reco train --wait`):")
+        results.print(curl(found, target), markup=False)
     if detach:
         return
     with environment:
@@ -64,6 +67,14 @@ def status(as_json: JsonOption = False) -> None:
     environment = connect("", aws=False).local
     if not _show_endpoints(environment, as_json):
         raise typer.Exit(1)
+
+
+def _is_trained(target: Target) -> bool:
+    """Whether a train run has published what serving reads."""
+    with contextlib.suppress(NotDeployed):
+        read_deployment(target.client("ssm"), parameter_name(target.deployment))
+        return True
+    return False
 
 
 def _show_endpoints(environment: Any, as_json: bool) -> bool:

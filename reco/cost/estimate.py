@@ -13,6 +13,7 @@ from typing import Literal
 
 from lambdas.config import Batch, Config, Solution
 from lambdas.config.recipes import RECIPES
+from lambdas.config.serving import RECOMMEND_MB
 from reco.cost.inputs import HOURS_PER_DAY, Prices, Traffic
 from reco.cost.schedules import DAYS_PER_MONTH, runs_per_month
 
@@ -24,7 +25,7 @@ KINESIS_STEP, FIREHOSE_STEP, DYNAMODB_STEP = 1024, 5120, 1024
 #: The stream keeps records for seven days; the first day is not billed by size.
 _EXTENDED_RETENTION_DAYS = 6
 #: The memory of `recommend`, in GB: a snapshot is billed by it (https://aws.amazon.com/lambda/pricing/, SnapStart).
-_RECOMMEND_GB = 1
+_RECOMMEND_GB = RECOMMEND_MB / 1024
 #: Who reads the stream: put_events and the archive.
 _STREAM_READERS = 2
 

@@ -65,6 +65,7 @@ def test_down_and_up_again(up: CommandLine, stops: None) -> None:
     process = up.start("up", *SHOP, *PORTS, "--speed", "1000")
     said = until_said(process, "Press Ctrl-C to stop.")
     assert "Start the local AWS environment with what it held" in said
+    assert "It is trained and answers:" in said
     assert f"The run {waiting.rsplit(':', 1)[-1]} was aborted" in said
     list_after = up.json("recommend", "home", "--user", "u1", *SHOP)
     assert [item["item_id"] for item in list_after["items"]] == [item["item_id"] for item in list_before["items"]]
