@@ -16,7 +16,7 @@ import uuid
 
 import pytest
 
-from tests.harness.processes import all_running, command_of, environment_of
+from tests.harness.processes import all_running, children_of, command_of, descendants_of, environment_of
 
 _RUN = "RECOSTACK_TEST_RUN"
 #: How long what a run has started may take to end by itself.
@@ -37,11 +37,18 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if _WATCHER in session.config.stash:
         watcher = session.config.stash[_WATCHER]
         deadline = time.monotonic() + _MOST_SECONDS
-        while (left := _left({os.getpid(), watcher.pid})) and time.monotonic() < deadline:
+        own = {os.getpid(), watcher.pid, *_of_the_cdk()}
+        while (left := _left(own)) and time.monotonic() < deadline:
             time.sleep(0.05)
         for pid in left:
             print(f"\nThe tests left a process behind: {command_of(pid)}", file=sys.stderr)
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def _of_the_cdk() -> set[int]:
+    """The Node.js behind the CDK, where tests ran in this process (`-n 0`): it ends with it."""
+    roots = [pid for pid in children_of(os.getpid()) if "jsii" in command_of(pid)]
+    return {*roots, *(pid for root in roots for pid in descendants_of(root))}
 
 
 _WATCHER = pytest.StashKey[subprocess.Popen[bytes]]()
