@@ -1,8 +1,8 @@
 """A newcomer's walk through the pages: every command as it stands there, in a fresh checkout, its output compared with the page's.
 
-The checkout is a copy of this one with a home and environment variables of its own. Two things are spared: its `.venv` is a new one
-that borrows the packages of the environment which runs the tests, instead of installing them again, and the functions' layer is
-borrowed too. Its `reco` takes free ports for `up`, so that the walk can go on beside other tests.
+The checkout is a copy of this one with a home and environment variables of its own. Three things are spared: its `.venv` is a new one
+that borrows the packages of the environment which runs the tests, instead of installing them again, and the functions' layer and
+synthesized templates are borrowed too. Its `reco` takes free ports for `up`, so that the walk can go on beside other tests.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+from reco.local import assemblies
 from stacks.layer import layer_directory
 from tests.pages import ROOT, Block, blocks, is_as_expected
 from tools.install import extras_of, fingerprint
@@ -40,6 +41,8 @@ def checkout(tmp_path: Path) -> Iterator[Path]:
     shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(*LEFT))
     (folder / ".cache").mkdir()
     (folder / ".cache" / layer_directory().name).symlink_to(layer_directory())
+    assemblies.KEPT.mkdir(parents=True, exist_ok=True)
+    (folder / ".cache" / assemblies.KEPT.name).symlink_to(assemblies.KEPT)
     venv.create(folder / ".venv", symlinks=True)
     own, borrowed = (sysconfig.get_paths(vars=names)["purelib"] for names in (bases(folder / ".venv"), None))
     Path(own, "checkout.pth").write_text(f"{folder}\nimport site; site.addsitedir({borrowed!r})\n")
