@@ -87,14 +87,33 @@ def look_into(path: Path, config: Config | None = None) -> _Folder:
 
 
 def _leave_out(folder: _Folder, strangers: Sequence[Path], config: Config | None) -> None:
-    """Files of no dataset; a CSV among them may be the one that a dataset lacks, which would be trained on older data."""
-    missing = [kind for kind in (config.datasets.present() if config else ()) if kind not in folder.files]
+    """Files of no dataset. A CSV among them may be the newer one of a dataset, which would be trained on older data."""
+    wanted = config.datasets.present() if config else DATASET_TYPES
+    missing = [kind for kind in wanted if kind not in folder.files] if config and folder.files else []
     for entry in strangers:
-        if missing and entry.suffix.lower() == ".csv" and folder.files:
-            rule = f"its name is that of no dataset, and there is no {missing[0]}.csv: rename it, or take it away"
+        close = next((kind for kind in wanted if kind in entry.name.lower()), None)
+        if not _may_be_a_dataset(entry):
+            folder.note(entry, "is left out: its name is that of no dataset", "warning")
+        elif close is not None and close in folder.files:
+            rule = (
+                f"its name is almost that of the {close}, for which {folder.files[close][0]} is taken: keep the one you mean, "
+                f"as {close}.csv, or both in a folder {close}/"
+            )
+            folder.note(entry, rule, "error")
+        elif close or missing:
+            rule = f"its name is that of no dataset, and there is no {close or missing[0]}.csv: rename it, or take it away"
             folder.note(entry, rule, "error")
         else:
             folder.note(entry, "is left out: its name is that of no dataset", "warning")
+
+
+def _may_be_a_dataset(entry: Path) -> bool:
+    """A CSV, a packed one or a folder with CSVs, and no hidden file such as the lock of an open spreadsheet."""
+    if entry.name.startswith("."):
+        return False
+    if entry.is_dir():
+        return any(below.suffix.lower() == ".csv" for below in entry.iterdir())
+    return ".csv" in [suffix.lower() for suffix in entry.suffixes]
 
 
 def _dataset_of(entry: Path) -> DatasetKind | None:

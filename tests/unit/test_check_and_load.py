@@ -71,13 +71,15 @@ def test_names_are_taken_in_any_case(folder: Path) -> None:
 
 def test_what_is_left_out_is_named(folder: Path) -> None:
     (folder / "notes.txt").write_text("")
-    (folder / "items_of_last_year.csv").write_text("")
+    (folder / "currencies.csv").write_text("")
+    (folder / ".~lock.items.csv#").write_text("")
     (folder / "users.csv").rename(folder / "u")
     (folder / "users").mkdir()
     (folder / "u").rename(folder / "users" / "a.csv")
     (folder / "users" / "readme.md").write_text("")
     assert sorted((Path(f["file"]).name, f["rule"]) for f in findings(folder)) == [
-        ("items_of_last_year.csv", "is left out: its name is that of no dataset"),
+        (".~lock.items.csv#", "is left out: its name is that of no dataset"),
+        ("currencies.csv", "is left out: its name is that of no dataset"),
         ("notes.txt", "is left out: its name is that of no dataset"),
         ("readme.md", "is left out: it is no CSV"),
     ]
@@ -95,6 +97,24 @@ def test_what_cannot_be_used_is_refused(folder: Path, old: str, new: str, rule: 
     (folder / old).rename(folder / new)
     errors = {Path(f["file"]).name: f["rule"] for f in findings(folder) if f["severity"] == "error"}
     assert errors[new] == rule
+
+
+@pytest.mark.parametrize(
+    "new", ["interactions-2026-11-30.csv", "2026-11-30 Interactions.CSV", "interactions_new.csv.gz", "interactions2/a.csv"]
+)
+def test_a_name_that_is_almost_a_datasets_is_refused(folder: Path, bucket: Bucket, new: str) -> None:
+    """Nobody trains on yesterday's file because today's has another name."""
+    (folder / new).parent.mkdir(exist_ok=True)
+    (folder / new).write_text(csv_text("interactions", rows()["interactions"]))
+    (finding,) = findings(folder)
+    assert (finding["file"], finding["severity"]) == (f"{folder}/{new.partition('/')[0]}", "error")
+    assert finding["rule"] == (
+        f"its name is almost that of the interactions, for which {folder}/interactions.csv is taken: "
+        "keep the one you mean, as interactions.csv, or both in a folder interactions/"
+    )
+    with pytest.raises(RecoError, match="Nothing was uploaded"):
+        load(bucket, folder)
+    assert bucket.objects() == {}
 
 
 def test_two_sources_of_one_dataset_are_refused(folder: Path) -> None:
