@@ -122,6 +122,8 @@ def _read_file(path: FilePath) -> dict[str, Any]:
         raw = yaml.load(path.read_text(encoding="utf-8"), UniqueKeyLoader)  # noqa: S506  a SafeLoader
     except FileNotFoundError:
         raise ConfigError([f"there is no file {path}"]) from None
+    except OSError as error:
+        raise ConfigError([f"{path} can't be read: {error.strerror}"]) from None
     except UnicodeDecodeError:
         raise ConfigError([f"{path} is not UTF-8 text"]) from None
     except yaml.YAMLError as error:

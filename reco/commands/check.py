@@ -11,10 +11,11 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
-from lambdas.training.findings import Findings
+from lambdas.training.findings import Findings, described
+from personalize_rules.imports import Finding
 from reco.console import progress, results, show_json
 from reco.data import csv_folder
-from reco.options import DEFAULT_CONFIG, ConfigOption, JsonOption, config_of
+from reco.options import DEFAULT_CONFIG, ConfigOption, JsonOption, config_of, problems_of
 
 
 def check(
@@ -23,10 +24,16 @@ def check(
     as_json: JsonOption = False,
 ) -> None:
     """Check CSVs before any upload: what an import or a training would refuse, by file, line and column."""
+    if as_json and (problems := problems_of(config)):
+        in_config = [Finding(str(config), 0, "", problem) for problem in problems]
+        show_json({"findings": [described(finding) | {"count": 1} for finding in in_config]})
+        raise typer.Exit(1)
     found = config_of(config)
     looked = csv_folder.look_into(folder, found)
-    with bytes_shown("checking", [path for paths in looked.files.values() for path in paths]) as read:
-        findings = csv_folder.check(looked, found, whole=True, on_bytes=read)
+    findings = looked.findings
+    if looked.files:
+        with bytes_shown("checking", [path for paths in looked.files.values() for path in paths]) as read:
+            findings = csv_folder.check(looked, found, whole=True, on_bytes=read)
     if as_json:
         show_json({"findings": findings.as_json()})
     else:

@@ -62,13 +62,15 @@ class _Folder:
 
 
 def look_into(path: Path, config: Config | None = None) -> _Folder:
-    """`<dataset>.csv`, or the CSVs of a folder `<dataset>/`; case does not count. Raises RecoError for a folder without any."""
-    if not path.is_dir():
-        raise RecoError(
-            f"{path} is not a folder: give one that holds interactions.csv and, if you have them, items.csv and users.csv."
-        )
+    """`<dataset>.csv`, or the CSVs of a folder `<dataset>/`; case does not count. What can't be used is among the findings."""
     folder, strangers = _Folder(path), list[Path]()
-    for entry in sorted(path.iterdir()):
+    try:
+        entries = sorted(path.iterdir())
+    except OSError as error:
+        rule = "is not a folder: give one that holds interactions.csv and, if you have them, items.csv and users.csv"
+        folder.note(path, f"can't be read: {error.strerror}" if path.is_dir() else rule, "error")
+        return folder
+    for entry in entries:
         kind = _dataset_of(entry)
         if kind is None:
             strangers.append(entry)
@@ -82,7 +84,7 @@ def look_into(path: Path, config: Config | None = None) -> _Folder:
             folder.note(entry, f"is no CSV: save the {kind} as CSV, or take the file away", "error")
     _leave_out(folder, strangers, config)
     if not folder.files and not folder.findings.errors:
-        raise RecoError(f"{path} holds none of {', '.join(f'{kind}.csv' for kind in DATASET_TYPES)}.")
+        folder.note(path, f"holds none of {', '.join(f'{kind}.csv' for kind in DATASET_TYPES)}", "error")
     return folder
 
 
@@ -133,6 +135,12 @@ def _csvs_in(folder: _Folder, below: Path) -> list[Path]:
 
 
 def _take(folder: _Folder, kind: DatasetKind, files: list[Path], named: Path) -> None:
+    for path in files:
+        try:
+            path.open("rb").close()
+        except OSError as error:
+            folder.note(path, f"can't be read: {error.strerror}", "error")
+            return
     if kind in folder.files and files:
         rule = f"is for the {kind} too, as {folder.files[kind][0]} is: take one of the two away"
         folder.note(named, rule, "error")

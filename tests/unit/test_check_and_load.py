@@ -133,10 +133,37 @@ def test_an_empty_folder_of_a_dataset_is_refused(folder: Path) -> None:
     assert "holds no CSV of the items" in [f["rule"] for f in findings(folder)]
 
 
-def test_a_folder_that_is_none(tmp_path: Path) -> None:
-    for place, said in ((tmp_path / "none", "is not a folder"), (tmp_path, "holds none of interactions.csv")):
-        with pytest.raises(RecoError, match=said):
-            CliRunner().invoke(app, ["check", str(place), "-c", str(SHOP)], catch_exceptions=False)
+def test_a_folder_that_is_none(tmp_path: Path, bucket: Bucket) -> None:
+    (tmp_path / "a.file").write_text("")
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "interactions.csv").symlink_to(tmp_path / "none")
+    for place, file, rule in (
+        (tmp_path / "none", "", "is not a folder: give one that"),
+        (tmp_path / "a.file", "", "is not a folder: give one that"),
+        (tmp_path, "", "holds none of interactions.csv, items.csv, users.csv"),
+        (tmp_path / "broken", "/interactions.csv", "can't be read: No such file or directory"),
+    ):
+        finding = findings(place)[-1]
+        assert (finding["file"], finding["line"], finding["severity"]) == (f"{place}{file}", None, "error")
+        assert finding["rule"].startswith(rule)
+        code, said = check(place)
+        assert code == 1
+        assert f"error: {place}{file}: {rule}" in said
+        with pytest.raises(RecoError, match="Nothing was uploaded"):
+            load(bucket, place)
+
+
+def test_a_config_that_cannot_be_used_is_a_finding(folder: Path, tmp_path: Path) -> None:
+    """Whatever goes wrong, `--json` says it as JSON."""
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text("name: Shop!\ncolour: red\n")
+    for config, rules in ((wrong, ("name: ", "colour: there is no such setting")), (tmp_path, (f"{tmp_path} can't be read",))):
+        done = CliRunner().invoke(app, ["check", str(folder), "-c", str(config), "--json"])
+        found = json.loads(done.stdout)["findings"]
+        assert done.exit_code == 1
+        assert {(f["file"], f["line"], f["severity"]) for f in found} == {(str(config), None, "error")}
+        for rule in rules:
+            assert any(f["rule"].startswith(rule) for f in found)
 
 
 def test_a_byte_order_mark_is_a_warning_here(folder: Path) -> None:
