@@ -67,7 +67,7 @@ export interface RecommendOptions extends RankOptions {
 export interface EventDetails {
   itemId?: string;
   value?: number;
-  properties?: Record<string, string | number | boolean>;
+  properties?: Record<string, string | number | boolean | null>;
 }
 
 export interface Client {

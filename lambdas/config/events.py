@@ -30,7 +30,7 @@ class Event(BaseModel):
     item_id: Id | None = None
     timestamp: Number | None = None
     event_value: Number | None = None
-    properties: dict[str, str | int | Number | bool] | None = None
+    properties: dict[str, str | int | Number | bool | None] | None = None
     impression: Annotated[list[Id], Field(min_length=1, max_length=MAX_IMPRESSION)] | None = None
     recommendation_id: Annotated[str, StringConstraints(min_length=1, max_length=MAX_RECOMMENDATION_ID)] | None = None
 

@@ -65,6 +65,14 @@ def test_an_event_that_comes_twice_counts_once(stream: Deployment) -> None:
     assert len(interactions(stream)) == 2
 
 
+def test_null_is_absence(stream: Deployment) -> None:
+    for number, nothing in enumerate((None, {}, {"device": None})):
+        body = event(event_id=f"e{number}") | dict.fromkeys(("timestamp", "event_value", "impression", "recommendation_id"))
+        assert put(stream, body | {"properties": nothing}) == []
+    assert dead_letters(stream) == []
+    assert len(interactions(stream)) == 3
+
+
 def test_recent_items_of_an_erased_user_do_not_come_back(stream: Deployment) -> None:
     erase("u1")
     assert put(stream, event(user_id="u1", event_type="buy"), event(user_id="u2", event_type="buy")) == []

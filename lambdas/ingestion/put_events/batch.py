@@ -119,8 +119,8 @@ def _as_personalize_wants(event: Event, record_id: str, time: float) -> dict[str
         shaped["recommendationId"] = event.recommendation_id
     if event.impression is not None:
         shaped["impression"] = event.impression
-    if event.properties:
-        shaped["properties"] = properties_text(event.properties)
+    if properties := {name: value for name, value in (event.properties or {}).items() if value is not None}:
+        shaped["properties"] = properties_text(properties)
     return shaped
 
 
