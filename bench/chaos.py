@@ -22,8 +22,9 @@ import threading
 import time
 from base64 import b64decode
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ FAULTS: list[dict[str, Any]] = [
 ]
 #: For so many events one change of an item or a user.
 _EVENTS_A_CHANGE = 20
-#: Seconds between two kills of Personalize; and seconds for which nothing moves when what has not ended is stuck.
+#: Seconds between two kills of Personalize; and seconds after which what has its turn and has not ended is stuck.
 KILL_PERSONALIZE_EVERY, NOT_STUCK = 20.0, 60.0
 #: Seconds between two kills, and without progress after which the run is over.
 KILL_EVERY, GIVE_UP = 3.0, 90.0
@@ -62,14 +63,23 @@ def post_events(target: Target, client: int, count: int) -> list[Sent]:
     stream = click_stream(count, client)
     while bursts := [burst for _, burst in zip(range(_BURSTS_A_CALL), stream, strict=False)]:
         waiting = [sent for burst in bursts for sent in burst]
+        _refuse_half_a_surrogate(api, waiting[0].event)
         while waiting:
             status, answer = api.call("POST", "/events", {"events": [sent.event for sent in waiting]})
             if status not in (202, 207, 503):
                 raise RuntimeError(f"the API answered {status}: {answer}")
             failed = set(answer["failed"])
-            accepted += [sent for index, sent in enumerate(waiting) if index not in failed]
+            now = time.monotonic()
+            accepted += [replace(sent, accepted_at=now) for index, sent in enumerate(waiting) if index not in failed]
             waiting = [waiting[index] for index in sorted(failed)]
     return accepted
+
+
+def _refuse_half_a_surrogate(api: Api, event: dict[str, Any]) -> None:
+    """Half of a surrogate pair in an id is refused with its whole call, so it has one of its own."""
+    status, answer = api.call("POST", "/events", {"events": [{**event, "user_id": "\ud800"}]})
+    if status != 400:
+        raise RuntimeError(f"half of a surrogate pair was answered {status}: {answer}")
 
 
 class Killer(threading.Thread):
@@ -175,29 +185,51 @@ def event_id(record: dict[str, Any]) -> str:
     return str(record["body"].get("event_id") or record["id"])
 
 
-def follow(target: Target, ledger: Ledger, accepted: Iterable[Sent], changes: Changes) -> int:
-    """Wait until everything has ended somewhere, or nothing has moved for GIVE_UP seconds.
+class Watch:
+    """Looks for what is stuck. `lines` are ids in the order in which they were accepted.
 
-    Returns how much had not ended when nothing had moved for NOT_STUCK seconds.
+    Stuck is what has not ended a minute after the sending had, and after the last thing before it in its line has ended: so a
+    message is seen that is held while others pass it, and all of what waits when nothing moves, but no queue that is only long.
     """
-    ids = {sent.id for sent in accepted if not sent.archive_only}
-    everything = {sent.id for sent in accepted}
-    stuck, before, since = 0, (-1, -1, -1), time.monotonic()
+
+    def __init__(self, lines: Sequence[Sequence[Hashable]], now: float) -> None:
+        self._lines, self._began = lines, now
+        self._ended = [dict[Hashable, float]() for _ in lines]
+        self.stuck = set[Hashable]()
+
+    def look(self, waiting: Sequence[Container[Hashable]], now: float) -> None:
+        """`waiting` is what has not ended, line by line."""
+        for line, still, ended in zip(self._lines, waiting, self._ended, strict=True):
+            latest = self._began
+            for name in line:
+                if name not in still:
+                    latest = max(latest, ended.setdefault(name, now))
+                elif now - latest > NOT_STUCK and name not in self.stuck:
+                    self.stuck.add(name)
+                    print(f"stuck: {name}", file=sys.stderr)
+
+
+def follow(target: Target, ledger: Ledger, accepted: Iterable[Sent], changes: Changes) -> int:
+    """Wait until everything has ended somewhere, or nothing has moved for GIVE_UP seconds. Returns how much was stuck."""
+    in_order = sorted(accepted, key=lambda sent: sent.accepted_at)
+    everything = [sent.id for sent in in_order]
+    for_personalize = [sent.id for sent in in_order if not sent.archive_only]
+    of_records = sorted(changes.accepted_at, key=changes.accepted_at.__getitem__)
+    before, since = (-1, -1, -1), time.monotonic()
+    watch = Watch((for_personalize, everything, of_records), since)
     while time.monotonic() - since < GIVE_UP:
         ledger.update()
         ended = {name for name, _, _ in ledger.in_personalize()} | ledger.dead.keys()
         records = chaos_records.unended(target, changes, ledger.dead_records)
-        if ids <= ended and everything <= ledger.archived and not records:
-            return stuck
-        if time.monotonic() - since > NOT_STUCK and not stuck:
-            waiting = [*((ids - ended) | (everything - ledger.archived)), *records]
-            stuck = len(waiting)
-            print(f"{stuck} stuck, among them {waiting[:5]}", file=sys.stderr)
+        waiting = ({*for_personalize} - ended, {*everything} - ledger.archived, records)
+        if not any(waiting):
+            break
+        watch.look(waiting, time.monotonic())
         now = (len(ended), len(ledger.bodies), len(records))
         if now != before:
             before, since = now, time.monotonic()
         time.sleep(0.5)
-    return stuck
+    return len(watch.stuck)
 
 
 def counts(target: Target) -> Counter[str]:

@@ -17,11 +17,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from bench.click_stream import SCRIPTS
 from lambdas.aws.tables import from_row
 from reco.target import Target
 from tests.harness.deployment import Api, until
 
-_SCRIPTS = ("plain", "한국어 상품", "日本語", "عربي", "ไทย", "😀 #1", 'a/b "c"', "%41", "é\\n")
 #: Of a client: the share of its changes that are wrong, and the records among which it changes the others.
 WRONG, RECORDS = 0.1, 40
 Key = tuple[str, str]
@@ -46,16 +46,21 @@ FLAWS: tuple[Mapping[str, Any], ...] = (
 
 @dataclass
 class Changes:
-    """What the API accepted: how many changes, what the records must be in the end, and which ids must be dead letters."""
+    """What the API accepted: how many changes, what the records must be in the end, and which ids must be dead letters.
+
+    `accepted_at` is when the last change of a record was accepted, by a clock that only rises.
+    """
 
     accepted: int = 0
     expected: dict[Key, dict[str, Any]] = field(default_factory=dict)
     wrong: set[Key] = field(default_factory=set)
+    accepted_at: dict[Key, float] = field(default_factory=dict)
 
     def add(self, other: Changes) -> None:
         self.accepted += other.accepted
         self.expected |= other.expected
         self.wrong |= other.wrong
+        self.accepted_at |= other.accepted_at
 
 
 def change_records(target: Target, client: int, count: int, seed: int = 1) -> Changes:
@@ -63,9 +68,9 @@ def change_records(target: Target, client: int, count: int, seed: int = 1) -> Ch
     api, dice, changes = Api(target), random.Random(f"{seed}-{client}"), Changes()
     for number in range(count):
         kind = dice.choice(("item", "item", "item", "user"))
-        key = kind, f"{dice.choice(_SCRIPTS)} c{client} n{dice.randrange(RECORDS)}"
+        key = kind, f"{dice.choice(SCRIPTS)} c{client} n{dice.randrange(RECORDS)}"
         if dice.random() < WRONG:
-            key = "item", f"wrong {dice.choice(_SCRIPTS)} c{client} n{number}"
+            key = "item", f"wrong {dice.choice(SCRIPTS)} c{client} n{number}"
             verb, body = dice.choice((("PUT", {**item(dice), **dice.choice(FLAWS)}), ("PATCH", {"STOCK": 1})))
             changes.wrong.add(key)
         elif key in changes.expected and dice.random() < 0.6:
@@ -78,6 +83,7 @@ def change_records(target: Target, client: int, count: int, seed: int = 1) -> Ch
         path = f"/{key[0]}s/{urllib.parse.quote(key[1], safe='')}"
         send(api, verb, path, body)
         changes.accepted += 1
+        changes.accepted_at[key] = time.monotonic()
         if dice.random() < WRONG:
             status, answer = api.call("PATCH", path, {"TITLE": "\ud800"})
             if status != 400:
@@ -99,7 +105,7 @@ def item(dice: random.Random) -> dict[str, Any]:
     """Some values are given as the same value may be: a category as a list, no value as null, as "" or as []."""
     nothing: Any = dice.choice((None, "", []))
     return {
-        "TITLE": dice.choice(_SCRIPTS) * dice.choice((1, 60)),
+        "TITLE": dice.choice(SCRIPTS) * dice.choice((1, 60)),
         "CATEGORY": dice.choice(("garden", ["garden", "kitchen"], "garden|toys", nothing)),
         "BRAND": dice.choice((["한국"], "한국", nothing)),
         "PRICE": dice.choice((dice.randrange(400) / 4, dice.randrange(100), 0, 2.0**-100, 10**37)),

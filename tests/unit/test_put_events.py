@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bench.click_stream import FLAWS
+from bench.click_stream import FLAWS, click_stream
 from lambdas.config import EventType
 from lambdas.ingestion.put_events import handler as put_events
 from lambdas.ingestion.put_events.batch import read_batch
@@ -145,6 +145,14 @@ def test_every_flaw_of_the_chaos_run_is_one() -> None:
         body = event(timestamp=time.time())
         flaw(body)
         assert len(read_batch(records(body), {"view": EventType()}).rejected) == 1, body
+
+
+def test_all_else_of_the_chaos_run_is_none() -> None:
+    """Ids of every script, nulls and unusual values are no flaws."""
+    types = {"visit": EventType(archive_only=True), **{name: EventType() for name in ("view", "cart", "buy")}}
+    sent = [one for burst in click_stream(5000, client=1) for one in burst]
+    rejected = [one.position for one in read_batch(records(*[one.event for one in sent]), types).rejected]
+    assert rejected == [position for position, one in enumerate(sent) if one.malformed]
 
 
 def test_a_large_dead_letter_is_kept_in_s3(stream: Deployment) -> None:
