@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import itertools
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from personalize_rules.schemas import parse_schema
 from tests.glue.conftest import SCHEMA, Job, imported
+from tests.personalize_rules import cases
 
 COUNT = {"name": "COUNT", "type": ["null", "int"]}
 SCHEMA_TEXT = json.dumps({**SCHEMA, "fields": [*SCHEMA["fields"], COUNT]})
@@ -50,6 +52,30 @@ def test_spark_reads_what_an_import_reads(
     read = archive.read_csv(archive.session("test"), f"file://{folder}")
     found = [{field.name: row[field.name] or "" for field in schema.fields} for row in read.collect()] if read else []
     assert sorted(map(sorted_cells, found)) == sorted(map(sorted_cells, wanted))
+
+
+def test_spark_reads_every_accepted_csv_of_the_table(run_job: Job, tmp_path: Path) -> None:
+    """Files with one header are read together: Spark takes a second for each read."""
+    import archive
+
+    together: dict[tuple[str, bytes], list[bytes]] = {}
+    for case in cases.CSV_CASES:
+        for content in case.files if case.line is None else ():
+            together.setdefault((case.kind, content.split(b"\n")[0].rstrip(b"\r")), []).append(content)
+    assert sum(map(len, together.values())) >= 20
+    spark = archive.session("test")
+    for number, ((kind, _), contents) in enumerate(together.items()):
+        schema, files = parse_schema(cases.SCHEMAS[kind]), {f"{place}.csv": content for place, content in enumerate(contents)}
+        wanted, notes = imported(schema, files)
+        assert [note for note in notes if note.severity == "error"] == []
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
+        read = archive.read_csv(spark, f"file://{folder}")
+        assert read is not None
+        found = [{field.name: row[field.name] or "" for field in schema.fields} for row in read.collect()]
+        assert sorted(map(sorted_cells, found)) == sorted(map(sorted_cells, wanted))
 
 
 def sorted_cells(row: dict[str, str]) -> list[tuple[str, str]]:
