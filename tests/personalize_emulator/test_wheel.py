@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
@@ -99,6 +100,7 @@ def test_its_size(installed: Path) -> None:
     """With pip, which an environment has."""
     link(distribution("pip"), installed)
     size = sum(file.stat().st_size for file in files(installed))
+    print(f"\n{size / 1_000_000:.0f} MB: the emulator, what it asks for, and pip")
     assert size < MEGABYTES * 1_000_000
 
 
@@ -125,7 +127,9 @@ def test_a_project_that_follows_the_readme(installed: Path, tmp_path: Path) -> N
 
 def test_the_shop_of_the_program(installed: Path, tmp_path: Path) -> None:
     """What the README says of `--shop`: its ARNs are printed, and its campaign answers with the ids that are named there."""
+    began = time.monotonic()
     with program(installed, tmp_path, ["-m", "personalize_emulator"], "--shop") as (emulator, endpoint):
+        ready = time.monotonic()
         assert emulator.stdout is not None
         printed = ""
         while not printed.endswith("\n}\n"):
@@ -135,6 +139,8 @@ def test_the_shop_of_the_program(installed: Path, tmp_path: Path) -> None:
         request = Request(f"{endpoint}/recommendations", json.dumps({"campaignArn": campaign, "userId": "u1"}).encode())
         with urlopen(request, timeout=60) as answer:
             assert len(json.load(answer)["itemList"]) == 25
+        shown = f"ready after {ready - began:.1f} s, the first recommendation of the trained shop after {time.monotonic() - began:.1f} s"
+        print(f"\n{shown}")
 
 
 def test_the_source_distribution_is_whole(tmp_path: Path) -> None:
