@@ -90,6 +90,17 @@ def test_the_check_of_a_config_checks_its_environments(write: Any) -> None:
     assert error.value.problems[0].startswith("environments.prod.solutions.for-you.recipe: unknown recipe 'aws-foo'")
 
 
+@pytest.mark.parametrize("name", [None, "dev", "prod"])
+def test_a_mistake_outside_the_environments_is_named_where_it_stands(write: Any, name: str | None) -> None:
+    """Once, and not as `environments.dev.serving.…`, although every environment has it."""
+    environments = {"dev": {"schedules": None}, "prod": {"solutions": {"for-you": {"gate": None}}}}
+    file = write(environments, colour="red", serving={"time_budget_ms": "long"})
+    with pytest.raises(ConfigError) as error:
+        load_config(file, name)
+    paths = sorted(problem.partition(":")[0] for problem in error.value.problems)
+    assert paths == ["colour", "serving.time_budget_ms"]
+
+
 def test_a_budget_needs_somebody_to_hear_of_it(write: Any) -> None:
     with pytest.raises(ConfigError) as error:
         load_config(write({"prod": {"alarms": {"monthly_budget_usd": 100}}}), "prod")
