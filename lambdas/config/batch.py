@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
+from lambdas.config.events import Id
 from lambdas.config.section import Section
 from personalize_rules.limits import MAX_ATTRIBUTE_QUERIES, MAX_ITEM_QUERIES
 
@@ -36,7 +37,7 @@ class Segment(Section):
     """Users by their interest in items, or in items with some attributes, made by a batch segment job."""
 
     solution: str = Field(description="one of a segmentation recipe")
-    item_ids: list[Annotated[str, Field(min_length=1, max_length=256)]] = Field(
+    item_ids: list[Id] = Field(
         default_factory=list, max_length=MAX_ITEM_QUERIES, description="of item affinity: one list of users for each of them"
     )
     item_attributes: list[Annotated[str, Field(min_length=1, max_length=1000)]] = Field(

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from lambdas.config.events import Id
 from lambdas.config.section import Section
 
 Attribute = Annotated[
@@ -17,7 +18,6 @@ Attribute = Annotated[
 ]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Value = bool | int | Number | str
-_ItemId = Annotated[str, Field(min_length=1, max_length=256)]
 
 _COMPARISONS = ("equals", "differs_from", "one_of", "above", "below", "at_least", "at_most")
 
@@ -86,7 +86,7 @@ class Distance(Section):
 class Pin(Section):
     """This item of the catalogue at this place (from 1), unless the placement's filter or another rule takes it out."""
 
-    item: _ItemId
+    item: Id
     position: int = Field(ge=1, le=500)
 
 

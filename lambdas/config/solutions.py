@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from lambdas.config.events import Id
 from lambdas.config.recipes import RECIPES
 from lambdas.config.section import Section, did_you_mean
 
@@ -27,7 +28,7 @@ class Campaign(Section):
 class EventWeight(Section):
     """How much one event type counts in training (v2 recipes; only the ratios of the weights matter)."""
 
-    event_type: str = Field(min_length=1, max_length=256, description="one of `event_types`")
+    event_type: Id = Field(description="one of `event_types`")
     weight: float = Field(ge=0, le=1, description="against the other weights")
     value_threshold: float | None = Field(None, description="only events of at least this value count")
 

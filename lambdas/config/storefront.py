@@ -6,18 +6,17 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
+from lambdas.config.events import Id
 from lambdas.config.section import Section
 
 
 class Storefront(Section):
     """Pages at the browsers' API. Whoever opens them may be any of the personas: name no real customers."""
 
-    personas: dict[Annotated[str, Field(min_length=1, max_length=256)], Annotated[str, Field(min_length=1, max_length=60)]] = (
-        Field(
-            default_factory=dict,
-            max_length=8,
-            description="users as whom a visitor may look around, by id: a few words about each",
-        )
+    personas: dict[Id, Annotated[str, Field(min_length=1, max_length=60)]] = Field(
+        default_factory=dict,
+        max_length=8,
+        description="users as whom a visitor may look around, by id: a few words about each",
     )
 
 

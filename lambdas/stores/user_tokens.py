@@ -16,8 +16,9 @@ import time
 
 from lambdas.aws import clients
 from lambdas.config import environment
+from personalize_rules.limits import MAX_ID
 
-_TOKEN = re.compile(r"(\d{1,12})\.([0-9a-f]{64})\.(.{1,256})", re.DOTALL)
+_TOKEN = re.compile(rf"(\d{{1,12}})\.([0-9a-f]{{64}})\.(.{{1,{MAX_ID}}})", re.DOTALL)
 _STAGES = ("AWSCURRENT", "AWSPREVIOUS")
 #: Seconds for which secrets are kept, and after which a token that they do not explain makes a worker look for newer ones.
 _KEPT, _AGAIN = 300.0, 5.0

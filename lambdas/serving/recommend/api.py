@@ -9,8 +9,9 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from lambdas.config.events import Id
+
 Request = TypeVar("Request", bound=BaseModel)
-Id = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 
 #: The names and values of a call's context (personalize/latest/dg/API_RS_GetRecommendations.html).
 _ContextName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]+$", min_length=1, max_length=150)]
