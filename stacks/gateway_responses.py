@@ -17,10 +17,14 @@ _OWN_MESSAGE = "OWN"
 #: What API Gateway's validator found, in square brackets; it escapes quotation marks as a JSON string has them.
 _VALIDATION = "$context.error.validationErrorString"
 _EVENTS = "{'events': [...]}, with 1 to 500 events, each an object of plain values"
+_TEXTS = "no text may hold half of a surrogate pair"
 #: What a body must be: API Gateway says neither the place of a mistake nor all of the rule. By whether the API is the browsers'.
 _BODIES = {
-    True: f"the body must be {_EVENTS}",
-    False: f"the body of POST /events must be {_EVENTS}; that of PUT and PATCH an object with one column of the schema at least",
+    True: f"the body must be {_EVENTS}; {_TEXTS}",
+    False: (
+        f"the body of POST /events must be {_EVENTS}; that of PUT and PATCH an object with one column of the schema at least; "
+        f"{_TEXTS}"
+    ),
 }
 #: Which key is asked for: API Gateway does not tell an unknown key from one that is for another API.
 _KEYS = {

@@ -69,7 +69,7 @@ class ServingStack(cdk.Stack):
                 Grant(["personalize:GetRecommendations", "personalize:GetPersonalizedRanking"], ours, OWN_NAMES),
                 Grant(["ssm:GetParameters"], parameters),
                 Grant(["ssm:GetParameter"], parameters[:1]),
-                Grant(["dynamodb:BatchGetItem"], [self._table(table)]),
+                Grant(["dynamodb:BatchGetItem", "dynamodb:Scan"], [self._table(table)]),
                 Grant(["dynamodb:GetItem"], [self._table(erasures), self._table(lists)]),
                 Grant(["dynamodb:Query"], [f"{recent_items.table_arn}/index/{NEWEST}"]),
                 Grant(["kinesis:PutRecord"], [self.format_arn(service="kinesis", resource=f"stream/{stream}")]),

@@ -92,9 +92,10 @@ def _event(place: str, row: Any, config: Config, received: float) -> Event:
         event = Event.model_validate(row)
         check_event(event, config.event_types, received)
     except ValidationError as error:
-        problem = error.errors()[0]
+        problem = max(error.errors(), key=lambda problem: problem["loc"] != ("session_id",))  # which is made of the user's id
         field = ".".join(map(str, problem["loc"]))
-        rule = "user_id or session_id is required" if field == "session_id" else f"{field}: {problem['msg']}".removeprefix(": ")
+        lacking = (field, problem["type"]) == ("session_id", "missing")
+        rule = "user_id or session_id is required" if lacking else f"{field}: {problem['msg']}".removeprefix(": ")
         raise RecoError(f"{place}, {rule}") from None
     except Unusable as error:
         raise RecoError(f"{place}, {error}") from None

@@ -184,6 +184,22 @@ def test_half_a_surrogate_is_no_id(shop: Target, method: str, path: str, body: A
     assert refusal(shop, method, path, None if body is None else json.dumps(body).encode())[0] == 400
 
 
+def test_half_a_surrogate_refuses_its_neighbours_and_says_which_text_is_meant(shop: Target, ledger: chaos.Ledger) -> None:
+    """The exception in docs/ingestion.md: API Gateway can't take the others, nor say which of the events it is."""
+    sent = [event(event_id=f"neighbour-{n}") for n in range(5)] + [event(event_id="neighbour-5", item_id="cut-\ud83d")]
+    status, answer = refusal(shop, "POST", "/events", json.dumps({"events": sent}).encode())
+    rule, _, found = answer["error"]["message"].partition(" Found: ")
+    assert (status, answer["error"]["code"], answer["error"]["field"]) == (400, "bad_request", "body")
+    assert "no text may hold half of a surrogate pair" in rule
+    assert found.startswith("[ECMA 262 regex")
+    assert found.endswith('does not match input string "cut-\\ud83d"]')
+    assert Api(shop).call("POST", "/events", {"events": [event(event_id="after-the-neighbours")]})[0] == 202
+    until(lambda: "after-the-neighbours" in ended(ledger), 30)
+    assert not {name for name in ended(ledger) | ledger.archived if name.startswith("neighbour-")}
+    status, answer = refusal(shop, "PUT", "/items/i1", b'{"TITLE": "cut-\\ud83d"}')
+    assert (status, "half of a surrogate pair" in answer["error"]["message"]) == (400, True)
+
+
 def refusal(shop: Target, method: str, path: str, body: bytes | None) -> tuple[int, Any]:
     request = urllib.request.Request(shop.api_url + path, body, shop.headers(method, shop.api_url + path, body), method=method)
     with pytest.raises(urllib.error.HTTPError) as refused:

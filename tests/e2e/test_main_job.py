@@ -185,6 +185,8 @@ def test_an_answer_that_lacks_attributes_says_so(up: CommandLine) -> None:
     assert "Degraded: the items' attributes did not come in time" in said
     shape = {name: table[name] for name in ("TableName", "KeySchema", "AttributeDefinitions")}
     database.create_table(**shape, BillingMode="PAY_PER_REQUEST")
+    empty = up.json(*new_user)
+    assert (empty["returned"], empty["degraded"]) == (20, ["attributes"]), "a table without items says of none that it is gone"
     up.run("load", str(up.folder / "good"), *SHOP)
     up.json("train", "--wait", *SHOP)  # which fills it again
 

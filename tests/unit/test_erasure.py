@@ -14,6 +14,7 @@ from lambdas.config.names import dataset_group_arn
 from lambdas.ingestion import user_data
 from lambdas.ingestion.delete_user_data import handler as delete_user_data
 from lambdas.ingestion.erase_user import handler as erase_user
+from lambdas.ingestion.put_events import handler as put_events
 from lambdas.ingestion.put_records import handler as put_records
 from lambdas.stores import batch_lists, keys, recent_items, whole_records
 from lambdas.stores.erasures import erased
@@ -23,6 +24,7 @@ from lambdas.training.prepare_resources import handler as prepare_resources
 from tests.harness.shop_csvs import csv_text, rows
 from tests.harness.waiting import eventually
 from tests.unit.conftest import Deployment, exported, recent
+from tests.unit.test_put_events import event, records
 from tests.unit.test_put_records import message
 
 NOW = datetime.now(UTC)
@@ -129,7 +131,7 @@ def test_the_daily_job_deletes_every_erased_user(stream: Deployment) -> None:
     stream.call(put_records.handler, Records=[message("user", user, {"AGE": 30}) for user in ("u1", 'u"2', "u3")])
     erase(stream, "u1")
     erase(stream, 'u"2')
-    erase(stream, "\nu3")  # whom no CSV can name: nobody else goes in that user's place
+    assert erase(stream, "\nu3")[0] == 202  # whom no CSV can name: nobody else goes in that user's place
     started = stream.call(delete_user_data.handler)
     assert (started["status"], started["users"]) == ("STARTED", 3)
     job = until_completed(stream)
@@ -137,6 +139,20 @@ def test_the_daily_job_deletes_every_erased_user(stream: Deployment) -> None:
     assert exported(stream, "users", "USER_ID") == [["u3"]]
     time.sleep(1)  # jobs are named by the second
     assert stream.call(delete_user_data.handler)["status"] == "STARTED"  # an import may have brought a user back
+
+
+def test_personalize_gets_no_user_whom_it_could_not_delete(stream: Deployment) -> None:
+    """`DELETE` of such an id is taken, since the archive has their events; what Personalize takes, its deletion job can name."""
+    for user in ("u\n1", "u1\r", "\0"):
+        stream.call(put_events.handler, Records=records(event(user_id=user)))
+        stream.call(put_records.handler, Records=[message("user", user, {"AGE": 30})])
+        assert erase(stream, user)[0] == 202
+    stream.call(put_events.handler, Records=records(event(user_id='u\t"2\u2028')))
+    assert erase(stream, 'u\t"2\u2028')[0] == 202
+    assert exported(stream, "users", "USER_ID") == []
+    assert stream.call(delete_user_data.handler)["status"] == "STARTED"
+    assert until_completed(stream)["numDeleted"] == 1
+    assert exported(stream, "interactions", "USER_ID") == []
 
 
 def test_before_the_first_train_run_there_is_nothing_to_delete(shop: Deployment) -> None:

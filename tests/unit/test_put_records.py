@@ -93,6 +93,9 @@ def test_bad_records_go_to_the_dead_letters(stream: Deployment) -> None:
         (message("item", "i1", ITEM | {"CREATION_TIMESTAMP": 1_700_000_000_000}), "which looks like milliseconds"),
         (message("item", "i1", ITEM | {"DESCRIPTION": "x" * 33_000}), "longer than 32000"),
         (message("item", "i" * 300, ITEM), "item_id: has no character, or more than 256 characters"),
+        (message("item", "i\n1", ITEM), "item_id: has a line break or a NUL character"),
+        (message("user", "u1\0", {"AGE": 30}), "user_id: has a line break or a NUL character"),
+        (message("user", "u1\r", {"AGE": 30}), "user_id: has a line break or a NUL character"),
         (message("item", "i1", [1]), "must be an object"),
         (message("item", "i1", ITEM) | {"body": "no JSON"}, "not one of the API's"),
     ]

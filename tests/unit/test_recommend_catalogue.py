@@ -115,6 +115,47 @@ def test_an_answer_without_attributes_says_so_and_is_not_kept_for_others(
     assert headers["Cache-Control"] == ["public, max-age=60"]
 
 
+def empty(away: Deployment) -> None:
+    """What a restored backup of the wrong day, or a table that was made anew, leaves of the catalogue."""
+    for n in range(ITEMS):
+        key = {"item_id": {"S": f"i{n}"}}
+        away.client("dynamodb").delete_item(TableName=f"{away.config.name}-catalogue", Key=key)
+
+
+def test_an_empty_table_says_of_no_item_that_it_is_gone(
+    away: Deployment, dynamodb: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The document of the deployment says that the table was filled; what counts is what the table holds now."""
+    raw = away.config.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    raw["placements"]["best-sellers"] = {"solution": "best-sellers", "rules": ["sold_out"]}
+    away.pack(raw)
+    new_worker()
+    empty(away)
+    status, answer = home(away)
+    assert (status, answer["source"], answer["returned"], answer["degraded"]) == (200, "for-you", 20, ["attributes"])
+    _, answer = call(away, "GET", "/recommendations/best-sellers", {"num_results": ["20"]})
+    assert (answer["source"], answer["returned"], answer["degraded"]) == ("best-sellers", 20, ["attributes"])
+    _, ranked = call(away, "POST", "/rankings/search", body={"user_id": "u1", "item_ids": ["i9", "i3"]})
+    assert ([item["item_id"] for item in ranked["items"]], ranked["degraded"]) == (["i9", "i3"], ["attributes"])
+    assert [operation for operation, _ in dynamodb.calls].count("Scan") == 1, "once a minute"
+    put_item(away, "i3", STOCK=1)
+    later(monkeypatch, catalogue.FRESH_SECONDS + 1)
+    _, ranked = call(away, "POST", "/rankings/search", body={"user_id": "u1", "item_ids": ["i9", "i3"]})
+    assert ("degraded" in ranked, ranked["filtered"]) == (False, ["i9"]), "a table with items knows which are gone"
+
+
+def test_a_list_of_which_nothing_is_left_is_empty(away: Deployment, dynamodb: Relay) -> None:
+    """Not degraded: the table has items, and none of these."""
+    _, ranked = call(away, "POST", "/rankings/search", body={"user_id": "u1", "item_ids": ["gone-1", "gone-2"]})
+    assert (ranked["items"], ranked["filtered"], "degraded" in ranked) == ([], ["gone-1", "gone-2"], False)
+
+
+def test_a_table_that_does_not_say_whether_it_is_empty_changes_nothing(away: Deployment, dynamodb: Relay) -> None:
+    dynamodb.instead = lambda operation, given: (400, {"__type": "ThrottlingException"}) if operation == "Scan" else None
+    _, ranked = call(away, "POST", "/rankings/search", body={"user_id": "u1", "item_ids": ["gone-1", "i3"]})
+    assert ([item["item_id"] for item in ranked["items"]], "degraded" in ranked) == (["i3"], False)
+
+
 def test_a_changed_item_is_seen_after_a_minute(away: Deployment, dynamodb: Relay, monkeypatch: pytest.MonkeyPatch) -> None:
     def stock() -> int:
         _, answer = call(away, "GET", "/recommendations/category", CATEGORY)

@@ -11,10 +11,12 @@ from typing import Any, Literal
 from pydantic import Base64Str, BaseModel, ValidationError
 
 from lambdas.config import Config
+from lambdas.config.events import NO_ID
 from lambdas.config.schemas import KINDS, DatasetKind
 from lambdas.ingestion.put_records.rows import Unusable, complete, properties_text, read_columns
 from lambdas.stores import whole_records
 from lambdas.stores.whole_records import RecordKind, Whole, id_column
+from personalize_rules.csv import has_room_for
 from personalize_rules.limits import MAX_ID, MAX_RECORD_PROPERTIES
 from personalize_rules.schemas import Schema
 
@@ -72,6 +74,8 @@ def read_message(config: Config, message: Mapping[str, Any]) -> Change:
         raise Unusable("the message is not one of the API's") from None
     if not 1 <= len(record_id) <= MAX_ID:
         raise Unusable(f"{read.kind}_id: has no character, or more than {MAX_ID} characters")
+    if not has_room_for(record_id):
+        raise Unusable(f"{read.kind}_id: {NO_ID}")
     try:
         given = json.loads(body)
     except (ValueError, RecursionError) as error:

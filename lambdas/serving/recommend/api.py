@@ -86,7 +86,8 @@ class Listed(BaseModel):
     """A list of items. `source` is who made its beginning: a solution, `batch`, `given` (a ranking as it came), `pin`, or `none`.
 
     `degraded` names what did not come in time, so that rules and filters did without it: `attributes` (of items, from the
-    catalogue), `recent_items` (of the user), `erasures` (whether the user asked to be forgotten). It is absent when all is well.
+    catalogue, also when its table is empty), `recent_items` (of the user), `erasures` (whether the user asked to be forgotten).
+    It is absent when all is well.
     """
 
     model_config = ConfigDict(defer_build=True)

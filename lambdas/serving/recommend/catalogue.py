@@ -23,6 +23,8 @@ FRESH_SECONDS, MOST_ITEMS = 60.0, 20_000
 
 #: Seconds beyond its time budget that a worker's first answer waits for attributes: it makes its connections and knows nothing.
 _FIRST_GRACE = 2.0
+#: Seconds until a table that did not say whether it is empty is asked again.
+_AGAIN_SECONDS = 5.0
 #: Seconds for which items that a call may need are asked for ahead of it.
 _KEEP_SECONDS = 2.0
 
@@ -33,11 +35,17 @@ Attributes = dict[str, Any]
 class Known:
     """The attributes of some items, None for an item that the shop does not have.
 
-    Not `in_time`: the table did not answer, so that some are as of longer ago, or absent.
+    Not `in_time`: the table did not answer, so that some are as of longer ago, or absent. `empty`: the table should have all
+    items of the shop and has none of any, as after a restore, so that it says of no item whether the shop has it.
     """
 
     items: Mapping[str, Attributes | None]
     in_time: bool = True
+    empty: bool = False
+
+    @property
+    def lacks_some(self) -> bool:
+        return None in self.items.values()
 
     def attributes(self, item_id: str) -> Attributes:
         """Empty where nothing is known of the item."""
@@ -45,7 +53,7 @@ class Known:
 
     def gone(self) -> set[str]:
         """The items for which the table was asked, and which it does not have."""
-        return {item_id for item_id, attributes in self.items.items() if attributes is None}
+        return set() if self.empty else {item_id for item_id, attributes in self.items.items() if attributes is None}
 
 
 class Catalogue:
@@ -55,6 +63,7 @@ class Catalogue:
         self._client, self._table = client, table
         self._kept = TimedCache[str, Attributes | None](FRESH_SECONDS, MOST_ITEMS)
         self._has_waited = False
+        self._empty = TimedCache[str, bool](FRESH_SECONDS)
 
     def look_up(self, item_ids: Iterable[str], budget: Budget) -> Known:
         """What the catalogue knows of the items; when the table does not answer in time, what was known before."""
@@ -68,6 +77,23 @@ class Catalogue:
             return Known(known)
         found, in_time = self._fetch(missing, budget)
         return Known(known | found, in_time)
+
+    def is_empty(self, budget: Budget) -> bool:
+        """Whether the table has no item at all; without an answer in time, not as far as we know."""
+        kept = self._empty.fresh(self._table)
+        if kept is not None:
+            return kept.value
+        grace = _FIRST_GRACE if self._empty.get(self._table) is None else 0.0
+        try:
+            first = budget.wait(start(self._client.scan, TableName=self._table, Limit=1), grace=grace)
+        except (TimeoutError, ClientError, BotoCoreError) as error:
+            logger.warning("the catalogue did not say whether it is empty", extra={"reason": cause(error)})
+            count(CatalogueFailed=1)
+            return self._empty.put(self._table, value=False, seconds=_AGAIN_SECONDS)
+        empty = not first["Items"] and "LastEvaluatedKey" not in first
+        if empty:
+            logger.error("the catalogue is empty: the next train run fills it", extra={"table": self._table})
+        return self._empty.put(self._table, empty)
 
     def keep(self, item_ids: Sequence[str]) -> None:
         """Read items ahead of a call that may need them. Raises ClientError or BotoCoreError."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Generic, TypeVar
 
@@ -70,8 +70,11 @@ class Lookups:
 
     def known(self, item_ids: Iterable[str]) -> Found[Known]:
         """What the catalogue knows of items."""
-        known = self.worker.catalogue.look_up(item_ids, self.budget)
-        return Found(known, frozenset() if known.in_time else frozenset({ATTRIBUTES}))
+        catalogue = self.worker.catalogue
+        known = catalogue.look_up(item_ids, self.budget)
+        if self.task.complete_catalogue and known.lacks_some and catalogue.is_empty(self.budget):
+            known = replace(known, empty=True)
+        return Found(known, frozenset({ATTRIBUTES}) if known.empty or not known.in_time else frozenset())
 
     def filtered(self, candidates: Sequence[Candidate]) -> Found[Sequence[Candidate]]:
         """Those that the local filter keeps; all where there is none."""

@@ -89,6 +89,8 @@ class Task:
             return "it is the item of the call"
         if self.config.datasets.items is None or known.items.get(item_id) is not None:
             return None
+        if known.empty:
+            return "the catalogue is empty"
         return "it is not in the catalogue" if item_id in known.items else "the catalogue did not answer in time"
 
     @property

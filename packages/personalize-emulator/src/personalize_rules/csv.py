@@ -30,6 +30,8 @@ CELL = rf",({_IN_QUOTES}|[^,]*+)"
 #: What makes a cell need quotation marks.
 SPECIAL = r'[,"\\]'
 
+# No cell has these: each record must be on a single line.
+_NO_CELL = re.compile(r"[\n\r\0]")
 _QUOTED, _ESCAPED_IN_QUOTES, _ESCAPED, _CELL, _SPECIAL = map(re.compile, (_IN_QUOTES, ESCAPED_IN_QUOTES, ESCAPED, CELL, SPECIAL))
 _BLOCK = 1 << 18
 #: A line of more bytes than this is no record: a record of 100 textual cells at their limit is a quarter of it.
@@ -70,6 +72,13 @@ def line_of(cells: Sequence[str]) -> str:
     A line break can't be written: a record is a line. Each becomes a space.
     """
     return ",".join(_written(cell) for cell in cells)
+
+
+def has_room_for(cell: str) -> bool:
+    """Whether a record can hold the cell as it is. `line_of` writes another cell for one with a line break; a NUL character makes
+    the file unreadable.
+    """
+    return _NO_CELL.search(cell) is None
 
 
 def blocks(source: BinaryIO) -> Iterator[tuple[int, list[str]]]:
