@@ -26,7 +26,7 @@ from localaws.iam.actions import Caller
 from localaws.iam.enforcement import Enforcement
 from localaws.iam.permissions import Permissions
 from localaws.iam.policies import Access
-from localaws.moto import app, events, iam, queues, stepfunctions
+from localaws.moto import app, events, iam, parameters, queues, stepfunctions
 from localaws.moto.cloudformation import catalogue, engine
 from localaws.moto.glue import GlueJobs
 from localaws.moto.lambda_functions import LambdaService
@@ -98,6 +98,7 @@ class Services:
         app.install()
         iam.install()
         queues.install()
+        parameters.install()
         usage.install(meter)
         jobs = GlueJobs(aws, self._settings.data / "glue", logs, permissions)
         self._resources.callback(jobs.close)

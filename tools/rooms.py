@@ -35,6 +35,7 @@ _RECO = (
     "lambdas.aws.ensure",  # how an ARN is shown
     "lambdas.aws.tables",  # plain values out of rows
     "lambdas.ingestion.put_events.batch",  # an event is checked before it is sent as it is when it arrives
+    "lambdas.serving.recommend.override",  # and a rules override before it is put
     "lambdas.training.data_checks",  # and a CSV before it is loaded
     "lambdas.training.findings",
     "lambdas.training.metric_labels",

@@ -145,3 +145,24 @@ def test_kinesis_wants_its_own_content_type(environment: Environment, deploy: De
     deploy("typed", resources({"integration.request.header.Content-Type": "'application/x-amz-json-1.1'"}))
     post = urllib.request.Request(environment.apis["typed"], b"{}", {"Content-Type": "application/json"}, method="POST")
     assert urllib.request.urlopen(post).status == 202
+
+
+def test_ssm_refuses_a_value_that_its_tier_does_not_hold(environment: Environment) -> None:
+    ssm = environment.client("ssm")
+
+    def put(length: int, **more: str) -> dict[str, Any]:
+        return dict(ssm.put_parameter(Name="/strict/value", Value="x" * length, Type="String", Overwrite=True, **more))
+
+    assert put(4096)["Tier"] == "Standard"
+    with pytest.raises(
+        ssm.exceptions.ClientError, match=r"Standard tier parameters support a maximum .* of 4096 characters"
+    ) as met:
+        put(4097)
+    assert met.value.response["Error"]["Code"] == "ValidationException"
+    assert put(4097, Tier="Intelligent-Tiering")["Tier"] == "Advanced"
+    assert put(8192, Tier="Advanced")["Tier"] == "Advanced"
+    with pytest.raises(ssm.exceptions.ClientError, match=r"\(ValidationException\).* 8192 characters"):
+        put(8193, Tier="Intelligent-Tiering")
+    with pytest.raises(ssm.exceptions.ClientError, match=r"You can't downgrade a parameter"):
+        put(1, Tier="Standard")
+    assert len(ssm.get_parameter(Name="/strict/value")["Parameter"]["Value"]) == 8192

@@ -93,15 +93,57 @@ def test_only_jobs_of_the_repository_may_assume_the_roles() -> None:
         assert condition["token.actions.githubusercontent.com:aud"] == "sts.amazonaws.com"
         for subject in condition["token.actions.githubusercontent.com:sub"]:
             text = subject["Sub"]
-            assert text.startswith("repo:${Repository}:")
-            assert "*" not in text
-            assert text.endswith(":environment:${Environment}") is (name == "DeployRole")
+            wanted = "repo:${Repository}:environment:${Environment}"
+            assert text == (wanted if name == "DeployRole" else f"{wanted}-diff")
         for statement in (s for policy in role["Policies"] for s in policy["PolicyDocument"]["Statement"]):
             assert statement["Action"] == "sts:AssumeRole"
             allowed = statement["Resource"] if isinstance(statement["Resource"], list) else [statement["Resource"]]
             assert all("role/cdk-${Qualifier}-" in resource["Sub"] and "*" not in resource["Sub"] for resource in allowed)
             assert name == "DeployRole" or all("lookup-role" in resource["Sub"] for resource in allowed)
     assert len(subjects(roles["DeployRole"])) == 1, "a role for each environment: an unprotected one must not deploy the other"
+
+
+ASSUMING = [job for job in JOBS if any("role-to-assume" in step.get("with", {}) for step in job["steps"])]
+
+
+def variables(value: Any) -> set[str]:
+    """Those of GitHub that a job, or a part of it, reads."""
+    return set(re.findall(r"\bvars\.(\w+)", yaml.dump(value, width=10_000)))
+
+
+def test_a_job_with_a_role_acts_in_an_environment_of_its_own() -> None:
+    """Without one a job reads the repository's variables: the diff of prod would be that of another account or bootstrap."""
+    assert len(ASSUMING) == 3
+    for job in ASSUMING:
+        deploys = job["environment"] == "${{ inputs.environment }}"
+        assert deploys or job["environment"] in ("${{ inputs.environment }}-diff", "${{ vars.RECOSTACK_ENV }}-diff")
+        roles = {step["with"]["role-to-assume"] for step in job["steps"] if "role-to-assume" in step.get("with", {})}
+        assert roles == {"${{ vars.AWS_DEPLOY_ROLE }}" if deploys else "${{ vars.AWS_DIFF_ROLE }}"}
+        [made] = [step for step in job["steps"] if re.match(r"make (diff|deploy)", step.get("run", ""))]
+        assert set(made["env"]) == {"ENVIRONMENT", "CONFIG", "QUALIFIER"}
+        assert 'ENV="$ENVIRONMENT" CONFIG="$CONFIG"' in made["run"]
+
+
+def test_a_deployment_goes_where_its_diff_was_made() -> None:
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "deploy.yml").read_text())
+    shown, deployed = workflow["jobs"]["diff"], workflow["jobs"]["deploy"]
+    assert shown["outputs"] == {"region": "${{ vars.AWS_REGION }}", "qualifier": "${{ vars.CDK_QUALIFIER }}"}
+    assert deployed["needs"] == ["diff"]
+    assert variables(deployed) == {"AWS_DEPLOY_ROLE"}
+    assert {"region", "qualifier"} == set(re.findall(r"needs\.diff\.outputs\.(\w+)", str(deployed)))
+
+
+def test_the_page_says_of_which_level_each_variable_is() -> None:
+    """A job sees those of its environment in its steps and outputs; what decides about the job is read before it has one."""
+    rows = re.findall(r"^\| `(\w+)` \| (.+?) \|", (ROOT / "docs" / "deploying.md").read_text(), re.MULTILINE)
+    levels = {name: level for name, level in rows if level == "the repository" or level.startswith("the environment")}
+    read = set[tuple[str, str]]()
+    for job in JOBS:
+        own = "the environment `prod-diff`" if str(job.get("environment")).endswith("-diff") else "the environment `prod`"
+        before = variables({key: job.get(key) for key in ("if", "environment")})
+        for name in before | variables(job):
+            read.add((name, "the repository" if name in before or name.startswith("RECOSTACK_") else own))
+    assert read == set(levels.items())
 
 
 def subjects(role: dict[str, Any]) -> list[Any]:

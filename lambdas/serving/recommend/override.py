@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 CACHE_SECONDS, AGAIN_SECONDS = 30.0, 2.0
 #: How often a worker that has read nothing yet asks again: without the document it would serve without the operator's rules.
 _RETRIES = 2
+#: Characters that SSM takes: of a standard parameter, and of an advanced one.
+STANDARD_LENGTH, LONGEST = 4096, 8192
 _SECTIONS = ("rules", "placements")
 
 
