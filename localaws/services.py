@@ -42,6 +42,7 @@ from localaws.triggers.mappings import EventSourceMappings
 from localaws.triggers.schedules import Schedules
 from localaws.workers.function import CodeStore, Function
 from localaws.workers.pool import WorkerPool
+from localaws.workers.worker import HTTPS_PORT
 from personalize_emulator.http_gate import Gate
 from personalize_emulator.http_server import Environ, HttpServer, WsgiApp
 
@@ -82,11 +83,12 @@ class Services:
         meter = Meter(aws)
         self._run(meter)
         policies, certificate = iam.Policies(aws), make_certificate(self._settings.data / "tls")
+        secure = int(aws.secure_endpoint.rsplit(":", 1)[-1])
         permissions = Permissions(Caller(aws.region, aws.account), policies, self._settings.enforced, self._note)
 
         def of_function(function: Function) -> dict[str, str]:
             own = aws.credentials(function.role, "lambda", session=function.name)
-            return {**environ, **certificate.environ(), **own.environ()}
+            return {**environ, **certificate.environ(), HTTPS_PORT: str(secure), **own.environ()}
 
         pool = WorkerPool(CodeStore(self._settings.data / "lambda"), of_function, logs.add)
         self._resources.callback(pool.close)
@@ -121,7 +123,6 @@ class Services:
         with_admin = DispatcherMiddleware(moto, {admin.PATH: admin.Admin(schedules, permissions)})
         aws.serve_here(with_admin)
         self._serve(HttpServer(with_admin, port=port, admit=Gate(), most_body=_MOST_UPLOAD))
-        secure = int(aws.secure_endpoint.rsplit(":", 1)[-1])
         self._serve(HttpsServer(with_admin, port=secure, admit=Gate(), most_body=_MOST_UPLOAD, context=certificate.context()))
         counted = counting_calls(front, aws, meter)
         front_server = HttpServer(counted, port=self._settings.api_port, admit=front.admit, most_body=MAX_BODY_BYTES)

@@ -28,6 +28,19 @@ _CLIENT_NAMES = {"states": "stepfunctions", "monitoring": "cloudwatch"}
 #: API Gateway sends application/json, which most services take for their JSON; these want what the integration has to map.
 #: docs: apigateway/latest/developerguide/integrating-api-with-aws-services-kinesis.html
 _NEED_THEIR_CONTENT_TYPE = frozenset({"kinesis"})
+#: Headers that API Gateway sets itself: a call for which an integration maps one fails ("header already present" in its log).
+_NOT_MAPPED = frozenset(
+    {
+        "authorization",
+        "connection",
+        "content-length",
+        "expect",
+        "proxy-authenticate",
+        "te",
+        "transfer-encoding",
+        "x-amzn-trace-id",
+    }
+)
 _LOG = logging.getLogger(__name__)
 _SCOPE = "AWS4-HMAC-SHA256 Credential={key}/20200101/{region}/{name}/aws4_request, SignedHeaders=host, Signature=0"
 
@@ -171,6 +184,10 @@ def _mapped_parameters(call: Call, integration: dict[str, Any]) -> tuple[dict[st
         places[place][key] = source.strip("'")
     for place, overrides in call.context["requestOverride"].items():
         places[place].update({key: str(value) for key, value in overrides.items()})
+    for name in places["header"]:
+        if name.lower() in _NOT_MAPPED:
+            _LOG.error("%s %s: the header %s may not be mapped.", call.request.method, call.path, name)
+            raise Refusal("API_CONFIGURATION_ERROR", 500, "Internal server error", "InternalServerErrorException")
     return places["path"], places["querystring"], places["header"]
 
 

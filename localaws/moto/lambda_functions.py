@@ -14,6 +14,7 @@ from typing import Any
 
 from moto.awslambda.utils import get_backend
 
+from localaws import nodejs
 from localaws.clients import Aws
 from localaws.cloudwatch.meter import Meter
 from localaws.iam.permissions import Permissions
@@ -23,7 +24,7 @@ from localaws.moto.function_versions import LambdaError
 from localaws.patching import follow, intercept, replace
 from localaws.workers.function import Archive, Function
 from localaws.workers.pool import TooManyRequests, WorkerPool
-from localaws.workers.worker import Outcome, node
+from localaws.workers.worker import Outcome
 
 _LOG = logging.getLogger(__name__)
 _MODELS = "moto.awslambda.models"
@@ -246,8 +247,8 @@ def _check_settings(spec: dict[str, Any]) -> None:
 
 
 def _check_node(runtime: str | None) -> None:
-    if runtime and runtime.startswith("nodejs") and node() is None:
-        message = f"Functions in {runtime} need Node.js on this machine: there is no program `node` on PATH."
+    if runtime and runtime.startswith("nodejs") and nodejs.program() is None:
+        message = f"Functions in {runtime} need Node.js on this machine: `make setup` brings one where none is on PATH."
         raise LambdaError("InvalidParameterValueException", message, 400)
 
 

@@ -3,6 +3,7 @@
 import { createRequire } from "node:module";
 import { existsSync } from "node:fs";
 import http from "node:http";
+import net from "node:net";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 
@@ -12,6 +13,16 @@ const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
 // Once standard input closes, whoever started this process has ended.
 process.stdin.on("end", () => process.exit(1)).on("error", () => process.exit(1)).resume();
 process.stdin.unref?.();
+
+// Node.js helpers of custom resources (the CDK's own are among them) drop the port of the response URL, as AWS has none in it.
+const secure = process.env.LOCALAWS_HTTPS_PORT;
+delete process.env.LOCALAWS_HTTPS_PORT;
+const connect = net.Socket.prototype.connect;
+net.Socket.prototype.connect = function (...options) {
+  const given = Array.isArray(options[0]) ? options[0][0] : options[0];
+  if (secure && given?.host === "127.0.0.1" && Number(given.port) === 443) given.port = Number(secure);
+  return connect.apply(this, options);
+};
 
 function call(method, place, body) {
   return new Promise((resolve, reject) => {

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import selectors
-import shutil
 import subprocess
 import threading
 import time
@@ -15,7 +14,7 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
 from pathlib import Path
 
-from localaws import isolation, processes
+from localaws import isolation, nodejs, processes
 from localaws.workers import bootstrap
 from localaws.workers.forks import AVAILABLE, Fork, Forks
 from localaws.workers.function import CodeStore, Function
@@ -32,17 +31,14 @@ _INHERITED = (
     "SYSTEMROOT",
     "LD_LIBRARY_PATH",
 )
+#: The variable that names the port on which this machine serves the AWS APIs over HTTPS, to functions in Node.js.
+HTTPS_PORT = "LOCALAWS_HTTPS_PORT"
 _KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 _INIT_SECONDS = 60  # Lambda gives 10; a busy laptop gets more, or cold starts would look like faults of the function
 _MAX_RESPONSE_BYTES = 6_291_556  # docs: lambda/latest/dg/gettingstarted-limits.html
 
 
 _NODE_BOOTSTRAP = Path(__file__).with_name("node_bootstrap.mjs")
-
-
-def node() -> str | None:
-    """The Node.js of this machine, whatever version a function names; None if there is none."""
-    return shutil.which("node")
 
 
 def base_environ() -> dict[str, str]:
@@ -134,8 +130,9 @@ class Worker:
         if function.snap_start:
             self._be_a_snapshot(environ)
         if function.runtime.startswith("nodejs"):
-            environ["NODE_PATH"] = os.pathsep.join(str(layer.root / "nodejs" / "node_modules") for layer in layers)
-            command = [node() or "node", str(_NODE_BOOTSTRAP)]
+            packages = [str(layer.root / "nodejs" / "node_modules") for layer in layers]
+            environ["NODE_PATH"] = os.pathsep.join([*packages, *filter(None, [os.environ.get("NODE_PATH")])])
+            command = [str(nodejs.program() or "node"), str(_NODE_BOOTSTRAP)]
             return processes.start_command(command, env=environ, cwd=str(root), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         if AVAILABLE:
             return forks.start(environ, str(root))

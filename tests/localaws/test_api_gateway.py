@@ -59,6 +59,11 @@ class Api:
 
     def method(self, resource: str, verb: str, integration: dict[str, Any], **properties: Any) -> None:
         defaults = {"AuthorizationType": "NONE", "ResourceId": {"Ref": resource}, "HttpMethod": verb}
+        if answers := integration.get("IntegrationResponses"):
+            defaults["MethodResponses"] = [
+                {"StatusCode": one["StatusCode"], "ResponseParameters": dict.fromkeys(one.get("ResponseParameters", ()), True)}
+                for one in answers
+            ]
         self.add("Method", f"{resource}{verb}", **{**defaults, **properties}, Integration=integration)
         self._methods.append(f"{resource}{verb}")
 
@@ -149,7 +154,6 @@ def _add_mapped(api: Api) -> None:
             "RequestTemplates": template,
             "IntegrationResponses": responses,
         },
-        MethodResponses=[{"StatusCode": "200"}, {"StatusCode": "404"}],
     )
     api.method(
         "Mapped",
@@ -177,6 +181,20 @@ def _add_mapped(api: Api) -> None:
             "RequestParameters": {"integration.request.header.Content-Type": "'application/x-www-form-urlencoded'"},
             "RequestTemplates": {"application/json": send},
             "IntegrationResponses": [{"StatusCode": "202", "ResponseTemplates": {"application/json": '{"accepted": true}'}}],
+        },
+    )
+    api.path("Overriding", "overriding")
+    api.method(
+        "Overriding",
+        "POST",
+        {
+            "Type": "AWS",
+            "IntegrationHttpMethod": "POST",
+            "Uri": {"Fn::Join": ["", parts]},
+            "Credentials": {"Fn::GetAtt": ["Role", "Arn"]},
+            "RequestParameters": {"integration.request.header.Authorization": "'own'"},
+            "RequestTemplates": {"application/json": send},
+            "IntegrationResponses": [{"StatusCode": "202"}],
         },
     )
     api.resources["Stream"] = {"Type": "AWS::Kinesis::Stream", "Properties": {"Name": "front-stream", "ShardCount": 1}}
@@ -214,7 +232,6 @@ def _add_cors(api: Api) -> None:
             "RequestTemplates": {"application/json": "{ statusCode: 204 }"},
             "IntegrationResponses": [{"StatusCode": "204", "ResponseParameters": headers}],
         },
-        MethodResponses=[{"StatusCode": "204"}],
     )
 
 
@@ -315,6 +332,10 @@ def test_aws_services_are_called_with_what_the_template_makes(environment: Envir
     start = {"StreamName": "front-stream", "ShardId": shard, "ShardIteratorType": "TRIM_HORIZON"}
     records = kinesis.get_records(ShardIterator=kinesis.get_shard_iterator(**start)["ShardIterator"])["Records"]
     assert [json.loads(record["Data"]) for record in records] == [{"n": 1}]
+
+
+def test_a_header_that_the_gateway_sets_itself_may_not_be_mapped(url: str) -> None:
+    assert call("POST", f"{url}/overriding", {})[:2] == (500, {"message": "Internal server error"})
 
 
 def test_an_integration_that_takes_too_long_times_out(url: str) -> None:

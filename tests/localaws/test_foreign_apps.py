@@ -17,9 +17,10 @@ from aws_cdk import aws_s3_notifications as notifications
 from aws_cdk import aws_stepfunctions as states
 from aws_cdk import aws_stepfunctions_tasks as tasks
 
-from localaws.environment import Environment, launch
+from localaws.environment import Environment
 from tests.harness.waiting import eventually
 from tests.localaws.apps import synthesized
+from tests.localaws.test_environment import start
 from tests.localaws.test_layers import package
 
 HELPED = """
@@ -49,7 +50,11 @@ def handler(event, context):
     for record in event["Records"]:
         bucket, key = record["s3"]["bucket"]["name"], urllib.parse.unquote_plus(record["s3"]["object"]["key"])
         body = boto3.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
-        boto3.client("s3").put_object(Bucket=bucket, Key="heard/" + key.split("/")[-1], Body=body.upper())
+        named = {"Key": "heard/" + key.split("/")[-1], "Metadata": {"told": record["s3"]["object"]["key"]}}
+        boto3.client("s3").put_object(Bucket=bucket, Body=body.upper(), **named)
+"""
+ANSWERED = """
+exports.handler = async (event) => ({ PhysicalResourceId: "answered", Data: { Greeting: "hello " + event.ResourceProperties.Name } });
 """
 NODE = "exports.handler = async (event) => ({ node: process.version, given: event });"
 FORGETFUL = """
@@ -60,7 +65,7 @@ def handler(event, context):
 
 
 def whole(stack: cdk.Stack, folder: Path) -> None:
-    """A crhelper custom resource, a function behind S3 with an older Powertools in a layer, one in Node.js, a machine over both."""
+    """Custom resources of crhelper and of the CDK's helper in Node.js, a function behind S3 with an older Powertools in a layer, one in Node.js, a machine over both."""
     python = lambda_.Runtime.PYTHON_3_13
     helper = importlib.util.find_spec("crhelper")
     assert helper is not None
@@ -75,6 +80,15 @@ def whole(stack: cdk.Stack, folder: Path) -> None:
         stack, "Helped", runtime=python, handler="index.handler", code=lambda_.Code.from_asset(str(folder / "helped"))
     )
     greeting = cdk.CustomResource(stack, "Greeting", service_token=helped.function_arn, properties={"Name": "world"})
+    (folder / "answered").mkdir()
+    (folder / "answered" / "index.js").write_text(ANSWERED)
+    answered = cdk.CustomResourceProvider.get_or_create(
+        stack, "Custom::Answered", code_directory=str(folder / "answered"),
+        runtime=cdk.CustomResourceProviderRuntime.NODEJS_22_X,
+    )  # fmt: skip
+    by_node = cdk.CustomResource(
+        stack, "GreetingOfNode", service_token=answered, resource_type="Custom::Answered", properties={"Name": "Node.js"}
+    )
     layer = lambda_.LayerVersion(stack, "Layer", code=lambda_.Code.from_asset(str(folder / "layer")))
     bucket = s3.Bucket(stack, "Bucket")
     heard = lambda_.Function(
@@ -92,6 +106,7 @@ def whole(stack: cdk.Stack, folder: Path) -> None:
     chain = states.DefinitionBody.from_chainable(first.next(second))
     machine = states.StateMachine(stack, "Machine", definition_body=chain)
     for name, value in {
+        "SaidByNode": by_node.get_att_string("Greeting"),
         "Said": greeting.get_att_string("Greeting"), "BucketName": bucket.bucket_name, "MachineArn": machine.state_machine_arn,
     }.items():  # fmt: skip
         cdk.CfnOutput(stack, f"{name}Output", value=value).override_logical_id(name)
@@ -110,13 +125,22 @@ def forgetful(stack: cdk.Stack) -> None:
 def foreign(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
     folder = tmp_path_factory.mktemp("foreign")
     app = synthesized(folder / "app", "whole", lambda stack: whole(stack, folder))
-    with launch(app, folder / "data", port=0, api_port=0, personalize=False) as environment:
+    started = start(folder / "data", "--app", str(app))
+    eventually(lambda: started.poll() is not None or Environment.attach(folder / "data"))
+    environment = Environment.attach(folder / "data")
+    assert environment, started.communicate()
+    with environment:
         environment.deploy(synthesized(folder / "forgetful", "forgetful", forgetful))
         yield environment
 
 
 def test_a_custom_resource_of_crhelper_is_made(foreign: Environment) -> None:
     assert foreign.outputs("whole")["Said"] == "hello world"
+
+
+def test_a_custom_resource_of_the_cdk_s_node_helper_is_made(foreign: Environment) -> None:
+    """The helper drops the port of the response URL."""
+    assert foreign.outputs("whole")["SaidByNode"] == "hello Node.js"
 
 
 def test_a_function_hears_of_objects_under_their_names(foreign: Environment) -> None:
@@ -127,10 +151,11 @@ def test_a_function_hears_of_objects_under_their_names(foreign: Environment) -> 
         return bool(s3_client.list_objects_v2(Bucket=bucket, Prefix="heard/a b+é.txt")["KeyCount"])
 
     eventually(heard)
-    assert s3_client.get_object(Bucket=bucket, Key="heard/a b+é.txt")["Body"].read() == b"TEXT"
+    found = s3_client.get_object(Bucket=bucket, Key="heard/a b+é.txt")
+    assert found["Body"].read() == b"TEXT"
+    assert found["Metadata"]["told"] == "in/a+b%2B%C3%A9.txt", "encoded, but for the slash"
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="there is no Node.js on this machine")
 def test_a_machine_asks_python_with_its_layer_and_node(foreign: Environment) -> None:
     machines, arn = foreign.client("stepfunctions"), foreign.outputs("whole")["MachineArn"]
     run = machines.start_execution(stateMachineArn=arn, input="{}")["executionArn"]

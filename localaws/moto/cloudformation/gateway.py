@@ -57,6 +57,9 @@ class Method(Provider):
         for name, source in (pair for mapping in mappings for pair in (mapping or {}).items()):
             if not text(source).startswith("'"):
                 raise ValueError(f"{name} is mapped from {source}: only constants in single quotes are emulated")
+        declared = {text(response["StatusCode"]): response for response in properties.get("MethodResponses") or []}
+        for response in responses:
+            _check_declared(response, declared)
 
     def create(self, aws: Aws, properties: Properties) -> Created:
         key = {name: properties[name] for name in ("RestApiId", "ResourceId", "HttpMethod")}
@@ -76,6 +79,20 @@ class Method(Provider):
             resourceId=properties["ResourceId"],
             httpMethod=properties["HttpMethod"],
         )
+
+
+def _check_declared(response: Properties, declared: Properties) -> None:
+    """An integration's response has to be one of the method's, and so have the headers that it is mapped to.
+
+    docs: apigateway/latest/api/API_PutIntegrationResponse.html
+    """
+    of_method = declared.get(text(response["StatusCode"]))
+    if of_method is None:
+        raise ValueError("Invalid Response status code specified")
+    for name in response.get("ResponseParameters") or {}:
+        if name not in (of_method.get("ResponseParameters") or {}):
+            invalid = f"Invalid mapping expression parameter specified: {name}"
+            raise ValueError(f"Invalid mapping expression specified: Validation Result: warnings : [], errors : [{invalid}]")
 
 
 class ApiKey(Provider):
