@@ -129,14 +129,18 @@ def test_the_browsers_key_posts_events_and_nothing_else(shop: Target) -> None:
     def call(
         method: str, path: str, body: Any = None, key: str = key, base: str = shop.browser_api_url, **headers: str
     ) -> tuple[int, Any]:
+        """Status and headers; the body of a refusal is in `said`."""
         headers = {"Content-Type": "application/json", **headers} | ({"x-api-key": key} if key else {})
         request = urllib.request.Request(base + path, body and json.dumps(body).encode(), headers, method=method)
         try:
             with urllib.request.urlopen(request, timeout=20) as answer:
                 return answer.status, answer.headers
         except urllib.error.HTTPError as error:
+            said.append(error.read().decode())
             return error.code, error.headers
 
+    said: list[str] = []
+    may = "may only send events and ask for home, item-page, category, search, best-sellers"  # of config/shop.yaml
     assert call("POST", "/events", {"events": [event()]})[0] == 202
     for method, path in (
         ("POST", "/events"),
@@ -145,7 +149,9 @@ def test_the_browsers_key_posts_events_and_nothing_else(shop: Target) -> None:
         ("GET", "/recommendations/home?user_id=u1"),
     ):
         assert call(method, path, {"events": [event()]}, base=shop.api_url)[0] == 403, (method, path)
-    assert call("DELETE", "/users/u1")[0] == 403  # with a sentence: this key may only send events
+        assert f"or it is the browsers' key: that key {may}, at the browsers' address" in said.pop()
+    assert call("DELETE", "/users/u1")[0] == 403
+    assert f"the browsers' key {may}; all else needs the servers' address and key" in said.pop()
 
     page = {"Origin": "https://shop.example"}  # of config/shop.yaml
     assert call("POST", "/events", {"events": [event()]}, **page)[0] == 202
