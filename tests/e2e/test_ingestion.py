@@ -122,6 +122,25 @@ def archived_ids(shop: Target) -> set[str]:
     return found
 
 
+def test_what_a_foreign_page_can_send_without_asking_first_is_refused(shop: Target) -> None:
+    """A request that needs no preflight has neither the key's header nor JSON's content type (Fetch standard, CORS-safelisted)."""
+
+    def post(**headers: str) -> tuple[int, str]:
+        body = json.dumps({"events": [event(event_id="foreign")]}).encode()
+        request = urllib.request.Request(shop.browser_api_url + "/events", body, headers, method="POST")
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(request, timeout=20)
+        return refused.value.code, refused.value.read().decode()
+
+    # By the API itself, whose front on this machine refuses foreign origins too.
+    for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data"):
+        status, said = post(**{"Content-Type": kind})
+        assert (status, json.loads(said)["error"]["code"]) == (403, "forbidden")
+        assert post(**{"Content-Type": kind, "Origin": "https://evil.example"})[0] == 403
+    status, said = post(**{"Content-Type": "text/plain", "x-api-key": shop.browser_key})
+    assert (status, json.loads(said)["error"]["code"]) == (415, "unsupported_media_type")
+
+
 def test_the_browsers_key_posts_events_and_nothing_else(shop: Target) -> None:
     gateway, key_id = shop.client("apigateway"), shop.output("api", "BrowserKeyId")
     key = gateway.get_api_key(apiKey=key_id, includeValue=True)["value"]
