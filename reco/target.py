@@ -102,7 +102,7 @@ class Target:
 
     @cached_property
     def browser_api_key(self) -> str:
-        """The value of the browsers' API key, which may only send events."""
+        """The value of the browsers' API key, which opens what `Api.browsers_may` says."""
         return self._key("BrowserKeyId")
 
     def _key(self, output: str) -> str:

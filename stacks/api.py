@@ -35,6 +35,7 @@ class ApiStack(cdk.Stack):
             description=f"Recommendations of {config.name}",
             throttle=config.api.throttle,
             signed=self.signed,
+            browsers_may=config.api.browsers_may,
             logs_of_account=True,
         )
         recommend = apigateway.LambdaIntegration(self._function("recommend", names.recommend_arn(config)))

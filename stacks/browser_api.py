@@ -30,6 +30,7 @@ class BrowserApi(Construct):
             description=f"What pages may call of {config.name}",
             throttle=throttle,
             origins=config.api.cors_origins,
+            browsers_may=config.api.browsers_may,
             browsers=True,
             variables={CALLERS: BROWSERS},
         )

@@ -26,26 +26,25 @@ _BODIES = {
         f"{_TEXTS}"
     ),
 }
-#: Which key is asked for: API Gateway does not tell an unknown key from one that is for another API.
-_KEYS = {
-    True: "the key is missing or unknown: this address takes the browsers' key, which may only send events",
-    False: "the key is missing or unknown, or it is the browsers' key: that key may only send events, to the browsers' address",
-}
 _RETRY = "more calls than are allowed; send it again later"
 
 
-def add_gateway_responses(api: apigateway.RestApi, origins: Sequence[str], *, signed: bool, browsers: bool) -> None:
-    """One answer for each kind of refusal that callers meet, and one for all others of its class."""
+def add_gateway_responses(
+    api: apigateway.RestApi, origins: Sequence[str], *, signed: bool, browsers: bool, browsers_may: str
+) -> None:
+    """One answer for each kind of refusal that callers meet, and one for all others of its class.
+
+    `browsers_may` is `Api.browsers_may`."""
     answers: list[tuple[apigateway.ResponseType, str | None, dict[str, str]]] = [
         (Type.DEFAULT_4_XX, None, error("refused", _OWN_MESSAGE)),
         (Type.DEFAULT_5_XX, None, error("unavailable", "the call can't be answered right now; send it again")),
         (Type.BAD_REQUEST_BODY, "400", error("bad_request", f"{_BODIES[browsers]}. Found: {_VALIDATION}", "body")),
-        (Type.INVALID_API_KEY, "403", error("forbidden", _KEYS[browsers], "x-api-key")),
+        (Type.INVALID_API_KEY, "403", error("forbidden", _wrong_key(browsers, browsers_may), "x-api-key")),
         (Type.THROTTLED, "429", error("too_many_requests", _RETRY)),
         (Type.QUOTA_EXCEEDED, "429", error("too_many_requests", _RETRY)),
         (Type.REQUEST_TOO_LARGE, "413", error("too_large", "a request may have 10 MB", "body")),
         (Type.UNSUPPORTED_MEDIA_TYPE, "415", error("unsupported_media_type", "must be application/json", "content-type")),
-        no_such_route(signed, browsers),
+        _no_such_route(signed, browsers, browsers_may),
     ]
     origin = _fixed_origin(origins)
     allow_origin = {"Access-Control-Allow-Origin": f"'{origin}'"} if origin else {}
@@ -64,10 +63,17 @@ def error(code: str, message: str, field: str | None = None) -> dict[str, str]:
     return {"code": code, "message": message} | ({"field": field} if field else {})
 
 
-def no_such_route(signed: bool, browsers: bool) -> Any:
+def _wrong_key(browsers: bool, browsers_may: str) -> str:
+    """Which key is asked for: API Gateway does not tell an unknown key from one that is for another API."""
+    if browsers:
+        return f"the key is missing or unknown: this address takes the browsers' key, which may {browsers_may}"
+    return f"the key is missing or unknown, or it is the browsers' key: that key may {browsers_may}, at the browsers' address"
+
+
+def _no_such_route(signed: bool, browsers: bool, browsers_may: str) -> Any:
     """API Gateway tells an unknown route and a missing signature by one type."""
     if browsers:
-        said = "this key may only send events, by POST /events; all else needs the servers' address and key"
+        said = f"the browsers' key may {browsers_may}; all else needs the servers' address and key"
         return Type.MISSING_AUTHENTICATION_TOKEN, "403", error("forbidden", said)
     if signed:
         return Type.MISSING_AUTHENTICATION_TOKEN, "403", error("forbidden", "the call is not signed, or there is no such route")

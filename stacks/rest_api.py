@@ -39,6 +39,7 @@ def rest_api(
     throttle: Throttle,
     origins: Sequence[str] = (),
     signed: bool = False,
+    browsers_may: str,
     browsers: bool = False,
     logs_of_account: bool = False,
     variables: Mapping[str, str] | None = None,
@@ -46,7 +47,7 @@ def rest_api(
     """The API of that name and its stage.
 
     `throttle` is of each method. `origins` are those of pages that may call. `signed`: callers sign, instead of bringing a key.
-    `browsers`: they have the key that may only send events.
+    `browsers_may`: what the browsers' key opens, `Api.browsers_may`. `browsers`: this is their API.
     `logs_of_account`: with the account's setting that lets API Gateway write logs, which one API of a stack brings.
     `variables` are the stage's: functions see them, callers can't set them.
     """
@@ -93,7 +94,7 @@ def rest_api(
         api.deployment_stage,
         {"CKV_AWS_120": "an answer is a user's own and changes with each event: a cached one would be stale or another's"},
     )
-    add_gateway_responses(api, origins, signed=signed, browsers=browsers)
+    add_gateway_responses(api, origins, signed=signed, browsers=browsers, browsers_may=browsers_may)
     return api
 
 

@@ -45,3 +45,8 @@ class Api(Section):
         1_000_000, ge=1, description="of the browsers' API, all browsers together: what its key can cost, since all can read it"
     )
     docs: bool = Field(True, description="serve the API's description, without a key, at `/docs` and `/openapi.json`")
+
+    @property
+    def browsers_may(self) -> str:
+        """What the browsers' key opens, for a sentence: "only send events", or "only send events and ask for home, search"."""
+        return "only send events" + (f" and ask for {', '.join(self.browser_placements)}" if self.browser_placements else "")

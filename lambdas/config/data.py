@@ -53,7 +53,7 @@ class EventType(Section):
 
 
 class Display(Section):
-    """What people are shown of an item: by `reco recommend`, in reports and on approvals."""
+    """What people are shown of an item: by `reco recommend`, in reports, on approvals and in the storefront."""
 
     title: str | None = Field(
         None, description="the column of the items that holds their name; without it TITLE, if there is one"

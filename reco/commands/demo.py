@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -18,6 +19,8 @@ from reco.deployment import batch, events, serving, train
 from reco.deployment.metrics import metrics_rows, recipes
 from reco.errors import RecoError
 from reco.local.running import start_local, step
+from reco.local.synth import ENVIRONMENT
+from reco.remembered import remember
 from reco.target import DATA, Target
 
 _CACHE = Path(".cache/movielens")
@@ -60,9 +63,10 @@ def run(
         show_table("Metrics on held-out users", *metrics_rows(report["solutions"]))
         results.print(recipes(report["solutions"]), markup=False)
         recommendations = _before_and_after(target, folder)
-        made, lists = batch_lists(target, folder)
+        made = _batch(target, folder) if config.batch else None
         storefront = _invite(target, config, keep)
         if keep:
+            remember(config_path, os.environ.get(ENVIRONMENT) or None, "reco demo --keep")
             until_the_end.pop_all()
     return {
         "storefront_url": storefront,
@@ -73,14 +77,14 @@ def run(
             "solutions": [{key: s[key] for key in ("name", "recipe", "metrics")} for s in report["solutions"]],
         },
         "recommendations": recommendations,
-        "batch": {"status": made.status, "seconds": round(made.seconds, 1), **lists},
+        "batch": made,
         "seconds": {
             name: round(value, 1)
             for name, value in {
                 **vars(seconds),
                 "load": load_seconds,
                 "train": outcome.seconds,
-                "batch": made.seconds,
+                "batch": made["seconds"] if made else 0,
                 "total": time.monotonic() - began,
             }.items()
         },
@@ -128,6 +132,12 @@ def _before_and_after(target: Target, folder: Path) -> dict[str, list[str]]:
         )
     _show_change(user, before, after)
     return {"before": old, "after": ids(after)}
+
+
+def _batch(target: Target, folder: Path) -> dict[str, Any]:
+    """What `reco demo --json` says of the batch lists."""
+    outcome, lists = batch_lists(target, folder)
+    return {"status": outcome.status, "seconds": round(outcome.seconds, 1), **lists}
 
 
 def batch_lists(target: Target, folder: Path) -> tuple[train.Outcome, dict[str, Any]]:

@@ -43,9 +43,8 @@ def keys(
             print(f"export {variable}={shlex.quote(answer[name])}")
         return
     results.print(f"Servers  {answer['api_url']}\n  key    {answer['api_key']}", markup=False)
-    results.print(
-        f"Browsers {answer['browser_api_url']}\n  key    {answer['browser_api_key']}  (can only send events)", markup=False
-    )
+    results.print(f"Browsers {answer['browser_api_url']}\n  key    {answer['browser_api_key']}", markup=False)
+    results.print(f"  may    {answer['browsers_may']}", markup=False)
     results.print(f"\nRecommendations:\n{answer['curl']}", markup=False)
     results.print(f"\nAn event from a page:\n{answer['curl_event']}", markup=False)
 
@@ -56,6 +55,7 @@ def _keys(config: Config, target: Target) -> dict[str, Any]:
         "api_key": target.api_key,
         "browser_api_url": target.browser_api_url,
         "browser_api_key": target.browser_api_key,
+        "browsers_may": config.api.browsers_may,
         "auth": "iam" if target.signs else "key",
         "curl": curl(config, target),
         "curl_event": _curl_event(config, target),

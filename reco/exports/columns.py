@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from lambdas.config import words
 from personalize_rules.schemas import KEYWORDS, RULES, normalized
-from reco.exports import words
 from reco.exports.cells import As, Column
 from reco.exports.profile import Export, Profile
 

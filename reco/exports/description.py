@@ -9,11 +9,11 @@ from typing import Any
 
 import yaml
 
+from lambdas.config import words
 from lambdas.config.schemas import RECORD_NAME, DatasetKind
 from lambdas.config.section import MAX_NAME
 from personalize_rules.limits import MIN_INTERACTIONS, MIN_USERS
 from personalize_rules.schemas import RULES
-from reco.exports import words
 from reco.exports.columns import Role, Taken
 from reco.exports.convert import Made, Seen
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from lambdas.config import words
 from lambdas.config.schemas import DATASET_TYPES, DatasetKind
 from reco.errors import RecoError
-from reco.exports import words
 from reco.exports.cells import Column, by_spreadsheet, converter
 from reco.exports.columns import Taken, of_context, of_items, of_users
 from reco.exports.mapping import Kept, Mapping, Source

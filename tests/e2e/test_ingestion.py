@@ -122,6 +122,25 @@ def archived_ids(shop: Target) -> set[str]:
     return found
 
 
+def test_what_a_foreign_page_can_send_without_asking_first_is_refused(shop: Target) -> None:
+    """A request that needs no preflight has neither the key's header nor JSON's content type (Fetch standard, CORS-safelisted)."""
+
+    def post(**headers: str) -> tuple[int, str]:
+        body = json.dumps({"events": [event(event_id="foreign")]}).encode()
+        request = urllib.request.Request(shop.browser_api_url + "/events", body, headers, method="POST")
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(request, timeout=20)
+        return refused.value.code, refused.value.read().decode()
+
+    # By the API itself, whose front on this machine refuses foreign origins too.
+    for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data"):
+        status, said = post(**{"Content-Type": kind})
+        assert (status, json.loads(said)["error"]["code"]) == (403, "forbidden")
+        assert post(**{"Content-Type": kind, "Origin": "https://evil.example"})[0] == 403
+    status, said = post(**{"Content-Type": "text/plain", "x-api-key": shop.browser_key})
+    assert (status, json.loads(said)["error"]["code"]) == (415, "unsupported_media_type")
+
+
 def test_the_browsers_key_posts_events_and_nothing_else(shop: Target) -> None:
     gateway, key_id = shop.client("apigateway"), shop.output("api", "BrowserKeyId")
     key = gateway.get_api_key(apiKey=key_id, includeValue=True)["value"]
@@ -129,14 +148,18 @@ def test_the_browsers_key_posts_events_and_nothing_else(shop: Target) -> None:
     def call(
         method: str, path: str, body: Any = None, key: str = key, base: str = shop.browser_api_url, **headers: str
     ) -> tuple[int, Any]:
+        """Status and headers; the body of a refusal is in `said`."""
         headers = {"Content-Type": "application/json", **headers} | ({"x-api-key": key} if key else {})
         request = urllib.request.Request(base + path, body and json.dumps(body).encode(), headers, method=method)
         try:
             with urllib.request.urlopen(request, timeout=20) as answer:
                 return answer.status, answer.headers
         except urllib.error.HTTPError as error:
+            said.append(error.read().decode())
             return error.code, error.headers
 
+    said: list[str] = []
+    may = "may only send events and ask for home, item-page, category, search, best-sellers"  # of config/shop.yaml
     assert call("POST", "/events", {"events": [event()]})[0] == 202
     for method, path in (
         ("POST", "/events"),
@@ -145,7 +168,9 @@ def test_the_browsers_key_posts_events_and_nothing_else(shop: Target) -> None:
         ("GET", "/recommendations/home?user_id=u1"),
     ):
         assert call(method, path, {"events": [event()]}, base=shop.api_url)[0] == 403, (method, path)
-    assert call("DELETE", "/users/u1")[0] == 403  # with a sentence: this key may only send events
+        assert f"or it is the browsers' key: that key {may}, at the browsers' address" in said.pop()
+    assert call("DELETE", "/users/u1")[0] == 403
+    assert f"the browsers' key {may}; all else needs the servers' address and key" in said.pop()
 
     page = {"Origin": "https://shop.example"}  # of config/shop.yaml
     assert call("POST", "/events", {"events": [event()]}, **page)[0] == 202

@@ -127,6 +127,7 @@ def test_the_readme(checkout: Path) -> None:
         for measure, values in figures(shown).items():
             assert figures(said)[measure] == pytest.approx(values, rel=0.1), measure
         assert len(films(shown) & films(said)) >= 0.6 * len(films(shown)), said
+    assert "`.venv/bin/reco demo --keep`" in " ".join(said[said.rindex("See the lists change") :].split()), said
     assert "make test" in test
     assert "-m pytest" in run(checkout, f"{test} --dry-run")
 

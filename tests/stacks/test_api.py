@@ -86,6 +86,19 @@ def test_every_refusal_has_the_shape_of_all_errors() -> None:
         assert {"code", "message"} <= error.keys() <= {"code", "message", "field"}
 
 
+def test_refusals_say_what_the_browsers_key_may_do_by_the_config() -> None:
+    def said(**settings: Any) -> str:
+        answers = [
+            a for a in resources("GatewayResponse", **settings) if "TOKEN" in a["ResponseType"] or "KEY" in a["ResponseType"]
+        ]
+        return json.dumps([answer["ResponseTemplates"]["application/json"] for answer in answers])
+
+    assert said().count("may only send events") == 3  # an unknown key at either API, no such route at the browsers'
+    assert "ask for" not in said()
+    pages = {"cors_origins": ["https://shop.example"], "browser_placements": ["home", "search"]}
+    assert said(**pages).count("may only send events and ask for home, search") == 3
+
+
 def test_the_description_is_served_unless_the_config_hides_it() -> None:
     assert {"docs", "openapi.json"} <= {resource["PathPart"] for resource in resources("Resource")}
     assert not {"docs", "openapi.json"} & {resource["PathPart"] for resource in resources("Resource", docs=False)}

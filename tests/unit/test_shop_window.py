@@ -124,6 +124,72 @@ def test_what_is_away_is_said_without_arns(window: Deployment, monkeypatch: pyte
     assert get(window, "nothing.json")[0] == 404
 
 
+def shop_of(columns: dict[str, str], event_types: list[str], title: str | None = None) -> config.Config:
+    """A config with items of these columns: "text", "category", "long text", or a type of numbers."""
+    kinds = {"text": {"type": "string"}, "category": {"type": ["null", "string"], "categorical": True}}
+    kinds["long text"] = {"type": ["null", "string"], "textual": True}
+    fields = [{"name": name, **kinds.get(kind, {"type": kind})} for name, kind in columns.items()]
+    schema = {
+        "type": "record",
+        "name": "Items",
+        "namespace": "com.amazonaws.personalize.schema",
+        "fields": [{"name": "ITEM_ID", "type": "string"}, *fields, {"name": "CREATION_TIMESTAMP", "type": "long"}],
+        "version": "1.0",
+    }
+    raw = load_config(ROOT / "config" / "movielens.yaml").model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    raw["datasets"]["items"]["schema"] = schema
+    raw |= {"event_types": {name: {} for name in event_types}, "display": {"title": title} if title else {}}
+    raw["filters"] = {}
+    raw["rules"] = {}
+    raw["solutions"] = {"similar": {"recipe": "aws-similar-items", "campaign": {}}}
+    raw["placements"] = {"item-page": {"solution": "similar"}}
+    raw["api"] = {"browser_placements": ["item-page"]}
+    return config.Config.model_validate(raw)
+
+
+GERMAN = {"BEZEICHNUNG": "text", "WARENGRUPPE": "category", "MARKE": "category", "PREIS": "float", "BESTAND": "int"}
+#: As Korean databases shorten words; names of columns are Latin letters (CreateSchema takes no others).
+KOREAN = {"BRND_NM": "category", "GOODS_NM": "text", "CTGR_NM": "category", "SALE_PRC": "int", "STCK_QTY": "int"}
+ROMANIZED = {"SANGPUM": "text", "BUNRYU": "category", "GAGYEOK": "double", "SEOLMYEONG": "long text"}
+
+
+@pytest.mark.parametrize(
+    ("columns", "title", "found"),
+    [
+        (GERMAN, None, {"title": "BEZEICHNUNG", "category": "WARENGRUPPE", "brand": "MARKE", "price": "PREIS", "stock": "BESTAND"}),
+        (KOREAN, None, {"title": "GOODS_NM", "category": "CTGR_NM", "brand": "BRND_NM", "price": "SALE_PRC", "stock": "STCK_QTY"}),
+        (ROMANIZED, None, {"title": "SANGPUM", "category": "BUNRYU", "price": "GAGYEOK"}),
+        ({"NAME": "text", "PUMMYEONG": "text"}, "PUMMYEONG", {"title": "PUMMYEONG"}),
+        ({"TITLE": "text", "PUMMYEONG": "text"}, "PUMMYEONG", {"title": "PUMMYEONG"}),
+        ({"BRAND_NAME": "category", "PRODUCT_NAME": "text"}, None, {"title": "PRODUCT_NAME", "brand": "BRAND_NAME"}),
+        ({"BRAND_NAME": "category", "CATEGORY_NAME": "category"}, None, {"brand": "BRAND_NAME", "category": "CATEGORY_NAME"}),
+        ({"PRICE_RANGE": "category", "NET": "float", "RATING": "float"}, None, {"category": "PRICE_RANGE", "price": "NET"}),
+        ({"WIDTH": "float", "HEIGHT": "float", "EAN_CODE": "text"}, None, {}),
+    ],
+)  # fmt: skip
+def test_a_catalogue_is_known_by_the_config_by_words_of_several_languages_and_by_types(
+    columns: dict[str, str], title: str | None, found: dict[str, str]
+) -> None:
+    from lambdas.storefront.shop_window.shop import shop as described
+
+    assert described(shop_of(columns, ["view"], title), "key", "secret")["columns"] == found
+
+
+@pytest.mark.parametrize(
+    ("event_types", "found"),
+    [
+        (["Ansicht", "Warenkorb", "Kauf"], {"view": "Ansicht", "cart": "Warenkorb", "buy": "Kauf"}),
+        (["구매취소", "상품조회", "장바구니", "구매"], {"view": "상품조회", "cart": "장바구니", "buy": "구매"}),
+        (["remove_from_cart", "add_to_cart", "Rate"], {"cart": "add_to_cart", "view": "Rate"}),
+        (["refund", "order"], {"buy": "order"}),
+    ],
+)
+def test_event_types_are_known_in_several_languages(event_types: list[str], found: dict[str, str]) -> None:
+    from lambdas.storefront.shop_window.shop import events
+
+    assert events(shop_of(GERMAN, event_types)) == found
+
+
 def test_a_shop_with_one_event_type_sends_it_for_a_click() -> None:
     from lambdas.storefront.shop_window.shop import events
 
