@@ -50,7 +50,7 @@ def run(
     with step("Get MovieLens 100k"):
         folder = _CACHE / "csv"
         counts = movielens.write_csvs(source or movielens.fetch(_CACHE), folder)
-    show_table("Data", ["users", "items", "interactions"], [[counts.users, counts.items, counts.interactions]])
+    _show_data(counts)
     ports = {"port": 0, "api_port": 0, "personalize_port": 0}
     environment, seconds = start_local(config, config_path, data, detach=keep, speed=speed, ports=ports, fresh=True)
     with contextlib.ExitStack() as until_the_end:
@@ -62,8 +62,8 @@ def run(
         outcome, report = _train_all(target)
         show_table("Metrics on held-out users", *metrics_rows(report["solutions"]))
         results.print(recipes(report["solutions"]), markup=False)
-        recommendations = _before_and_after(target, folder)
-        made = _batch(target, folder) if config.batch else None
+        recommendations = _before_and_after(target, folder, config.title_column)
+        made = _batch(target, folder, config.title_column) if config.batch else None
         storefront = _invite(target, config, keep)
         if keep:
             remember(config_path, os.environ.get(ENVIRONMENT) or None, "reco demo --keep")
@@ -104,6 +104,10 @@ def _invite(target: Target, config: Config, kept: bool) -> str | None:
     return target.storefront_url
 
 
+def _show_data(counts: movielens.Counts) -> None:
+    show_table("Data", ["users", "items", "interactions"], [[counts.users, counts.items, counts.interactions]])
+
+
 def _train_all(target: Target) -> tuple[train.Outcome, dict[str, Any]]:
     """One train run, followed to its end."""
     with step("Run the train state machine"):
@@ -114,7 +118,7 @@ def _train_all(target: Target) -> tuple[train.Outcome, dict[str, Any]]:
     return outcome, train.require_success(outcome)
 
 
-def _before_and_after(target: Target, folder: Path) -> dict[str, list[str]]:
+def _before_and_after(target: Target, folder: Path, title: str | None) -> dict[str, list[str]]:
     """One user's recommendations, then again after a few events. Raises RecoError when nothing changed."""
     user, watched = _user_and_films(folder)
     before = _answer_that(target, user, lambda items: True, "The API gave no whole answer.")
@@ -130,17 +134,17 @@ def _before_and_after(target: Target, folder: Path) -> dict[str, list[str]]:
             lambda items: ids(items) != old and not seen.intersection(ids(items)),
             "The events did not change the recommendations, or films that the user has just watched are still among them.",
         )
-    _show_change(user, before, after)
+    _show_change(user, before, after, title)
     return {"before": old, "after": ids(after)}
 
 
-def _batch(target: Target, folder: Path) -> dict[str, Any]:
+def _batch(target: Target, folder: Path, title: str | None) -> dict[str, Any]:
     """What `reco demo --json` says of the batch lists."""
-    outcome, lists = batch_lists(target, folder)
+    outcome, lists = batch_lists(target, folder, title)
     return {"status": outcome.status, "seconds": round(outcome.seconds, 1), **lists}
 
 
-def batch_lists(target: Target, folder: Path) -> tuple[train.Outcome, dict[str, Any]]:
+def batch_lists(target: Target, folder: Path, title: str | None) -> tuple[train.Outcome, dict[str, Any]]:
     """A list for every user, made ahead of time; one of them is shown. Raises RecoError when a run did not make them."""
     with step("Run the batch state machine: Spark, batch inference, DynamoDB"):
         tell = Steps(lambda line: say(f"    {line}"))
@@ -149,9 +153,13 @@ def batch_lists(target: Target, folder: Path) -> tuple[train.Outcome, dict[str, 
     (made,) = train.require_success(outcome, "batch")["made"]
     user, _ = _user_and_films(folder)
     answer = serving.batch_list(target, made["name"], user)
-    rows = [[n, label(item)] for n, item in enumerate(answer["items"], 1)]
-    show_table(f"The list of user {user}, one of {made['written']} (from {answer['source']})", ["#", "item"], rows[:_SHOWN])
+    _show_list(user, answer["items"], made["written"], answer["source"], title)
     return outcome, {"lists": made["written"], "list": [item["item_id"] for item in answer["items"]]}
+
+
+def _show_list(user: str, items: list[dict[str, Any]], of: int, source: str, title: str | None) -> None:
+    rows = [[n, label(item, title)] for n, item in enumerate(items, 1)]
+    show_table(f"The list of user {user}, one of {of} (from {source})", ["#", "item"], rows[:_SHOWN])
 
 
 def _answer_that(
@@ -190,22 +198,24 @@ def _user_and_films(folder: Path) -> tuple[str, list[str]]:
     return user, films[:WATCHED]
 
 
-def _show_change(user: str, before: list[dict[str, Any]], after: list[dict[str, Any]]) -> None:
+def _show_change(user: str, before: list[dict[str, Any]], after: list[dict[str, Any]], title: str | None) -> None:
     """Both lists side by side; films that are new in the second are marked."""
     old = {item["item_id"] for item in before}
     rows = [
-        [n, _title(first), ("+ " if second["item_id"] not in old else "  ") + _title(second)]
+        [n, _film(first, title), ("+ " if second["item_id"] not in old else "  ") + _film(second, title)]
         for n, (first, second) in enumerate(zip(before, after, strict=False), 1)
     ]
     show_table(f"Recommendations for user {user} ({_PLACEMENT})", ["#", "before", f"after {WATCHED} events"], rows)
 
 
-def _title(item: dict[str, Any]) -> str:
-    """The film alone: two stand side by side."""
+def _film(item: dict[str, Any], title: str | None) -> str:
+    """The film alone, by the column that the config names: two stand side by side. MovieLens has a year of most."""
     attributes = item["attributes"]
-    return f"{attributes.get('TITLE', item['item_id'])} ({attributes.get('YEAR', '?')})"
+    name = attributes.get(title or "", item["item_id"])
+    return f"{name} ({attributes['YEAR']})" if "YEAR" in attributes else str(name)
 
 
-def label(item: dict[str, Any]) -> str:
-    attributes = item["attributes"]
-    return f"{attributes.get('TITLE', item['item_id'])} ({attributes.get('YEAR', '?')}) {'/'.join(attributes.get('GENRES', []))}"
+def label(item: dict[str, Any], title: str | None) -> str:
+    """The film, and what the item's columns of several values hold: its genres."""
+    several = ["/".join(value) for value in item["attributes"].values() if isinstance(value, list)]
+    return " ".join([_film(item, title), *several])

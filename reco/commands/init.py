@@ -22,9 +22,10 @@ from reco.exports import description, mapping, times
 from reco.exports.cells import Column
 from reco.exports.convert import Made, convert
 from reco.exports.files import files_in
+from reco.exports.language import said
 from reco.exports.mapping import Mapping
 from reco.exports.profile import Export, grouped, look_at
-from reco.exports.questions import said, settle
+from reco.exports.questions import settle
 from reco.exports.understanding import Choices, Understanding, understand
 from reco.options import JsonOption, YesOption, config_of
 from reco.remembered import recall, remember
@@ -143,17 +144,22 @@ def _show(found: Sequence[Export], understood: Understanding, ignored: Sequence[
     """What was understood, a table for each dataset."""
     for export in found:
         form = export.form
-        how = "JSON" if form.kind == "json" else f"CSV with '{form.delimiter}'".replace("\t", "tab")
-        marks = f", decimal mark '{export.decimal}'" if form.kind == "csv" else ""
-        rows = f"{export.rows:,} rows" if export.whole else f"more than {export.rows:,} rows"
+        how = "JSON" if form.kind == "json" else said("csv", delimiter=form.delimiter.replace("\t", said("tab")))
+        marks = said("decimal mark", mark=export.decimal) if form.kind == "csv" else ""
+        rows = said("all rows" if export.whole else "more rows", rows=f"{export.rows:,}")
         results.print(f"{export.pattern}: {how}, {form.encoding}{marks}, {rows}", markup=False)
     for kind, taken in understood.taken.items():
         rows_ = [
-            [each.column.source if each.column.source is not None else "(none)", each.name, _how(each.column), _cut(each.example)]
+            [
+                each.column.source if each.column.source is not None else said("no column"),
+                each.name,
+                _how(each.column),
+                _cut(each.example),
+            ]
             for each in taken
         ]
         files = ", ".join(source.file for source in understood.mapping.sources()[kind])
-        show_table(f"{kind} from {files}", said("columns"), rows_)
+        show_table(said("from", kind=kind, files=files), said("columns"), rows_)
     for what, reason in [*ignored, *understood.left_out]:
         results.print(said("left out", what=what, reason=reason), markup=False, style="dim")
     for sentence in understood.assumed:
@@ -168,9 +174,10 @@ def _cut(text: str) -> str:
 def _how(column: Column) -> str:
     if column.source is None:
         return f"'{column.constant}'"
+    kind = str(said("kinds")[column.as_])
     if column.as_ == "time":
-        return f"time, {column.form}"
-    return f"list, by '{column.separator}'" if column.as_ == "list" else column.as_
+        return f"{kind}, {column.form}"
+    return str(said("by", kind=kind, separator=column.separator)) if column.as_ == "list" else kind
 
 
 def _write(out: Path, name: str, exports: Path, understood: Understanding) -> tuple[Config, dict[DatasetKind, Made]]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import quote, urlencode
 
@@ -11,7 +13,9 @@ import typer
 
 from lambdas.config import Config
 from lambdas.config.recipes import RECIPES
+from personalize_rules.filters import parse_filter, required_placeholders
 from reco.console import results, show_json
+from reco.data.load import Example, example_of
 from reco.local.attach import connect
 from reco.options import DEFAULT_CONFIG, AwsOption, ConfigOption, JsonOption, config_of
 from reco.target import Target
@@ -47,9 +51,12 @@ def keys(
     results.print(f"  may    {answer['browsers_may']}", markup=False)
     results.print(f"\nRecommendations:\n{answer['curl']}", markup=False)
     results.print(f"\nAn event from a page:\n{answer['curl_event']}", markup=False)
+    if answer["put_in"]:
+        results.print(put_in(answer["put_in"]), markup=False)
 
 
 def _keys(config: Config, target: Target) -> dict[str, Any]:
+    call, example = curl(config, target), example_of(target)
     return {
         "api_url": target.api_url,
         "api_key": target.api_key,
@@ -57,28 +64,67 @@ def _keys(config: Config, target: Target) -> dict[str, Any]:
         "browser_api_key": target.browser_api_key,
         "browsers_may": config.api.browsers_may,
         "auth": "iam" if target.signs else "key",
-        "curl": curl(config, target),
-        "curl_event": _curl_event(config, target),
+        "curl": call.command,
+        "curl_event": _curl_event(config, target, example),
+        "put_in": list(dict.fromkeys([*call.put_in, *([] if example else ["user_id", "item_id"])])),
     }
 
 
-def curl(config: Config, target: Target) -> str:
-    """A call of the first placement that a list can be had of without an item; of a ranking, where there is no other."""
+@dataclass(frozen=True)
+class Call:
+    """A command for a shell, and what in it stands for values of the shop's own that are not known here."""
+
+    command: str
+    put_in: list[str]
+
+
+def put_in(names: Sequence[str]) -> str:
+    """What to say of values that stand in a command for others."""
+    return f"Put in your shop's own: {', '.join(names)}. Those of the command only show where they stand."
+
+
+def curl(config: Config, target: Target) -> Call:
+    """A call of the placement that needs least: no value for its filter, no item; of a ranking, where there is no other.
+
+    The ids are of the data that is loaded.
+    """
     kinds = {name: RECIPES[config.solutions[placement.solution].recipe].type for name, placement in config.placements.items()}
     wanted = ("USER_PERSONALIZATION", "POPULAR_ITEMS", "RELATED_ITEMS")
-    chosen = min(kinds, key=lambda name: wanted.index(kinds[name]) if kinds[name] in wanted else len(wanted))
+    chosen = min(
+        kinds,
+        key=lambda name: (
+            len(_parameters(config, name)),
+            wanted.index(kinds[name]) if kinds[name] in wanted else len(wanted),
+        ),
+    )
+    example, parameters = example_of(target), _parameters(config, chosen)
+    user, items = (example.user_id, example.item_ids) if example else ("1", ["1", "2"])
     if kinds[chosen] == "PERSONALIZED_RANKING":
-        body = '{"user_id": "1", "item_ids": ["1", "2"]}'
-        return _command(target, f"{target.api_url}/rankings/{chosen}", target.api_key, body)
-    query = {"item_id": "1"} if kinds[chosen] == "RELATED_ITEMS" else {"user_id": "1"}
-    url = f"{target.api_url}/recommendations/{quote(chosen)}?{urlencode(query)}"
-    return _command(target, url, target.api_key, None)
+        body: dict[str, Any] = {"user_id": user, "item_ids": items}
+        body |= {"filter_values": {name: [name] for name in parameters}} if parameters else {}
+        put = [*([] if example else ["user_id", "item_ids"]), *parameters]
+        return Call(
+            _command(target, f"{target.api_url}/rankings/{quote(chosen)}", target.api_key, json.dumps(body, ensure_ascii=False)),
+            put,
+        )
+    query = {"item_id": items[0]} if kinds[chosen] == "RELATED_ITEMS" else {"user_id": user}
+    url = f"{target.api_url}/recommendations/{quote(chosen)}?{urlencode(query | {name: name for name in parameters})}"
+    return Call(_command(target, url, target.api_key, None), [*([] if example else query), *parameters])
 
 
-def _curl_event(config: Config, target: Target) -> str:
+def _parameters(config: Config, placement: str) -> list[str]:
+    """The values that a call must give for the placement's filter, or for that of a variant which may answer."""
+    of = config.placements[placement]
+    filters = {each.filter for each in (of, *of.variants().values()) if each.filter}
+    return sorted({name for each in filters for name in required_placeholders(parse_filter(config.filters[each]))})
+
+
+def _curl_event(config: Config, target: Target, example: Example | None) -> str:
     types = [name for name, event_type in config.event_types.items() if not event_type.archive_only] or list(config.event_types)
-    event = {"user_id": "1", "session_id": "s1", "item_id": "1", "event_type": types[0]}
-    return _joined(target.browser_api_url + "/events", target.browser_api_key, "", json.dumps({"events": [event]}))
+    user, item = (example.user_id, example.item_ids[0]) if example else ("1", "1")
+    event = {"user_id": user, "session_id": "s1", "item_id": item, "event_type": types[0]}
+    body = json.dumps({"events": [event]}, ensure_ascii=False)
+    return _joined(target.browser_api_url + "/events", target.browser_api_key, "", body)
 
 
 def _command(target: Target, url: str, key: str, body: str | None) -> str:

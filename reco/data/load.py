@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from boto3.s3.transfer import TransferConfig
+from botocore.exceptions import ClientError
 
 from lambdas.config.schemas import DATASET_TYPES, DatasetKind
 from lambdas.stores import prefixes
+from personalize_rules.csv import cells_of
+from personalize_rules.imports import normal
 from reco.data.csv_folder import LocalCsv, look_into
 from reco.errors import RecoError
 from reco.target import Target
 
 #: How many parts of a large file are on their way at once.
 _PARALLEL = TransferConfig(max_concurrency=4)
+#: Bytes of the loaded interactions in which a user and two items are looked for.
+_BEGINNING = 65_536
 
 
 def find_csvs(folder: Path) -> dict[DatasetKind, list[Path]]:
@@ -63,3 +69,36 @@ def keys_of(target: Target, kind: DatasetKind, delimiter: str = "/") -> list[str
         .paginate(Bucket=target.output("storage", "DataBucket"), Prefix=prefixes.dataset(kind), Delimiter=delimiter)
     )
     return [entry["Key"] for page in pages for entry in page.get("Contents", []) if not entry["Key"].endswith("/")]
+
+
+@dataclass(frozen=True)
+class Example:
+    """A user of the shop, and items (one or two)."""
+
+    user_id: str
+    item_ids: list[str]
+
+
+def example_of(target: Target) -> Example | None:
+    """Ids of the first interactions that are loaded; None where there are none, or where they may not be read."""
+    try:
+        s3, bucket = target.client("s3"), target.output("storage", "DataBucket")
+        for key in keys_of(target, "interactions"):
+            beginning = s3.get_object(Bucket=bucket, Key=key, Range=f"bytes=0-{_BEGINNING - 1}")["Body"].read()
+            if found := _example_in(beginning.decode("utf-8-sig", "ignore")):
+                return found
+    except ClientError:
+        pass
+    return None
+
+
+def _example_in(text: str) -> Example | None:
+    """Of the beginning of a CSV; its last line may be cut off."""
+    lines = [line.removesuffix("\r") for line in text.rsplit("\n", 1)[0].split("\n") if line.strip()]
+    try:
+        header = [normal(name) for name in cells_of(lines[0])] if lines else []
+        rows = [dict(zip(header, cells_of(line), strict=True)) for line in lines[1:]]
+    except ValueError:
+        return None
+    users, items = ([row[name] for row in rows if row.get(name)] for name in (normal("USER_ID"), normal("ITEM_ID")))
+    return Example(users[0], list(dict.fromkeys(items))[:2]) if users and items else None

@@ -11,6 +11,7 @@ from typing import Literal
 from lambdas.config import words
 from personalize_rules.schemas import KEYWORDS, RULES, normalized
 from reco.exports.cells import As, Column
+from reco.exports.language import said
 from reco.exports.profile import Export, Profile
 
 #: The role of a column in the config that is written.
@@ -85,12 +86,10 @@ def of_items(export: Export, columns: Sequence[Profile], left_out: list[tuple[st
     found: list[Taken] = []
     for column in columns:
         if not column.values:
-            left_out.append((f"{export.pattern}: {column.name}", "is empty in every row"))
+            left_out.append((f"{export.pattern}: {column.name}", said("empty column")))
             continue
         if len(found) >= RULES["ITEMS"].max_metadata:
-            left_out.append(
-                (f"{export.pattern}: {column.name}", f"Personalize takes {RULES['ITEMS'].max_metadata} columns of items")
-            )
+            left_out.append((f"{export.pattern}: {column.name}", said("too many of items", count=RULES["ITEMS"].max_metadata)))
             continue
         role = roles.get(column.name)
         as_, decimal, separator, form = _kind(export, column, role)
@@ -142,7 +141,7 @@ def of_users(export: Export, columns: Sequence[Profile], left_out: list[tuple[st
     for column in columns:
         reason = _why_not_of_users(column)
         if reason is None and len(found) >= RULES["USERS"].max_metadata:
-            reason = f"Personalize takes {RULES['USERS'].max_metadata} columns of users"
+            reason = said("too many of users", count=RULES["USERS"].max_metadata)
         if reason:
             left_out.append((f"{export.pattern}: {column.name}", reason))
             continue
@@ -160,15 +159,15 @@ def of_users(export: Export, columns: Sequence[Profile], left_out: list[tuple[st
 
 def _why_not_of_users(column: Profile) -> str | None:
     if not column.values:
-        return "is empty in every row"
+        return str(said("empty column"))
     born = words.fits(column.name, "birth_year") >= 0.8 or words.fits(column.name, "birth_date") >= 0.8
     if born:
         return None
     personal = words.fits(column.name, "personal") >= 0.8
     if personal or any("@" in value for value in column.values[:100]):
-        return "is about one person: models learn nothing from it, and logs should not hold it"
+        return str(said("one person"))
     if not column.is_number(".") and not column.time_forms and len(column.distinct) > max(50, 0.5 * len(column.values)):
-        return "nearly every user has a value of their own: models learn nothing from it"
+        return str(said("own value"))
     return None
 
 

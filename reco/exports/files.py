@@ -20,6 +20,7 @@ from typing import Any, BinaryIO, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from reco.errors import RecoError
+from reco.exports.language import said
 
 _SAMPLE_BYTES, _BLOCK = 400_000, 1 << 20
 _LONGEST_CELL = 10_000_000
@@ -56,13 +57,13 @@ def files_in(folder: Path) -> tuple[list[Path], list[tuple[Path, str]]]:
     for path in sorted(folder.iterdir()):
         ending = path.with_suffix("").suffix.lower() if path.suffix.lower() == ".gz" else path.suffix.lower()
         if path.is_dir() or path.name.startswith("."):
-            others.append((path, "is a folder: only the files beside each other are read" if path.is_dir() else "is hidden"))
+            others.append((path, said("a folder" if path.is_dir() else "hidden")))
         elif ending in _SPREADSHEETS:
-            others.append((path, 'is not text: save it as "CSV UTF-8", or export it as CSV'))
+            others.append((path, said("not text")))
         elif ending in _TABLES | _JSON:
             usable.append(path)
         else:
-            others.append((path, "is neither .csv, .tsv, .txt nor .json, .jsonl (.gz behind it is fine)"))
+            others.append((path, said("no table")))
     if not usable:
         reasons = "".join(f"\n{path}: {reason}" for path, reason in others)
         raise RecoError(f"{folder} holds no CSV and no JSON lines.{reasons}")

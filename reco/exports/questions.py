@@ -1,34 +1,17 @@
-"""What `reco init` says and asks, in English and, with LANG=ko, in Korean."""
+"""What `reco init` asks."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import typer
-import yaml
 
 from reco.errors import RecoError
 from reco.exports import times
+from reco.exports.language import is_korean, said
 from reco.exports.profile import Export
 from reco.exports.understanding import Choices, Understanding, sorted_out, understand
-
-_SAID: Mapping[str, Mapping[str, Any]] = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8"))
-
-
-def _is_korean() -> bool:
-    """By the first of the variables that is set, as other programs choose."""
-    chosen = next((os.environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if os.environ.get(name)), "")
-    return chosen.startswith("ko")
-
-
-def said(what: str, /, **parts: object) -> Any:
-    """The words for it in the user's language."""
-    found = _SAID["ko" if _is_korean() else "en"][what]
-    return found.format(**parts) if isinstance(found, str) else found
 
 
 def settle(exports: Sequence[Export], chosen: Choices, understood: Understanding) -> Understanding:
@@ -39,7 +22,7 @@ def settle(exports: Sequence[Export], chosen: Choices, understood: Understanding
         if event.names_no_zone and asked.timezone is None:
             asked = replace(
                 asked,
-                timezone=_ask(said("zone", file=file, example=example), "Asia/Seoul" if _is_korean() else "UTC", times.zone),
+                timezone=_ask(said("zone", file=file, example=example), "Asia/Seoul" if is_korean() else "UTC", times.zone),
             )
         if len(event.time_forms) > 1 and asked.day_first is None:
             day_first = typer.confirm(said("order", file=file, example=example), default=event.time_forms[0].startswith("%d"))

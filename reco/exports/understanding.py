@@ -10,6 +10,7 @@ from lambdas.config.schemas import DATASET_TYPES, DatasetKind
 from reco.errors import RecoError
 from reco.exports.cells import Column, by_spreadsheet, converter
 from reco.exports.columns import Taken, of_context, of_items, of_users
+from reco.exports.language import said
 from reco.exports.mapping import Kept, Mapping, Source
 from reco.exports.profile import Export, Profile
 
@@ -99,8 +100,7 @@ def sorted_out(
         if best is not None and _record_score(best, kind, of_kind, named) > 0:
             records[kind] = best
             rest.remove(best)
-    reason = "has no columns of a user, an item and a time, and is no list of items or users"
-    return events, records, [(export.pattern, reason) for export in rest]
+    return events, records, [(export.pattern, said("none of the three")) for export in rest]
 
 
 def _is_named(export: Export, file: str) -> bool:
@@ -267,9 +267,8 @@ def understand(exports: Sequence[Export], choices: Choices) -> Understanding:
             sources[of_kind].append(source)
             found.taken[of_kind] = taken
             if derived:
-                found.assumed.append(
-                    f"No file lists the {kind}: {', '.join(each.name for each in taken[1:])} come from {export.pattern}."
-                )
+                columns = ", ".join(each.name for each in taken[1:])
+                found.assumed.append(said(f"no list of {kind}", columns=columns, file=export.pattern))
     made = Mapping(timezone=choices.timezone or "UTC", **sources)
     return Understanding(made, found.taken, found.left_out, found.assumed)
 
@@ -285,9 +284,7 @@ def _used(event: Events) -> set[str]:
 def _event_columns(event: Events, choices: Choices, ids: dict[str, int | None], found: _Notes, room: int) -> list[Taken]:
     form = _time_form(event, choices, found)
     if event.names_no_zone and choices.timezone is None:
-        found.assumed.append(
-            f"{event.export.pattern}: times in {event.time.name} name no zone: taken as UTC (--timezone Asia/Seoul says else)."
-        )
+        found.assumed.append(said("no zone", file=event.export.pattern, column=event.time.name))
     taken = [
         Taken("USER_ID", Column(source=event.user.name, as_="id", width=ids["USER_ID"]), "key", event.user),
         Taken("ITEM_ID", Column(source=event.item.name, as_="id", width=ids["ITEM_ID"]), "key", event.item),
@@ -299,9 +296,7 @@ def _event_columns(event: Events, choices: Choices, ids: dict[str, int | None], 
         kind = choices.event_type or event.guessed_type()
         taken.append(Taken("EVENT_TYPE", Column(constant=kind), "event", None))
         if choices.event_type is None:
-            found.assumed.append(
-                f"{event.export.pattern}: no column says what users did: each row is a '{kind}' (--event-type says else)."
-            )
+            found.assumed.append(said("no event", file=event.export.pattern, type=kind))
     return taken + of_context(event.export, _used(event), room)
 
 
@@ -313,10 +308,8 @@ def _time_form(event: Events, choices: Choices, found: _Notes) -> str:
     if choices.day_first is not None:
         return day_first if choices.day_first else month_first
     form = event.time_forms[0]
-    order = "day first" if form == day_first else "month first"
-    found.assumed.append(
-        f"{event.export.pattern}: {event.time.name} such as {event.time.values[0]} was read {order} (--day-first, --month-first)."
-    )
+    order = "read day first" if form == day_first else "read month first"
+    found.assumed.append(said(order, file=event.export.pattern, column=event.time.name, example=event.time.values[0]))
     return form
 
 
@@ -329,9 +322,7 @@ def _kept(event: Events, found: _Notes) -> Kept | None:
             and column.is_number(decimal)
             and any(v.startswith("-") for v in column.values)
         ):
-            found.assumed.append(
-                f"{event.export.pattern}: rows whose {column.name} is not above 0 are returns, and are left out."
-            )
+            found.assumed.append(said("no purchases", file=event.export.pattern, column=column.name))
             return Kept(column=column.name, decimal=decimal)
     return None
 

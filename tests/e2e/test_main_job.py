@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import urllib.error
 import urllib.request
 from typing import Any
@@ -86,6 +87,39 @@ def until_recommendations_differ(up: CommandLine, before: dict[str, Any]) -> Non
         return [item["item_id"] for item in up.json("recommend", "home", "--user", "u1", "-n", "10", *SHOP)["items"]]
 
     eventually(lambda: items() != [item["item_id"] for item in before["items"]])
+
+
+def test_the_printed_calls_as_they_stand(up: CommandLine) -> None:
+    """Both calls of `reco keys`, run by a shell, with ids of this shop; also where the first placement needs a category."""
+    raw = patient_shop()
+    raw["placements"] = {"category": raw["placements"].pop("category"), **raw["placements"]}
+    write_config(raw, up.folder / "category-first")
+    for config in (SHOP, ("--config", "category-first/shop.yaml")):
+        said, told = up.run("keys", *config)[0], up.json("keys", *config)
+        assert (told["curl"] in said, told["curl_event"] in said, told["put_in"]) == (True, True, [])
+        listed, accepted = (json.loads(run_by_a_shell(told[name])) for name in ("curl", "curl_event"))
+        assert (listed["placement"], listed["returned"], accepted["accepted"]) == ("home", 20, 1)
+
+
+def run_by_a_shell(command: str) -> str:
+    return subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True, timeout=60).stdout
+
+
+def test_what_a_ranking_and_the_rules_of_a_placement_did(up: CommandLine) -> None:
+    """`recommend --explain` and `--ranking`, as people read them and as JSON."""
+    ask = ("recommend", "home", "--user", "u2", "--explain", *SHOP)
+    said, told = up.run(*ask)[0], up.json(*ask)
+    rules = ["sold_out", "just_bought", "few_of_a_brand", "brands_apart"]
+    assert [effect["rule"] for effect in told["explain"]] == rules
+    assert [line.split(":")[0] for line in said.splitlines() if line.startswith("Rule ")] == [f"Rule {name}" for name in rules]
+    assert "best-sellers has no business rules." in up.run("recommend", "best-sellers", "--user", "u2", "--explain", *SHOP)[0]
+    items = [f"i{n}" for n in range(1, 7)]
+    rank = ("recommend", "search", "--user", "u2", "--ranking", ", ".join(items), *SHOP)
+    said, ranked = up.run(*rank)[0], [item["item_id"] for item in up.json(*rank)["items"]]
+    assert sorted(ranked) == items
+    assert [line.split("│")[2].strip() for line in said.splitlines() if line.startswith("│")] == ranked
+    assert "add --user ID --ranking i1,i2,i3" in up.run("recommend", "search", "--user", "u2", *SHOP, code=1)[1]
+    assert "A ranking is for a user: add --user ID." in up.run("recommend", "search", "--ranking", "i1", *SHOP, code=1)[1]
 
 
 def test_the_api_as_a_shop_calls_it(up: CommandLine) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from click.testing import Result
@@ -14,6 +15,8 @@ from typer.testing import CliRunner
 from personalize_rules.csv import cells_of
 from reco.cli import app
 from reco.errors import RecoError
+from reco.exports.cells import As
+from reco.exports.language import SAID
 from tests.harness.exports import ITEMS, OPENED, SHOPS, USERS, events, json_lines, price, quoted, semicolon, table, title
 
 
@@ -193,6 +196,33 @@ def test_it_asks_in_korean(tmp_path: Path) -> None:
     assert result.exit_code == 0
     assert "어느 시간대입니까?" in result.output
     assert "준비가 끝났습니다" in result.output
+
+
+def test_all_that_it_says_is_korean(tmp_path: Path) -> None:
+    """What was understood, assumed and left out; names, options and what other programs call things stay as they are."""
+    exports = tmp_path / "exports"
+    semicolon(exports)
+    (exports / "notes.xlsx").write_text("x")
+    (exports / "more").mkdir()
+    strangers = "".join(f"{n},u{n}@shop.example\n" for n in range(10))
+    (exports / "newsletter.csv").write_text(f"number,email\n{strangers}")
+    said = init(exports, "--yes", language="ko_KR.UTF-8").output
+    assert said.count("가정:") >= 1
+    assert said.count("제외:") >= 3
+    for key, words in SAID["en"].items():
+        for part in re.split(r"\{[a-z]+\}", words) if isinstance(words, str) else []:
+            assert len(part.split()) < 3 or "reco " in part or part.strip() not in said, f"{key}: {part}"
+
+
+def test_both_languages_say_the_same_things() -> None:
+    assert SAID["en"].keys() == SAID["ko"].keys()
+    for key, words in SAID["en"].items():
+        other = SAID["ko"][key]
+        if isinstance(words, str):
+            assert sorted(re.findall(r"\{(\w+)\}", words)) == sorted(re.findall(r"\{(\w+)\}", other)), key
+        else:
+            assert len(words) == len(other), key
+    assert SAID["en"]["kinds"].keys() == SAID["ko"]["kinds"].keys() == set(get_args(As))
 
 
 def test_a_korean_export(tmp_path: Path) -> None:

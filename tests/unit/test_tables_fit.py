@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,19 +20,22 @@ from lambdas.config.file import load_config
 from reco import console
 from reco.account.preflight import Finding
 from reco.cli import app
-from reco.commands import batch, evaluate, experiment, preflight, train, utilization, verify
+from reco.commands import batch, demo, evaluate, events, experiment, load, local, preflight, train, utilization, verify
+from reco.commands import report as report_command
 from reco.cost import report
 from reco.cost.answers import million
 from reco.cost.estimate import Bill, estimate
 from reco.cost.inputs import TRAFFIC, Price, load_prices, load_traffic
 from reco.cost.measured import sources
 from reco.cost.utilization import judge
+from reco.data.movielens import Counts
 from reco.deployment.metrics import metrics_rows
 from reco.deployment.serving import item_rows
-from reco.experiments.statistics import Counts
+from reco.experiments.statistics import Counts as VariantCounts
 from tests.harness.exports import semicolon
 
 ROOT = Path(__file__).parents[2]
+SHOP = ROOT / "config" / "shop.yaml"
 SOLUTIONS = {
     "for-you": "aws-user-personalization-v2",
     "related": "aws-similar-items",
@@ -96,7 +103,8 @@ def lists(_: Path) -> None:
 
 def variants(_: Path) -> None:
     told = experiment.report(
-        [Counts("control", 1.0, 123_456, 23_456, 3_456), Counts("with-mixed-genres", 1.0, 123_456, 24_456, 3_556)], 0
+        [VariantCounts("control", 1.0, 123_456, 23_456, 3_456), VariantCounts("with-mixed-genres", 1.0, 123_456, 24_456, 3_556)],
+        0,
     )
     experiment.show("new-home", "buy", told)
 
@@ -138,7 +146,76 @@ def understood(folder: Path) -> None:
     assert done.exit_code == 0
 
 
-SHOWN = [metrics, approval, recommendations, use, lists, variants, checks, steps, evaluated, costs, understood]
+def status(_: Path) -> None:
+    url = "http://127.0.0.1:14567/restapis/abcdefghij/v1/_user_request_"
+    outputs = {"api": {"ApiUrl": url, "BrowserApiUrl": url, "StorefrontUrl": f"{url}/storefront/index.html"}}
+    parts = {"aws": "up", "api": "up", "personalize": "down"}
+    here = SimpleNamespace(
+        stacks=outputs, url_of=str, aws_endpoint="http://127.0.0.1:4566", personalize_endpoint="http://127.0.0.1:4568",
+        parts=lambda: parts,
+    )  # fmt: skip
+    assert not local._show_endpoints(here, as_json=False)
+
+
+@contextlib.contextmanager
+def instead(module: Any, **names: Any) -> Iterator[None]:
+    """Other functions in a module of commands: what a deployment would tell."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in names.items():
+            patch.setattr(module, name, value)
+        yield
+
+
+def reports(_: Path) -> None:
+    run = "2026-05-01T03-00-12-a1b2c3d4-e5f6-7890-abcd-ef1234567890"
+    told = [{"run": run, "written": datetime(2026, 5, 1, tzinfo=UTC)}]
+    with instead(report_command, target_of=lambda *_: None, _reports=lambda _: told):
+        assert CliRunner().invoke(app, ["report", "--list"]).exit_code == 0
+
+
+def segments(_: Path) -> None:
+    users = {"trending-this-week-end": [f"customer-{n:012}" for n in range(12)], "x": []}
+    config = SimpleNamespace(segments={"fans-of-outdoor-cooking": None})
+    runs = SimpleNamespace(segment=lambda *_: ("20260501T030012345Z", users))
+    with instead(batch, target_of=lambda *_: None, config_of=lambda _: config, runs=runs):
+        assert CliRunner().invoke(app, ["segment", "fans-of-outdoor-cooking"]).exit_code == 0
+
+
+def archived(_: Path) -> None:
+    told = {"events read from the archive": 123_456_789, "rejected: the event has no item and is no visit": 1_234, "erased": 0}
+    with instead(batch, runs=SimpleNamespace(rebuild_interactions=lambda *_: told)), instead(load, target_of=lambda *_: None):
+        assert CliRunner().invoke(app, ["load", "archive"]).exit_code == 0
+
+
+def uploaded(folder: Path) -> None:
+    (folder / "data").mkdir(exist_ok=True)
+    for kind in ("interactions", "items", "users"):
+        (folder / "data" / f"{kind}.csv").write_text("USER_ID\n")
+    sizes = {"interactions": 123_456_789_012, "items": 1_234_567, "users": 0}
+    upload = SimpleNamespace(upload=lambda *_: sizes)
+    with instead(load, target_of=lambda *_: None, load=upload):
+        done = CliRunner().invoke(app, ["load", str(folder / "data"), "--unchecked", "-c", str(SHOP)])
+    assert done.exit_code == 0
+
+
+def dead_letters(_: Path) -> None:
+    found = Counter({LONG: 123_456, "ResourceNotFoundException: the event type is unknown": 1})
+    with instead(events, target_of=lambda *_: None, redrive=SimpleNamespace(reasons=lambda _: found)):
+        assert CliRunner().invoke(app, ["redrive", "--list"]).exit_code == 0
+
+
+def demonstration(_: Path) -> None:
+    told = {"NAME": LIST[0]["title"], "YEAR": 1962, "GENRES": ["Film-Noir", "Thriller", "Documentary"]}
+    items = [{"item_id": f"A{n:09}", "attributes": {**told, "NAME": f"{told['NAME']} {n}"}} for n in range(3)]
+    demo._show_data(Counts(943, 1682, 100_000))
+    demo._show_change("943", items[:2], items[1:], "NAME")
+    demo._show_list("943", items, 943, "batch", "NAME")
+
+
+SHOWN = [
+    *(metrics, approval, recommendations, use, lists, variants, checks, steps, evaluated, costs, understood),
+    *(status, reports, segments, archived, uploaded, dead_letters, demonstration),
+]
 
 
 @pytest.mark.parametrize("width", [80, 120])
@@ -148,10 +225,14 @@ def test_a_table_fits(width: int, show: Callable[[Path], None], tmp_path: Path, 
     printed, asked = drawn(width, monkeypatch, lambda: show(tmp_path))
     assert asked
     frames = [line for line in printed.splitlines() if line[:1] in "│┃┏┡└"]
-    assert max(cell_len(line) for line in frames) <= width, printed
-    words = set(printed.replace("│", " ").replace("┃", " ").split())
+    assert max((cell_len(line) for line in frames), default=0) <= width, printed  # none where each row became lines
+    words = set(printed.replace("│", " ").replace("┃", " ").replace(": ", " ").split())
     for title, columns, rows in asked:
-        wanted = {word for text in [*columns, *(console.shown(cell) for row in rows for cell in row)] for word in text.split()}
+        wanted = {
+            word
+            for text in [*columns, *(console.shown(cell) for row in rows for cell in row)]
+            for word in text.replace(": ", " ").split()
+        }
         assert wanted <= words, f"{title}: {sorted(wanted - words)[:5]} are not whole in\n{printed}"
 
 
@@ -169,9 +250,8 @@ def drawn(width: int, monkeypatch: pytest.MonkeyPatch, show: Callable[[], None])
         real(title, columns, rows)
 
     monkeypatch.setattr(console, "results", Console(file=out, width=width, highlight=False, soft_wrap=True))
-    for module in ("console", "commands.train", "commands.batch", "commands.experiment", "commands.preflight", "commands.verify"):
-        monkeypatch.setattr(f"reco.{module}.show_table", recorded)
-    for module in ("cost.report", "commands.init"):
+    commands = ("train", "batch", "experiment", "preflight", "verify", "init", "local", "report", "load", "events", "demo")
+    for module in ("console", "cost.report", *(f"commands.{name}" for name in commands)):
         monkeypatch.setattr(f"reco.{module}.show_table", recorded)
     show()
     return out.getvalue(), asked
