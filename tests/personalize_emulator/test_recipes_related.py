@@ -44,7 +44,7 @@ def test_pairs_are_counted_as_one_would_by_hand(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr(pairs, "ITEMS_PER_BLOCK", 7)
     events = some_events()
     together = np.zeros((events.n_items, events.n_items))
-    after = np.zeros_like(together)
+    after, near = np.zeros_like(together), np.zeros_like(together)
     for user in range(events.n_users):
         own = events.items[events.users == user]
         for one in set(own):
@@ -53,12 +53,15 @@ def test_pairs_are_counted_as_one_would_by_hand(monkeypatch: pytest.MonkeyPatch,
         for place, one in enumerate(own):
             for distance, other in enumerate(own[place + 1 : place + 1 + WINDOW]):
                 after[one, other] += DECAY**distance * (one != other)
+                near[one, other] += (one != other) / (distance + 1)
+    near += near.T
     enough = together >= least
-    discounts = dict.fromkeys(("together", "after", "before"), (0.0, 0.3))
-    found = {one.name: one for one in pairs.count(events, least, discounts)}
+    found = pairs.count(events, least, dict.fromkeys(("together", "after", "before", "near"), (0.0, 0.3)))
     assert np.allclose(found["together"].counts.toarray(), together * enough)
     assert np.allclose(found["after"].counts.toarray(), after * enough, atol=1e-4)
     assert np.allclose(found["before"].counts.toarray(), after.T * enough, atol=1e-4)
+    assert np.allclose(found["near"].counts.toarray(), near * enough, atol=1e-4)
+    assert np.allclose(found["near"].popularity, near.sum(axis=0) + pairs.RARE)
     assert np.allclose(found["after"].popularity, after.sum(axis=0) + pairs.RARE)
     assert np.allclose(found["before"].popularity, after.sum(axis=1) + pairs.RARE)
 
@@ -67,24 +70,24 @@ def test_of_many_pairs_the_strongest_by_any_discount_are_kept(monkeypatch: pytes
     monkeypatch.setattr(pairs, "NEIGHBOURS", 5)
     events = some_events()
     one, other, both = (
-        {found.name: found for found in pairs.count(events, 1, {"together": some})}["together"].counts.toarray() > 0
-        for some in ((0.0,), (1.0,), (0.0, 1.0))
+        pairs.count(events, 1, {"together": some})["together"].counts.toarray() > 0 for some in ((0.0,), (1.0,), (0.0, 1.0))
     )
     assert one.sum(axis=1).max() == other.sum(axis=1).max() == 5
     assert (one != other).any()
     assert np.array_equal(both, one | other)
 
 
-def test_what_goes_with_the_same_items_is_near_without_ever_coming_together() -> None:
+@pytest.mark.parametrize("name", ["together", "near"])
+def test_what_goes_with_the_same_items_is_near_without_ever_coming_together(name: str) -> None:
     rows = [(user, item) for user in range(60) for item in (user % 2, *range(2 + 4 * (user % 2 > 1), 6))]
     users, items = np.array([*rows, *((60 + n, 6 + n % 3) for n in range(60))], np.int32).T
     size = len(users)
     events = Events(users, items, np.arange(size), np.ones(size, np.float32), np.arange(size), 120, 9)
-    together = pairs.count(events, 1, {"together": (0.5,)})[0]
-    assert together.counts[0, 1] == 0
-    found = pairs.indirect(together, 3, seed=0)
-    near = (found["indirect_left"] * found["indirect_values"]) @ found["indirect_left"].T
-    assert near[0, 1] > 0.1 > abs(near[0, 7])
+    found = pairs.count(events, 1, {"together": (0.5,), "near": (0.5,)})[name]
+    assert found.counts[0, 1] == 0
+    values, vectors = pairs.smoothed(found, 3, seed=0)
+    near = (vectors * values) @ vectors.T
+    assert near[0, 1] > 0.05 > abs(near[0, 7])
 
 
 def test_earlier_cases_end_where_a_later_one_begins() -> None:

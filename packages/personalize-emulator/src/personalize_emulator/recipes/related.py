@@ -1,9 +1,10 @@
 """SIMS and Similar-Items: which items go together with a given one?
 
 SIMS counts what items share in the histories of users (item-to-item collaborative filtering: Linden, Smith and York, IEEE
-Internet Computing 2003): the users, what stands near behind and before, and what goes with the same other items (`pairs`).
-Similar-Items adds the closeness of the items' implicit-feedback factors, and of those that metadata predict. Which of these
-similarities count and how much, and how much they are weighed down by popularity, each training finds out for itself (`blend`).
+Internet Computing 2003): the users, what stands near behind and before, and what goes with the same other items or stands near
+them (`pairs`). Similar-Items adds the closeness of the items' implicit-feedback factors, and of those that metadata predict.
+Which of these similarities count and how much, and how much they are weighed down by popularity, each training finds out for
+itself (`blend`).
 """
 
 from collections.abc import Callable, Mapping
@@ -35,19 +36,22 @@ _SETTINGS: Mapping[str, tuple[float | None, ...]] = {
     "after": (0.0, 0.15, 0.3),
     "before": (0.0, 0.15, 0.3),
     "indirect": (32.0, 64.0, 128.0),
+    "company": (32.0, 64.0, 128.0),
     "interest": (None,),
     "alike": (None,),
     "described": (None,),
 }
-"""What there is to choose from: discounts of popularity; of "indirect" the number of eigenvectors."""
+"""What there is to choose from: discounts of popularity; of "indirect" and "company" the number of eigenvectors."""
 _FACTORS = {"interest": ("factors", "factors"), "alike": ("unit_factors", "unit_factors"), "described": ("factors", "described")}
 _OF_PAIRS = ("together", "after", "before")
-_OF_SIMS = (*_OF_PAIRS, "indirect")
+_BY_OTHERS = {"indirect": "together", "company": "near"}  # what goes with the same items as another; made of these pairs
+_OF_SIMS = (*_OF_PAIRS, *_BY_OTHERS)
 FIRST: Mapping[str, tuple[float, float | None]] = {
     "together": (1.0, _COSINE),
     "after": (1.0, 0.3),
     "before": (0.5, 0.3),
     "indirect": (0.0, 64.0),
+    "company": (0.0, 64.0),
     "interest": (0.5, None),
     "alike": (0.25, None),
     "described": (0.0, None),
@@ -76,10 +80,10 @@ class RelatedModel(BlendedModel):
         arrays = self.arrays
         if name in _OF_PAIRS:
             return pairs.scores_of(arrays, name, row, setting or 0.0)
-        if name == "indirect":
+        if name in _BY_OTHERS:
             size = int(setting or 0)
-            left = arrays["indirect_left"][:, :size]
-            scores = np.asarray(left @ (arrays["indirect_values"][:size] * left[row]))
+            left = arrays[f"{name}_left"][:, :size]
+            scores = np.asarray(left @ (arrays[f"{name}_values"][:size] * left[row]))
             further = np.float32(_COSINE - self.facts["discount"])
             return np.asarray(scores * np.maximum(arrays["together_popularity"], 1) ** further) if further else scores
         all_of, own = _FACTORS[name]
@@ -111,14 +115,20 @@ def fit(prepared: Prepared, options: TrainingOptions, start: RelatedModel | None
         offered = {name: (setting,) for name, setting, _ in start.blend.parts()}
     blend = start.blend if start else _first_blend(offered)
     counted = {"together": offered.get("together", (discount,)), **{n: of for n, of in offered.items() if n in _OF_PAIRS}}
+    if "company" in offered:
+        counted["near"] = (_COSINE,)
     found = pairs.count(events, least, {n: [s or 0.0 for s in settings] for n, settings in counted.items()})
     arrays = {"popularity": popularity_scores(events)}
-    for one in found:
-        arrays |= one.arrays()
-    if "indirect" in offered:
-        rank = int(max(s or 0.0 for s in offered["indirect"]))
-        before = start.arrays.get("indirect_left") if start else None
-        arrays |= pairs.indirect(found[0], rank, options.seed, before)
+    for name in _OF_PAIRS:
+        if name in found:
+            arrays |= found[name].arrays()
+    for name, direct in _BY_OTHERS.items():
+        if name not in offered:
+            continue
+        rank = int(max(s or 0.0 for s in offered[name]))
+        before = start.arrays.get(f"{name}_left") if start else None
+        values, left = pairs.smoothed(found[direct], rank, options.seed, before)
+        arrays |= {f"{name}_values": values, f"{name}_left": left}
     if not sims:
         first = np.asarray(start.arrays["factors"]) if start else None
         iterations = WARM_ITERATIONS if start else ITERATIONS
