@@ -11,12 +11,14 @@ from typing import Any
 
 from aws_cdk import aws_apigateway as apigateway
 
+from lambdas.config.events import MAX_BATCH
+
 Type = apigateway.ResponseType
 #: Stands for API Gateway's own message, which it writes as a JSON string.
 _OWN_MESSAGE = "OWN"
 #: What API Gateway's validator found, in square brackets; it escapes quotation marks as a JSON string has them.
 _VALIDATION = "$context.error.validationErrorString"
-_EVENTS = "{'events': [...]}, with 1 to 500 events, each an object of plain values"
+_EVENTS = f"{{'events': [...]}}, with 1 to {MAX_BATCH} events, each an object of plain values"
 _TEXTS = "no text may hold half of a surrogate pair"
 #: What a body must be: API Gateway says neither the place of a mistake nor all of the rule. By whether the API is the browsers'.
 _BODIES = {

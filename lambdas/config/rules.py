@@ -9,14 +9,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from lambdas.config.events import Id
+from lambdas.config.events import Id, Number
 from lambdas.config.section import Section
+from personalize_rules.limits import MAX_RECOMMENDATIONS
 
 Attribute = Annotated[
     str,
     Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=150, description="a column of the items; `ITEM_ID` is the item itself"),
 ]
-Number = Annotated[float, Field(allow_inf_nan=False)]
 Value = bool | int | Number | str
 
 _COMPARISONS = ("equals", "differs_from", "one_of", "above", "below", "at_least", "at_most")
@@ -73,7 +73,7 @@ class Cap(Section):
     """At most so many items of one value; each value of a list counts."""
 
     by: Attribute
-    at_most: int = Field(ge=1, le=500)
+    at_most: int = Field(ge=1, le=MAX_RECOMMENDATIONS)
 
 
 class Distance(Section):
@@ -87,7 +87,7 @@ class Pin(Section):
     """This item of the catalogue at this place (from 1), unless the placement's filter or another rule takes it out."""
 
     item: Id
-    position: int = Field(ge=1, le=500)
+    position: int = Field(ge=1, le=MAX_RECOMMENDATIONS)
 
 
 class Boost(AttributeTest):

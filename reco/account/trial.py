@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ from lambdas.config import Config
 from lambdas.config.schemas import DATASET_TYPES, DatasetKind
 from lambdas.stores import keys
 from personalize_rules import limits
+from personalize_rules.csv import line_of
 from personalize_rules.schemas import Field
 from reco.account.journey import Step
 from reco.cost.estimate import TRAINING_BY_INTERACTIONS, campaign_price, training_price
@@ -98,12 +98,12 @@ class Trial:
         files: dict[DatasetKind, Path] = {}
         for kind, dataset in self._config.datasets.present().items():
             files[kind] = folder / f"{kind}.csv"
-            with files[kind].open("w", newline="") as file:
+            with files[kind].open("w", encoding="utf-8", newline="") as file:
                 fields = dataset.avro.fields
-                writer = csv.DictWriter(file, [field.name for field in fields])
-                writer.writeheader()
+                file.write(f"{line_of([field.name for field in fields])}\n")
                 for number, row in enumerate(rows[kind]):
-                    writer.writerow({field.name: row.get(field.name, _value(field, number)) for field in fields})
+                    cells = [str(row.get(field.name, _value(field, number))) for field in fields]
+                    file.write(f"{line_of(cells)}\n")
         return files
 
     def _interactions(self) -> Iterator[dict[str, Any]]:

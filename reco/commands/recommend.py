@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from lambdas.config.recipes import RECIPES
+from personalize_rules.limits import MAX_RECOMMENDATIONS
 from reco.console import results, show_json, show_table
 from reco.deployment import serving
 from reco.errors import RecoError
@@ -22,7 +23,7 @@ def recommend(
     ranking: Annotated[
         str | None, typer.Option("--ranking", metavar="ITEMS", help="Rank these items, such as i1,i2,i3, for the user.")
     ] = None,
-    num_results: Annotated[int | None, typer.Option("--num-results", "-n", min=1, max=500)] = None,
+    num_results: Annotated[int | None, typer.Option("--num-results", "-n", min=1, max=MAX_RECOMMENDATIONS)] = None,
     parameter: Annotated[
         list[str] | None, typer.Option("--param", help="NAME=VALUE for the placement's filter or context.NAME.")
     ] = None,

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
+from lambdas.config.events import MAX_BATCH
 from lambdas.config.file import UniqueKeyLoader
 from lambdas.config.problems import shape_problems
 from lambdas.config.section import Section, did_you_mean
@@ -131,7 +132,7 @@ class Traffic(Section):
     interactions: _Quantity
     event_bytes: _Quantity
     events_per_day: _Quantity
-    events_per_call: float = Field(gt=0, le=500)
+    events_per_call: float = Field(gt=0, le=MAX_BATCH)
     requests_per_second: dict[str, Annotated[list[_Quantity], Field(min_length=HOURS_PER_DAY, max_length=HOURS_PER_DAY)]]
     trainings_per_month: _Quantity
     training_hours: dict[str, _Quantity]

@@ -20,6 +20,7 @@ from lambdas.config import Config
 from lambdas.config.recipes import RECIPES
 from lambdas.config.schemas import DATASET_TYPES, DatasetKind
 from personalize_emulator.metrics import Answer, ranking_metrics
+from personalize_rules.limits import MAX_RANKED_ITEMS
 from reco.errors import RecoError
 from reco.evaluation.beyond_accuracy import EXPECTED, Reference, qualities, unit_rows
 from reco.evaluation.group import CAMPAIGNS_AT_ONCE, EvaluationGroup
@@ -27,8 +28,6 @@ from reco.evaluation.holdout import Case, Catalogue, Holdout, split
 from reco.target import Target
 
 LENGTH = 25
-#: The most items that GetPersonalizedRanking takes (docs: personalize/latest/dg/limits.html).
-_MOST_RANKED = 500
 METRICS = {
     "normalized_discounted_cumulative_gain_at_25": "NDCG@25",
     "mean_reciprocal_rank_at_25": "MRR@25",
@@ -122,7 +121,7 @@ class _Judge:
         popular items, ranked, as the recipe has it."""
         kind = RECIPES[recipe].type
         if kind == "PERSONALIZED_RANKING":
-            items = [self.item_ids[position] for position in self.popular[:_MOST_RANKED]]
+            items = [self.item_ids[position] for position in self.popular[:MAX_RANKED_ITEMS]]
             answers = (
                 runtime.get_personalized_ranking(campaignArn=campaign, userId=case.user_id, inputList=items)[
                     "personalizedRanking"

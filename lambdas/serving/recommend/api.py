@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from lambdas.config.events import Id
+from personalize_rules.limits import MAX_RANKED_ITEMS, MAX_RECOMMENDATIONS
 
 Request = TypeVar("Request", bound=BaseModel)
 
@@ -41,7 +42,7 @@ class RecommendationRequest(BaseModel):
     user_id: Id | None = None
     item_id: Id | None = None
     session_id: Id | None = None
-    num_results: int | None = Field(None, ge=1, le=500)
+    num_results: int | None = Field(None, ge=1, le=MAX_RECOMMENDATIONS)
     explain: bool = False
     context: dict[_ContextName, _ContextValue] = Field(default_factory=dict, max_length=150)
     filter_values: dict[str, list[str]] = Field(default_factory=dict, max_length=25)
@@ -53,7 +54,7 @@ class RankingRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", defer_build=True)
 
     user_id: Id
-    item_ids: list[Id] = Field(min_length=1, max_length=500)
+    item_ids: list[Id] = Field(min_length=1, max_length=MAX_RANKED_ITEMS)
     explain: bool = False
     context: dict[_ContextName, _ContextValue] = Field(default_factory=dict, max_length=150)
     filter_values: dict[str, list[str]] = Field(default_factory=dict, max_length=25)

@@ -15,9 +15,10 @@ from lambdas.serving.recommend.catalogue import Known
 from lambdas.serving.recommend.lookups import Found, Lookups
 from lambdas.serving.recommend.rule_terms import Call, Candidate, Effect, Named
 from lambdas.serving.recommend.sources import SourceFailed, batch_list
+from personalize_rules.limits import MAX_RECOMMENDATIONS
 
-#: How many candidates are asked for at first where rules may take some away, and at most (docs: API_RS_GetRecommendations).
-SPARE, MOST = 1.5, 500
+#: How many candidates are asked for at first where rules may take some away; at most what one call gives.
+SPARE, MOST = 1.5, MAX_RECOMMENDATIONS
 #: The source of an answer that no source could give, and that of an item which a rule put into the list.
 NOBODY, PINNED = "none", "pin"
 

@@ -6,8 +6,6 @@ The same every time: users u0 to u59, items i0 to i47. An item's category follow
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import time
 from dataclasses import dataclass
@@ -17,6 +15,8 @@ from typing import Any
 
 import boto3
 import numpy as np
+
+from personalize_rules.csv import line_of
 
 BUCKET = "personalize-shop"
 USERS, ITEMS, EVENTS_PER_USER = 60, 48, 24
@@ -137,9 +137,8 @@ def _import(personalize: Any, datasets: dict[str, str], s3_root: Path) -> None:
     for kind, rows in _rows().items():
         file = s3_root / BUCKET / f"{kind}.csv"
         file.parent.mkdir(parents=True, exist_ok=True)
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows([[field["name"] for field in _FIELDS[kind]], *rows])
-        file.write_text(text.getvalue())
+        header = [field["name"] for field in _FIELDS[kind]]
+        file.write_text("".join(f"{line_of([str(cell) for cell in row])}\n" for row in (header, *rows)), encoding="utf-8")
         job = personalize.create_dataset_import_job(
             jobName=f"shop-{kind}",
             datasetArn=datasets[kind],

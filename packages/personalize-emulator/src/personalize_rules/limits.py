@@ -59,6 +59,12 @@ MAX_RECOMMENDATION_ID: Final = 40
 RECORDS_PER_CALL: Final = 10
 MAX_RECORD_PROPERTIES: Final = {"ITEMS": 32_000, "USERS": 24_000, "ACTIONS": 32_000}
 
+# Real-time answers.
+MAX_RECOMMENDATIONS: Final = 500
+"""Of one GetRecommendations, without metadata."""
+MAX_RANKED_ITEMS: Final = 500
+"""Of one GetPersonalizedRanking."""
+
 # Data deletion jobs.
 MAX_DELETION_BYTES: Final = 100_000_000
 
@@ -73,6 +79,5 @@ MAX_BATCH_LINES: Final = 50_000_000
 """Of one file."""
 MAX_THEMED_ITEMS: Final = 100
 MAX_RESULTS: Final = {"batch-inference-job": 500, "batch-segment-job": 5_000_000}
-MAX_RANKED_ITEMS: Final = 500
 MAX_ITEM_QUERIES: Final = 500
 MAX_ATTRIBUTE_QUERIES: Final = 10

@@ -19,12 +19,12 @@ from personalize_emulator.runtime.serving import (
     Serving,
     model_of,
 )
+from personalize_rules.limits import MAX_RANKED_ITEMS, MAX_RECOMMENDATIONS
 
 if TYPE_CHECKING:
     from personalize_emulator.filters import CompiledFilter
 
 _DEFAULT_RESULTS = 25
-_MAXIMUM_RESULTS = 500
 _DEFAULT_ACTIONS = 5
 _MAXIMUM_ACTIONS = 100
 _RANKING = frozenset({"PERSONALIZED_RANKING"})
@@ -48,7 +48,7 @@ def recommend(
     numResults over 500 (50 with metadata), metadata that is not enabled.
     """
     _check_operation(serving, "GetRecommendations", _RECOMMENDING)
-    size = _size(request, _DEFAULT_RESULTS, _MAXIMUM_RESULTS)
+    size = _size(request, _DEFAULT_RESULTS, MAX_RECOMMENDATIONS)
     metadata = Metadata(serving, request, size)
     if promotion is not None and not serving.recipe.promotions:
         raise InvalidInput(f"Promotions are not supported by the recipe {serving.recipe.name}.")
@@ -85,8 +85,8 @@ def rank(
     _check_operation(serving, "GetPersonalizedRanking", _RANKING)
     model = model_of(serving, "GetPersonalizedRanking", PersonalizationModel)
     given = list(dict.fromkeys(request["inputList"]))
-    if len(given) > _MAXIMUM_RESULTS:
-        raise InvalidInput(f"inputList has {len(given)} items; at most {_MAXIMUM_RESULTS} are allowed.")
+    if len(given) > MAX_RANKED_ITEMS:
+        raise InvalidInput(f"inputList has {len(given)} items; at most {MAX_RANKED_ITEMS} are allowed.")
     metadata = Metadata(serving, request, len(given))
     query = serving.query(request, now)
     if compiled_filter is not None:
