@@ -1,6 +1,6 @@
 """Rewrites the archive without erased users.
 
-    --archive s3://…/events/ --erased s3://…/erased.jsonl [--staging s3://…/] [--report s3://…]
+    --archive s3://…/events/ --erased s3://…/erased.jsonl --staging s3://…/ [--report s3://…]
 
 Gone are the events and exposures of an erased user, and those without a user in a session that belongs to that user (as the
 other jobs see it: whoever is known next in the session, else who was known last). An anonymous event that arrives after its
@@ -8,9 +8,9 @@ session's other events are gone can't be told from anybody's, and stays. Of the 
 or with a number of a thousand digits), those go that have an erased user's id as any of their strings, however JSON spells it.
 What is cut off inside a string stays, is counted as `undecided`, and ends the job with an error when all else is done.
 
-Only files that hold such events are written anew, first below `staging` (by default beside the archive), where they are
-counted: lines read = lines kept + lines erased, for each file, or nothing is changed. Then each takes the place of the old one
-under the same key, which S3 does at once; so an end at any moment loses no event of others, and the next run does the rest.
+Only files that hold such events are written anew, first below `staging`, where they are counted: lines read = lines kept +
+lines erased, for each file, or nothing is changed. Then each takes the place of the old one under the same key, which S3 does
+at once; so an end at any moment loses no event of others, and the next run does the rest.
 """
 
 from __future__ import annotations
@@ -29,15 +29,14 @@ def main(argv: Sequence[str]) -> None:
     parser = archive.parser(__doc__)
     parser.add_argument("--archive", required=True)
     parser.add_argument("--erased", required=True)
-    parser.add_argument("--staging")
+    parser.add_argument("--staging", required=True)
     parser.add_argument("--report")
     given, _ = parser.parse_known_args(argv)
     spark = archive.session("erasure")
-    staging = given.staging or f"{given.archive.rstrip('/')}-staging/"
     done = {"files": 0, "lines": 0, "kept": 0, "erased": 0, "malformed": 0, "undecided": 0}
     if archive.exists(spark, given.archive):
         erased = archive.read_erased(spark, given.erased).persist()
-        done |= _rewrite(spark, given.archive, erased, staging)
+        done |= _rewrite(spark, given.archive, erased, given.staging)
         done["undecided"] = read(spark, given.archive).where(_no_record() & _strings().isNull()).count()
     archive.report(spark, given.report, done)
     if done["undecided"]:

@@ -16,6 +16,7 @@ from localaws.clients import Aws, share_descriptions
 from localaws.errors import LocalAwsError
 from localaws.iam import calls
 from localaws.iam.policies import Access
+from localaws.patching import leave_ec2_unread
 from localaws.persistence.database import Database
 from localaws.persistence.identities import Identities
 from localaws.ports import check_port, free_port
@@ -83,6 +84,7 @@ class Server:
 
     def _start_services(self, port: int, note: Callable[[str, Access, bool], None]) -> None:
         share_descriptions()
+        leave_ec2_unread()
         from localaws.services import Services  # takes seconds: after the checks, and while the emulator is starting
 
         services = Services(self._settings, self.aws, self._database, self.personalize_endpoint, note)

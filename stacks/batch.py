@@ -117,6 +117,7 @@ class BatchStack(cdk.Stack):
                 "Erasure": erasure,
                 "Retention": retention,
                 "Archive": self._address(prefixes.EVENTS),
+                "Staging": self._address(prefixes.EVENTS_STAGING),
                 "ErasureReports": self._address(prefixes.ERASURE_REPORTS),
                 "Figures": self._address(prefixes.RETENTION),
             },

@@ -24,6 +24,8 @@ class Mirror:
         self._named: set[tuple[str, str]] = set()
         self._folder = folder.resolve()
         self._before: dict[Path, tuple[int, int]] = {}
+        self._empty: dict[tuple[str, str], Path] = {}  # folders of the arguments in which there was nothing
+        self._written: set[tuple[str, str]] = set()  # those of them that have held a file since
 
     def localize(self, argument: str) -> str:
         """An argument of a job: an S3 address becomes that of the local copy, anything else stays.
@@ -35,8 +37,11 @@ class Mirror:
         bucket, _, key = argument.removeprefix(_SCHEME).partition("/")
         self._named.add((bucket, key.strip("/")))
         self._look_at(bucket, key.strip("/"))
-        for found in self._keys(bucket, key):
+        keys = self._keys(bucket, key)
+        for found in keys:
             self._download(bucket, found)
+        if not keys:
+            self._empty[bucket, key.strip("/")] = self._path(bucket, key)
         (self._folder / bucket).mkdir(parents=True, exist_ok=True)
         return f"file://{self._path(bucket, key)}" + ("/" if key.endswith("/") else "")
 
@@ -50,6 +55,12 @@ class Mirror:
                 raise
             raise LocalAwsError(f"There is no object {address}.") from None
         return self._path(bucket, key)
+
+    def watch(self) -> None:
+        """To be called again and again while the job runs: what it writes may be gone at its end, as a staging folder is."""
+        for named, folder in self._empty.items():
+            if named not in self._written and any(path.is_file() for path in folder.rglob("*")):
+                self._written.add(named)
 
     def copy_back(self) -> None:
         """Put new and changed files, and delete the objects whose files are gone."""
@@ -79,7 +90,8 @@ class Mirror:
         """
         changed = [self._address(path) for path in self._changed()]
         for bucket, name in sorted(self._named):
-            if not any(at == bucket and key.startswith(f"{name}/") for at, key in changed):
+            left = any(at == bucket and key.startswith(f"{name}/") for at, key in changed)
+            if not left and (bucket, name) not in self._written:
                 continue
             for folder in _with_parents(name):
                 self._look_at(bucket, folder)

@@ -86,12 +86,12 @@ class Run:
         for name, value in self.job.arguments.items():
             arguments += [name] if name == _MODULES else [name, mirror.localize(value)]
             arguments += [",".join(modules)] if name == _MODULES else []
-        ended = self._run_script([str(mirror.fetch(self.job.script)), *arguments], modules, role.environ)
+        ended = self._run_script([str(mirror.fetch(self.job.script)), *arguments], modules, role.environ, mirror.watch)
         if ended.state == "SUCCEEDED":
             mirror.copy_back()
         return ended
 
-    def _run_script(self, command: list[str], modules: list[str], environ: Mapping[str, str]) -> Ended:
+    def _run_script(self, command: list[str], modules: list[str], environ: Mapping[str, str], watch: Callable[[], None]) -> Ended:
         error_file = self.folder / "error.txt"
         with (self.folder / "output").open("w+b") as output, (self.folder / "error").open("w+b") as error:
             child = processes.start_child(
@@ -105,14 +105,14 @@ class Run:
             self.on_start()
             tails = [_Tail(self.folder / name, partial(self.on_output, name)) for name in ("output", "error")]
             try:
-                ended = self._wait(child, tails, error_file)
+                ended = self._wait(child, tails, error_file, watch)
             finally:
                 processes.stop_child(child, patience=0)
             for tail in tails:
                 tail.read(last=True)
             return ended
 
-    def _wait(self, child: subprocess.Popen[str], tails: list[_Tail], error_file: Path) -> Ended:
+    def _wait(self, child: subprocess.Popen[str], tails: list[_Tail], error_file: Path, watch: Callable[[], None]) -> Ended:
         deadline = time.monotonic() + self.job.timeout
         while child.poll() is None:
             if self._stop.is_set():
@@ -121,6 +121,7 @@ class Run:
                 return Ended("TIMEOUT", "Job run timed out")
             for tail in tails:
                 tail.read()
+            watch()
             self._stop.wait(_POLL_SECONDS)
         if child.returncode == 0:
             return Ended("SUCCEEDED")

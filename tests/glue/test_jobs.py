@@ -232,7 +232,7 @@ def kept_lines(before: dict[Path, list[str]]) -> dict[Path, list[str]]:
 
 def test_erased_users_leave_the_archive(run_job: Job, shop: dict[str, Any], short: Path) -> None:
     before, stats = lines_of(short), {file: file.stat() for file in short.rglob("*.gz")}
-    told = run_job("erasure", archive=short, erased=shop["erased"])
+    told = run_job("erasure", archive=short, erased=shop["erased"], staging=short.parent / "staging")
     wanted = {file: lines for file, lines in kept_lines(before).items() if lines}
     assert lines_of(short) == wanted
     changed = {file for file in before if wanted.get(file) != before[file]}
@@ -246,7 +246,7 @@ def test_erased_users_leave_the_archive(run_job: Job, shop: dict[str, Any], shor
     assert untouched
     assert all(file.stat().st_mtime_ns == stats[file].st_mtime_ns for file in untouched)
     assert [path.name for path in short.parent.iterdir()] == ["events"]
-    assert run_job("erasure", archive=short, erased=shop["erased"])["files"] == 0
+    assert run_job("erasure", archive=short, erased=shop["erased"], staging=short.parent / "staging")["files"] == 0
 
 
 def test_an_erasure_that_is_interrupted_loses_nothing_and_is_done_by_the_next(
@@ -265,11 +265,11 @@ def test_an_erasure_that_is_interrupted_loses_nothing_and_is_done_by_the_next(
     with monkeypatch.context() as patch:
         patch.setattr(erasure, "replace", fails_later)
         with pytest.raises(OSError, match="killed"):
-            run_job("erasure", archive=short, erased=shop["erased"])
+            run_job("erasure", archive=short, erased=shop["erased"], staging=short.parent / "staging")
     half = lines_of(short)
     wanted = kept_lines(before)
     assert all(set(lines) <= set(half.get(file, [])) for file, lines in wanted.items())
-    run_job("erasure", archive=short, erased=shop["erased"])
+    run_job("erasure", archive=short, erased=shop["erased"], staging=short.parent / "staging")
     assert all(not line or json.loads(line)["body"].get("user_id") not in ERASED for line in _records(lines_of(short)))
 
 
@@ -296,7 +296,7 @@ def test_an_empty_archive(run_job: Job, tmp_path: Path, made: bool) -> None:
         "exposures": 0,
         "rejected": {},
     }
-    assert run_job("erasure", **nothing)["files"] == 0
+    assert run_job("erasure", **nothing, staging=tmp_path / "staging")["files"] == 0
 
 
 def test_lines_that_spark_cannot_read_are_erased_by_the_strings_in_them(
@@ -315,13 +315,13 @@ def test_lines_that_spark_cannot_read_are_erased_by_the_strings_in_them(
     file = tmp_path / "events" / "a.gz"
     file.parent.mkdir()
     file.write_bytes(gzip.compress("\n".join([*kept, *gone, ""]).encode()))
-    told = run_job("erasure", archive=file.parent, erased=shop["erased"])
+    told = run_job("erasure", archive=file.parent, erased=shop["erased"], staging=tmp_path / "staging")
     assert gzip.decompress(file.read_bytes()).decode().splitlines() == kept
     assert (told["erased"], told["undecided"]) == (len(gone), 0)
     cut = line('"u3"', "1")[:-40]
     file.write_bytes(gzip.compress("\n".join([cut, *gone, ""]).encode()))
     with pytest.raises(SystemExit, match="1 lines of the archive can't be read, and may name an erased user"):
-        run_job("erasure", archive=file.parent, erased=shop["erased"])
+        run_job("erasure", archive=file.parent, erased=shop["erased"], staging=tmp_path / "staging")
     assert gzip.decompress(file.read_bytes()).decode().splitlines() == [cut]
 
 

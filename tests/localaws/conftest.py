@@ -36,6 +36,13 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environmen
 
 
 @pytest.fixture
+def localaws_log(environment: Environment) -> Callable[[], str]:
+    """What the environment has printed so far."""
+    logs = environment._data / "logs"
+    return lambda: "".join(path.read_text() for path in logs.glob("*.log"))
+
+
+@pytest.fixture
 def deploy(environment: Environment, tmp_path: Path) -> Callable[..., dict[str, str]]:
     """Deploys one stack and returns its outputs."""
 

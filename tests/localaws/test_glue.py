@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from moto import mock_aws
 from localaws.environment import Environment
 from localaws.glue.java import java_home
 from localaws.glue.run import Assumed, Ended, Job, Run
+from localaws.iam.policies import Access
 from tests.harness.waiting import eventually
 from tests.localaws.apps import role, state_machine, write_app
 
@@ -215,20 +217,40 @@ def test_a_stopped_execution_stops_its_run(jobs: Environment) -> None:
     eventually(lambda: state_is("STOPPED"))
 
 
-def run_here(tmp_path: Path, script: str, seconds: float) -> Ended:
+def run_here(
+    tmp_path: Path, script: str, seconds: float, check: Callable[[Access], None] = lambda access: None, **arguments: str
+) -> Ended:
     """A run without an environment around it."""
     (tmp_path / "job.py").write_text(script)
     with mock_aws():
         s3 = boto3.client("s3", region_name="us-east-1")
         s3.create_bucket(Bucket=BUCKET)
         s3.upload_file(str(tmp_path / "job.py"), BUCKET, "job.py")
-        job = Job("job", "jr_1", f"s3://{BUCKET}/job.py", {}, seconds)
-        return Run(job, lambda: Assumed(s3, {}), tmp_path, lambda stream, text: None).execute()
+        job = Job("job", "jr_1", f"s3://{BUCKET}/job.py", arguments, seconds)
+        return Run(job, lambda: Assumed(s3, {}, check), tmp_path, lambda stream, text: None).execute()
 
 
 def test_a_run_beyond_its_timeout_is_ended(tmp_path: Path) -> None:
     ended = run_here(tmp_path, "import time; time.sleep(60)", 0.5)
     assert ended == Ended("TIMEOUT", "Job run timed out")
+
+
+def test_a_folder_that_is_empty_again_at_the_end_was_written_to(tmp_path: Path) -> None:
+    """As a staging folder is: Hadoop asks for it, its parents and their markers."""
+    script = """
+import shutil, sys, time
+from pathlib import Path
+from urllib.parse import urlparse
+folder = Path(urlparse(sys.argv[sys.argv.index("--staging") + 1]).path)
+folder.mkdir(parents=True)
+(folder / "part").touch()
+time.sleep(1)
+shutil.rmtree(folder)
+"""
+    asked: list[Access] = []
+    assert run_here(tmp_path, script, 60, asked.append, **{"--staging": f"s3://{BUCKET}/a/b/"}) == Ended("SUCCEEDED")
+    written = {access.resource.removeprefix(f"arn:aws:s3:::{BUCKET}/") for access in asked if access.action == "s3:PutObject"}
+    assert written == {"a_$folder$", "a/b_$folder$", "a/b/_temporary/0/part-0"}
 
 
 def test_spark_runs_where_no_java_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

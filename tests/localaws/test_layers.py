@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -68,3 +69,11 @@ def test_what_is_compiled_for_another_machine_is_replaced_with_what_wants_exactl
         "pydantic_core": pydantic_core.__version__,
         "pydantic": pydantic.__version__,
     }
+
+
+def test_what_does_not_load_is_named_in_the_log(layered: Environment, localaws_log: Callable[[], str]) -> None:
+    import pydantic_core
+
+    imported(layered, "pydantic_core")
+    here = f"its functions get {pydantic_core.__version__} here."
+    assert f"pydantic-core 1.0 of a layer does not load on this machine: {here}" in localaws_log()

@@ -64,6 +64,12 @@ def test_an_expression_that_evaluates_to_nothing_fails(environment: Environment,
     assert "returned nothing (undefined)" in ended["cause"]
 
 
+def test_a_failed_execution_prints_no_machine(environment: Environment, deploy: Deploy, localaws_log: Callable[[], str]) -> None:
+    ended = run(environment, deploy, "unprinted", {"Ask": {"Type": "Fail", "Error": "Own", "Cause": "of-the-unprinted"}})
+    assert ended["status"] == "FAILED"
+    assert not [line for line in localaws_log().splitlines() if "of-the-unprinted" in line or "omputation ended" in line]
+
+
 def test_null_is_a_value(environment: Environment, deploy: Deploy) -> None:
     ended = run(environment, deploy, "null", {"Ask": {"Type": "Pass", "Output": {"a": "{% null %}"}, "End": True}})
     assert (ended["status"], json.loads(ended["output"])) == ("SUCCEEDED", {"a": None})

@@ -53,9 +53,11 @@ class Finding:
 def prove(folder: Path) -> dict[str, Role]:
     """The roles by name (`training/FunctionsReportRole`), from the folder that was named in LOCALAWS_CALLS."""
     roles: dict[str, Role] = {}
-    for environment in sorted(folder.iterdir()):
-        if (environment / "roles.json").exists():
-            _add(environment, roles)
+    environments = [environment for environment in sorted(folder.iterdir()) if (environment / "roles.json").exists()]
+    for environment in environments:
+        _add(environment, roles)
+    for environment in environments:
+        _add_patterns(environment, roles)
     return roles
 
 
@@ -85,8 +87,7 @@ def calls_by_role(folder: Path, kept: Mapping[str, list[list[Any]]]) -> dict[str
 def _general_calls(environment: Path) -> Iterator[tuple[str, tuple[str, str], list[Any]]]:
     """The role, what allows the call, and the call, in any deployment."""
     caller = json.loads((environment / "caller.json").read_text())
-    everything: dict[str, dict[str, Any]] = json.loads((environment / "roles.json").read_text())
-    described = {arn: role for arn, role in everything.items() if STACK.fullmatch(role["stack"])}
+    described = _described(environment)
     for arn, access, allowed in _calls(environment):
         known = allowed and arn in described and access.resource != NOT_KNOWN and not _ASSET.fullmatch(access.resource)
         for pattern in _allowing(described[arn], access) if known else ():
@@ -108,8 +109,7 @@ def _allowing(description: Mapping[str, Any], access: Access) -> set[str]:
 
 
 def _add(environment: Path, roles: dict[str, Role]) -> None:
-    everything: dict[str, dict[str, Any]] = json.loads((environment / "roles.json").read_text())
-    described = {arn: role for arn, role in everything.items() if STACK.fullmatch(role["stack"])}
+    described = _described(environment)
     for arn, access, allowed in _calls(environment):
         if arn not in described:
             continue  # not the product's, or of a stack that was deleted before its policies were read
@@ -130,8 +130,22 @@ def _add(environment: Path, roles: dict[str, Role]) -> None:
         role = roles.setdefault(name, Role())
         for statement in description["statements"]:
             role.allowed |= set(listed(statement["Action"]))
-            if any(not reason(name, action) for action in listed(statement["Action"])):
+
+
+def _add_patterns(environment: Path, roles: dict[str, Role]) -> None:
+    """The resources of statements of which an action is used, in any environment, or should be."""
+    for description in _described(environment).values():
+        name, deployment = _name(description)
+        role = roles[name]
+        for statement in description["statements"]:
+            if any(action in role.used or not reason(name, action) for action in listed(statement["Action"])):
                 role.patterns |= {_general(pattern, deployment) for pattern in listed(statement["Resource"])}
+
+
+def _described(environment: Path) -> dict[str, dict[str, Any]]:
+    """The product's roles by ARN, with their policies."""
+    everything: dict[str, dict[str, Any]] = json.loads((environment / "roles.json").read_text())
+    return {arn: role for arn, role in everything.items() if STACK.fullmatch(role["stack"])}
 
 
 def covers(pattern: str, access: Access) -> bool:

@@ -62,13 +62,20 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
     ),
     (
         r"ingestion/ArchiveRole",
-        r".*",
-        "Firehose reads the stream and writes the archive and its log by itself (firehose/latest/dev/controlling-access.html)",
+        r"kinesis:(DescribeStream|ListShards)|logs:(CreateLogStream|PutLogEvents)|s3:ListBucket",
+        "Firehose looks at its stream and its bucket and writes its log; localaws reads and writes them alone "
+        "(firehose/latest/dev/controlling-access.html)",
     ),
     (
-        r"((training|batch)/Personalize|ingestion/Deletion)Role",
-        r".*",
-        "Personalize reads and writes the bucket by itself (personalize/latest/dg/granting-personalize-s3-access.html)",
+        r"ingestion/ArchiveRole",
+        r"s3:(AbortMultipartUpload|GetBucketLocation|ListBucketMultipartUploads)|.*/events-errors/\*",
+        "Firehose writes large files in parts, and what it can't deliver under another prefix "
+        "(firehose/latest/dev/controlling-access.html)",
+    ),
+    (
+        r"(batch/Spark\w+|(training|batch)/Personalize|ingestion/(Archive|Deletion))Role",
+        r"kms:\w+",
+        "S3 uses a customer's key in the role's name, where a deployment has one (AmazonS3/latest/userguide/UsingKMSEncryption.html)",
     ),
     (
         r"training/FunctionsPlanTrainingRole",
@@ -82,8 +89,14 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
     ),
     (
         r"batch/Spark\w+Role",
-        r".*",
-        "Glue reads its script, reads and writes the bucket and writes its log by itself (glue/latest/dg/create-an-iam-role.html)",
+        r"logs:(CreateLogGroup|CreateLogStream|PutLogEvents)",
+        "Glue writes a job's log with the job's role; localaws writes it itself (glue/latest/dg/create-an-iam-role.html)",
+    ),
+    (
+        r"batch/Spark\w+Role",
+        r"arn:aws:s3:::recostack-{name}-data-\d+-[a-z0-9-]+/[a-z/-]+(_\$folder\$)?",
+        "EMRFS asks for the markers of the folders that it reads, and Hadoop for the folders that they are in; localaws asks for what "
+        "the job's arguments name (emr/latest/ManagementGuide/emr-fs.html)",
     ),
     (
         r"batch/(Batch|Archive)Role",
