@@ -68,7 +68,7 @@ function Home({ shop, t }) {
   const categories = shop.about.categories.slice(0, 18);
   return html`<h1 class="unseen">${shop.about.name}</h1><${Visitors} shop=${shop} t=${t} />
     ${[...shop.rails.values()].map((rail) => html`<${Rail} key=${rail.spec.key} ...${{ shop, t, rail, title: titleOf(rail, shop, t), wide: rail.spec.key === "home" }} />`)}
-    ${shop.byCategory && html`<nav class="categories" aria-label="categories">${categories.map(({ name, items }) => html`<a key=${name} href=${`#/category/${encodeURIComponent(name)}`}>${name} <span class="quiet">${items}</span></a>`)}</nav>`}`;
+    ${shop.byCategory && html`<nav class="categories" aria-label=${t.categories}>${categories.map(({ name, items }) => html`<a key=${name} href=${`#/category/${encodeURIComponent(name)}`}>${name} <span class="quiet">${items}</span></a>`)}</nav>`}`;
 }
 
 function ItemPage({ shop, t, id }) {

@@ -2,7 +2,7 @@
 const EN = {
   skip: "Skip to the content", search: "Search", searchFor: "Search the shop", cart: "Cart", theme: "Dark or light", language: "한국어로 보기",
   as: "Look around as", newVisitor: "New visitor", home: "Picked for you", homeNew: "A good place to start",
-  related: "Goes well with this", popular: "Popular now", more: (name) => `More ${name}`, all: (name) => `All of ${name}`,
+  related: "Goes well with this", popular: "Popular now", categories: "Categories", more: (name) => `More ${name}`, all: (name) => `All of ${name}`,
   results: (n, words) => `${n} found for “${words}”`, nothing: "Nothing was found.", reranked: "Ranked for you. Arrows compare with the order of the search.",
   view: "View", cartAdd: "Add to cart", inCart: "In the cart", buy: "Buy", buyAll: "Buy all", empty: "The cart is empty.", thanks: "Bought. What you bought leaves your lists.",
   soldOut: "Sold out", left: (n) => `${n} left`, back: "Back to the shop", missing: "The shop does not have this item.",
@@ -18,7 +18,7 @@ const EN = {
 const KO = {
   skip: "본문으로 건너뛰기", search: "검색", searchFor: "상품 검색", cart: "장바구니", theme: "어두운 화면 / 밝은 화면", language: "View in English",
   as: "방문자 선택", newVisitor: "새 방문자", home: "회원님을 위한 추천", homeNew: "여기서 시작해 보세요",
-  related: "함께 보면 좋은 상품", popular: "지금 인기 있는 상품", more: (name) => `${name} 더 보기`, all: (name) => `${name} 전체`,
+  related: "함께 보면 좋은 상품", popular: "지금 인기 있는 상품", categories: "카테고리", more: (name) => `${name} 더 보기`, all: (name) => `${name} 전체`,
   results: (n, words) => `“${words}” 검색 결과 ${n}개`, nothing: "검색 결과가 없습니다.", reranked: "회원님에게 맞춰 정렬했습니다. 화살표는 원래 검색 순서와의 차이입니다.",
   view: "보기", cartAdd: "장바구니에 담기", inCart: "담김", buy: "구매", buyAll: "모두 구매", empty: "장바구니가 비어 있습니다.", thanks: "구매했습니다. 구매한 상품은 목록에서 빠집니다.",
   soldOut: "품절", left: (n) => `${n}개 남음`, back: "쇼핑 계속하기", missing: "해당 상품이 없습니다.",

@@ -19,6 +19,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from bench import faults
+from lambdas.config.file import load_config
 from lambdas.stores.user_tokens import sign
 from personalize_emulator.http_server import HttpServer
 from reco.data import load
@@ -26,7 +27,7 @@ from reco.deployment import train
 from reco.target import Target
 from tests.browser import site
 from tests.harness import shop_csvs
-from tests.harness.deployment import deployed, until
+from tests.harness.deployment import CONFIG, deployed, until
 from tests.harness.waiting import eventually
 from tools.browser import axe
 
@@ -117,15 +118,37 @@ def test_a_new_visitor_s_list_becomes_the_visitor_s_own(context: BrowserContext,
     assert cards(page) != before
 
 
-def test_what_is_bought_leaves_the_list_by_its_rule(context: BrowserContext, shop: Target) -> None:
+class Filtered:
+    """What Personalize itself recommends with a filter that has both expressions: nothing that the user has bought, all in stock."""
+
+    def __init__(self, shop: Target) -> None:
+        personalize, expressions = shop.client("personalize"), load_config(CONFIG).filters
+        self._runtime = shop.client("personalize-runtime")
+        (group,) = [one["datasetGroupArn"] for one in personalize.list_dataset_groups()["datasetGroups"]]
+        both = f"{expressions['not_bought']} | {expressions['in_stock']}"
+        self._filter = personalize.create_filter(name="both", datasetGroupArn=group, filterExpression=both)["filterArn"]
+        until(lambda: personalize.describe_filter(filterArn=self._filter)["filter"]["status"] == "ACTIVE")
+        names = {one["name"]: one["campaignArn"] for one in personalize.list_campaigns()["campaigns"]}
+        (self._campaign,) = [arn for name, arn in names.items() if "for-you" in name]
+
+    def items(self, user: str) -> list[str]:
+        asked = {"campaignArn": self._campaign, "filterArn": self._filter, "userId": user, "numResults": 60}
+        return [item["itemId"] for item in self._runtime.get_recommendations(**asked)["itemList"]]
+
+
+def test_what_is_bought_leaves_the_list_by_its_rule_and_a_filter_excludes_it(context: BrowserContext, shop: Target) -> None:
     page = opened(context, shop, visitor="u2")
-    item = cards(page)[0]
-    page.locator(CARDS).first.hover()
-    page.locator(CARDS).first.get_by_test_id("quick").click()
+    filtered = Filtered(shop)
+    new = filtered.items("u2")
+    item = next(item for item in cards(page) if item in new)
+    card = page.locator(f"{CARDS}[data-item={item}]")
+    card.hover()
+    card.get_by_test_id("quick").click()
     page.get_by_test_id("cart").click()
     page.get_by_test_id("buy").click()
     page.wait_for_selector(f"{CARDS}:not([data-item={item}])")
     eventually(lambda: item not in cards(page))
+    eventually(lambda: item not in filtered.items("u2"))
     page.get_by_test_id("brand").click()
     page.wait_for_selector(CARDS)
     assert item not in cards(page)
@@ -138,6 +161,19 @@ def test_search_is_ranked_for_the_visitor_and_the_category_page_lists_one_catego
     page.wait_for_selector("[data-testid=rail-category] [data-testid=card]")
     named = page.locator("[data-testid=rail-category] .about span:first-child").all_inner_texts()
     assert {*named} == {"toys"}
+
+
+def test_the_same_search_is_ordered_anew_for_each_visitor(context: BrowserContext, shop: Target) -> None:
+    orders = {}
+    for visitor in ("u1", "u2"):  # who like the kitchen, and toys
+        page = opened(context, shop, visitor=visitor)
+        page.get_by_test_id("search").fill("brand1")  # which has goods of all categories
+        page.get_by_test_id("search").press("Enter")
+        expect(page.get_by_test_id("why-search").get_by_test_id("source")).to_have_text("ranking", timeout=WAIT)
+        found = page.locator("[data-testid=rail-search] [data-testid=card]").all()
+        orders[visitor] = [str(card.get_attribute("data-item")) for card in found]
+    assert orders["u1"] != orders["u2"]
+    assert {*orders["u1"]} == {*orders["u2"]}
 
 
 def test_what_one_types_stays_while_the_page_draws_itself_again(context: BrowserContext, shop: Target) -> None:
@@ -220,30 +256,109 @@ def test_a_page_of_a_foreign_origin_gets_nothing(context: BrowserContext, shop: 
             }
             script = "([url, call]) => fetch(url, call).then((answer) => answer.status, (error) => String(error))"
             assert "Failed to fetch" in page.evaluate(script, [shop.browser_api_url + path, call])
+        simple = {"method": "POST", "mode": "no-cors", "headers": {"Content-Type": "text/plain"}, "body": body}
+        with page.expect_response("**/events") as refused:  # of which the page itself learns nothing
+            page.evaluate("([url, call]) => fetch(url, call).then(() => null)", [f"{shop.browser_api_url}/events", simple])
+        assert refused.value.status == 403
 
 
-@pytest.mark.parametrize("path", ["", "item/i4", "category/toys", "search/garden", "cart"])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_everybody_can_use_it(browser: Browser, shop: Target, path: str, scheme: Any) -> None:
+PATHS = ["", "item/i4", "category/toys", "search/garden", "cart"]
+
+
+def assert_accessible(page: Page) -> None:
+    """axe-core finds nothing serious on the page as it stands."""
     script = axe()
     if script is None:
         pytest.skip("there is no axe-core: `python -m tools.browser` says why")
-    context = browser.new_context(color_scheme=scheme, reduced_motion="reduce", bypass_csp=True)
-    page = opened(context, shop, path)
-    eventually(lambda: page.locator("[aria-busy=true]").count() == 0)
     page.add_script_tag(path=script)
     found = page.evaluate("axe.run().then(({violations}) => violations)")
     said = [(one["id"], one["impact"], [node["html"][:120] for node in one["nodes"]][:3]) for one in found]
     assert [one for one in said if one[1] in ("serious", "critical")] == []
+
+
+def everybody(browser: Browser, **options: Any) -> BrowserContext:
+    """A context whose pages axe-core may be put into."""
+    made = browser.new_context(reduced_motion="reduce", bypass_csp=True, **({"locale": "en"} | options))
+    made.set_default_timeout(WAIT)
+    return made
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_everybody_can_use_it(browser: Browser, shop: Target, path: str, scheme: Any) -> None:
+    context = everybody(browser, color_scheme=scheme)
+    page = opened(context, shop, path)
+    eventually(lambda: page.locator("[aria-busy=true]").count() == 0)
+    assert_accessible(page)
     context.close()
 
 
+@pytest.mark.parametrize("path", PATHS)
+def test_a_narrow_screen_in_korean_scrolls_in_one_direction_and_shows_the_panel(
+    browser: Browser, shop: Target, path: str
+) -> None:
+    context = everybody(browser, viewport={"width": 390, "height": 844}, locale="ko", has_touch=True)
+    page = opened(context, shop, path)
+    eventually(lambda: page.locator("[aria-busy=true]").count() == 0)
+    too_wide = """() => document.documentElement.scrollWidth > innerWidth
+      ? [...document.querySelectorAll('main *')].filter((one) => one.getBoundingClientRect().right > innerWidth).map((one) => one.className)
+      : []"""
+    assert page.evaluate(too_wide) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    for name in page.locator("[aria-label]").evaluate_all("all => all.map((one) => one.getAttribute('aria-label'))"):
+        assert name != "categories"
+    assert_accessible(page)
+    panel = page.get_by_test_id("panel")
+    expect(panel).to_be_hidden()
+    page.get_by_test_id("open-panel").click()
+    expect(panel).to_be_visible()
+    expect(panel).to_be_in_viewport()
+    assert_accessible(page)
+    panel.get_by_role("button", name="닫기").click()
+    expect(panel).to_be_hidden()
+    context.close()
+
+
+def test_everybody_can_read_the_description_of_the_api(browser: Browser, shop: Target) -> None:
+    for options in ({"color_scheme": "dark"}, {"viewport": {"width": 390, "height": 844}}):
+        context = everybody(browser, **options)
+        page = context.new_page()
+        page.goto(f"{shop.api_url}/docs")
+        page.wait_for_selector("#getRecommendations")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert_accessible(page)
+        context.close()
+
+
+def tab_to(page: Page, testid: str) -> None:
+    """Press Tab until the element has the focus."""
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement?.dataset.testid") == testid:
+            return
+    pytest.fail(f"Tab does not reach {testid}")
+
+
 def test_the_keyboard_suffices(context: BrowserContext, shop: Target) -> None:
-    page = opened(context, shop, visitor="u1")
-    page.locator(CARDS).first.get_by_test_id("card-link").focus()
+    page = opened(context, shop)
+    page.keyboard.press("Tab")
+    expect(page.locator(".skip")).to_be_focused()
+    expect(page.locator(".skip")).to_be_in_viewport()
+    page.keyboard.press("Enter")
+    expect(page.locator("#main")).to_be_focused()
+    tab_to(page, "visitor-u1")
+    page.keyboard.press("Enter")
+    expect(page.get_by_test_id("visitor-u1")).to_have_attribute("aria-pressed", "true")
+    page.reload()
+    page.wait_for_selector(CARDS)
+    tab_to(page, "search")
+    page.keyboard.type("kitchen")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("[data-testid=rail-search] [data-testid=card]")
+    tab_to(page, "card-link")
     page.keyboard.press("Enter")
     page.wait_for_selector("[data-testid=item]")
-    page.get_by_test_id("add").focus()
+    tab_to(page, "add")
     page.keyboard.press("Space")
     page.wait_for_selector("[data-testid=add]:disabled")
 
