@@ -69,3 +69,21 @@ OF_SOME_CONFIGS: dict[str, list[Call]] = {
         *_objects("s3:PutObject", "samples/run/a/new/users.json.out"),
     ]
 }
+
+_KEY_OF_JOBS = ("kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey", "kms:ListGrants")
+#: What services ask of the data bucket's own key: personalize/latest/dg/granting-personalize-key-access.html, where
+#: `kms:CreateGrant` is for the key's own policy; firehose/latest/dev/controlling-access.html.
+_KEY_OF_SERVICES = {
+    "training/PersonalizeRole": _KEY_OF_JOBS,
+    "batch/PersonalizeRole": _KEY_OF_JOBS,
+    "ingestion/ArchiveRole": ("kms:Decrypt", "kms:GenerateDataKey"),
+}
+#: What S3 asks KMS for in the caller's name. AmazonS3/latest/userguide/UsingKMSEncryption.html
+_KEY_OF_OBJECTS = {"s3:GetObject": "kms:Decrypt", "s3:PutObject": "kms:GenerateDataKey"}
+
+
+def calls_with_key(role: str, calls: Iterable[Call], bucket: str, key: str) -> list[Call]:
+    """What a role needs of the data bucket's own key, by the calls that it makes; both as ARNs."""
+    objects = {action for action, resource, _ in calls if resource.startswith(f"{bucket}/")}
+    of_objects = {_KEY_OF_OBJECTS[action] for action in objects if action in _KEY_OF_OBJECTS}
+    return _at(key, *sorted(of_objects | set(_KEY_OF_SERVICES.get(role, ()))))

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from reco.account.grants import Grants
-from reco.account.on_behalf import CALLS, OF_SOME_CONFIGS, Call
+from reco.account.on_behalf import CALLS, OF_SOME_CONFIGS, Call, calls_with_key
 from reco.account.stacks import StackResources
 from reco.target import Target
 
@@ -51,9 +51,17 @@ def _recorded_calls() -> dict[str, list[Call]]:
 
 
 def simulate(
-    target: Target, grants: Grants, account: str, region: str, tell: Callable[[str], None] = lambda role: None
+    target: Target,
+    grants: Grants,
+    account: str,
+    region: str,
+    key: str | None = None,
+    tell: Callable[[str], None] = lambda role: None,
 ) -> Simulated:
-    """Ask for every role that the deployment has: its calls, where the config makes them at all, and those on its behalf."""
+    """Ask for every role that the deployment has: its calls, where the config makes them at all, and those on its behalf.
+
+    `key`: the config's `kms_key`, which who reads or writes objects of the data bucket has to use.
+    """
     stacks, recorded = StackResources(target), _recorded_calls()
     listed = recorded.keys() | CALLS.keys()
     values = {"account": account, "region": region, "name": target.deployment}
@@ -74,6 +82,8 @@ def simulate(
         calls = [(action, _PLACE.sub(value, resource), context) for action, resource, context in some]
         calls = [call for call in calls if grants.holds(name, call[0], call[1])]
         calls += [(action, _PLACE.sub(value, resource), context) for action, resource, context in CALLS.get(name, [])]
+        if key:
+            calls += calls_with_key(name, calls, f"arn:aws:s3:::{target.output('storage', 'DataBucket')}", key)
         asked += len(calls)
         denied += _denied(target.client("iam"), name, f"arn:aws:iam::{account}:role/{physical}", calls)
     return Simulated(len(roles), asked, denied, sorted(stacks.roles.keys() - listed))

@@ -66,7 +66,7 @@ def verify(
         with tempfile.TemporaryDirectory() as folder:
             assembly = synthesize(config, Path(folder) / "cdk.out", validate=False)
             grants = Grants(assembly, account, region)
-        simulated, refused = _simulated(target, grants, account, region, tell)
+        simulated, refused = _simulated(target, grants, account, region, deployment.kms_key, tell)
         try:
             if made is not None:
                 steps += made.run(tell)
@@ -87,11 +87,11 @@ def verify(
 
 
 def _simulated(
-    target: Target, grants: Grants, account: str, region: str, tell: Callable[[str], None]
+    target: Target, grants: Grants, account: str, region: str, key: str | None, tell: Callable[[str], None]
 ) -> tuple[Simulated | None, str]:
     """What IAM said, or why it could not be asked."""
     try:
-        return simulate(target, grants, account, region, lambda role: tell(f"permissions of {role}")), ""
+        return simulate(target, grants, account, region, key, lambda role: tell(f"permissions of {role}")), ""
     except (ClientError, BotoCoreError) as error:
         said = f"{error.operation_name}: {error.response['Error']['Code']}" if isinstance(error, ClientError) else str(error)
         return None, said

@@ -19,6 +19,17 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
         "Lambda's X-Ray daemon sends the traces with the function's role (lambda/latest/dg/services-xray.html)",
     ),
     (
+        r"(training|batch)/PersonalizeRole",
+        r"kms:(Decrypt|DescribeKey|GenerateDataKey|ListGrants)|arn:[\w-]+:kms:.*:key/.*",
+        "Personalize looks at the data bucket's own key and uses it (personalize/latest/dg/granting-personalize-key-access.html)",
+    ),
+    (
+        r".*Role",
+        r"kms:(Decrypt|GenerateDataKey)|arn:[\w-]+:kms:.*:key/.*",
+        "S3 decrypts and encrypts with the data bucket's own key in the caller's name, in configs with a kms_key "
+        "(AmazonS3/latest/userguide/UsingKMSEncryption.html)",
+    ),
+    (
         r"ingestion/FunctionsPutEventsRole",
         r"kinesis:(DescribeStream|DescribeStreamSummary|GetRecords|GetShardIterator|ListShards|ListStreams)|.*:stream/{name}_events",
         "the event source mapping reads the stream with the function's role (lambda/latest/dg/services-kinesis-create.html)",

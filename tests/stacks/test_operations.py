@@ -20,11 +20,14 @@ from aws_cdk.assertions import Template
 
 from lambdas.config import Protection
 from localaws.iam.policies import listed
+from reco.account.grants import Grants
+from reco.account.on_behalf import CALLS, calls_with_key
 from reco.local.synth import ROOT, node_path
 from stacks.alarm_texts import ALARM_TEXTS
 from stacks.protection import Protect
 from stacks.regions import REGIONS
 from stacks.tables import add_table
+from tests.permissions.reasons import reason
 from tests.stacks.conftest import KEY, Templates, resources
 
 #: A creation that fails leaves nothing: names would block the next attempt.
@@ -177,6 +180,23 @@ def test_whoever_uses_the_data_bucket_may_use_its_key(templates_of_prod: Templat
         for actions, resource in statements:
             if "-data-" in resource and ":s3:::" in resource:
                 assert {needed[action] for action in actions if action in needed} <= granted, f"{role}: {actions} on {resource}"
+
+
+def test_what_verify_asks_about_the_key_is_granted_and_what_is_granted_has_a_reason(
+    templates_of_prod: Templates, prod: Path
+) -> None:
+    grants, asked = Grants(prod, "123456789012", "us-east-1"), set[str]()
+    for role, calls in CALLS.items():
+        bucket = "arn:aws:s3:::{output:storage/DataBucket}"
+        for action, _, _ in calls_with_key(role, calls, bucket, KEY):
+            asked.add(role)
+            assert grants.holds(role, action, KEY), f"{role}: {action}"
+    assert asked >= {"training/PersonalizeRole", "batch/PersonalizeRole", "ingestion/ArchiveRole", "batch/SparkErasureRole"}
+    for name, statements in statements_of_roles(templates_of_prod).items():
+        [(capability, logical)] = re.findall(r"^(\w+) .*'(\w+)[0-9A-F]{8}'", name)
+        role = f"{capability}/{logical}"
+        for action in (action for actions, resource in statements if resource == KEY for action in actions):
+            assert "key" in reason(role, action), f"{role}: {action}"
 
 
 def statements_of_roles(templates: Templates) -> dict[str, list[tuple[list[str], str]]]:

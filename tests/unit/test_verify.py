@@ -119,6 +119,23 @@ def test_iam_is_asked_about_what_this_config_grants_and_what_is_done_on_its_beha
     assert not any("a-neighbours" in source for source, _, _ in asked)
 
 
+def test_where_the_config_has_a_key_iam_is_asked_about_its_use(grants: Grants) -> None:
+    """Personalize's four actions, and S3's in the name of whoever reads or writes objects of the data bucket."""
+    key, account = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1", Account(denied=("kms:ListGrants",))
+    found = simulate(account, grants, ACCOUNT, REGION, key)  # type: ignore[arg-type]
+    asked = {
+        (one["PolicySourceArn"].rpartition("/")[2], one["ActionNames"][0])
+        for one in account.asked
+        if one["ResourceArns"] == [key]
+    }
+    personalize = {("personalize-role", f"kms:{call}") for call in ("Decrypt", "DescribeKey", "GenerateDataKey", "ListGrants")}
+    assert asked == {*personalize, ("report-role", "kms:GenerateDataKey")}
+    assert found.denied == [Denied("training/PersonalizeRole", "kms:ListGrants", key, "implicitDeny")]
+    without = Account()
+    simulate(without, grants, ACCOUNT, REGION)  # type: ignore[arg-type]
+    assert not any(one["ActionNames"][0].startswith("kms:") for one in without.asked)
+
+
 def test_what_iam_denies_is_named_with_its_role_action_and_resource(grants: Grants) -> None:
     found = simulate(Account(denied=("iam:PassRole",)), grants, ACCOUNT, REGION)  # type: ignore[arg-type]
     assert found.denied == [Denied(ROLE, "iam:PassRole", f"arn:aws:iam::{ACCOUNT}:role/personalize-role", "implicitDeny")]
@@ -146,7 +163,7 @@ def test_without_leave_to_simulate_the_rest_is_verified(grants: Grants, monkeypa
         raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "SimulatePrincipalPolicy")
 
     monkeypatch.setattr(verify, "simulate", refused)
-    found, why = verify._simulated(None, grants, ACCOUNT, REGION, print)  # type: ignore[arg-type]
+    found, why = verify._simulated(None, grants, ACCOUNT, REGION, None, print)  # type: ignore[arg-type]
     report = verify.report_of("shop", REGION, found, why, [Step("event accepted", 202, 202)])
     assert verify.code_of(report) == verify.UNKNOWN
     verify.show("shop", REGION, report, Path("f.json"))
