@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -152,6 +153,16 @@ def test_stacks_that_are_there(config: Config, answers: dict[str, Any], status: 
     assert found["names"].state == "ok"
     if status == "ROLLBACK_COMPLETE":
         assert "aws cloudformation delete-stack --stack-name recostack-shop-" in stacks[0].remedy
+        assert "termination-protection" not in stacks[0].remedy
+
+
+def test_a_protected_stack_that_failed_is_unprotected_first(config: Config, answers: dict[str, Any]) -> None:
+    answers["DescribeStacks"] = {"Stacks": [{"StackStatus": "ROLLBACK_COMPLETE", "EnableTerminationProtection": True}]}
+    said = look(config)["stack recostack-shop-storage"].remedy
+    unlock, delete = (said.index(f"aws cloudformation {call}") for call in ("update-termination-protection", "delete-stack"))
+    assert unlock < delete
+    [shown] = re.findall(r"aws cloudformation update-termination-protection .*", Path("docs/deploying.md").read_text())
+    assert shown in said
 
 
 @pytest.mark.parametrize(
