@@ -14,11 +14,13 @@ import pytest
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 from moto import mock_aws
+from typer.testing import CliRunner
 
 from lambdas.config import Config
 from lambdas.config.file import load_config
 from reco.account.needs import Needs, needs_of
 from reco.account.preflight import Finding, Preflight
+from reco.cli import app
 from reco.commands import preflight as command
 
 REGION, ACCOUNT = "eu-west-1", "123456789012"
@@ -230,3 +232,23 @@ def test_needs_are_read_from_the_templates(tmp_path: Path) -> None:
         shards=0,
         bootstrap_version=6,
     )
+
+
+@pytest.mark.parametrize(("refused", "code"), [((), 0), (("GetParameters", "DescribeLimits"), command.UNKNOWN)])
+def test_the_command_looks_at_what_the_app_synthesizes(answers: dict[str, Any], refused: tuple[str, ...], code: int) -> None:
+    """The whole command on the shop's real templates; AWS answers as an account that is prepared, and refuses some reads."""
+    answers.update(dict.fromkeys(refused, "AccessDeniedException"))
+    done = CliRunner().invoke(app, ["preflight", "-c", "config/shop.yaml", "--aws", "--json"])
+    assert done.exit_code == code, done.output
+    shown = json.loads(done.stdout)
+    assert set(shown) == {"deployment", "region", "ready", "findings"}
+    assert (shown["deployment"], shown["region"], shown["ready"]) == ("shop", REGION, code == 0)
+    found = {finding["check"]: finding for finding in shown["findings"]}
+    assert all(set(finding) == {"check", "state", "found", "needed", "remedy"} for finding in shown["findings"])
+    assert found["stacks"]["found"] == "none yet"
+    free, _, _ = found["names"]["found"].partition(" ")
+    assert int(free) > 20, "the names of the templates' tables, queues, streams, buckets and functions"
+    assert int(found["Lambda concurrency"]["needed"].replace(",", "")) > 0
+    unknown = {check for check, finding in found.items() if finding["state"] == "unknown"}
+    assert unknown == ({"services in the region", "Kinesis streams"} if refused else set())
+    assert ACCOUNT not in done.stdout
