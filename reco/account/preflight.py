@@ -115,23 +115,28 @@ class Preflight:
         there = {stack: status for stack, status in statuses.items() if status}
         stuck = {stack: status for stack, status in there.items() if status not in _STEADY}
         for stack, status in stuck.items():
-            yield Finding(f"stack {stack}", "mend", status, "complete", _remedy_of_stack(stack, status))
+            protected = bool(self._described[stack].get("EnableTerminationProtection"))
+            yield Finding(f"stack {stack}", "mend", status, "complete", _remedy_of_stack(stack, status, protected))
         if not stuck:
             found = f"{len(there)} of {len(statuses)} are deployed" if there else "none yet"
             yield Finding("stacks", "ok", found, "complete")
 
     @cached_property
     def _statuses(self) -> dict[str, str]:
-        """The status of each stack."""
-        return {stack: self._status(stack) for stack in self._needs.names}
+        """The status of each stack; "" of one that is not there."""
+        return {stack: str(found.get("StackStatus", "")) for stack, found in self._described.items()}
 
-    def _status(self, stack: str) -> str:
-        """The stack's status; "" if there is none."""
+    @cached_property
+    def _described(self) -> dict[str, dict[str, Any]]:
+        """Each stack as CloudFormation describes it; {} if there is none."""
+        return {stack: self._describe(stack) for stack in self._needs.names}
+
+    def _describe(self, stack: str) -> dict[str, Any]:
         try:
-            return str(self._client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"])
+            return dict(self._client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0])
         except ClientError as error:
             if error.response["Error"]["Code"] == "ValidationError":
-                return ""
+                return {}
             raise
 
     def _names(self) -> Iterator[Finding]:
@@ -246,9 +251,12 @@ def _count(what: str, used: int, needed: int, quota: int | None) -> Finding:
     return Finding(f"Personalize {what}", "ask", found, str(needed), remedy)
 
 
-def _remedy_of_stack(stack: str, status: str) -> str:
+def _remedy_of_stack(stack: str, status: str, protected: bool) -> str:
+    """`protected` against deletion, as with `protection: {keep: everything}`."""
     if status == "ROLLBACK_COMPLETE":
-        return f"Its first deployment failed: aws cloudformation delete-stack --stack-name {stack}, then deploy again."
+        unlock = f"aws cloudformation update-termination-protection --no-enable-termination-protection --stack-name {stack}"
+        first = f"it is protected against deletion, so first {unlock}, then " if protected else ""
+        return f"Its first deployment failed: {first}aws cloudformation delete-stack --stack-name {stack}, then deploy again."
     if status.endswith("_IN_PROGRESS"):
         return "Wait until it is done."
     return f"aws cloudformation describe-stack-events --stack-name {stack} says why; continue its rollback or delete it."

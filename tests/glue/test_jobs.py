@@ -273,6 +273,29 @@ def test_an_erasure_that_is_interrupted_loses_nothing_and_is_done_by_the_next(
     assert all(not line or json.loads(line)["body"].get("user_id") not in ERASED for line in _records(lines_of(short)))
 
 
+def test_what_a_job_that_died_had_staged_is_gone_after_the_next_run_even_with_nothing_to_erase(
+    run_job: Job, shop: dict[str, Any], short: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Staged are the events of users: the next run need not wait for the lifecycle rule that deletes them in the end."""
+    import erasure
+
+    def dies(*_: Any) -> None:
+        raise OSError("killed")
+
+    staging = short.parent / "events-staging"
+    with monkeypatch.context() as patch:
+        patch.setattr(erasure, "replace", dies)
+        with pytest.raises(OSError, match="killed"):
+            run_job("erasure", archive=short, erased=shop["erased"])
+    assert list(staging.rglob("*.gz"))
+    before = lines_of(short)
+    nobody = short.parent / "nobody.jsonl"
+    nobody.touch()
+    assert run_job("erasure", archive=short, erased=nobody)["files"] == 0
+    assert not staging.exists()
+    assert lines_of(short) == before
+
+
 def _records(files: dict[Path, list[str]]) -> list[str]:
     return [line for lines in files.values() for line in lines if line.startswith(RECORDS)]
 

@@ -115,6 +115,12 @@ class Deployment:
         return made
 
 
+def operated(shop: Deployment) -> Any:
+    """The deployment as a command holds it."""
+    tables = {("training", "RunsTable"): f"{shop.config.name}-runs"}
+    return SimpleNamespace(deployment=shop.config.name, client=shop.client, output=lambda *name: tables[name])
+
+
 @pytest.fixture(autouse=True)
 def every_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     """One process is all functions here: each reads of the variables that are set at the time what it needs."""

@@ -8,14 +8,19 @@ import re
 from typing import Any
 
 import pytest
+from botocore.client import BaseClient
+from typer.testing import CliRunner
 
 from lambdas.config import Solution
 from lambdas.stores.runs import VersionRecord, keep_version, release_lock, take_lock, versions
 from lambdas.training.approval_page import handler as approval_page
 from lambdas.training.approve_versions import handler as approve_versions
 from lambdas.training.approve_versions.gate import judge
+from reco.cli import app
+from reco.commands import train
+from reco.errors import RecoError
 from tests.harness.waiting import eventually
-from tests.unit.conftest import Deployment
+from tests.unit.conftest import Deployment, operated
 
 NAN = math.nan
 NDCG = "normalized_discounted_cumulative_gain_at_25"
@@ -161,6 +166,30 @@ def test_the_table_does_not_hold_the_link(shop: Deployment) -> None:
     rows = shop.client("dynamodb").scan(TableName=f"{shop.config.name}-runs")["Items"]
     assert len(rows) == 1
     assert approval_id not in json.dumps(rows)
+
+
+@pytest.mark.parametrize("code", ["TaskTimedOut", "TaskDoesNotExist"])
+def test_who_approves_after_the_run_is_told_so(shop: Deployment, monkeypatch: pytest.MonkeyPatch, code: str) -> None:
+    """Step Functions no longer knows the question's token: the run was stopped, or its time was up."""
+    Inbox(shop).ask()
+    make = BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def call(client: Any, operation: str, parameters: Any) -> Any:
+        if operation == "SendTaskSuccess":
+            raise client.exceptions.from_code(code)({"Error": {"Code": code, "Message": "Task Timed Out"}}, operation)
+        return make(client, operation, parameters)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", call)
+    monkeypatch.setattr(train, "target_of", lambda config, aws: operated(shop))
+    done = CliRunner().invoke(app, ["approve", "for-you", "-c", "config/shop.yaml"])
+    assert isinstance(done.exception, RecoError), done.output
+    assert (
+        str(done.exception)
+        == "The run that asked about 'for-you' has ended: start another run with `reco train`, which asks again."
+    )
+    assert "goes live" not in done.output
+    again = CliRunner().invoke(app, ["approve", "-c", "config/shop.yaml"])
+    assert "No version waits for an approval." in again.output
 
 
 def test_versions_are_remembered_and_a_rollback_stands(shop: Deployment) -> None:

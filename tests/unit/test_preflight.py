@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,11 +14,13 @@ import pytest
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 from moto import mock_aws
+from typer.testing import CliRunner
 
 from lambdas.config import Config
 from lambdas.config.file import load_config
 from reco.account.needs import Needs, needs_of
 from reco.account.preflight import Finding, Preflight
+from reco.cli import app
 from reco.commands import preflight as command
 
 REGION, ACCOUNT = "eu-west-1", "123456789012"
@@ -152,6 +155,16 @@ def test_stacks_that_are_there(config: Config, answers: dict[str, Any], status: 
     assert found["names"].state == "ok"
     if status == "ROLLBACK_COMPLETE":
         assert "aws cloudformation delete-stack --stack-name recostack-shop-" in stacks[0].remedy
+        assert "termination-protection" not in stacks[0].remedy
+
+
+def test_a_protected_stack_that_failed_is_unprotected_first(config: Config, answers: dict[str, Any]) -> None:
+    answers["DescribeStacks"] = {"Stacks": [{"StackStatus": "ROLLBACK_COMPLETE", "EnableTerminationProtection": True}]}
+    said = look(config)["stack recostack-shop-storage"].remedy
+    unlock, delete = (said.index(f"aws cloudformation {call}") for call in ("update-termination-protection", "delete-stack"))
+    assert unlock < delete
+    [shown] = re.findall(r"aws cloudformation update-termination-protection .*", Path("docs/deploying.md").read_text())
+    assert shown in said
 
 
 @pytest.mark.parametrize(
@@ -219,3 +232,23 @@ def test_needs_are_read_from_the_templates(tmp_path: Path) -> None:
         shards=0,
         bootstrap_version=6,
     )
+
+
+@pytest.mark.parametrize(("refused", "code"), [((), 0), (("GetParameters", "DescribeLimits"), command.UNKNOWN)])
+def test_the_command_looks_at_what_the_app_synthesizes(answers: dict[str, Any], refused: tuple[str, ...], code: int) -> None:
+    """The whole command on the shop's real templates; AWS answers as an account that is prepared, and refuses some reads."""
+    answers.update(dict.fromkeys(refused, "AccessDeniedException"))
+    done = CliRunner().invoke(app, ["preflight", "-c", "config/shop.yaml", "--aws", "--json"])
+    assert done.exit_code == code, done.output
+    shown = json.loads(done.stdout)
+    assert set(shown) == {"deployment", "region", "ready", "findings"}
+    assert (shown["deployment"], shown["region"], shown["ready"]) == ("shop", REGION, code == 0)
+    found = {finding["check"]: finding for finding in shown["findings"]}
+    assert all(set(finding) == {"check", "state", "found", "needed", "remedy"} for finding in shown["findings"])
+    assert found["stacks"]["found"] == "none yet"
+    free, _, _ = found["names"]["found"].partition(" ")
+    assert int(free) > 20, "the names of the templates' tables, queues, streams, buckets and functions"
+    assert int(found["Lambda concurrency"]["needed"].replace(",", "")) > 0
+    unknown = {check for check, finding in found.items() if finding["state"] == "unknown"}
+    assert unknown == ({"services in the region", "Kinesis streams"} if refused else set())
+    assert ACCOUNT not in done.stdout

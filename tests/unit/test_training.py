@@ -13,9 +13,10 @@ import pytest
 from moto.s3.models import s3_backends
 
 from lambdas.aws.signed import SignedObjects
+from lambdas.config.names import filter_name
 from lambdas.ingestion.put_records import handler as put_records
 from lambdas.stores import snapshots
-from lambdas.stores.runs import versions
+from lambdas.stores.runs import VersionRecord, keep_version, versions
 from lambdas.training.deploy_campaigns import handler as deploy_campaigns
 from lambdas.training.import_data import handler as import_data
 from lambdas.training.prepare_resources import handler as prepare_resources
@@ -23,9 +24,11 @@ from lambdas.training.publish_deployment import handler as publish_deployment
 from lambdas.training.publish_deployment.tidy import GRACE_SECONDS
 from lambdas.training.report import handler as report
 from lambdas.training.train_solutions import handler as train_solutions
+from reco.deployment.rollback import rollback
+from reco.errors import RecoError
 from tests.harness.deployment import until
 from tests.harness.shop_csvs import csv_text, rows
-from tests.unit.conftest import Deployment, dead_letters, exported, set_faults
+from tests.unit.conftest import Deployment, dead_letters, exported, operated, set_faults
 from tests.unit.test_put_records import ITEM, message, patch
 
 STARTED = datetime.now(UTC).isoformat()
@@ -313,6 +316,28 @@ def test_a_rollback_during_a_run_stands(imported: Deployment) -> None:
         assert personalize.describe_campaign(campaignArn=campaign["arn"])["campaign"]["solutionVersionArn"] == first["arn"]
 
 
+def test_a_rollback_that_fails_leaves_no_mark(imported: Deployment, faulty: Callable[..., None]) -> None:
+    """A version that still serves must not count as rolled back: no later run would deploy it."""
+    for _ in range(2):
+        trained = imported.until_active(train_solutions.handler, **train_request("related", retrain=True))
+        campaign = imported.until_active(deploy_campaigns.handler, **deploy_request("related", trained["arn"]))
+        given = {"solution": "related", "version_arn": trained["arn"], "run_id": "run", "metrics": {}, "decision": "deploy"}
+        keep_version(VersionRecord.model_validate({**given, "trained_at": now(), "deployed": True}))
+    first, second = (record.version_arn for record in versions("related"))
+    faulty("UpdateCampaign")
+    with pytest.raises(RecoError, match="The campaign could not be updated"):
+        rollback(operated(imported), "related", every=0.01)
+    assert [record.decision for record in versions("related")] == ["deploy", "deploy"]
+    faulty()
+    assert rollback(operated(imported), "related", every=0.01) == (second, first)
+    assert [(record.version_arn, record.decision) for record in versions("related")] == [
+        (first, "deploy"),
+        (second, "rolled_back"),
+    ]
+    described = imported.client("personalize").describe_campaign(campaignArn=campaign["arn"])["campaign"]
+    assert described["solutionVersionArn"] == first
+
+
 def now() -> str:
     return datetime.now(UTC).isoformat()
 
@@ -430,8 +455,7 @@ def test_a_changed_recipe_is_drift_that_names_both_values(imported: Deployment) 
 
 def test_a_solution_of_our_name_in_another_dataset_group_is_not_taken_over(imported: Deployment) -> None:
     personalize = imported.client("personalize")
-    other = personalize.create_dataset_group(name=f"{imported.config.name}-two")["datasetGroupArn"]
-    until(lambda: personalize.describe_dataset_group(datasetGroupArn=other)["datasetGroup"]["status"] == "ACTIVE", 30)
+    other = another_group(imported)
     recipe = "arn:aws:personalize:::recipe/aws-similar-items"
     personalize.create_solution(
         name=f"{imported.config.name}_related", datasetGroupArn=other, recipeArn=recipe, performAutoTraining=False
@@ -439,6 +463,42 @@ def test_a_solution_of_our_name_in_another_dataset_group_is_not_taken_over(impor
     (failed,) = imported.until_done(train_solutions.handler, **train_request("related"))
     assert failed["failure"]["Error"] == "ConfigurationDrift"
     assert f"belongs to dataset-group/{imported.config.name}-two" in failed["failure"]["Cause"]
+
+
+def test_a_filter_of_our_name_in_another_dataset_group_is_not_taken_over(imported: Deployment) -> None:
+    personalize, name = imported.client("personalize"), filter_name(imported.config, "in_stock")
+    other = another_group(imported)
+    ours = f"arn:aws:personalize:us-east-1:123456789012:dataset/{imported.config.name}/ITEMS"
+    schema = personalize.describe_dataset(datasetArn=ours)["dataset"]["schemaArn"]
+    dataset = personalize.create_dataset(name="items", schemaArn=schema, datasetGroupArn=other, datasetType="Items")["datasetArn"]
+    until(lambda: personalize.describe_dataset(datasetArn=dataset)["dataset"]["status"] == "ACTIVE", 30)
+    arn = personalize.create_filter(name=name, datasetGroupArn=other, filterExpression=imported.config.filters["in_stock"])[
+        "filterArn"
+    ]
+    (failed,) = imported.until_done(prepare_resources.handler, **prepare_request("filter", "in_stock"))
+    assert failed["failure"]["Error"] == "ConfigurationDrift"
+    assert f"belongs to dataset-group/{imported.config.name}-two" in failed["failure"]["Cause"]
+    assert personalize.describe_filter(filterArn=arn)["filter"]["datasetGroupArn"] == other
+
+
+def test_a_campaign_of_our_name_with_a_version_of_another_solution_is_not_taken_over(imported: Deployment) -> None:
+    personalize, name = imported.client("personalize"), imported.config.name
+    theirs = imported.until_active(train_solutions.handler, **train_request("best-sellers"))["arn"]
+    ours = imported.until_active(train_solutions.handler, **train_request("related"))["arn"]
+    arn = personalize.create_campaign(name=f"{name}_related", solutionVersionArn=theirs, minProvisionedTPS=1)["campaignArn"]
+    until(lambda: personalize.describe_campaign(campaignArn=arn)["campaign"]["status"] == "ACTIVE", 30)
+    (failed,) = imported.until_done(deploy_campaigns.handler, **deploy_request("related", ours))
+    assert failed["failure"]["Error"] == "ConfigurationDrift"
+    assert f"campaign/{name}_related is there already and serves a version of another solution" in failed["failure"]["Cause"]
+    assert personalize.describe_campaign(campaignArn=arn)["campaign"]["solutionVersionArn"] == theirs
+
+
+def another_group(shop: Deployment) -> str:
+    """A dataset group that is not the deployment's."""
+    personalize = shop.client("personalize")
+    arn = personalize.create_dataset_group(name=f"{shop.config.name}-two")["datasetGroupArn"]
+    until(lambda: personalize.describe_dataset_group(datasetGroupArn=arn)["datasetGroup"]["status"] == "ACTIVE", 30)
+    return str(arn)
 
 
 def change_config(shop: Deployment, change: Any) -> None:

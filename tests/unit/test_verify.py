@@ -163,7 +163,7 @@ def test_without_leave_to_simulate_the_rest_is_verified(grants: Grants, monkeypa
         raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "SimulatePrincipalPolicy")
 
     monkeypatch.setattr(verify, "simulate", refused)
-    found, why = verify._simulated(None, grants, ACCOUNT, REGION, print)  # type: ignore[arg-type]
+    found, why = verify._simulated(None, grants, ACCOUNT, REGION, None, print)  # type: ignore[arg-type]
     report = verify.report_of("shop", REGION, found, why, [Step("event accepted", 202, 202)])
     assert verify.code_of(report) == verify.UNKNOWN
     verify.show("shop", REGION, report, Path("f.json"))
