@@ -58,4 +58,6 @@ class Display(Section):
     title: str | None = Field(
         None, description="the column of the items that holds their name; without it TITLE, if there is one"
     )
-    language: Literal["en", "ko"] = Field("en", description="of the report page of a train run: English or Korean")
+    language: Literal["en", "ko"] = Field(
+        "en", description="of the report of a train run and of the page of an approval: English or Korean"
+    )

@@ -17,7 +17,17 @@ Made = TypeVar("Made")
 #: Sections whose parts other sections name.
 _NAMED = ("datasets", "event_types", "filters", "solutions", "placements", "batch", "segments", "rules")
 
-_NO_SETTING = "there is no such setting"
+_NO_SETTING = "there is no such setting: correct its name, or take it out"
+#: What pydantic says in a programmer's words, by its type of error.
+_RULES = {
+    "extra_forbidden": _NO_SETTING,
+    "missing": "is required",
+    "dict_type": "must hold settings, as {name: value}",
+    "model_type": "must hold settings, as {name: value}",
+    "model_attributes_type": "must hold settings, as {name: value}",
+    "list_type": "must be a list, as [one, another]",
+    "string_type": "must be a text: put it in quotation marks",
+}
 
 
 class Problem(NamedTuple):
@@ -111,8 +121,7 @@ def shape_problems(error: ValidationError) -> list[Problem]:
         if isinstance(cause, ValueError):
             found += [Problem((*path, *problem.path), problem.rule) for problem in problems_of(cause)]
         else:
-            rule = {"extra_forbidden": _NO_SETTING, "missing": "is required"}.get(one["type"], one["msg"])
-            found.append(Problem(path, rule))
+            found.append(Problem(path, _RULES.get(one["type"], one["msg"])))
     return list(dict.fromkeys(found))
 
 

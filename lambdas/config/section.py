@@ -52,4 +52,4 @@ def require(path: str, name: str, known: dict[str, Any], what: str) -> None:
 def did_you_mean(word: str, known: Any) -> str:
     """`, did you mean 'x'?`, or the list of what there is."""
     close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f", did you mean '{close[0]}'?" if close else f" (there are: {', '.join(sorted(known))})"
+    return f", did you mean '{close[0]}'?" if close else f" (there are: {', '.join(sorted(known)) or 'none'})"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from botocore.exceptions import ClientError
@@ -11,6 +12,24 @@ from botocore.exceptions import ClientError
 from lambdas.aws import clients
 from lambdas.config import environment
 from lambdas.stores import prefixes
+
+
+def of_what(report: Mapping[str, Any], say: Callable[[str], str] = str) -> str:
+    """The deployment, whose name ends with its environment where it has one, when its run began, and how long it took; `say`
+    translates. Empty for a report of an earlier release, which has none of them.
+    """
+    if not report.get("started"):
+        return ""
+    at = f"{datetime.fromisoformat(report['started']).astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    said = say("Deployment {name}, started {at}, took {took}.")
+    return said.format(name=report["deployment"], at=at, took=_duration(int(report["seconds"]), say))
+
+
+def _duration(seconds: int, say: Callable[[str], str]) -> str:
+    """`90 s`, `25 minutes`, `2.5 hours`."""
+    if seconds >= 7200:
+        return say("{n} hours").format(n=f"{seconds / 3600:.1f}")
+    return say("{n} s").format(n=seconds) if seconds < 120 else say("{n} minutes").format(n=f"{seconds / 60:.0f}")
 
 
 def write_report(key: str, text: str, content_type: str = "application/json") -> str:

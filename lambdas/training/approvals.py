@@ -30,7 +30,10 @@ class Asked(BaseModel):
 
 
 class Approval(BaseModel):
-    """A question that is waited for; `expires` is in seconds since 1970."""
+    """A question that is waited for; `expires` is in seconds since 1970.
+
+    `started` is when the run began, `seconds` how long it took until it asked; a question of an earlier release has neither.
+    """
 
     solution: str
     run_id: str
@@ -38,6 +41,8 @@ class Approval(BaseModel):
     task_token: str
     expires: int
     deployment: str = ""
+    started: str = ""
+    seconds: int = 0
     samples: SampleLists = Field(default_factory=SampleLists)
 
 

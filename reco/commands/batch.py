@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from lambdas.stores.reports import of_what
 from reco.commands.runs import followed
 from reco.console import progress, results, say, say_step, show_json, show_table
 from reco.deployment import batch as runs
@@ -39,6 +40,7 @@ def batch(
     if outcome is not None:
         report = require_success(outcome, "batch")
         show_table(f"Made in {outcome.seconds:.0f} s", *_made_rows(report["made"]))
+        results.print(of_what(report), markup=False)
         for sentence in _gaps(report["made"]):
             results.print(sentence, markup=False)
 

@@ -84,6 +84,6 @@ def _counted(config: Path, data: Path | None, target: Target | None) -> dict[str
         with tempfile.TemporaryDirectory() as folder:
             files = load.download(target, Path(folder))
             if files:
-                return measured.count(files, "the CSVs that are loaded")
+                return measured.count(files, "the CSVs that are loaded, without events that came by the API")
     folder_of_csvs = data or (beside if (beside / "interactions.csv").exists() else None)
     return measured.count(load.find_csvs(folder_of_csvs), str(folder_of_csvs)) if folder_of_csvs else {}

@@ -72,7 +72,11 @@ def init(
     _require_empty(out, overwrite)
     found, ignored = _looked_at(exports)
     _require_columns(found, chosen)
-    understood = understand(found, chosen)
+    try:
+        understood = understand(found, chosen)
+    except RecoError as error:  # what is missing may be in a file that can't be read
+        reasons = "".join(f"\n  {name}: {reason}" for name, reason in ignored)
+        raise RecoError(f"{error}\nNot read:{reasons}" if ignored else str(error)) from None
     if not as_json:
         _show(found, understood, ignored)
     if not yes and not as_json:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from lambdas.stores.reports import of_what
 from lambdas.stores.sample_lists import SampleLists, side_by_side
 from lambdas.training.metric_labels import metric_label
 from reco.commands.runs import followed
@@ -15,6 +16,9 @@ from reco.deployment import approvals, train
 from reco.deployment import rollback as rolling_back
 from reco.deployment.metrics import metrics_rows, reasons, recipes
 from reco.options import DEFAULT_CONFIG, AwsOption, ConfigOption, JsonOption, target_of
+
+#: What `reco approve --json` has of a question.
+_TOLD = ("solution", "run_id", "deployment", "started", "seconds", "verdict", "samples")
 
 
 def train_command(
@@ -70,7 +74,7 @@ def approve(
         approvals.decide(target, solution, not reject)
         results.print(f"The new version of {solution} {'was rejected: the old version stays' if reject else 'goes live'}.")
     elif as_json:
-        show_json([{name: row[name] for name in ("solution", "run_id", "verdict", "samples") if name in row} for row in waiting])
+        show_json([{name: row[name] for name in _TOLD if name in row} for row in waiting])
     elif not waiting:
         results.print("No version waits for an approval.")
     else:
@@ -92,6 +96,8 @@ def _show_versions(row: dict[str, Any]) -> None:
         ["metric", "new", "serving now", "difference"],
         rows,
     )
+    if told := of_what(row):
+        results.print(told, markup=False)
     _show_samples(SampleLists.model_validate(row.get("samples") or {}))
 
 

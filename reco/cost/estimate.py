@@ -26,6 +26,8 @@ KINESIS_STEP, FIREHOSE_STEP, DYNAMODB_STEP = 1024, 5120, 1024
 _EXTENDED_RETENTION_DAYS = 6
 #: The memory of `recommend`, in GB: a snapshot is billed by it (https://aws.amazon.com/lambda/pricing/, SnapStart).
 _RECOMMEND_GB = RECOMMEND_MB / 1024
+#: The month that is told beside the first: events stay in the data set, so that trainings cost more from month to month.
+LATER = 12
 #: Who reads the stream: put_events and the archive.
 _STREAM_READERS = 2
 
@@ -55,7 +57,8 @@ class Line:
 class Estimate:
     """The config as it is, and both ways to serve all of it. `requests_per_month` come to the API in each.
 
-    `kept_in_real_time` are the placements that batch can't serve: they keep their campaigns in `batch` too.
+    `kept_in_real_time` are the placements that batch can't serve: they keep their campaigns in `batch` too. `later` is the config
+    as it is in the month `LATER`, when a year's events have come to the data.
     """
 
     as_is: list[Line]
@@ -64,6 +67,7 @@ class Estimate:
     requests_per_month: float
     break_even: BreakEven
     kept_in_real_time: list[str]
+    later: list[Line]
 
 
 @dataclass(frozen=True)
@@ -79,11 +83,12 @@ class BreakEven:
 
 @dataclass(frozen=True)
 class Bill:
-    """Makes lines: looks up the price and multiplies."""
+    """Makes lines: looks up the price and multiplies. In `month` 1 the traffic's `interactions` are loaded."""
 
     config: Config
     traffic: Traffic
     prices: Prices
+    month: int = 1
 
     def line(self, service: str, what: str, driver: _Driver, price: str, quantity: float) -> Line:
         entry = self.prices[price]
@@ -96,7 +101,8 @@ def estimate(config: Config, traffic: Traffic, prices: Prices) -> Estimate:
     """The lines of a month. They hold no free tier, no tax, no traffic out of AWS and no support plan."""
     bill = Bill(config, traffic, prices)
     kept = [name for name in config.placements if not _can_be_batch(config, name)]
-    return Estimate(_as_is(bill), real_time(bill), batch(bill), requests_per_month(bill), break_even(bill), kept)
+    later = _as_is(replace(bill, month=LATER))
+    return Estimate(_as_is(bill), real_time(bill), batch(bill), requests_per_month(bill), break_even(bill), kept, later)
 
 
 def _as_is(bill: Bill) -> list[Line]:
@@ -204,13 +210,19 @@ def campaign_price(solution: Solution) -> str:
     return "personalize_requests_v2" if solution.recipe.endswith("-v2") else "personalize_requests"
 
 
+def _interactions(bill: Bill, month: int) -> float:
+    """What the dataset holds in the middle of a month: events stay in it."""
+    return bill.traffic.interactions + _events_per_month(bill) * (month - 0.5)
+
+
 def training(bill: Bill) -> Iterator[Line]:
+    """By interactions or by hours, which are taken to grow as the interactions do from those that the traffic has for month 1."""
     traffic, runs = bill.traffic, bill.traffic.trainings_per_month
+    interactions = _interactions(bill, bill.month)
+    growth = interactions / _interactions(bill, 1) if interactions else 1.0
     for name, solution in bill.config.solutions.items():
         price = training_price(solution)
-        # Events stay in the dataset: in the middle of the month it holds those of two weeks more.
-        interactions = traffic.interactions + _events_per_month(bill) / 2
-        of_one = interactions if price == TRAINING_BY_INTERACTIONS else traffic.training_hours_of(name)
+        of_one = interactions if price == TRAINING_BY_INTERACTIONS else traffic.training_hours_of(name) * growth
         yield bill.line("Personalize", f"training of {name}", "training", price, runs * of_one)
     transitions = runs * traffic.assumptions.transitions_per_train_run
     yield bill.line("Step Functions", "train runs", "training", "step_functions_transitions", transitions)

@@ -10,7 +10,7 @@ from typing import Any
 from lambdas.config import Config
 from reco.console import results, show_table
 from reco.cost.answers import Answers
-from reco.cost.estimate import DRIVERS, Estimate, Line
+from reco.cost.estimate import DRIVERS, LATER, Estimate, Line
 from reco.cost.inputs import Prices
 from reco.cost.measured import Number
 
@@ -82,7 +82,7 @@ def show(estimate: Estimate, config: Config, prices: Prices, numbers: Sequence[N
 
 def _sentences(estimate: Estimate) -> list[str]:
     """What the sums don't tell."""
-    found = [_break_even_sentence(estimate)]
+    found = [*_growth_sentence(estimate), _break_even_sentence(estimate)]
     if estimate.kept_in_real_time:
         found.append(
             f"Batch can't serve {', '.join(estimate.kept_in_real_time)}: they keep their campaigns in the column of batch."
@@ -98,6 +98,17 @@ def _sentences(estimate: Estimate) -> list[str]:
         "Over which time AWS averages a campaign's calls is not documented: hours are taken, so short peaks may cost more."
     )
     return [*found, "Without free tier, tax, support plan, and traffic out of AWS."]
+
+
+def _growth_sentence(estimate: Estimate) -> list[str]:
+    """What trainings cost in the first month and in a later one."""
+    first, later = (_Sum([line for line in of if line.driver == "training"]) for of in (estimate.as_is, estimate.later))
+    if later.dollars - first.dollars < 0.01:
+        return []
+    return [
+        f"Events stay in the data set, so trainings cost more from month to month: {first} in the first, {later} in "
+        f"month {LATER} (with all else {_Sum(estimate.as_is)} and {_Sum(estimate.later)})."
+    ]
 
 
 def _break_even_sentence(estimate: Estimate) -> str:
@@ -150,6 +161,7 @@ def as_json(
             "by_driver": {key: found.as_json() for key, found in _grouped(lines, "driver").items()},
             "lines": [asdict(line) | {"dollars": round(line.dollars, 4)} for line in lines],
         }
+    answer["later"] = {"month": LATER, **_Sum(estimate.later).as_json()}
     answer["numbers"] = [asdict(number) for number in numbers]
     answer["notes"] = list(notes)
     answer["kept_in_real_time"] = estimate.kept_in_real_time

@@ -81,6 +81,7 @@ def test_a_person_is_asked_whatever_becomes_of_the_sample_lists() -> None:
         ask = train["Ask for approval"]
         assert evaluated(ask["TimeoutSeconds"], input=end) == 3600
         samples = {"status": "DONE", **samples}
+        assert ask["Arguments"]["Payload"]["run_started"] == "{% $run_started %}"
         answered = evaluated(ask["Output"], input=end, result={"name": "for-you", "approved": True})
         assert answered == {"name": "for-you", "approved": True, "samples": samples}
         silent = evaluated(ask["Catch"][0]["Output"], input=end, errorOutput={"Error": "States.Timeout"})

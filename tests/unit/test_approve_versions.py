@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -142,6 +143,31 @@ def test_an_opened_link_shows_both_versions_and_changes_nothing(shop: Deployment
         assert "<td>0.9000</td><td>0.8000</td>" in page
         assert '<form method="post">' in page
         assert "Sample lists" not in page
+
+
+def test_the_page_and_the_mail_say_of_what_and_when_and_how_long(shop: Deployment) -> None:
+    inbox = Inbox(shop)
+    started = (datetime.now(UTC) - timedelta(minutes=25)).replace(microsecond=0)
+    told = f"Deployment {shop.config.name}, started {started:%Y-%m-%d %H:%M:%S} UTC, took 25 minutes."
+    approval_id = inbox.ask(run_started=started.isoformat())
+    assert told in inbox.browse("GET", approval_id)[1]
+    assert told in inbox.message
+
+
+def test_the_pages_are_in_the_language_of_the_config(shop: Deployment) -> None:
+    shop.pack(shop.raw() | {"display": {"language": "ko"}})
+    inbox = Inbox(shop)
+    approval_id = inbox.ask(run_started=datetime.now(UTC).isoformat())
+    pages = [
+        inbox.browse("GET", approval_id)[1],
+        inbox.browse("POST", approval_id, "decision=maybe")[1],
+        inbox.browse("GET", "A" * 43)[1],
+    ]
+    assert all('<html lang="ko">' in page and re.search("[가-힣]", page) for page in pages)
+    texts = re.sub(r"<style>.*</style>|<[^>]+>", " ", pages[0], flags=re.DOTALL)
+    known = f"for-you|run-1|{shop.config.name}|UTC|NDCG@25"
+    assert not re.findall(r"[A-Za-z]{2,}", re.sub(known, "", texts)), texts
+    assert 'name="decision" value="approve">승인<' in pages[0]
 
 
 def test_a_guessed_or_expired_link_is_unknown(shop: Deployment) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from lambdas.batch.export_erasures.handler import handler as export
 from lambdas.batch.plan_batch.handler import handler as plan
+from lambdas.batch.report_batch.handler import as_text
 from lambdas.batch.report_batch.handler import handler as report
 from lambdas.batch.run_batch_job.handler import handler as step
 from lambdas.batch.run_batch_job.jobs import NotTrained, serving_version
@@ -143,6 +144,12 @@ def test_a_report_tells_what_failed_beside_what_was_made(batch: Deployment) -> N
     ]
     answer = batch.call(report, run_id="r", execution=ONE, run_started=STARTED, made=made, failure=None)
     assert answer["status"] == "PARTLY_FAILED"
+    assert (answer["deployment"], answer["started"], answer["seconds"] > 0) == (
+        batch.config.name,
+        "2026-11-24T04:00:00+00:00",
+        True,
+    )
+    assert f"\nDeployment {batch.config.name}, started 2026-11-24 04:00:00 UTC, took " in as_text(answer)
     (problem,) = answer["problems"]
     assert problem["part"] == "batch related"
     assert "no capacity" in problem["message"]

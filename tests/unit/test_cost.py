@@ -87,6 +87,20 @@ def test_trainings_by_interactions_and_by_hours(shop: Config, prices: Prices) ->
     assert dollars(lines, "Personalize", "training of best-sellers") == pytest.approx(4 * 0.5 * 0.24)
 
 
+def test_trainings_cost_more_from_month_to_month(shop: Config, prices: Prices) -> None:
+    """By interactions and by hours alike: in the middle of month 12, those of eleven and a half months have come."""
+    asked = traffic(interactions=1_000_000, training_hours={"default": 0.5})
+    found = cost.estimate(shop, asked, prices)
+    month = 30 * 500_000
+    for what in ("training of for-you", "training of related"):
+        first, later = (dollars(lines, "Personalize", what) for lines in (found.as_is, found.later))
+        assert later / first == pytest.approx((1_000_000 + 11.5 * month) / (1_000_000 + 0.5 * month))
+    quiet = cost.estimate(shop, traffic(events_per_day=0), prices)
+    assert cost.total(quiet.later) == pytest.approx(cost.total(quiet.as_is))
+    nothing = cost.estimate(shop, traffic(events_per_day=0, interactions=0), prices)
+    assert cost.total(nothing.later) == pytest.approx(cost.total(nothing.as_is))
+
+
 def test_small_events_are_billed_by_the_steps_of_the_stream_and_the_delivery(shop: Config, prices: Prices) -> None:
     """A million events of 500 bytes a day: 1 KB each in Kinesis, read twice, and 5 KB each in Firehose."""
     lines = cost.estimate(shop, traffic(events_per_day=1_000_000, event_bytes=500), prices).real_time

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -12,7 +12,8 @@ from pydantic import BaseModel, Field
 from lambdas.aws.failures import Failure, problem
 from lambdas.aws.observability import logger
 from lambdas.batch.load_counts import Counts
-from lambdas.stores.reports import tell, write_report
+from lambdas.config import environment
+from lambdas.stores.reports import of_what, tell, write_report
 from lambdas.stores.runs import release_lock
 
 
@@ -53,27 +54,38 @@ class Run(BaseModel):
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     run = Run.model_validate(event)
-    report = make_report(run)
+    report = make_report(run, environment.current().deployment)
     address = write_report(f"{run.run_id}/report.json", json.dumps(report, indent=1))
     tell("batch", report, as_text(report), address)
     release_lock(run.execution, "batch")
     return report | {"report": address}
 
 
-def make_report(run: Run) -> dict[str, Any]:
-    """The report of a run: its status, what went wrong and what to do, the counts of every batch and segment."""
+def make_report(run: Run, deployment: str, now: datetime | None = None) -> dict[str, Any]:
+    """The report of a run: of what and when, its status, what went wrong and what to do, the counts of every batch and segment.
+
+    `seconds` is how long the run took, until `now`.
+    """
     problems = [problem(f"{made.kind} {made.name}", made.failure) for made in run.made if made.failure]
     if run.failure:
         problems.insert(0, problem("run", run.failure))
     succeeded = any(made.status == "ACTIVE" for made in run.made)
     status = "SUCCEEDED" if not problems else "PARTLY_FAILED" if succeeded and run.failure is None else "FAILED"
     made = [made.model_dump(exclude={"failure"}) for made in run.made]
-    return {"run_id": run.run_id, "status": status, "problems": problems, "made": made}
+    return {
+        "run_id": run.run_id,
+        "deployment": deployment,
+        "started": run.run_started.isoformat(timespec="seconds"),
+        "seconds": max(0, round(((now or datetime.now(UTC)) - run.run_started).total_seconds())),
+        "status": status,
+        "problems": problems,
+        "made": made,
+    }
 
 
 def as_text(report: dict[str, Any]) -> str:
     """The report as a mail."""
-    lines = [f"Batch run {report['run_id']}: {report['status'].replace('_', ' ').lower()}", ""]
+    lines = [f"Batch run {report['run_id']}: {report['status'].replace('_', ' ').lower()}", of_what(report), ""]
     for entry in report["problems"]:
         lines += [f"{entry['part']}: {entry['error']}", entry["message"], entry["what_to_do"], ""]
     for made in report["made"]:

@@ -13,6 +13,7 @@ from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from lambdas.aws.observability import correlate, logger
+from lambdas.config.packed import packed_config
 from lambdas.training import approvals
 from lambdas.training.approval_page import page
 
@@ -29,24 +30,31 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
 def show(approval_id: str) -> Response[str]:
     """The page; a mail scanner that opens the link decides nothing."""
     approval = approvals.find(approval_id)
-    return html(HTTPStatus.OK, page.question(approval)) if approval else html(HTTPStatus.NOT_FOUND, page.gone())
+    if approval is None:
+        return html(HTTPStatus.NOT_FOUND, page.gone(language()))
+    return html(HTTPStatus.OK, page.question(approval, language()))
 
 
 @app.post("/approvals/<approval_id>")
 def decide(approval_id: str) -> Response[str]:
     decision = parse_qs(app.current_event.decoded_body or "").get("decision", [""])[0]
     if decision not in ("approve", "reject"):
-        return html(HTTPStatus.BAD_REQUEST, page.document("Not understood", "<p>decision must be approve or reject.</p>"))
+        return html(HTTPStatus.BAD_REQUEST, page.not_understood(language()))
     approval = approvals.decide(approval_id, decision == "approve")
     if approval is None:
-        return html(HTTPStatus.NOT_FOUND, page.gone())
+        return html(HTTPStatus.NOT_FOUND, page.gone(language()))
     logger.info("a person decided", extra={"solution": approval.solution, "run": approval.run_id, "decision": decision})
-    return html(HTTPStatus.OK, page.decided(approval, decision == "approve"))
+    return html(HTTPStatus.OK, page.decided(approval, decision == "approve", language()))
 
 
 @app.not_found
 def no_such_page(error: Exception) -> Response[str]:
-    return html(HTTPStatus.NOT_FOUND, page.gone())
+    return html(HTTPStatus.NOT_FOUND, page.gone(language()))
+
+
+def language() -> page.Language:
+    """The one in which the config wants pages."""
+    return packed_config().display.language
 
 
 def html(status: HTTPStatus, body: str) -> Response[str]:

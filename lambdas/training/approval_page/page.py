@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from html import escape
+from typing import Literal
 
+from lambdas.stores.reports import of_what
 from lambdas.stores.sample_lists import SampleLists, SampleUser, side_by_side
+from lambdas.training.approval_page.korean import KOREAN
 from lambdas.training.approvals import Approval
 from lambdas.training.metric_labels import metric_label
 
@@ -23,43 +27,64 @@ button { font: inherit; padding: .5rem 1.2rem; margin-right: .8rem }
 """
 
 
-def document(title: str, body: str) -> str:
+Language = Literal["en", "ko"]
+#: Puts words into the reader's language.
+_Say = Callable[[str], str]
+
+
+def _in(language: Language) -> _Say:
+    return lambda words: KOREAN[words] if language == "ko" and words in KOREAN else words
+
+
+def _document(title: str, body: str, language: Language) -> str:
     return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        f'<!doctype html><html lang="{language}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body><h1>{escape(title)}</h1>{body}</body></html>"
     )
 
 
-def question(approval: Approval) -> str:
+def _notice(title: str, text: str, language: Language) -> str:
+    """A page of one sentence."""
+    return _document(_in(language)(title), f"<p>{escape(text)}</p>", language)
+
+
+def question(approval: Approval, language: Language = "en") -> str:
     """The page that asks."""
-    verdict = approval.verdict
+    verdict, say = approval.verdict, _in(language)
     rows = "".join(
         f"<tr><td>{escape(metric_label(name))}</td><td>{value:.4f}</td><td>{shown(verdict.deployed_metrics.get(name))}</td>"
         f"<td>{_difference(value, verdict.deployed_metrics.get(name))}</td></tr>"
         for name, value in sorted(verdict.metrics.items())
     )
-    return document(
-        f"May the new version of {verdict.name} go live?",
-        f"<p>Deployment {escape(approval.deployment)}. The new version was trained by run {escape(approval.run_id)} and passed "
-        f"its gate. The campaign serves the old version until you decide; without an answer until "
-        f"{datetime.fromtimestamp(approval.expires, UTC):%Y-%m-%d %H:%M} UTC the old version stays.</p>"
-        f"<p>The figures lie between 0 and 1; more is better.</p>"
-        f"<table><tr><th>metric</th><th>new</th><th>serving now</th><th>difference</th></tr>{rows}</table>"
-        f"{_samples(approval.samples)}"
-        f'<form method="post"><button name="decision" value="approve">Approve</button>'
-        f'<button name="decision" value="reject">Reject</button></form>',
+    until = f"{datetime.fromtimestamp(approval.expires, UTC):%Y-%m-%d %H:%M} UTC"
+    asks = say("The campaign serves the old version until you decide; without an answer until {until} the old version stays.")
+    told = [
+        of_what(approval.model_dump(), say) or say("Deployment {name}.").format(name=approval.deployment),
+        say("The new version was trained by run {run} and passed its gate.").format(run=approval.run_id),
+        asks.format(until=until),
+    ]
+    heads = "".join(f"<th>{say(head)}</th>" for head in ("metric", "new", "serving now", "difference"))
+    return _document(
+        say("May the new version of {name} go live?").format(name=verdict.name),
+        f"<p>{escape(' '.join(told))}</p><p>{say('The figures lie between 0 and 1; more is better.')}</p>"
+        f"<table><tr>{heads}</tr>{rows}</table>"
+        f"{_samples(approval.samples, say)}"
+        f'<form method="post"><button name="decision" value="approve">{say("Approve")}</button>'
+        f'<button name="decision" value="reject">{say("Reject")}</button></form>',
+        language,
     )
 
 
-def _samples(lists: SampleLists) -> str:
+def _samples(lists: SampleLists, say: _Say) -> str:
     """Both lists of each user, side by side, above the buttons."""
     note = f"<p>{escape(lists.note)}</p>" if lists.note else ""
     if not lists.users:
         return note
-    about = "What a few users would get, before filters and business rules. Marked with +: new in the list."
-    return f"<h2>Sample lists</h2><p>{about}</p>{note}" + "".join(
-        f'<table class="lists"><caption>User {number}, {user.events:,} events in the CSVs</caption>'
-        f"<tr><th>#</th><th>serving now</th><th>new</th></tr>{_places(user)}</table>"
+    about = say("What a few users would get, before filters and business rules. Marked with +: new in the list.")
+    caption = say("User {number}, {events} events in the CSVs")
+    return f"<h2>{say('Sample lists')}</h2><p>{about}</p>{note}" + "".join(
+        f'<table class="lists"><caption>{caption.format(number=number, events=f"{user.events:,}")}</caption>'
+        f"<tr><th>#</th><th>{say('serving now')}</th><th>{say('new')}</th></tr>{_places(user)}</table>"
         for number, user in enumerate(lists.users, 1)
     )
 
@@ -79,12 +104,15 @@ def shown(value: float | None) -> str:
     return "–" if value is None else f"{value:.4f}"
 
 
-def decided(approval: Approval, approved: bool) -> str:
-    what = "goes live" if approved else "was rejected; the old one stays"
-    return document("Thank you", f"<p>The new version of {escape(approval.solution)} {what}.</p>")
+def decided(approval: Approval, approved: bool, language: Language = "en") -> str:
+    said = "The new version of {name} goes live." if approved else "The new version of {name} was rejected; the old one stays."
+    return _notice("Thank you", _in(language)(said).format(name=approval.solution), language)
 
 
-def gone() -> str:
-    return document(
-        "Nothing to decide", "<p>This link is unknown, was used already, or is out of time, or the run that asked is over.</p>"
-    )
+def not_understood(language: Language = "en") -> str:
+    return _notice("Not understood", _in(language)("decision must be approve or reject."), language)
+
+
+def gone(language: Language = "en") -> str:
+    said = "This link is unknown, was used already, or is out of time, or the run that asked is over."
+    return _notice("Nothing to decide", _in(language)(said), language)

@@ -6,6 +6,7 @@ through the function of the page, approval_page.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Literal
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -32,6 +33,7 @@ class AskRequest(BaseModel):
     step: Literal["ask"]
     verdict: Verdict
     run_id: str
+    run_started: datetime | None = None
     samples: Made = Made()
     task_token: str
 
@@ -40,7 +42,8 @@ class AskRequest(BaseModel):
 def handler(event: dict[str, Any], context: LambdaContext) -> Any:
     if event.get("step") == "ask":
         request = AskRequest.model_validate(event)
-        return approvals.ask(request.verdict, request.run_id, request.task_token, sample_lists.kept(request.samples))
+        samples = sample_lists.kept(request.samples)
+        return approvals.ask(request.verdict, request.run_id, request.run_started, request.task_token, samples)
     if event.get("step") == "samples":
         return make_samples(packed_config(), SamplesRequest.model_validate(event))
     trained = JudgeRequest.model_validate(event).trained

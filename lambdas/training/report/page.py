@@ -7,6 +7,7 @@ from html import escape
 from types import MappingProxyType
 from typing import Any, Literal
 
+from lambdas.stores.reports import of_what
 from lambdas.stores.runs import VersionRecord
 from lambdas.stores.sample_lists import SampleLists, SampleUser, side_by_side
 from lambdas.training.metric_labels import metric_label
@@ -97,7 +98,7 @@ def report_page(
     title = say("Train run {run}").format(run=report["run_id"])
     body = [
         f'<h1>{escape(title)}</h1><p class="status {colour}">{escape(say(status))}</p>',
-        f"<p>{escape(_first_sentence(report, say))}</p>{_of_what(report, say)}",
+        f'<p>{escape(_first_sentence(report, say))}</p><p class="dim">{escape(of_what(report, say))}</p>',
         _problems_section(report["problems"], say),
         _warnings_section(report.get("warnings", ()), say),
         _metrics_section(report["solutions"], report["campaigns"], say),
@@ -130,20 +131,6 @@ def _first_sentence(report: Mapping[str, Any], say: _Say) -> str:
     if not new and not held:
         said.append(say("No campaign got another version."))
     return " ".join(said)
-
-
-def _of_what(report: Mapping[str, Any], say: _Say) -> str:
-    """The deployment, whose name ends with its environment where it has one, the time and the duration."""
-    if not report.get("started"):
-        return ""
-    seconds = int(report["seconds"])
-    words, amount = ("{n} s", f"{seconds}") if seconds < 120 else ("{n} minutes", f"{seconds / 60:.0f}")
-    if seconds >= 7200:
-        words, amount = "{n} hours", f"{seconds / 3600:.1f}"
-    at = str(report["started"]).replace("T", " ").replace("+00:00", " UTC")
-    said = say("Deployment {name}, started {at}, took {took}.")
-    told = said.format(name=report["deployment"], at=at, took=say(words).format(n=amount))
-    return f'<p class="dim">{escape(told)}</p>'
 
 
 def _problems_section(problems: Sequence[Mapping[str, str]], say: _Say) -> str:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from lambdas.aws.failures import Failure, problem
+from lambdas.stores.reports import of_what
 from lambdas.stores.runs import Decision, VersionRecord
 from lambdas.stores.sample_lists import Made
 
@@ -166,7 +167,7 @@ def records(run: Run) -> list[VersionRecord]:
 
 def as_text(report: dict[str, Any]) -> str:
     """The report as a mail."""
-    lines = [f"Train run {report['run_id']}: {report['status'].replace('_', ' ').lower()}", ""]
+    lines = [f"Train run {report['run_id']}: {report['status'].replace('_', ' ').lower()}", of_what(report), ""]
     for entry in report["problems"]:
         lines += [f"{entry['part']}: {entry['error']}", entry["message"], entry["what_to_do"], ""]
     for solution in report["solutions"]:
