@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from bench.click_stream import FLAWS
+from lambdas.aws import clients
 from lambdas.config import EventType
 from lambdas.ingestion.put_events import handler as put_events
 from lambdas.ingestion.put_events.batch import read_batch
@@ -151,6 +152,31 @@ def test_a_large_dead_letter_is_kept_in_s3(stream: Deployment) -> None:
     bucket, key = letter["s3"].removeprefix("s3://").split("/", 1)
     kept = stream.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
     assert json.loads(kept)["body"] == body
+
+
+@pytest.mark.parametrize("character", ["모", "é", "😀", "\x01", '"', "x"])
+def test_ten_dead_letters_of_any_script_fit_into_one_call(
+    stream: Deployment, monkeypatch: pytest.MonkeyPatch, character: str
+) -> None:
+    """1,048,576 bytes, as botocore's model of SendMessageBatch says; a character of a record can take twelve in a message."""
+    sizes, send = [], clients.sqs().send_message_batch
+
+    def spy(**call: Any) -> Any:
+        sizes.append(sum(len(entry["MessageBody"].encode()) for entry in call["Entries"]))
+        return send(**call)
+
+    monkeypatch.setattr(clients.sqs(), "send_message_batch", spy)
+    text = character * (19_500 // len(character.encode()))
+    assert put(stream, *[f"{n} {text}".encode() for n in range(10)]) == []
+    assert (len(sizes), max(sizes) <= 1_048_576) == (1, True)
+    s3 = stream.client("s3")
+    kept = {
+        letter["record"] if "record" in letter else s3.get_object(
+            Bucket=stream.bucket, Key=letter["s3"].removeprefix(f"s3://{stream.bucket}/")
+        )["Body"].read().decode()
+        for letter in dead_letters(stream)
+    }  # fmt: skip
+    assert kept == {f"{n} {text}" for n in range(10)}
 
 
 def test_throttles_and_failures_are_waited_out(stream: Deployment, personalize_endpoint: str) -> None:
