@@ -117,8 +117,10 @@ def request(shop: Deployment, run_id: str) -> dict[str, Any]:
 
 
 def test_an_id_that_no_user_can_have_is_refused(shop: Deployment) -> None:
-    status, answer = erase(shop, "u" * 257)
-    assert (status, answer["error"]["field"]) == (400, "user_id")
+    for user_id in ("u" * 257, ""):
+        status, answer = erase(shop, user_id)
+        assert (status, answer["error"]["field"]) == (400, "user_id")
+        assert answer["error"]["message"] == "user_id must have 1 to 256 characters"
 
 
 def test_the_daily_job_deletes_every_erased_user(stream: Deployment) -> None:
