@@ -13,29 +13,11 @@ from constructs import Construct
 
 from lambdas.config import Config
 from lambdas.stores import keys, prefixes
+from lambdas.stores.user_stores import expiring_prefixes
 from stacks import names
 from stacks.acknowledged import acknowledge
 from stacks.personalize_role import reach_bucket
 from stacks.tables import add_table
-
-#: What names users and is of use for a time only: days by prefix. Its old versions expire a day later, or they would live on.
-_EXPIRES_AFTER = {
-    # Copies of CSVs for one import.
-    prefixes.without_erased("interactions"): 7,
-    prefixes.without_erased("users"): 7,
-    # Inputs and outputs of batch jobs.
-    prefixes.BATCH: 30,
-    # Inputs and outputs of the jobs for sample lists, which are kept without users.
-    prefixes.SAMPLES: 1,
-    # Records that could not be put: large ones, batches that Lambda gave up, what Firehose could not write.
-    prefixes.DEAD_LETTERS: 14,
-    prefixes.GIVEN_UP: 14,
-    prefixes.EVENTS_ERRORS: 14,
-    # Events that are written anew without erased users: of a job that died, since a job deletes its own.
-    prefixes.EVENTS_STAGING: 2,
-    # What queries of experiments answered.
-    prefixes.ATHENA: 7,
-}
 
 
 class StorageStack(cdk.Stack):
@@ -51,9 +33,11 @@ class StorageStack(cdk.Stack):
         cdk.CfnOutput(self, "CatalogueTable", value=table.table_name)
 
     def _data_bucket(self, config: Config) -> s3.Bucket:
-        """Versioned, so that a bad upload can be taken back; old versions go after 30 days. Tells EventBridge of new objects."""
+        """Versioned, so that a bad upload can be taken back; old versions go after 30 days, those of what expires a
+        day later, or they would live on. Tells EventBridge of new objects.
+        """
         kept = config.archive.keep_days
-        expiring = _EXPIRES_AFTER | ({prefixes.EVENTS: kept} if kept else {})
+        expiring = expiring_prefixes() | ({prefixes.EVENTS: kept} if kept else {})
         bucket = s3.Bucket(
             self,
             "Data",

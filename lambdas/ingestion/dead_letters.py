@@ -13,12 +13,12 @@ from lambdas.aws import clients
 from lambdas.config import environment
 from lambdas.stores import prefixes
 
-#: SendMessageBatch takes this many messages, 256 KB together.
+#: SendMessageBatch takes this many messages, 1 MiB together: no message is longer than its share.
 #: docs: AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html
-BATCH = 10
-#: A larger record is put into S3, and its message points there.
+BATCH, _MAX_MESSAGE_BYTES = 10, 1_048_576 // 10
+#: A larger record is put into S3, and its message points there. So is one that grows too long as JSON, where a byte can take six.
 _MAX_INLINE_BYTES = 20_000
-_MAX_REASON = 1000
+_MAX_ID, _MAX_REASON = 1000, 1000
 _ATTEMPTS = 3
 
 
@@ -38,7 +38,7 @@ class DeadLetter:
 def store(dead: Sequence[DeadLetter]) -> None:
     """Put them into the queue; returns when all are there. Raises NotStored, and what SQS and S3 raise."""
     for start in range(0, len(dead), BATCH):
-        bodies = [json.dumps(message(each)) for each in dead[start : start + BATCH]]
+        bodies = [message(each) for each in dead[start : start + BATCH]]
         waiting: list[Any] = [{"Id": str(n), "MessageBody": body} for n, body in enumerate(bodies)]
         for _ in range(_ATTEMPTS):
             answer = clients.sqs().send_message_batch(QueueUrl=environment.current().dead_letter_queue_url, Entries=waiting)
@@ -50,15 +50,21 @@ def store(dead: Sequence[DeadLetter]) -> None:
             raise NotStored(f"{len(waiting)} messages were not taken by the dead-letter queue")
 
 
-def message(dead: DeadLetter) -> dict[str, str]:
-    """The message as the queue holds it: `record` (text), `record_base64` (not UTF-8) or `s3` (large)."""
-    head = {"id": dead.id, "reason": dead.reason[:_MAX_REASON]}
-    if len(dead.record) > _MAX_INLINE_BYTES:
-        return head | {"s3": _put_aside(dead.record)}
+def message(dead: DeadLetter) -> str:
+    """The message as the queue holds it: JSON in ASCII, with `record` (text), `record_base64` (not UTF-8) or `s3` (large)."""
+    head = {"id": dead.id[:_MAX_ID], "reason": dead.reason[:_MAX_REASON]}
+    if len(dead.record) <= _MAX_INLINE_BYTES:
+        inline = json.dumps(head | _inline(dead.record))
+        if len(inline) <= _MAX_MESSAGE_BYTES:
+            return inline
+    return json.dumps(head | {"s3": _put_aside(dead.record)})
+
+
+def _inline(record: bytes) -> dict[str, str]:
     try:
-        return head | {"record": dead.record.decode()}
+        return {"record": record.decode()}
     except UnicodeDecodeError:
-        return head | {"record_base64": base64.b64encode(dead.record).decode()}
+        return {"record_base64": base64.b64encode(record).decode()}
 
 
 def _put_aside(record: bytes) -> str:

@@ -1,4 +1,4 @@
-"""The tables that hold data of a user. Erasure walks this list; docs/ingestion.md names all stores, a test looks into each."""
+"""What erasure deletes at once: rows of a user, in tables of the list of all stores (lambdas/stores/user_stores.py)."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from lambdas.stores.batch_lists import BatchLists
 
 #: Tables that are emptied of a user when the user is erased, and every day again: what was on its way then is there by now.
 TABLES: dict[str, Callable[[Config, Sequence[str]], None]] = {
-    "recent items": lambda config, users: recent_items.delete_items_of(users),
+    "recent-items": lambda config, users: recent_items.delete_items_of(users),
     "records": lambda config, users: whole_records.delete_users(users),
-    "batch lists": lambda config, users: _batch_lists().delete_of(users, _batches_of_users(config)),
+    "batch-lists": lambda config, users: _batch_lists().delete_of(users, _batches_of_users(config)),
 }
 
 

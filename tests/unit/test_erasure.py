@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -82,16 +81,12 @@ def test_no_table_holds_an_erased_user(stream: Deployment, monkeypatch: pytest.M
     current = Published(version="v1", published_at=NOW, lines=1, written=1, rejected=0)
     publish(f"{name}-batch-lists", keys.key(keys.BATCH_LISTS, "for-you"), current)
     fill()
-    kept = {f"{name}-{table}" for table in ("recent-items", "records", "batch-lists")}
-    assert found() == kept
-    assert len(user_data.TABLES) == len(kept)
+    assert found() == {f"{name}-{table}" for table in user_data.TABLES}
     erase(stream, "marked-user")
     assert found() == {f"{name}-erasures"}
     fill()
     stream.call(delete_user_data.handler)
     assert found() == {f"{name}-erasures"}
-    page = Path("docs/ingestion.md").read_text().split("## Erasure")[1].split("\n## ")[0]
-    assert all(word in page for word in ("dead letters", "archive", "batch", "without-erased", "ErasureBucket"))
 
 
 def test_an_import_leaves_out_the_rows_of_erased_users(shop: Deployment) -> None:
@@ -122,8 +117,10 @@ def request(shop: Deployment, run_id: str) -> dict[str, Any]:
 
 
 def test_an_id_that_no_user_can_have_is_refused(shop: Deployment) -> None:
-    status, answer = erase(shop, "u" * 257)
-    assert (status, answer["error"]["field"]) == (400, "user_id")
+    for user_id in ("u" * 257, ""):
+        status, answer = erase(shop, user_id)
+        assert (status, answer["error"]["field"]) == (400, "user_id")
+        assert answer["error"]["message"] == "user_id must have 1 to 256 characters"
 
 
 def test_the_daily_job_deletes_every_erased_user(stream: Deployment) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from bench.click_stream import FLAWS, click_stream
+from lambdas.aws import clients
 from lambdas.config import EventType
 from lambdas.ingestion.put_events import handler as put_events
 from lambdas.ingestion.put_events.batch import read_batch
@@ -113,6 +114,9 @@ BAD_EVENTS: list[tuple[Any, str]] = [
     (event(timestamp=time.time() + 10**7), "timestamp: must be after 1970 and not in the future"),
     (event(timestamp="2024-01-01"), "timestamp"),
     (event(event_value=True), "event_value"),
+    (event(event_value=1e300), "event_value: is '1e+300', which does not fit into type float"),
+    (event(event_value=-3.5e38), "event_value: is '-3.5e+38', which does not fit into type float"),
+    (event(event_value=10**400), "event_value: Input should be a finite number"),
     (event(properties={"device": {"kind": "mobile"}}), "properties.device"),
     (event(properties={"EVENTTYPE": "x"}), "properties.EVENTTYPE: is a field of its own"),
     (event(properties={"user_id": "x"}), "properties.user_id: is a field of its own"),
@@ -167,6 +171,31 @@ def test_a_large_dead_letter_is_kept_in_s3(stream: Deployment) -> None:
     bucket, key = letter["s3"].removeprefix("s3://").split("/", 1)
     kept = stream.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
     assert json.loads(kept)["body"] == body
+
+
+@pytest.mark.parametrize("character", ["모", "é", "😀", "\x01", '"', "x"])
+def test_ten_dead_letters_of_any_script_fit_into_one_call(
+    stream: Deployment, monkeypatch: pytest.MonkeyPatch, character: str
+) -> None:
+    """1,048,576 bytes, as botocore's model of SendMessageBatch says; a character of a record can take twelve in a message."""
+    sizes, send = [], clients.sqs().send_message_batch
+
+    def spy(**call: Any) -> Any:
+        sizes.append(sum(len(entry["MessageBody"].encode()) for entry in call["Entries"]))
+        return send(**call)
+
+    monkeypatch.setattr(clients.sqs(), "send_message_batch", spy)
+    text = character * (19_500 // len(character.encode()))
+    assert put(stream, *[f"{n} {text}".encode() for n in range(10)]) == []
+    assert (len(sizes), max(sizes) <= 1_048_576) == (1, True)
+    s3 = stream.client("s3")
+    kept = {
+        letter["record"] if "record" in letter else s3.get_object(
+            Bucket=stream.bucket, Key=letter["s3"].removeprefix(f"s3://{stream.bucket}/")
+        )["Body"].read().decode()
+        for letter in dead_letters(stream)
+    }  # fmt: skip
+    assert kept == {f"{n} {text}" for n in range(10)}
 
 
 def test_throttles_and_failures_are_waited_out(stream: Deployment, personalize_endpoint: str) -> None:

@@ -142,6 +142,15 @@ def test_a_patch_changes_its_columns_and_leaves_the_others(stream: Deployment) -
     assert exported(stream, "users", "USER_ID", "AGE", "MEMBERSHIP") == [["u1", "31", "gold"]]
 
 
+@pytest.mark.parametrize("nothing", [None, "", []])
+def test_a_patch_can_not_clear_a_required_column(stream: Deployment, nothing: Any) -> None:
+    put(stream, message("item", "i1", ITEM, 1000))
+    assert put(stream, patch("item", "i1", {"TITLE": nothing, "STOCK": 0}, 2000), patch("item", "i1", {"PRICE": 5}, 3000)) == []
+    (letter,) = dead_letters(stream)
+    assert letter["reason"] == "TITLE: is required"
+    assert exported(stream, "items", "TITLE", "STOCK", "PRICE") == [["Spade", "3", "5.0"]], "nothing of a bad patch is taken"
+
+
 def test_puts_and_patches_lose_nothing_in_any_order_or_batch(stream: Deployment) -> None:
     """Of each column the newest value counts."""
     changes = [

@@ -15,6 +15,7 @@ from lambdas.config.events import Event, EventRecord, ExposureRecord
 from lambdas.ingestion.dead_letters import DeadLetter
 from personalize_rules.events import RECORD_KINDS, check_time, shadows_member
 from personalize_rules.limits import MAX_EVENT_PROPERTIES
+from personalize_rules.values import check_size
 
 Record = EventRecord | ExposureRecord
 RECORD: TypeAdapter[Record] = TypeAdapter(Annotated[Record, Field(discriminator="kind")])
@@ -114,6 +115,10 @@ def _as_personalize_wants(event: Event, record_id: str, time: float) -> dict[str
         "sentAt": int(time),
     }
     if event.event_value is not None:
+        try:
+            check_size(event.event_value, "float")  # docs: API_UBS_Event.html
+        except ValueError as error:
+            raise Unusable(f"event_value: {error}") from None
         shaped["eventValue"] = event.event_value
     if event.recommendation_id is not None:
         shaped["recommendationId"] = event.recommendation_id

@@ -147,6 +147,12 @@ def check_timestamp(seconds: float, text: str = "") -> None:
     raise ValueError(f"is '{text[:40] or format(seconds, '.0f')}', which {what}; times are in seconds since 1970")
 
 
+def check_size(number: float, kind: str, text: str = "") -> None:
+    """Raise ValueError for a number that its type can't hold; `text` is how it was written."""
+    if abs(number) >= _TOO_LARGE[kind]:
+        raise ValueError(f"is '{text[:40] or number}', which does not fit into type {kind}")
+
+
 def _text_reader(schema: Schema, field: Field) -> Callable[[str], str]:
     limit = text_limit(schema, field)
 
@@ -197,8 +203,7 @@ def _real(kind: str) -> Callable[[str], float]:
         if not NUMBER.fullmatch(text):
             raise ValueError(f"is '{text[:40]}', not a number")
         number = float(text)
-        if abs(number) >= _TOO_LARGE[kind]:
-            raise ValueError(f"is '{text[:40]}', which does not fit into type {kind}")
+        check_size(number, kind, text)
         return number
 
     return read

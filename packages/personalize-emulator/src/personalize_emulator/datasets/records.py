@@ -16,7 +16,7 @@ from personalize_emulator.errors import InvalidInput
 from personalize_rules.events import shadows_member
 from personalize_rules.limits import MAX_ID
 from personalize_rules.schemas import Kind, Schema, normalized
-from personalize_rules.values import check_timestamp, encodable, event_type_key, json_value
+from personalize_rules.values import check_size, check_timestamp, encodable, event_type_key, json_value
 
 _ENTITY_IDS: Mapping[str, str] = {"ITEMS": "itemId", "USERS": "userId", "ACTIONS": "actionId"}
 _ACTION_EVENT_TYPES = frozenset({"viewed", "taken", "not taken"})
@@ -119,6 +119,7 @@ def _event_value(value: Any) -> float | None:
         number = math.nan
     if not math.isfinite(number):
         raise ValueError("must be a number.")
+    check_size(number, "float")
     return number
 
 
