@@ -19,7 +19,7 @@ from reco.cli import app
 from reco.commands import keys
 from reco.local.synth import ROOT
 from reco.target import Target
-from tests.harness.deployment import write_config
+from tests.harness.deployment import CONFIG, write_config
 from tests.unit.conftest import Deployment
 
 URLS = {"api_url": "http://api.example/v1", "browser_api_url": "http://browsers.example/v1"}
@@ -89,6 +89,20 @@ def test_what_is_printed(shop: Deployment, target: Target) -> None:
     assert "/recommendations/home?user_id=u0'" in said.stdout
     assert "Put in" not in said.stdout
     found = json.loads(CliRunner().invoke(app, ["keys", "-c", "config/shop.yaml", "--json"]).stdout)
-    names = {"api_url", "api_key", "browser_api_url", "browser_api_key", "auth", "curl", "curl_event", "put_in"}
+    names = {"api_url", "api_key", "browser_api_url", "browser_api_key", "browsers_may", "auth", "curl", "curl_event", "put_in"}
     assert (set(found), found["auth"], found["put_in"]) == (names, "key", [])
     assert all(found[name] in said.stdout for name in ("curl", "curl_event"))
+
+
+@pytest.mark.parametrize(
+    ("placements", "may"), [(["home", "search"], "only send events and ask for home, search"), ([], "only send events")]
+)
+def test_what_the_browsers_key_may_do_follows_the_config(target: Target, tmp_path: Path, placements: list[str], may: str) -> None:
+    raw = yaml.safe_load(CONFIG.read_text())
+    raw["api"]["browser_placements"] = placements
+    raw["storefront"] = None
+    config = str(write_config(raw, tmp_path))
+    said = CliRunner().invoke(app, ["keys", "-c", config]).stdout.splitlines()
+    assert said[said.index("  key    browsers-key") + 1] == f"  may    {may}"
+    answer = json.loads(CliRunner().invoke(app, ["keys", "-c", config, "--json"]).stdout)
+    assert (answer["browser_api_key"], answer["browsers_may"]) == ("browsers-key", may)
