@@ -56,10 +56,17 @@ class Finding:
     remedy: str = ""
 
 
-class Preflight:
-    """`client` gives boto3 clients by their service."""
+#: Of `cdk bootstrap`, where nobody chose another.
+QUALIFIER = "hnb659fds"
 
-    def __init__(self, client: Callable[[str], Any], config: Config, needs: Needs, region: str) -> None:
+
+class Preflight:
+    """`client` gives boto3 clients by their service; `qualifier` is that of the bootstrap."""
+
+    def __init__(
+        self, client: Callable[[str], Any], config: Config, needs: Needs, region: str, qualifier: str = QUALIFIER
+    ) -> None:
+        self._qualifier = qualifier
         self._client = client
         self._config = config
         self._needs = needs
@@ -101,12 +108,14 @@ class Preflight:
     def _bootstrap(self) -> Iterator[Finding]:
         wanted = self._needs.bootstrap_version
         try:
-            value = self._client("ssm").get_parameter(Name="/cdk-bootstrap/hnb659fds/version")["Parameter"]["Value"]
+            value = self._client("ssm").get_parameter(Name=f"/cdk-bootstrap/{self._qualifier}/version")["Parameter"]["Value"]
         except ClientError as error:
             if error.response["Error"]["Code"] not in _ABSENT:
                 raise
             value = "0"
         found, remedy = f"version {value}" if int(value) else "not done", f"npx cdk bootstrap aws://ACCOUNT/{self._region}"
+        if self._qualifier != QUALIFIER:
+            remedy += f" --qualifier {self._qualifier} --toolkit-stack-name CDKToolkit-{self._qualifier}"
         enough = int(value) >= wanted
         yield Finding("CDK bootstrap", "ok" if enough else "mend", found, f"version {wanted}", "" if enough else remedy)
 

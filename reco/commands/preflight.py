@@ -5,13 +5,14 @@ from __future__ import annotations
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
+from typing import Annotated
 
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
 from reco.account.needs import needs_of
-from reco.account.preflight import Finding, Preflight
+from reco.account.preflight import QUALIFIER, Finding, Preflight
 from reco.console import progress, results, show_json, show_table
 from reco.errors import RecoError
 from reco.local.attach import connect
@@ -23,7 +24,12 @@ from reco.target import Target
 LACKS, UNKNOWN = 1, 3
 
 
-def preflight(config: ConfigOption = DEFAULT_CONFIG, aws: AwsOption = False, as_json: JsonOption = False) -> None:
+def preflight(
+    config: ConfigOption = DEFAULT_CONFIG,
+    aws: AwsOption = False,
+    qualifier: Annotated[str, typer.Option(help="Of `cdk bootstrap`, if it has one of its own.")] = QUALIFIER,
+    as_json: JsonOption = False,
+) -> None:
     """Read quotas, services, bootstrap, stacks and names, and say what to ask for; nothing is changed.
 
     Exit code 0: deploy. 1: something is to be done first. 3: nothing is known to be missing, but a check could not be made.
@@ -36,7 +42,7 @@ def preflight(config: ConfigOption = DEFAULT_CONFIG, aws: AwsOption = False, as_
     found: list[Finding] = []
     with Progress(SpinnerColumn(), TextColumn("{task.description}"), console=progress, transient=True) as bar:
         task = bar.add_task("looking at the account")
-        for finding in Preflight(target.client, deployment, needs, region).findings():
+        for finding in Preflight(target.client, deployment, needs, region, qualifier).findings():
             bar.update(task, description=finding.check)
             found.append(finding)
     if as_json:

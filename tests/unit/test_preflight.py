@@ -129,6 +129,16 @@ def test_no_bootstrap_and_one_that_is_too_old(config: Config, answers: dict[str,
     assert (found.state, found.found, found.remedy) == ("mend", "not done", f"npx cdk bootstrap aws://ACCOUNT/{REGION}")
 
 
+def test_a_bootstrap_with_a_qualifier_of_its_own(config: Config, answers: dict[str, Any]) -> None:
+    def look_at(qualifier: str) -> Finding:
+        findings = Preflight(boto3.client, config, NEEDS, REGION, qualifier).findings()  # type: ignore[arg-type]
+        return next(finding for finding in findings if finding.check == "CDK bootstrap")
+
+    assert "--qualifier prod --toolkit-stack-name CDKToolkit-prod" in look_at("prod").remedy
+    boto3.client("ssm").put_parameter(Name="/cdk-bootstrap/prod/version", Value="21", Type="String")
+    assert look_at("prod").state == "ok"
+
+
 def test_names_that_are_taken_are_each_named(config: Config, answers: dict[str, Any]) -> None:
     boto3.client("s3").create_bucket(Bucket="recostack-shop-data", CreateBucketConfiguration={"LocationConstraint": REGION})
     boto3.client("sqs").create_queue(QueueName="shop-records")
