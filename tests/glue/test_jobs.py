@@ -286,12 +286,12 @@ def test_what_a_job_that_died_had_staged_is_gone_after_the_next_run_even_with_no
     with monkeypatch.context() as patch:
         patch.setattr(erasure, "replace", dies)
         with pytest.raises(OSError, match="killed"):
-            run_job("erasure", archive=short, erased=shop["erased"])
+            run_job("erasure", archive=short, erased=shop["erased"], staging=staging)
     assert list(staging.rglob("*.gz"))
     before = lines_of(short)
     nobody = short.parent / "nobody.jsonl"
     nobody.touch()
-    assert run_job("erasure", archive=short, erased=nobody)["files"] == 0
+    assert run_job("erasure", archive=short, erased=nobody, staging=staging)["files"] == 0
     assert not staging.exists()
     assert lines_of(short) == before
 

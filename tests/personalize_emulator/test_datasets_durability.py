@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import random
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
 
+import pytest
+
+from personalize_emulator.datasets import streamed
 from tests.personalize_emulator.shop_data import csv_file, event, interaction_rows, open_store, put_events
 
 WRITER = """
@@ -77,3 +81,13 @@ def test_threads_lose_no_event(tmp_path: Path) -> None:
         thread.join()
     assert failures == []
     assert len(store.training_data().interactions) == 400
+
+
+def test_jobs_that_make_the_records_at_once_wait_for_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = sqlite3.connect(tmp_path / "records.sqlite", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    monkeypatch.setattr(streamed.time, "sleep", lambda seconds: other.execute("COMMIT"))
+    records = streamed.StreamedRecords(tmp_path / "records.sqlite")
+    assert records.version("ITEMS").number == 0
+    records.close()
+    other.close()

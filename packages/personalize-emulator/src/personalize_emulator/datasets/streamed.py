@@ -10,6 +10,7 @@ import json
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from typing import Any
 from personalize_rules.schemas import Kind
 from personalize_rules.values import event_type_key
 
+#: Seconds for which a connection waits for another one to finish.
+_PATIENCE = 60.0
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS events (
     id INTEGER PRIMARY KEY,
@@ -93,9 +96,7 @@ class StreamedRecords:
         try:
             connection = self._idle.get_nowait()
         except queue.Empty:
-            connection = sqlite3.connect(self._path, timeout=60, isolation_level=None, check_same_thread=False)
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
+            connection = _opened(self._path)
         try:
             yield connection
         finally:
@@ -277,3 +278,19 @@ class StreamedRecords:
             connection.execute("DELETE FROM sessions WHERE kind = ?", (kind,))
             connection.execute("DELETE FROM entities WHERE kind = ?", (kind,))
             self._next_version(connection, kind, rebuilt=True)
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    """A connection that waits for others at most a minute. Raises sqlite3.OperationalError after it."""
+    connection = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            break
+        except sqlite3.OperationalError:  # jobs that make the file at once: SQLite itself does not wait for this
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+    connection.execute("PRAGMA synchronous = NORMAL")
+    return connection
