@@ -37,7 +37,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if _WATCHER in session.config.stash:
         watcher = session.config.stash[_WATCHER]
         deadline = time.monotonic() + _MOST_SECONDS
-        own = {os.getpid(), watcher.pid, *_of_the_cdk()}
+        own = {os.getpid(), watcher.pid, *_ending_with_this_process()}
         while (left := _left(own)) and time.monotonic() < deadline:
             time.sleep(0.05)
         for pid in left:
@@ -45,9 +45,9 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
-def _of_the_cdk() -> set[int]:
-    """The Node.js behind the CDK, where tests ran in this process (`-n 0`): it ends with it."""
-    roots = [pid for pid in children_of(os.getpid()) if "jsii" in command_of(pid)]
+def _ending_with_this_process() -> set[int]:
+    """The Node.js behind the CDK and the JVM behind Spark, where tests ran in this process (`-n 0`)."""
+    roots = [pid for pid in children_of(os.getpid()) if "jsii" in command_of(pid) or "pyspark" in command_of(pid)]
     return {*roots, *(pid for root in roots for pid in descendants_of(root))}
 
 
