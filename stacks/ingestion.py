@@ -140,7 +140,7 @@ class IngestionStack(cdk.Stack):
             enforce_ssl=True,
             retention_period=cdk.Duration.days(7),
             visibility_timeout=cdk.Duration.seconds(6 * timeout.to_seconds()),
-            dead_letter_queue=sqs.DeadLetterQueue(queue=stuck, max_receive_count=100),
+            dead_letter_queue=sqs.DeadLetterQueue(queue=stuck, max_receive_count=400),  # five hours of an outage
         )
         catalogue = self.format_arn(service="dynamodb", resource=f"table/{names.catalogue_table(self.config)}")
         datasets = f"{names.personalize_prefix()}:dataset/{self.config.name}/*"

@@ -40,7 +40,7 @@ def test_items_and_users_have_a_queue_with_low_concurrency_and_a_dead_letter_que
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     queues = {q["QueueName"]: q for q in all_of(templates, "ingestion", "AWS::SQS::Queue")}
     assert set(queues) == {"movielens_records", "movielens_records-stuck", "movielens_dead-letters"}
-    assert queues["movielens_records"]["RedrivePolicy"]["maxReceiveCount"] == 100
+    assert queues["movielens_records"]["RedrivePolicy"]["maxReceiveCount"] == 400
     assert all(queue["SqsManagedSseEnabled"] for queue in queues.values())
     assert queues["movielens_dead-letters"]["MessageRetentionPeriod"] == 14 * 86_400
 

@@ -28,8 +28,9 @@ from lambdas.stores.erasures import erased
 RESERVE = 10_000
 #: A patch may come before the put that was sent before it: it is looked at so often, after so many seconds each time.
 _LOOKS, _SECONDS_BETWEEN = 5, 5
-#: Seconds until a change comes back that Personalize did not take in time: the first, which doubles, and the longest.
-_FIRST_RETURN, _LAST_RETURN = 5, 720
+#: Seconds until a change comes back that Personalize did not take in time: the first, which doubles, and the longest: once
+#: Personalize answers again, no change waits for longer.
+_FIRST_RETURN, _LAST_RETURN = 5, 45
 
 Message = Mapping[str, Any]
 
