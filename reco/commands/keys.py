@@ -56,7 +56,8 @@ def keys(
 
 
 def _keys(config: Config, target: Target) -> dict[str, Any]:
-    call, example = curl(config, target), example_of(target)
+    example = example_of(target)
+    call = curl(config, target, example)
     return {
         "api_url": target.api_url,
         "api_key": target.api_key,
@@ -83,10 +84,10 @@ def put_in(names: Sequence[str]) -> str:
     return f"Put in your shop's own: {', '.join(names)}. Those of the command only show where they stand."
 
 
-def curl(config: Config, target: Target) -> Call:
+def curl(config: Config, target: Target, example: Example | None) -> Call:
     """A call of the placement that needs least: no value for its filter, no item; of a ranking, where there is no other.
 
-    The ids are of the data that is loaded.
+    `example` has ids of the data that is loaded.
     """
     kinds = {name: RECIPES[config.solutions[placement.solution].recipe].type for name, placement in config.placements.items()}
     wanted = ("USER_PERSONALIZATION", "POPULAR_ITEMS", "RELATED_ITEMS")
@@ -97,7 +98,7 @@ def curl(config: Config, target: Target) -> Call:
             wanted.index(kinds[name]) if kinds[name] in wanted else len(wanted),
         ),
     )
-    example, parameters = example_of(target), _parameters(config, chosen)
+    parameters = _parameters(config, chosen)
     user, items = (example.user_id, example.item_ids) if example else ("1", ["1", "2"])
     if kinds[chosen] == "PERSONALIZED_RANKING":
         body: dict[str, Any] = {"user_id": user, "item_ids": items}

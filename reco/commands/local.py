@@ -11,6 +11,7 @@ import typer
 from lambdas.stores.deployment import NotDeployed, parameter_name, read_deployment
 from reco.commands.keys import curl, put_in
 from reco.console import results, say, show_json, show_table
+from reco.data.load import example_of
 from reco.local.attach import connect
 from reco.local.running import deploy_local, start_local, stop_local, wait_until_stopped
 from reco.local.synth import ENVIRONMENT
@@ -41,7 +42,7 @@ def up(
     if not as_json:
         target = Target(found.name, environment)
         say("It is trained and answers:" if _is_trained(target) else "Once it is trained (`reco load`, `reco train --wait`):")
-        call = curl(found, target)
+        call = curl(found, target, example_of(target))
         results.print(call.command, markup=False)
         if call.put_in:
             results.print(put_in(call.put_in), markup=False)

@@ -170,16 +170,19 @@ def _add_mapped(api: Api) -> None:
     api.path("Queue1", "queue")
     parts = ["arn:aws:apigateway:us-east-1:sqs:path/123456789012/", {"Fn::GetAtt": ["Queue", "QueueName"]}]
     send = "Action=SendMessage&MessageBody=$util.urlEncode($input.body)"
+    to_queue = {
+        "Type": "AWS",
+        "IntegrationHttpMethod": "POST",
+        "Uri": {"Fn::Join": ["", parts]},
+        "Credentials": {"Fn::GetAtt": ["Role", "Arn"]},
+        "RequestTemplates": {"application/json": send},
+    }
     api.method(
         "Queue1",
         "POST",
-        {
-            "Type": "AWS",
-            "IntegrationHttpMethod": "POST",
-            "Uri": {"Fn::Join": ["", parts]},
-            "Credentials": {"Fn::GetAtt": ["Role", "Arn"]},
+        to_queue
+        | {
             "RequestParameters": {"integration.request.header.Content-Type": "'application/x-www-form-urlencoded'"},
-            "RequestTemplates": {"application/json": send},
             "IntegrationResponses": [{"StatusCode": "202", "ResponseTemplates": {"application/json": '{"accepted": true}'}}],
         },
     )
@@ -187,13 +190,9 @@ def _add_mapped(api: Api) -> None:
     api.method(
         "Overriding",
         "POST",
-        {
-            "Type": "AWS",
-            "IntegrationHttpMethod": "POST",
-            "Uri": {"Fn::Join": ["", parts]},
-            "Credentials": {"Fn::GetAtt": ["Role", "Arn"]},
+        to_queue
+        | {
             "RequestParameters": {"integration.request.header.Authorization": "'own'"},
-            "RequestTemplates": {"application/json": send},
             "IntegrationResponses": [{"StatusCode": "202"}],
         },
     )

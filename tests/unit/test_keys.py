@@ -17,6 +17,7 @@ from lambdas.config import Config
 from lambdas.config.file import load_config
 from reco.cli import app
 from reco.commands import keys
+from reco.data.load import example_of
 from reco.local.synth import ROOT
 from reco.target import Target
 from tests.harness.deployment import CONFIG, write_config
@@ -53,30 +54,30 @@ def asked(call: keys.Call) -> tuple[str, dict[str, list[str]]]:
 
 def test_a_placement_whose_filter_needs_no_value_is_asked(shop: Deployment, target: Target) -> None:
     shop.put_csv("interactions", "USER_ID,ITEM_ID,TIMESTAMP,EVENT_TYPE\nu 7,a&b,1700000000,view\nu8,i2,1700000001,view\n")
-    call = keys.curl(config_with("category"), target)
+    call = keys.curl(config_with("category"), target, example_of(target))
     assert (asked(call), call.put_in) == (("/v1/recommendations/home", {"user_id": ["u 7"]}), [])
-    call = keys.curl(config_with("category", "best-sellers", only=True), target)
+    call = keys.curl(config_with("category", "best-sellers", only=True), target, example_of(target))
     assert asked(call)[0] == "/v1/recommendations/best-sellers"
-    call = keys.curl(config_with("item-page", only=True), target)
+    call = keys.curl(config_with("item-page", only=True), target, example_of(target))
     assert (asked(call), call.put_in) == (("/v1/recommendations/item-page", {"item_id": ["a&b"]}), [])
-    body = shlex.split(keys.curl(config_with("search", only=True), target).command.replace("\\\n", ""))[-1]
+    body = shlex.split(keys.curl(config_with("search", only=True), target, example_of(target)).command.replace("\\\n", ""))[-1]
     assert json.loads(body) == {"user_id": "u 7", "item_ids": ["a&b", "i2"]}
 
 
 def test_a_value_that_only_the_shop_knows_is_named(shop: Deployment, target: Target) -> None:
-    call = keys.curl(config_with("category", only=True), target)
+    call = keys.curl(config_with("category", only=True), target, example_of(target))
     assert (asked(call), call.put_in) == (
         ("/v1/recommendations/category", {"user_id": ["1"], "CATEGORY": ["CATEGORY"]}),
         ["user_id", "CATEGORY"],
     )
     shop.put_csv("interactions")
-    assert keys.curl(config_with("category", only=True), target).put_in == ["CATEGORY"]
+    assert keys.curl(config_with("category", only=True), target, example_of(target)).put_in == ["CATEGORY"]
 
 
 @pytest.mark.parametrize("text", ["", "USER_ID,ITEM_ID\n", "A,B\n1,2\n", "USER_ID,ITEM_ID\n1,2,3\n", '"\n'])
 def test_csvs_that_tell_no_ids(shop: Deployment, target: Target, text: str) -> None:
     shop.put_csv("interactions", text)
-    assert keys.curl(config_with(), target).put_in == ["user_id"]
+    assert keys.curl(config_with(), target, example_of(target)).put_in == ["user_id"]
 
 
 def test_what_is_printed(shop: Deployment, target: Target) -> None:
