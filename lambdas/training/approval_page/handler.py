@@ -16,6 +16,7 @@ from lambdas.aws.observability import correlate, logger
 from lambdas.config.packed import packed_config
 from lambdas.training import approvals
 from lambdas.training.approval_page import page
+from lambdas.training.languages import Language
 
 app = APIGatewayRestResolver()
 
@@ -52,7 +53,7 @@ def no_such_page(error: Exception) -> Response[str]:
     return html(HTTPStatus.NOT_FOUND, page.gone(language()))
 
 
-def language() -> page.Language:
+def language() -> Language:
     """The one in which the config wants pages."""
     return packed_config().display.language
 

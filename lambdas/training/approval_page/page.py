@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from html import escape
-from typing import Literal
 
 from lambdas.stores.reports import of_what
 from lambdas.stores.sample_lists import SampleLists, SampleUser, side_by_side
 from lambdas.training.approval_page.korean import KOREAN
 from lambdas.training.approvals import Approval
+from lambdas.training.languages import Language, Say, speaking
 from lambdas.training.metric_labels import metric_label
 
 _STYLE = """
@@ -27,15 +26,6 @@ button { font: inherit; padding: .5rem 1.2rem; margin-right: .8rem }
 """
 
 
-Language = Literal["en", "ko"]
-#: Puts words into the reader's language.
-_Say = Callable[[str], str]
-
-
-def _in(language: Language) -> _Say:
-    return lambda words: KOREAN[words] if language == "ko" and words in KOREAN else words
-
-
 def _document(title: str, body: str, language: Language) -> str:
     return (
         f'<!doctype html><html lang="{language}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
@@ -45,12 +35,12 @@ def _document(title: str, body: str, language: Language) -> str:
 
 def _notice(title: str, text: str, language: Language) -> str:
     """A page of one sentence."""
-    return _document(_in(language)(title), f"<p>{escape(text)}</p>", language)
+    return _document(speaking(language, KOREAN)(title), f"<p>{escape(text)}</p>", language)
 
 
 def question(approval: Approval, language: Language = "en") -> str:
     """The page that asks."""
-    verdict, say = approval.verdict, _in(language)
+    verdict, say = approval.verdict, speaking(language, KOREAN)
     rows = "".join(
         f"<tr><td>{escape(metric_label(name))}</td><td>{value:.4f}</td><td>{shown(verdict.deployed_metrics.get(name))}</td>"
         f"<td>{_difference(value, verdict.deployed_metrics.get(name))}</td></tr>"
@@ -75,7 +65,7 @@ def question(approval: Approval, language: Language = "en") -> str:
     )
 
 
-def _samples(lists: SampleLists, say: _Say) -> str:
+def _samples(lists: SampleLists, say: Say) -> str:
     """Both lists of each user, side by side, above the buttons."""
     note = f"<p>{escape(lists.note)}</p>" if lists.note else ""
     if not lists.users:
@@ -106,13 +96,13 @@ def shown(value: float | None) -> str:
 
 def decided(approval: Approval, approved: bool, language: Language = "en") -> str:
     said = "The new version of {name} goes live." if approved else "The new version of {name} was rejected; the old one stays."
-    return _notice("Thank you", _in(language)(said).format(name=approval.solution), language)
+    return _notice("Thank you", speaking(language, KOREAN)(said).format(name=approval.solution), language)
 
 
 def not_understood(language: Language = "en") -> str:
-    return _notice("Not understood", _in(language)("decision must be approve or reject."), language)
+    return _notice("Not understood", speaking(language, KOREAN)("decision must be approve or reject."), language)
 
 
 def gone(language: Language = "en") -> str:
     said = "This link is unknown, was used already, or is out of time, or the run that asked is over."
-    return _notice("Nothing to decide", _in(language)(said), language)
+    return _notice("Nothing to decide", speaking(language, KOREAN)(said), language)

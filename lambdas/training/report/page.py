@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 from lambdas.stores.reports import of_what
 from lambdas.stores.runs import VersionRecord
 from lambdas.stores.sample_lists import SampleLists, SampleUser, side_by_side
+from lambdas.training.languages import Language, Say, speaking
 from lambdas.training.metric_labels import metric_label
 from lambdas.training.report.chart import Mark, Point, line_chart
 from lambdas.training.report.korean import KOREAN
-
-#: Puts words into the reader's language.
-_Say = Callable[[str], str]
 
 #: The metrics that are drawn, and that lead the table.
 _LEADING = ("normalized_discounted_cumulative_gain_at_25", "mean_reciprocal_rank_at_25", "coverage")
@@ -83,17 +81,14 @@ _LEGEND = (
 def report_page(
     report: Mapping[str, Any],
     history: Mapping[str, Sequence[VersionRecord]],
-    language: Literal["en", "ko"] = "en",
+    language: Language = "en",
     samples: Mapping[str, SampleLists] = MappingProxyType({}),
 ) -> str:
     """The whole page. `history` holds the versions of each solution; solutions are charted in its order.
 
     `samples` are the lists by solution that a person was shown who decided about its new version.
     """
-
-    def say(words: str) -> str:
-        return KOREAN[words] if language == "ko" and words in KOREAN else words
-
+    say = speaking(language, KOREAN)
     colour, status = _STATUS.get(report["status"], ("plain", report["status"]))
     title = say("Train run {run}").format(run=report["run_id"])
     body = [
@@ -114,7 +109,7 @@ def report_page(
     )
 
 
-def _first_sentence(report: Mapping[str, Any], say: _Say) -> str:
+def _first_sentence(report: Mapping[str, Any], say: Say) -> str:
     """What came of the run, for somebody who knows none of the words below."""
     solutions = report["solutions"]
     if not solutions:
@@ -133,7 +128,7 @@ def _first_sentence(report: Mapping[str, Any], say: _Say) -> str:
     return " ".join(said)
 
 
-def _problems_section(problems: Sequence[Mapping[str, str]], say: _Say) -> str:
+def _problems_section(problems: Sequence[Mapping[str, str]], say: Say) -> str:
     if not problems:
         return ""
     shown = [
@@ -144,14 +139,14 @@ def _problems_section(problems: Sequence[Mapping[str, str]], say: _Say) -> str:
     return f"<h2>{say('Problems')}</h2>\n" + "\n".join(shown)
 
 
-def _warnings_section(warnings: Sequence[str], say: _Say) -> str:
+def _warnings_section(warnings: Sequence[str], say: Say) -> str:
     if not warnings:
         return ""
     listed = "".join(f"<li>{escape(warning)}</li>" for warning in warnings)
     return f"<h2>{say('Noticed in the CSVs')}</h2>\n<ul>{listed}</ul>"
 
 
-def _metrics_section(solutions: Sequence[Mapping[str, Any]], campaigns: Sequence[str], say: _Say) -> str:
+def _metrics_section(solutions: Sequence[Mapping[str, Any]], campaigns: Sequence[str], say: Say) -> str:
     """One row a solution, one column a metric; what a recipe does not measure stays empty."""
     if not solutions:
         return ""
@@ -183,7 +178,7 @@ def _by_name_and_cut_off(metric: str) -> tuple[str, int]:
     return name, int(cut_off) if cut_off.isdecimal() else 0
 
 
-def _solution_row(solution: Mapping[str, Any], metrics: Sequence[str], served: bool, say: _Say) -> str:
+def _solution_row(solution: Mapping[str, Any], metrics: Sequence[str], served: bool, say: Say) -> str:
     before = solution.get("deployed_metrics", {})
     cells = "".join(f'<td class="number">{_figure(solution["metrics"].get(m), before.get(m))}</td>' for m in metrics)
     campaign = f'<div class="dim">{say("campaign in service")}</div>' if served else ""
@@ -200,7 +195,7 @@ def _figure(value: float | None, before: float | None) -> str:
     return f"{value:.4f}" + ("" if before is None else f'<div class="dim">{value - before:+.4f}</div>')
 
 
-def _verdict_cell(verdict: Mapping[str, Any] | None, say: _Say) -> str:
+def _verdict_cell(verdict: Mapping[str, Any] | None, say: Say) -> str:
     if not verdict:
         return ""
     colour, word = _VERDICTS.get(verdict["decision"], ("plain", verdict["decision"]))
@@ -208,7 +203,7 @@ def _verdict_cell(verdict: Mapping[str, Any] | None, say: _Say) -> str:
     return f'<span class="verdict {colour}">{escape(say(word))}</span>' + (f"<ul>{reasons}</ul>" if reasons else "")
 
 
-def _samples_section(samples: Mapping[str, SampleLists], say: _Say) -> str:
+def _samples_section(samples: Mapping[str, SampleLists], say: Say) -> str:
     """Of each solution, of each user: both lists side by side."""
     shown = [
         f"<h3>{escape(name)}</h3>"
@@ -221,7 +216,7 @@ def _samples_section(samples: Mapping[str, SampleLists], say: _Say) -> str:
     return f'<h2>{say("Sample lists")}</h2>\n<p class="dim">{about}</p>' + "\n".join(shown) if shown else ""
 
 
-def _user_lists(number: int, user: SampleUser, say: _Say) -> str:
+def _user_lists(number: int, user: SampleUser, say: Say) -> str:
     caption = say("User {number}, {events} events in the CSVs").format(number=number, events=f"{user.events:,}")
     places = "".join(
         f'<tr><td class="number">{place}</td><td>{escape(row.serving)}</td>'
@@ -232,7 +227,7 @@ def _user_lists(number: int, user: SampleUser, say: _Say) -> str:
     return f"<table><caption>{escape(caption)}</caption><thead><tr>{heads}</tr></thead><tbody>{places}</tbody></table>"
 
 
-def _history_section(history: Mapping[str, Sequence[VersionRecord]], say: _Say) -> str:
+def _history_section(history: Mapping[str, Sequence[VersionRecord]], say: Say) -> str:
     charts = {name: _solution_charts(records, say) for name, records in history.items()}
     shown = [f'<h3>{escape(name)}</h3><div class="charts">{drawn}</div>' for name, drawn in charts.items() if drawn]
     legend = "".join(
@@ -244,7 +239,7 @@ def _history_section(history: Mapping[str, Sequence[VersionRecord]], say: _Say) 
     )
 
 
-def _solution_charts(records: Sequence[VersionRecord], say: _Say) -> str:
+def _solution_charts(records: Sequence[VersionRecord], say: Say) -> str:
     """A chart for each leading metric that the solution's recipe measures."""
     return "".join(
         line_chart(metric_label(metric), [_point(record, metric, say) for record in records if metric in record.metrics])
@@ -252,7 +247,7 @@ def _solution_charts(records: Sequence[VersionRecord], say: _Say) -> str:
     )
 
 
-def _point(record: VersionRecord, metric: str, say: _Say) -> Point:
+def _point(record: VersionRecord, metric: str, say: Say) -> Point:
     """A version that was refused, rejected or rolled back is marked as such; its title says which."""
     mark, outcome = _OUTCOMES["deployed" if record.deployed else record.decision]
     value = record.metrics[metric]
