@@ -63,7 +63,7 @@ def run(
         show_table("Metrics on held-out users", *metrics_rows(report["solutions"]))
         results.print(recipes(report["solutions"]), markup=False)
         recommendations = _before_and_after(target, folder, config.title_column)
-        made = _batch(target, folder, config.title_column) if config.batch else None
+        made = _batch_lists(target, folder, config.title_column) if config.batch else None
         storefront = _invite(target, config, keep)
         if keep:
             remember(config_path, os.environ.get(ENVIRONMENT) or None, "reco demo --keep")
@@ -138,14 +138,11 @@ def _before_and_after(target: Target, folder: Path, title: str | None) -> dict[s
     return {"before": old, "after": ids(after)}
 
 
-def _batch(target: Target, folder: Path, title: str | None) -> dict[str, Any]:
-    """What `reco demo --json` says of the batch lists."""
-    outcome, lists = batch_lists(target, folder, title)
-    return {"status": outcome.status, "seconds": round(outcome.seconds, 1), **lists}
+def _batch_lists(target: Target, folder: Path, title: str | None) -> dict[str, Any]:
+    """A list for every user, made ahead of time; one of them is shown. Raises RecoError when a run did not make them.
 
-
-def batch_lists(target: Target, folder: Path, title: str | None) -> tuple[train.Outcome, dict[str, Any]]:
-    """A list for every user, made ahead of time; one of them is shown. Raises RecoError when a run did not make them."""
+    Returns what `reco demo --json` says of them.
+    """
     with step("Run the batch state machine: Spark, batch inference, DynamoDB"):
         tell = Steps(lambda line: say(f"    {line}"))
         outcome = batch.follow(target, batch.start(target), tell, every=0.3)
@@ -154,11 +151,16 @@ def batch_lists(target: Target, folder: Path, title: str | None) -> tuple[train.
     user, _ = _user_and_films(folder)
     answer = serving.batch_list(target, made["name"], user)
     _show_list(user, answer["items"], made["written"], answer["source"], title)
-    return outcome, {"lists": made["written"], "list": [item["item_id"] for item in answer["items"]]}
+    return {
+        "status": outcome.status,
+        "seconds": round(outcome.seconds, 1),
+        "lists": made["written"],
+        "list": [item["item_id"] for item in answer["items"]],
+    }
 
 
 def _show_list(user: str, items: list[dict[str, Any]], of: int, source: str, title: str | None) -> None:
-    rows = [[n, label(item, title)] for n, item in enumerate(items, 1)]
+    rows = [[n, _label(item, title)] for n, item in enumerate(items, 1)]
     show_table(f"The list of user {user}, one of {of} (from {source})", ["#", "item"], rows[:_SHOWN])
 
 
@@ -215,7 +217,7 @@ def _film(item: dict[str, Any], title: str | None) -> str:
     return f"{name} ({attributes['YEAR']})" if "YEAR" in attributes else str(name)
 
 
-def label(item: dict[str, Any], title: str | None) -> str:
+def _label(item: dict[str, Any], title: str | None) -> str:
     """The film, and what the item's columns of several values hold: its genres."""
     several = ["/".join(value) for value in item["attributes"].values() if isinstance(value, list)]
     return " ".join([_film(item, title), *several])
