@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import datetime
 import functools
 import json
@@ -75,6 +76,9 @@ def install(aws: Aws, speed: float) -> None:
     _install_error_codes()
     execution = locate("moto.stepfunctions.parser.backend.execution:Execution")[2]
     execution.output = property(lambda self: self.__dict__.get("output"), _set_output)
+    intercept(
+        "moto.stepfunctions.parser.backend.execution:BaseExecutionWorkerCommunication._reflect_execution_status", status_last
+    )
     intercept("moto.stepfunctions.parser.models:StepFunctionsParserBackend.start_execution", _start_named)
     execution_history.install()
     plain_json = types.SimpleNamespace(dumps=lambda value, **options: json.dumps(_plain(value), **options), loads=json.loads)
@@ -100,6 +104,15 @@ def _start_named(
 def _set_output(execution: Any, output: Any) -> None:
     """An execution's output is JSON text, also if it is a string (which moto would hand out bare)."""
     execution.__dict__["output"] = None if output is None else json.dumps(_plain(output), separators=(",", ":"))
+
+
+def status_last(reflect: Callable[..., None], worker: Any) -> None:
+    """Whoever sees that an execution has ended sees also how: moto sets the status before the output, the error and the cause."""
+    ended = copy.copy(worker.execution)
+    reflect(types.SimpleNamespace(execution=ended))
+    for name in ("stop_date", "output", "error", "cause"):
+        vars(worker.execution)[name] = vars(ended)[name]
+    worker.execution.exec_status = ended.exec_status
 
 
 def _install_error_codes() -> None:

@@ -33,7 +33,8 @@ class Database:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._lock = threading.RLock()
+        #: Held while a value is read and written, so that what is written last is what was read last.
+        self.lock = threading.RLock()
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._connection = sqlite3.connect(folder / "state.sqlite", check_same_thread=False, isolation_level=None)
@@ -58,7 +59,7 @@ class Database:
         """Keep these values, and carry these statements out, all or none; the value None takes one out."""
         put = [(*key, value) for key, value in changes.items() if value is not None]
         gone = [key for key, value in changes.items() if value is None]
-        with self._lock, self._connection:
+        with self.lock, self._connection:
             self._connection.execute("BEGIN IMMEDIATE")
             self._connection.executemany("INSERT OR REPLACE INTO kept VALUES (?, ?, ?, ?)", put)
             self._connection.executemany("DELETE FROM kept WHERE kind = ? AND owner = ? AND key = ?", gone)
@@ -73,22 +74,22 @@ class Database:
         self.execute("DELETE FROM kept WHERE kind = ? AND owner = ?", (kind, owner))
 
     def query(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        with self._lock:
+        with self.lock:
             return self._connection.execute(sql, values).fetchall()
 
     def execute(self, sql: str, values: Sequence[Any] = ()) -> int:
         """Rows changed."""
-        with self._lock:
+        with self.lock:
             return self._connection.execute(sql, values).rowcount
 
     def execute_many(self, sql: str, values: Iterable[Sequence[Any]]) -> None:
-        with self._lock, self._connection:
+        with self.lock, self._connection:
             self._connection.execute("BEGIN IMMEDIATE")
             self._connection.executemany(sql, values)
 
     def close(self) -> None:
         """Also empties the write-ahead file, which holds what rows were before."""
-        with self._lock:
+        with self.lock:
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self._connection.close()
 

@@ -61,10 +61,11 @@ class Executions:
                 self._database.write({("execution", machine, arn): None, ("history", arn, ""): None})
 
     def _write(self, execution: Any, history: dict[Key, str | None] | None = None) -> None:
-        row = {name: getattr(execution, name) for name in _ATTRIBUTES}
-        row |= {"status": execution.status, "output": execution.output}
-        own = {("execution", _machine(execution.state_machine.arn), execution.exec_arn): encode(row)}
-        self._database.write(own | (history or {}))
+        with self._database.lock:
+            row = {name: getattr(execution, name) for name in _ATTRIBUTES}
+            row |= {"status": execution.status, "output": execution.output}
+            own = {("execution", _machine(execution.state_machine.arn), execution.exec_arn): encode(row)}
+            self._database.write(own | (history or {}))
 
     def _ended(self, execution: Any) -> None:
         self._write(execution, {("history", execution.exec_arn, ""): encode(execution.to_history_output()["events"])})

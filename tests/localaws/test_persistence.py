@@ -6,9 +6,11 @@ import json
 import os
 import signal
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,6 +21,8 @@ from hypothesis import strategies as st
 from localaws.environment import Environment, LocalAwsError, launch
 from localaws.persistence.codec import decode, encode
 from localaws.persistence.database import Database
+from localaws.persistence.executions import Executions
+from localaws.persistence.journal import Journal
 from tests.harness.waiting import eventually
 from tests.localaws.apps import Resources, function, resource_policy, state_machine, write_app
 from tests.localaws.test_api_gateway import Api, proxy
@@ -296,6 +300,49 @@ def test_executions_that_ran_are_aborted_and_others_are_as_they_were(kept: Kept,
     assert passes in listed
     with pytest.raises(states.exceptions.InvalidToken):
         states.send_task_success(taskToken="none", output="{}")
+
+
+class _Ends:
+    """An execution that ends while its start is written: the first to read its status lets `ends` run before it goes on."""
+
+    name = role_arn = exec_arn = "arn:aws:states:us-east-1:123456789012:execution:machine:one"
+    start_date = stop_date = input_data = error = cause = trace_header = None
+    state_machine = SimpleNamespace(arn="arn:aws:states:us-east-1:123456789012:stateMachine:machine")
+
+    def __init__(self) -> None:
+        self.output: str | None = None
+        self._status, self.ends = "RUNNING", threading.Thread(target=lambda: None)
+
+    @property
+    def status(self) -> str:
+        read = self._status
+        if read == "RUNNING":
+            self._status, self.output = "SUCCEEDED", "1"
+            self.ends.start()
+            self.ends.join(0.2)
+        return read
+
+    def to_history_output(self) -> dict[str, Any]:
+        return {"events": []}
+
+
+def test_an_execution_that_ends_while_its_start_is_written_is_kept_as_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    followers: dict[str, Any] = {}
+    monkeypatch.setattr(
+        "localaws.persistence.executions.follow", lambda path, then: followers.update({path.split(".")[-1]: then})
+    )
+    database = Database(tmp_path / "state")
+    Executions(Journal(database)).install()
+    execution = _Ends()
+    execution.ends = threading.Thread(
+        target=lambda: followers["terminated"](None, SimpleNamespace(execution=execution)), daemon=True
+    )
+    followers["start"](None, execution)
+    execution.ends.join()
+    (row,) = database.read("execution", execution.state_machine.arn).values()
+    assert (decode(row)["status"], decode(row)["output"]) == ("SUCCEEDED", "1")
 
 
 def test_restoring_calls_nobody(kept: Kept, kill: bool) -> None:

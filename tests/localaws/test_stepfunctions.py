@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from moto.stepfunctions.parser.asl.eval.program_state import ProgramEnded
+from moto.stepfunctions.parser.backend.execution import BaseExecutionWorkerCommunication
 
 from localaws.environment import Environment, LocalAwsError
+from localaws.moto import stepfunctions
 from tests.harness.waiting import eventually
 from tests.localaws.apps import function, role, state_machine
 
@@ -239,3 +243,20 @@ def test_however_fast_the_clock_a_machine_does_not_look_for_a_job_without_a_paus
     )
     assert ended["status"] == "SUCCEEDED"
     assert (ended["stopDate"] - ended["startDate"]).total_seconds() >= 0.3
+
+
+class _Watched(SimpleNamespace):
+    """An execution that notes what it has for an output whenever its status is set."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "exec_status":
+            self.seen = [*self.seen, (value, self.output)]
+        super().__setattr__(name, value)
+
+
+def test_who_sees_that_an_execution_succeeded_sees_its_output() -> None:
+    environment = SimpleNamespace(program_state=ProgramEnded, states=SimpleNamespace(get_input=lambda: {"made": "here"}))
+    execution = _Watched(exec_worker=SimpleNamespace(env=environment), output=None, error=None, cause=None, seen=[])
+    worker = BaseExecutionWorkerCommunication(execution)  # type: ignore[arg-type]
+    stepfunctions.status_last(BaseExecutionWorkerCommunication._reflect_execution_status, worker)
+    assert execution.seen == [("SUCCEEDED", {"made": "here"})]
