@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import json
 import shutil
+import subprocess
+import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +25,6 @@ from localaws.environment import Environment
 from tests.harness.waiting import eventually
 from tests.localaws.apps import synthesized
 from tests.localaws.test_environment import start
-from tests.localaws.test_layers import package
 
 HELPED = """
 from crhelper import CfnResource
@@ -41,27 +44,47 @@ def handler(event, context):
     helper(event, context)
 """
 HEARD = """
-import urllib.parse
-import boto3, aws_lambda_powertools
+import boto3
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.shared.version import VERSION
+from aws_lambda_powertools.utilities.data_classes import S3Event
 
+logger = Logger(service="heard")
+
+@logger.inject_lambda_context
 def handler(event, context):
     if "Records" not in event:
-        return {"powertools": aws_lambda_powertools.__version__}
-    for record in event["Records"]:
-        bucket, key = record["s3"]["bucket"]["name"], urllib.parse.unquote_plus(record["s3"]["object"]["key"])
-        body = boto3.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
-        named = {"Key": "heard/" + key.split("/")[-1], "Metadata": {"told": record["s3"]["object"]["key"]}}
-        boto3.client("s3").put_object(Bucket=bucket, Body=body.upper(), **named)
+        return {"powertools": VERSION}
+    heard = S3Event(event)
+    bucket, key = heard.bucket_name, heard.object_key
+    logger.info({"heard": key})
+    body = boto3.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+    named = {"Key": "heard/" + key.split("/")[-1], "Metadata": {"told": event["Records"][0]["s3"]["object"]["key"]}}
+    boto3.client("s3").put_object(Bucket=bucket, Body=body.upper(), **named)
 """
 ANSWERED = """
 exports.handler = async (event) => ({ PhysicalResourceId: "answered", Data: { Greeting: "hello " + event.ResourceProperties.Name } });
 """
 NODE = "exports.handler = async (event) => ({ node: process.version, given: event });"
+POWERTOOLS_HASH = "48116250c1771c7b8d4977ad2d475271074d86964107ccfd3fc6775e51984d88"
 FORGETFUL = """
 import boto3
 def handler(event, context):
     boto3.client("s3").put_object(Bucket=event["bucket"], Key="a", Body=b"a")
 """
+
+
+def older_powertools() -> Path:
+    """The wheel, from PyPI once: two releases of a package can't be installed side by side."""
+    wheel = Path(".cache") / "aws_lambda_powertools-2.43.1-py3-none-any.whl"
+    if not wheel.exists():
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
+        done = subprocess.run(
+            [*command, "--dest", ".cache", "aws-lambda-powertools==2.43.1"], capture_output=True, text=True, check=False
+        )
+        assert not done.returncode, f"The test needs PyPI once: {done.stderr}"
+    assert hashlib.sha256(wheel.read_bytes()).hexdigest() == POWERTOOLS_HASH
+    return wheel
 
 
 def whole(stack: cdk.Stack, folder: Path) -> None:
@@ -73,9 +96,8 @@ def whole(stack: cdk.Stack, folder: Path) -> None:
     (folder / "helped").mkdir(parents=True)
     shutil.copytree(helper.submodule_search_locations[0], folder / "helped" / "crhelper")
     (folder / "helped" / "index.py").write_text(HELPED)
-    for path, text in package("aws-lambda-powertools", "1.31.1").items():
-        (folder / "layer" / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / "layer" / path).write_text(text)
+    with zipfile.ZipFile(older_powertools()) as wheel:
+        wheel.extractall(folder / "layer" / "python")
     helped = lambda_.Function(
         stack, "Helped", runtime=python, handler="index.handler", code=lambda_.Code.from_asset(str(folder / "helped"))
     )
@@ -163,7 +185,7 @@ def test_a_machine_asks_python_with_its_layer_and_node(foreign: Environment) -> 
     ended = machines.describe_execution(executionArn=run)
     assert ended["status"] == "SUCCEEDED", ended
     output = json.loads(ended["output"])
-    assert output["given"] == {"powertools": "1.31.1"}
+    assert output["given"] == {"powertools": "2.43.1"}
     assert output["node"].startswith("v")
 
 
