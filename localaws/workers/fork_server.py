@@ -21,7 +21,7 @@ from pathlib import Path
 
 from localaws.workers import bootstrap
 
-_IMPORTED = ("boto3", "botocore.httpsession", "pydantic")
+_IMPORTED = ("boto3", "botocore.httpsession", "pydantic.json_schema", "pydantic.main", "pydantic.type_adapter")
 #: Variables that Python and the system's loader read once, when a program starts.
 _READ_AT_START = ("PYTHON", "LD_")
 #: Bytes of a request's length, of a process's number, of its exit code.
@@ -40,6 +40,7 @@ class _Request:
 def main() -> None:
     for name in _IMPORTED:
         importlib.import_module(name)
+    sys.modules["pydantic"].TypeAdapter(int)  # the first looks for plugins
     gc.freeze()  # what is there now stays shared with the forks
     request = _serve(socket.socket(fileno=os.dup(0)))
     if request is not None:
