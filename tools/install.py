@@ -47,6 +47,7 @@ def main() -> None:
         print(f"The environment is ready ({time.monotonic() - began:.0f} s).", flush=True)
     _build_layer()
     if purpose in ("test", "bench"):
+        subprocess.run([str(PYTHON), "-m", "localaws.glue.classes"], cwd=ROOT, check=False)  # it says so if it can't
         subprocess.run([str(PYTHON), "-m", "tools.browser"], cwd=ROOT, check=False)  # it says so if there is none
 
 

@@ -15,6 +15,17 @@ from pathlib import Path
 
 from localaws.errors import LocalAwsError
 
+#: Spark for small data on one machine: one JVM that starts fast (its second compiler costs short jobs half of their time), no web
+#: page, few partitions, no checksum files.
+SPARK = (
+    "--master local[2] --driver-memory 1g"
+    " --conf spark.driver.bindAddress=127.0.0.1 --conf spark.driver.host=127.0.0.1"
+    " --conf spark.ui.enabled=false --conf spark.ui.showConsoleProgress=false"
+    " --conf spark.sql.shuffle.partitions=4"
+    " --conf spark.hadoop.fs.file.impl=org.apache.hadoop.fs.RawLocalFileSystem"
+    " --conf 'spark.driver.extraJavaOptions=-XX:+UseSerialGC -XX:TieredStopAtLevel=1 {java_options}'"
+    " pyspark-shell"
+)
 _SUITABLE = frozenset({11, 17})
 
 

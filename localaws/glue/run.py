@@ -14,22 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from localaws import isolation, processes
-from localaws.glue.java import java_home
+from localaws.glue import classes
+from localaws.glue.java import SPARK, java_home
 from localaws.glue.mirror import Mirror
 from localaws.iam.policies import Access
 
 _POLL_SECONDS = 0.1
-#: Spark for small data on one machine: one JVM that starts fast (its second compiler costs short jobs half of their time), no web
-#: page, few partitions, no checksum files.
-SPARK = (
-    "--master local[2] --driver-memory 1g"
-    " --conf spark.driver.bindAddress=127.0.0.1 --conf spark.driver.host=127.0.0.1"
-    " --conf spark.ui.enabled=false --conf spark.ui.showConsoleProgress=false"
-    " --conf spark.sql.shuffle.partitions=4"
-    " --conf spark.hadoop.fs.file.impl=org.apache.hadoop.fs.RawLocalFileSystem"
-    " --conf 'spark.driver.extraJavaOptions=-XX:+UseSerialGC -XX:TieredStopAtLevel=1 {java_options}'"
-    " pyspark-shell"
-)
 #: Python files and archives for the script to import. docs: glue/latest/dg/aws-glue-programming-etl-glue-arguments.html
 _MODULES = "--extra-py-files"
 
@@ -140,7 +130,7 @@ class Run:
             **own,
             "JAVA_HOME": str(java_home()),
             "PYSPARK_PYTHON": sys.executable,
-            "PYSPARK_SUBMIT_ARGS": SPARK.format(java_options=isolation.java_options(self.folder)),
+            "PYSPARK_SUBMIT_ARGS": SPARK.format(java_options=f"{isolation.java_options(self.folder)} {classes.options()}"),
             "PYTHONPATH": isolation.python_path(*paths),
             "PYTHONUNBUFFERED": "1",
             "SPARK_LOCAL_DIRS": str(scratch),

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from localaws.glue.java import java_home
-from localaws.glue.run import SPARK
+from localaws.glue import classes
+from localaws.glue.java import SPARK, java_home
 from personalize_rules.imports import Finding, Reader
 from personalize_rules.schemas import Schema
 
@@ -50,7 +50,7 @@ def run_job(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Job]:
     folder = tmp_path_factory.mktemp("reports")
     patch = pytest.MonkeyPatch()
     patch.setenv("JAVA_HOME", str(java_home()))
-    patch.setenv("PYSPARK_SUBMIT_ARGS", SPARK.format(java_options=""))
+    patch.setenv("PYSPARK_SUBMIT_ARGS", SPARK.format(java_options=classes.options()))
     patch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
 
     def run(name: str, **arguments: object) -> dict[str, Any]:

