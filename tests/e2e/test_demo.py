@@ -56,7 +56,7 @@ def test_a_demo_that_is_kept_is_found_by_the_other_commands(reco: CommandLine, m
     status = reco.json("status")
     assert status["parts"] == {"aws": "up", "api": "up", "personalize": "up"}
     assert status["storefront_url"] == written["storefront_url"]
-    with urllib.request.urlopen(status["storefront_url"], timeout=20) as page:
+    with urllib.request.urlopen(status["storefront_url"], timeout=300) as page:
         assert page.headers.get_content_type() == "text/html"
     answer, told = reco.run("recommend", "home", "--user", "7", "--json")  # of the demo's config, with nothing said
     assert json.loads(answer)["returned"] == 10

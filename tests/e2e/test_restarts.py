@@ -86,7 +86,7 @@ def trainings_take(up: CommandLine, seconds: int) -> None:
     assert environment is not None
     body = json.dumps({"durations": {"solution-version": [0, seconds]}}).encode()
     request = urllib.request.Request(f"{environment.personalize_endpoint}/_emulator", body, method="PUT")
-    urllib.request.urlopen(request, timeout=60).close()
+    urllib.request.urlopen(request, timeout=300).close()
 
 
 def api_of(up: CommandLine) -> tuple[str, list[str]]:

@@ -90,7 +90,7 @@ class Site:
     def emulator(self, settings: dict[str, Any]) -> None:
         """Change settings of the Personalize emulator."""
         url, body = f"{self.environment.personalize_endpoint}/_emulator", json.dumps(settings).encode()
-        urllib.request.urlopen(urllib.request.Request(url, body, method="PUT"), timeout=10).close()
+        urllib.request.urlopen(urllib.request.Request(url, body, method="PUT"), timeout=300).close()
 
     def counts(self) -> dict[str, int]:
         """How many import jobs, versions and campaigns there are."""
@@ -421,12 +421,12 @@ def mailbox(site: Site) -> Callable[[], str]:
 
 
 def read(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=10) as page:
+    with urllib.request.urlopen(url, timeout=300) as page:
         return str(page.read().decode())
 
 
 def post(url: str, decision: str) -> None:
-    urllib.request.urlopen(url, urllib.parse.urlencode({"decision": decision}).encode(), timeout=10).close()
+    urllib.request.urlopen(url, urllib.parse.urlencode({"decision": decision}).encode(), timeout=300).close()
 
 
 def test_changes_of_the_config_reach_personalize(clean: Site) -> None:

@@ -128,7 +128,7 @@ class Api:
         url = urllib.parse.urlsplit(target.api_url)
         self._base = url.path
         self._headers = {"x-api-key": target.api_key, "Content-Type": "application/json"}
-        self._connection = http.client.HTTPConnection(url.netloc, timeout=60)
+        self._connection = http.client.HTTPConnection(url.netloc, timeout=300)
 
     def call(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
         """Status and JSON of an answer."""

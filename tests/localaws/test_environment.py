@@ -89,7 +89,7 @@ def test_a_port_in_use_is_one_sentence_and_exit_code_1(tmp_path: Path) -> None:
         taken.listen()
         port = taken.getsockname()[1]
         process = start(tmp_path, "--api-port", str(port))
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=300)
         assert process.returncode == 1
         assert errors.strip() == (
             f"Port {port} is in use by another program: stop it, or choose another with --api-port (0 takes any free one)."
@@ -112,7 +112,7 @@ def test_a_signal_stops_everything_when_it_is_up(tmp_path: Path, number: signal.
     up = eventually(lambda: Environment.attach(data))
     invoke_worker(up)
     process.send_signal(number)
-    _, errors = process.communicate(timeout=15)
+    _, errors = process.communicate(timeout=300)
     assert (process.returncode, errors) == (0, "")
     assert gone(data)
 
@@ -123,7 +123,7 @@ def test_a_signal_during_the_start_stops_everything(tmp_path: Path, delay: float
     process = start(data, "--app", str(app_with_function(tmp_path / "app")))
     time.sleep(delay)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=15)
+    _, errors = process.communicate(timeout=300)
     assert (process.returncode, errors) == (0, "")
     eventually(lambda: gone(data))
 
@@ -134,7 +134,7 @@ def test_a_killed_environment_takes_its_workers_along(tmp_path: Path) -> None:
     up = eventually(lambda: Environment.attach(data))
     invoke_worker(up)
     process.kill()
-    process.communicate(timeout=15)
+    process.communicate(timeout=300)
     eventually(lambda: gone(data))
     assert Environment.attach(data) is None
     with launch(None, data, port=0, api_port=0, personalize=False) as next_one:
@@ -150,7 +150,7 @@ def test_an_environment_ends_with_the_program_that_launched_it(tmp_path: Path) -
         "import os, pathlib\nfrom localaws.environment import launch\n"
         f"launch(None, pathlib.Path({str(data)!r}), port=0, api_port=0, personalize=False)\nos._exit(9)\n"
     )
-    ended = subprocess.run([sys.executable, "-c", program], check=False, timeout=60)
+    ended = subprocess.run([sys.executable, "-c", program], check=False, timeout=300)
     assert ended.returncode == 9
     eventually(lambda: gone(data))
 
@@ -171,7 +171,7 @@ print("forgotten")
 
 
 def test_a_signal_that_python_swallows_is_not_forgotten() -> None:
-    done = subprocess.run([sys.executable, "-c", SWALLOWED], capture_output=True, text=True, check=False, timeout=30)
+    done = subprocess.run([sys.executable, "-c", SWALLOWED], capture_output=True, text=True, check=False, timeout=300)
     assert done.stdout == "swallowed\n"
     assert done.stderr.endswith("KeyboardInterrupt\n")
 

@@ -68,9 +68,9 @@ def test_stages_count_their_calls_and_queues_what_waits(environment: Environment
     for n in range(3):
         environment.client("sqs").send_message(QueueUrl=made["Queue"], MessageBody=str(n))
     url = environment.apis["measured"].rstrip("/")
-    urllib.request.urlopen(f"{url}/", timeout=10).close()
+    urllib.request.urlopen(f"{url}/", timeout=300).close()
     with pytest.raises(urllib.error.HTTPError):
-        urllib.request.urlopen(f"{url}/nowhere", timeout=10)
+        urllib.request.urlopen(f"{url}/nowhere", timeout=300)
     stage = {"ApiName": "measured", "Stage": "live"}
     assert eventually(lambda: read(environment, "AWS/ApiGateway", "Count", "Sum", **stage) == 2.0)
     assert read(environment, "AWS/ApiGateway", "4XXError", "Average", **stage) == 0.5

@@ -36,7 +36,7 @@ def send(endpoint: str, name: str, request: Any) -> tuple[int, dict[str, Any]]:
     headers = {"Content-Type": "application/json"}
     if operation.service_model.service_name == "personalize":
         headers = {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": f"AmazonPersonalize.{name}"}
-    connection = http.client.HTTPConnection(urlsplit(endpoint).netloc, timeout=30)
+    connection = http.client.HTTPConnection(urlsplit(endpoint).netloc, timeout=300)
     body = request if isinstance(request, bytes) else json.dumps(request).encode()
     connection.request(operation.http["method"], operation.http["requestUri"], body, headers)
     answer = connection.getresponse()

@@ -77,7 +77,7 @@ def test_no_request_is_answered_by_an_internal_failure(client: Client, name: str
 
 
 def test_a_connection_takes_requests_of_any_form(client: Client) -> None:
-    connection = http.client.HTTPConnection(urlsplit(client.endpoint).netloc, timeout=10)
+    connection = http.client.HTTPConnection(urlsplit(client.endpoint).netloc, timeout=300)
     connection.connect()
     opened = connection.sock
     chunks = iter([b'{"max', b'Results": 1}'])

@@ -61,7 +61,7 @@ def test_a_filter_holds_back_items(client: Client, shop: str, campaign: str) -> 
 def test_the_campaign_follows_its_update(client: Client, shop: str, campaign: str) -> None:
     popular = client.version(client.solution(shop, "popular", "aws-popularity-count"))
     assert "latestCampaignUpdate" not in client.personalize.describe_campaign(campaignArn=campaign)["campaign"]
-    with client.lasting("update", seconds=1):
+    with client.lasting("update", seconds=3):
         client.personalize.update_campaign(campaignArn=campaign, solutionVersionArn=popular, minProvisionedTPS=2)
         shown = client.personalize.describe_campaign(campaignArn=campaign)["campaign"]
         assert shown["status"] == "ACTIVE"
@@ -83,7 +83,7 @@ def test_status_passes_through_its_states(client: Client, shop: str) -> None:
     )["solutionArn"]
     client.wait(created)
     seen: list[str] = []
-    with client.lasting("solution-version", seconds=1):
+    with client.lasting("solution-version", seconds=3):
         version = client.personalize.create_solution_version(solutionArn=created)["solutionVersionArn"]
         code, _ = error_of(client.personalize.get_solution_metrics, solutionVersionArn=version)
         assert code == "ResourceInUseException"

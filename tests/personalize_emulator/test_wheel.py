@@ -137,7 +137,7 @@ def test_the_shop_of_the_program(installed: Path, tmp_path: Path) -> None:
         campaign = json.loads(printed)["campaign_arn"]
         assert campaign in (PACKAGE / "README.md").read_text()
         request = Request(f"{endpoint}/recommendations", json.dumps({"campaignArn": campaign, "userId": "u1"}).encode())
-        with urlopen(request, timeout=60) as answer:
+        with urlopen(request, timeout=300) as answer:
             assert len(json.load(answer)["itemList"]) == 25
         shown = f"ready after {ready - began:.1f} s, the first recommendation of the trained shop after {time.monotonic() - began:.1f} s"
         print(f"\n{shown}")

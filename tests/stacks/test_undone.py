@@ -70,7 +70,7 @@ class Shop:
         data = None if body is None else json.dumps(body).encode()
         given = {"x-api-key": key, "Content-Type": "application/json", **headers}
         try:
-            with urllib.request.urlopen(urllib.request.Request(url, data, given, method=method), timeout=60) as answer:
+            with urllib.request.urlopen(urllib.request.Request(url, data, given, method=method), timeout=300) as answer:
                 return int(answer.status)
         except urllib.error.HTTPError as error:
             return error.code

@@ -85,6 +85,6 @@ def test_one_at_a_time_makes_an_assembly(tmp_path: Path, monkeypatch: pytest.Mon
         makers = [threading.Thread(target=make, args=(key,)) for key in ("first", "second")]
         for maker in makers:
             maker.start()
-        assert entered.get(timeout=10) == "second"
+        assert entered.get(timeout=300) == "second"
         assert entered.empty()
-    assert entered.get(timeout=10) == "first"
+    assert entered.get(timeout=300) == "first"

@@ -26,5 +26,5 @@ def test_a_shell_completes_commands_and_options(line: str, completed: str, tmp_p
         "reco --install-completion bash >/dev/null; source ~/.bash_completions/reco.sh; "
         f"COMP_WORDS=({line}); COMP_CWORD={len(words) - 1}; _reco_completion reco; echo ${{COMPREPLY[@]}}"
     )
-    done = subprocess.run(["bash", "--norc", "-c", script], env=environ, capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(["bash", "--norc", "-c", script], env=environ, capture_output=True, text=True, check=True, timeout=300)
     assert completed in done.stdout.split()

@@ -101,7 +101,7 @@ def slow_training(personalize_endpoint: str) -> Iterator[Any]:
     def set_duration(seconds: float) -> None:
         body = json.dumps({"durations": {"solution-version": [0, seconds]}}).encode()
         urllib.request.urlopen(
-            urllib.request.Request(f"{personalize_endpoint}/_emulator", body, method="PUT"), timeout=10
+            urllib.request.Request(f"{personalize_endpoint}/_emulator", body, method="PUT"), timeout=300
         ).close()
 
     set_duration(60_000)
