@@ -96,7 +96,7 @@ def send(api: Api, verb: str, path: str, body: Any) -> None:
         status, answer = api.call(verb, path, body)
         if status == 202:
             return
-        if status not in (429, 500, 503):
+        if status not in (429, 500, 503, 504):
             raise RuntimeError(f"the API answered {status} to {verb} {path}: {answer}")
         time.sleep(0.05)
 

@@ -36,8 +36,7 @@ class Journal:
         """Write what this thread has noted. Raises sqlite3.Error, and then it is noted still."""
         pending = self._pending()
         if pending.reads or pending.statements:
-            with self.database.lock:
-                self.database.write({key: read() for key, read in pending.reads.items()}, pending.statements)
+            self.database.write({key: read() for key, read in pending.reads.items()}, pending.statements)
             pending.reads, pending.statements = {}, []
 
     def forget(self) -> None:
