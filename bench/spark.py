@@ -41,7 +41,7 @@ SCHEMA: dict[str, Any] = {
         {"name": "DEVICE", "type": ["null", "string"], "categorical": True},
     ],
 }
-SPARK = (
+_SPARK = (
     "--master local[2] --driver-memory 4g --conf spark.ui.enabled=false --conf spark.ui.showConsoleProgress=false"
     " --conf spark.driver.host=127.0.0.1 --conf spark.sql.shuffle.partitions=16"
     " --conf spark.hadoop.fs.file.impl=org.apache.hadoop.fs.RawLocalFileSystem pyspark-shell"
@@ -78,7 +78,7 @@ def generate(folder: Path, events: int) -> None:
 
 
 def environ() -> dict[str, str]:
-    return {**os.environ, "JAVA_HOME": str(java_home()), "PYSPARK_SUBMIT_ARGS": SPARK, "SPARK_LOCAL_IP": "127.0.0.1"}
+    return {**os.environ, "JAVA_HOME": str(java_home()), "PYSPARK_SUBMIT_ARGS": _SPARK, "SPARK_LOCAL_IP": "127.0.0.1"}
 
 
 def arguments(folder: Path) -> dict[str, dict[str, object]]:

@@ -11,6 +11,9 @@ from lambdas.config.schemas import DATASET_TYPES, KINDS, RECORD_NAME, AvroSchema
 from lambdas.config.section import Section
 from personalize_rules.schemas import RULES
 
+#: Of pages for people.
+Language = Literal["en", "ko"]
+
 
 class Dataset(Section):
     """One dataset: its Avro schema (in the file: a path beside the config, or the schema itself) and how CSVs are imported."""
@@ -58,6 +61,4 @@ class Display(Section):
     title: str | None = Field(
         None, description="the column of the items that holds their name; without it TITLE, if there is one"
     )
-    language: Literal["en", "ko"] = Field(
-        "en", description="of the report of a train run and of the page of an approval: English or Korean"
-    )
+    language: Language = Field("en", description="of the report of a train run and of the page of an approval: English or Korean")

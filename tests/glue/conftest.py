@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from localaws.glue import classes
-from localaws.glue.java import SPARK, java_home
+from localaws.glue.java import java_home, spark_environ
 from personalize_rules.imports import Finding, Reader
 from personalize_rules.schemas import Schema
 
@@ -49,9 +49,9 @@ def run_job(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Job]:
     """Runs a job by the name of its script, with `--name value` for each argument; returns its report."""
     folder = tmp_path_factory.mktemp("reports")
     patch = pytest.MonkeyPatch()
-    patch.setenv("JAVA_HOME", str(java_home()))
-    patch.setenv("PYSPARK_SUBMIT_ARGS", SPARK.format(java_options=classes.options()))
-    patch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
+    home = java_home()
+    for variable, value in spark_environ(home, classes.options(home)).items():
+        patch.setenv(variable, value)
 
     def run(name: str, **arguments: object) -> dict[str, Any]:
         report = folder / "report.json"

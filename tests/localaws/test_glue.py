@@ -285,11 +285,11 @@ raise ValueError(f"{spark.range(3).count()} rows, mapped: {archive in maps}")
 """
     ended = run_here(tmp_path / "with", script, 300)
     assert ended.message == "ValueError: 3 rows, mapped: True"
-    broken = tmp_path / Path(classes.options().partition("=")[2]).relative_to(sys.prefix)
+    broken = tmp_path / Path(classes.options(java_home()).partition("=")[2]).relative_to(sys.prefix)
     broken.parent.mkdir(parents=True)
     broken.write_text("no archive")
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
-    assert str(broken) in classes.options()
+    assert str(broken) in classes.options(java_home())
     ended = run_here(tmp_path / "without", script, 300)
     assert ended.message == "ValueError: 3 rows, mapped: False"
 

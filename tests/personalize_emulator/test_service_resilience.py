@@ -154,6 +154,7 @@ def test_no_kill_loses_an_acknowledged_event_or_a_resource(tmp_path: Path, s3_en
         stored = {schema["name"] for page in pages for schema in page["schemas"]}
         assert set(schemas) <= stored
         assert set(events) <= exported_items(client, dataset, "kills-export")
+    assert events
 
 
 def write_until_refused(client: Client, tracking_id: str, cycle: int, events: list[str], schemas: list[str]) -> None:

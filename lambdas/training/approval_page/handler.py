@@ -13,10 +13,10 @@ from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from lambdas.aws.observability import correlate, logger
+from lambdas.config.data import Language
 from lambdas.config.packed import packed_config
 from lambdas.training import approvals
 from lambdas.training.approval_page import page
-from lambdas.training.languages import Language
 
 app = APIGatewayRestResolver()
 

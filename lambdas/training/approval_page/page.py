@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from html import escape
 
+from lambdas.config.data import Language
 from lambdas.stores.reports import of_what
 from lambdas.stores.sample_lists import SampleLists, SampleUser, side_by_side
 from lambdas.training.approval_page.korean import KOREAN
 from lambdas.training.approvals import Approval
-from lambdas.training.languages import Language, Say, speaking
+from lambdas.training.languages import Say, speaking
 from lambdas.training.metric_labels import metric_label
 
 _STYLE = """

@@ -7,10 +7,11 @@ from html import escape
 from types import MappingProxyType
 from typing import Any
 
+from lambdas.config.data import Language
 from lambdas.stores.reports import of_what
 from lambdas.stores.runs import VersionRecord
 from lambdas.stores.sample_lists import SampleLists, SampleUser, side_by_side
-from lambdas.training.languages import Language, Say, speaking
+from lambdas.training.languages import Say, speaking
 from lambdas.training.metric_labels import metric_label
 from lambdas.training.report.chart import Mark, Point, line_chart
 from lambdas.training.report.korean import KOREAN
